@@ -5,4 +5,7 @@ d = { 'settings': { 'branch': 'main',
                 'doc_host': 'https://dljourney.github.io',
                 'git_url': 'https://github.com/dljourney/dljourney',
                 'lib_path': 'dljourney'},
-  'syms': {}}
+  'syms': { 'dljourney.kit.files': { 'dljourney.kit.files._umask': ('kit/files.html#_umask', 'dljourney/kit/files.py'),
+                                     'dljourney.kit.files.notebooks_folder': ('kit/files.html#notebooks_folder', 'dljourney/kit/files.py'),
+                                     'dljourney.kit.files.write_atomically': ( 'kit/files.html#write_atomically',
+                                                                               'dljourney/kit/files.py')}}}
