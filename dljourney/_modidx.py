@@ -7,5 +7,6 @@ d = { 'settings': { 'branch': 'main',
                 'lib_path': 'dljourney'},
   'syms': { 'dljourney.kit.files': { 'dljourney.kit.files._umask': ('kit/files.html#_umask', 'dljourney/kit/files.py'),
                                      'dljourney.kit.files.notebooks_folder': ('kit/files.html#notebooks_folder', 'dljourney/kit/files.py'),
+                                     'dljourney.kit.files.replacing': ('kit/files.html#replacing', 'dljourney/kit/files.py'),
                                      'dljourney.kit.files.write_atomically': ( 'kit/files.html#write_atomically',
                                                                                'dljourney/kit/files.py')}}}
