@@ -34,7 +34,7 @@ def is_installed(
 
     return find_spec(package) is not None
 
-# %% ../../nbs/kit/doctor.ipynb #67d27ef5
+# %% ../../nbs/kit/doctor.ipynb #7e04b794
 def _python_finding() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     ok = (3, 11) <= sys.version_info[:2] <= (3, 13)
@@ -66,7 +66,7 @@ def _package_findings() -> list[Finding]:
         findings.append(Finding(ok, f"{r.name} {version}", advice))
     return findings
 
-
+# %% ../../nbs/kit/doctor.ipynb #b7bfa526
 def _device_finding() -> Finding:
     try:
         import torch
@@ -99,7 +99,7 @@ def _memory_finding() -> Finding:
     advice = "" if free >= 2 else "close other programs: 2 GiB are needed"
     return Finding(free >= 2, f"free memory: {free:.1f} GiB", advice)
 
-
+# %% ../../nbs/kit/doctor.ipynb #f7fb5c30
 def _jupyter_findings() -> list[Finding]:
     lab, widgets = is_installed("jupyterlab"), is_installed("jupyterlab_widgets")
     lab_advice = "" if lab else 'pip install "dljourney[course]"'
@@ -125,7 +125,7 @@ def _kernel_finding() -> Finding:
     advice = "" if ok else f"open the course with this Python: {sys.executable} -m dljourney.course course"
     return Finding(ok, f"the Python kernel runs {python}", advice)
 
-
+# %% ../../nbs/kit/doctor.ipynb #bc4743e0
 def _write_finding(folder: Path) -> Finding:
     try:
         with tempfile.NamedTemporaryFile(dir=folder):
