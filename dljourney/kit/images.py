@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'ImageError', 'printable', 'read_image', 'Preprocess']
 
-# %% ../../nbs/kit/images.ipynb #615d08be
+# %% ../../nbs/kit/images.ipynb #a4cf8655
 import io
 import math
 import os
 import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -176,7 +176,39 @@ def _from_array(a: np.ndarray) -> Image.Image:
         raise ImageError(f"expected an array of shape (height, width) or (height, width, 1 to 4), got {a.shape}")
     return Image.fromarray(_to_uint8(np.ascontiguousarray(a)))
 
-# %% ../../nbs/kit/images.ipynb #303eb91b
+# %% ../../nbs/kit/images.ipynb #d479befb
+def _binary(source: Any) -> BinaryIO | None:
+    "A binary file to decode, or None where the source is a picture already."
+    if isinstance(source, str | os.PathLike):
+        return _open_path(Path(source))
+    if isinstance(source, bytes | bytearray | memoryview):
+        return io.BytesIO(source)
+    if hasattr(source, "read") and not isinstance(source, Image.Image):
+        return io.BytesIO(source.read())
+    return None
+
+
+def _in_memory(source: Any) -> Image.Image:
+    "A picture from one of the kinds that are in memory already."
+    if isinstance(source, Image.Image):
+        try:
+            return source.copy()  # the caller keeps theirs as it is
+        except Exception as e:  # copying decodes a picture that was only opened
+            raise ImageError(f"damaged: {str(e) or type(e).__name__}") from None
+    if isinstance(source, Tensor):
+        array = source.detach().cpu().numpy()
+        return _from_array(array.transpose(1, 2, 0) if array.ndim == 3 else array)
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    raise TypeError(f"expected a path, bytes, a PIL image, an array or a tensor, got {type(source).__name__}")
+
+
+def _as_tensor(pixels: np.ndarray) -> Tensor:
+    "(H, W) or (H, W, 3) as (1 or 3, H, W)."
+    x = torch.from_numpy(pixels)
+    return x[None] if x.ndim == 2 else x.permute(2, 0, 1).contiguous()
+
+# %% ../../nbs/kit/images.ipynb #78e586d9
 def read_image(
     source: Any,  # a path, bytes, a binary file, a PIL image, an array (H,W) or (H,W,C), a tensor (C,H,W) or (H,W)
     size: int | tuple[int, int],  # pixels: the side of a square, or (height, width)
@@ -189,37 +221,16 @@ def read_image(
     "Read one picture of any kind, upright, at a given size; raise `ImageError` with the reason where that fails."
     size = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
     _check(size, channels, fit, interpolation)
-    file: Any = None
-    try:
-        if isinstance(source, str | os.PathLike):
-            file = _open_path(Path(source))
-        elif isinstance(source, bytes | bytearray | memoryview):
-            file = io.BytesIO(source)
-        elif hasattr(source, "read") and not isinstance(source, Image.Image):
-            file = io.BytesIO(source.read())
-        if file is not None:
-            image = _open(file, max_pixels)
-        elif isinstance(source, Image.Image):
-            image = source.copy()  # the caller keeps theirs as it is
-        elif isinstance(source, Tensor):
-            array = source.detach().cpu().numpy()
-            image = _from_array(array.transpose(1, 2, 0) if array.ndim == 3 else array)
-        elif isinstance(source, np.ndarray):
-            image = _from_array(source)
-        else:
-            raise TypeError(f"expected a path, bytes, a PIL image, an array or a tensor, got {type(source).__name__}")
-        pixels = _resized(image, size, channels, fit, interpolation)
-    except (ImageError, TypeError) as e:
-        if isinstance(e, ImageError) or file is None:
+    file = _binary(source)
+    if file is None:
+        return _as_tensor(_resized(_in_memory(source), size, channels, fit, interpolation))
+    with file:
+        try:
+            return _as_tensor(_resized(_open(file, max_pixels), size, channels, fit, interpolation))
+        except ImageError:
             raise
-        raise ImageError(f"damaged: {e}") from None
-    except Exception as e:  # decoders raise OSError, struct.error, KeyError, zlib.error, MemoryError and more
-        raise ImageError(f"damaged: {str(e) or type(e).__name__}") from None
-    finally:
-        if file is not None:
-            file.close()
-    x = torch.from_numpy(pixels)
-    return x[None] if x.ndim == 2 else x.permute(2, 0, 1).contiguous()
+        except Exception as e:  # decoders raise OSError, struct.error, KeyError, zlib.error, MemoryError and more
+            raise ImageError(f"damaged: {str(e) or type(e).__name__}") from None
 
 # %% ../../nbs/kit/images.ipynb #9acfe1be
 def _check(size: tuple[int, int], channels: int, fit: str, interpolation: str) -> None:
