@@ -91,4 +91,6 @@ d = { 'settings': { 'branch': 'main',
                                                                                    'dljourney/kit/notebooks.py'),
                                          'dljourney.kit.notebooks.save_notebook': ( 'kit/notebooks.html#save_notebook',
                                                                                     'dljourney/kit/notebooks.py'),
+                                         'dljourney.kit.notebooks.save_outputs': ( 'kit/notebooks.html#save_outputs',
+                                                                                   'dljourney/kit/notebooks.py'),
                                          'dljourney.kit.notebooks.settled': ('kit/notebooks.html#settled', 'dljourney/kit/notebooks.py')}}}
