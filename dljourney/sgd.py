@@ -11,9 +11,8 @@ import inspect
 import itertools
 import json
 import math
-import os
 import random
-import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +24,13 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from dljourney.kit.files import write_atomically
+
 # %% ../nbs/04_sgd.ipynb #aa000010
 def numerical_gradient(
     f: Callable[[Any], Any],  # takes `params` and returns one number
     params: Tensor | Sequence[Tensor],  # where to measure: a float tensor, or a list of them
-    step: float | None = None,  # nudge to each side; None: the cube root of the dtype's precision, times the size of the value
+    step: float | None = None,  # nudge to each side; None: cube root of the dtype's precision, times the value's size
 ) -> Tensor | list[Tensor]:  # the slopes, shaped like `params`
     "The gradient of `f` at `params` by nudging each value up and down: slow, and right enough to check any other."
     tensors = [params] if isinstance(params, Tensor) else list(params)
@@ -85,7 +86,7 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         x, y = self.x, self.y
         if self.shuffle and x.nbytes + y.nbytes <= 1 << 26:  # small: one gather for the whole epoch is faster
-            order = torch.cat([*minibatches(len(x), self.batch_size, True, self.generator), torch.empty(0, dtype=torch.int64)])
+            order = torch.randperm(len(x), generator=self.generator)
             x, y = x[order.to(x.device)], y[order.to(y.device)]
         elif self.shuffle:
             indices = minibatches(len(x), self.batch_size, True, self.generator)
@@ -110,17 +111,17 @@ def accuracy(
 ) -> Tensor:  # a number in [0, 1]
     "The share of the datapoints whose highest score is at the right class."
     if predictions.ndim != labels.ndim + 1 or len(predictions) != len(labels):
-        raise ValueError(
-            f"expected predictions (N, n_classes) and labels (N,), got {tuple(predictions.shape)} and {tuple(labels.shape)}")
+        raise ValueError("expected predictions (N, n_classes) and labels (N,), "
+                         f"got {tuple(predictions.shape)} and {tuple(labels.shape)}")
     return (predictions.argmax(1) == labels).float().mean()
 
 # %% ../nbs/04_sgd.ipynb #aa000030
 def _random_state(source: Any, device: torch.device) -> dict[str, Any]:
     "Every random state that a step may use; `source.generator` is the data's own."
-    name, keys, *rest = np.random.get_state()
+    name, keys, *rest = np.random.get_state(legacy=True)
     state: dict[str, Any] = {
         "torch": torch.get_rng_state(), "python": random.getstate(),
-        "numpy": (name, torch.from_numpy(keys.astype(np.int64)), *rest)}
+        "numpy": (name, torch.from_numpy(np.asarray(keys, np.int64)), *rest)}
     generator = getattr(source, "generator", None)
     if isinstance(generator, torch.Generator): state["data"] = generator.get_state()
     if device.type == "cuda": state["cuda"] = torch.cuda.get_rng_state(device)
@@ -153,7 +154,7 @@ def _packed(state: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(state, dict): return {"dict": [[k, _packed(v, tensors)] for k, v in state.items()]}
     if isinstance(state, (list, tuple)): return {type(state).__name__: [_packed(v, tensors) for v in state]}
     if state is None or isinstance(state, (bool, int, float, str)): return state
-    raise TypeError(f"cannot be saved: {type(state).__name__}; expected tensors, numbers, strings, lists and dicts of them")
+    raise TypeError(f"cannot be saved: {type(state).__name__}; expected tensors, numbers, strings, lists, dicts of them")
 
 def _unpacked(state: Any, tensors: dict[str, Tensor]) -> Any:
     "The inverse of `_packed`."
@@ -165,10 +166,12 @@ def _unpacked(state: Any, tensors: dict[str, Tensor]) -> Any:
 
 # %% ../nbs/04_sgd.ipynb #aa000032
 @torch.no_grad()
-def _evaluate(model: nn.Module, data: Any, loss_func: Callable, metrics: Sequence[Callable], device) -> dict[str, float]:
+def _evaluate(
+    model: nn.Module, data: Any, loss_func: Callable, metrics: Sequence[Callable], device: torch.device
+) -> dict[str, float]:
     "Means over all datapoints of `data`: the loss, then each metric. Each module's train or eval mode is put back."
-    if isinstance(data, (tuple, list)) and len(data) == 2 and isinstance(data[0], Tensor) and isinstance(data[1], Tensor):
-        data = batches(*data, batch_size=256, shuffle=False, seed=0)
+    if isinstance(data, (tuple, list)) and len(data) == 2 and all(isinstance(t, Tensor) for t in data):
+        data = Batches(data[0], data[1], 256, shuffle=False, seed=0)
     names = ["valid_loss", *(_name(m) for m in metrics)]
     sums, n_seen = [0.0] * len(names), 0
     modes = [(m, m.training) for m in model.modules()]
@@ -190,7 +193,7 @@ def _name(metric: Callable) -> str:
 
 def _moved(batch: Any, device: torch.device) -> Sequence:
     if not isinstance(batch, (tuple, list)) or len(batch) < 2:
-        raise TypeError(f"a batch: expected (inputs, labels), got {type(batch).__name__}; wrap your data so that it yields pairs")
+        raise TypeError(f"a batch: expected (inputs, labels), got {type(batch).__name__}; make your data yield pairs")
     return [t.to(device, non_blocking=True) if isinstance(t, Tensor) else t for t in batch]
 
 # %% ../nbs/04_sgd.ipynb #aa000033
@@ -211,7 +214,8 @@ class Step:
     def __getattr__(self, name: str) -> Any:
         "`train_loss`, `valid_loss` and the metrics, by their names, at an epoch's end."
         if name.startswith("_"): raise AttributeError(name)
-        if self.row is None: raise AttributeError(f"{name} is measured at an epoch's end: ask `if step.is_epoch_end` first")
+        if self.row is None:
+            raise AttributeError(f"{name} is measured at an epoch's end: ask `if step.is_epoch_end` first")
         if name not in self.row: raise AttributeError(f"{name} was not measured; this epoch has {', '.join(self.row)}")
         return self.row[name]
 
@@ -220,7 +224,7 @@ class Step:
 
 # %% ../nbs/04_sgd.ipynb #aa000034
 class Training:
-    "A training run that you iterate: each step draws a batch, updates the parameters and tells what it did. Made by `train`."
+    "A training run that you iterate: each step takes a batch, updates the parameters, tells what it did. See `train`."
 
     def __init__(self, model: nn.Module, batches: Iterable, loss_func: Callable, opt: Any, epochs: int = 1,
                  valid: Any = None, metrics: Sequence[Callable] = (), keep_best: bool = False):
@@ -277,9 +281,9 @@ class Training:
         self._batch = next(self._iterator, None)
 
     def _checked(self, loss: Tensor) -> float:
-        "Gradients of `loss`, and its value; an error that helps when it is not finite, before any parameter has changed."
+        "The value of `loss`, its gradients made; an error that helps if it is not finite, before any parameter changes."
         self.opt.zero_grad()
-        if loss.device.type == "cuda":  # copy the number while the GPU works on the gradients, instead of waiting for both
+        if loss.device.type == "cuda":  # the number is copied while the GPU works on the gradients: no wait for both
             host = torch.empty((), dtype=loss.dtype, pin_memory=True).copy_(loss.detach(), non_blocking=True)
             copied = torch.cuda.Event()
             copied.record()
@@ -295,7 +299,7 @@ class Training:
     def _refuse(self, value: float):
         xs, lr = self._batch[:-1], self.opt.param_groups[0]["lr"]
         bad = any(isinstance(x, Tensor) and x.is_floating_point() and not x.isfinite().all() for x in xs)
-        data = "look for the inputs of this batch that are not finite: it has some" if bad else "scale the inputs to about [-1, 1]"
+        data = "mending this batch's inputs: some are not finite" if bad else "inputs scaled to about [-1, 1]"
         self.opt.zero_grad()
         self._batch, self._place = None, self._place + 1  # whoever goes on goes on with the next batch
         raise FloatingPointError(
@@ -306,14 +310,16 @@ class Training:
         "Measure, write the epoch's row of `history`, and make ready for the next epoch."
         if not self._place:
             raise ValueError(f"batches: expected at least one batch in epoch {self.epoch + 1}, got none. "
-                             "A generator can be read only once: give a list, a DataLoader or batches(x, y, ...)")
+                             "A generator is read only once: give a list, a DataLoader or batches(x, y, ...)")
         row: dict[str, Any] = {"epoch": self.epoch + 1, "step": self.step,
                                "train_loss": self._loss_sum / self._n_seen if self._n_seen else math.nan}
-        if self.valid is not None: row |= _evaluate(self.model, self.valid, self.loss_func, self.metrics, self.device)
+        if self.valid is not None:
+            row |= _evaluate(self.model, self.valid, self.loss_func, self.metrics, self.device)
         if self.keep_best and row["valid_loss"] < (self._best or {"loss": math.inf})["loss"]:
             self._best = {"loss": row["valid_loss"], "epoch": row["epoch"], "model": _copied(self.model.state_dict())}
         self.history.append(row)
-        self.epoch, self._iterator, self._place, self._loss_sum, self._n_seen = self.epoch + 1, None, 0, 0.0, 0
+        self.epoch, self._iterator = self.epoch + 1, None
+        self._place, self._loss_sum, self._n_seen = 0, 0.0, 0
         return row
 
     def _finish(self):
@@ -337,7 +343,7 @@ class Training:
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        "All that the rest of the run depends on, as copies: parameters, optimiser, random states, the place in the epoch."
+        "All that the rest of the run depends on, copied: parameters, optimiser, random states, place in the epoch."
         batch = self._batch
         if not (isinstance(batch, (tuple, list)) and all(isinstance(t, Tensor) for t in batch)): batch = None
         state = {
@@ -360,28 +366,21 @@ class Training:
         if state["begun"]:  # deal this epoch's batches again and pass over those that were used
             _set_random_state(self._epoch_random, self.batches, self.device)
             self._iterator = iter(self.batches)
-            for self._batch in itertools.islice(self._iterator, self._place + state["drawn"]): pass
-            self._batch = (state["batch"] or self._batch) if state["drawn"] else None
+            passed = deque(itertools.islice(self._iterator, self._place + state["drawn"]), maxlen=1)
+            if state["drawn"]: self._batch = state["batch"] or passed.pop()
         _set_random_state(state["random"], self.batches, self.device)
 
     def save(self, path: str | Path) -> Path:
-        "`state_dict` in one file: tensors as safetensors, the rest as JSON in its header. A file is there whole or not at all."
+        "`state_dict` in one file, whole or not there at all: tensors as safetensors, the rest as JSON in its header."
         tensors: dict[str, Tensor] = {}
         header = {"dljourney.training": json.dumps(_packed(self.state_dict(), tensors))}
-        path = Path(path)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            part.write_bytes(safetensors.torch.save(tensors, header))
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-        return path
+        return write_atomically(path, safetensors.torch.save(tensors, header))
 
     def resume(self, path: str | Path) -> Self:
         "Go on from a file that `save` wrote: the steps that follow are those of a run that was never interrupted."
         with safetensors.safe_open(path, "pt") as file:
             header = (file.metadata() or {}).get("dljourney.training")
-            if header is None: raise ValueError(f"{path}: expected a file that Training.save wrote; this one has no such header")
+            if header is None: raise ValueError(f"{path}: expected a file that Training.save wrote, got another kind")
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         self.load_state_dict(_unpacked(json.loads(header), tensors))
         return self
@@ -406,11 +405,11 @@ def train(
 
 # %% ../nbs/04_sgd.ipynb #aa000040
 _piece = 1 << 18  # elements; a piece of a parameter, its gradient and its averages stay in the processor's cache
-_elsewhere = {"amsgrad", "capturable", "dampening", "decoupled_weight_decay", "differentiable", "foreach", "fused", "maximize"}
+_elsewhere = {"amsgrad", "capturable", "dampening", "differentiable", "foreach", "fused", "maximize"}  # torch's options
 
 class _Optimizer(torch.optim.Optimizer):
     "What the optimisers share: options, averages, and a walk over the parameters in pieces that fit the cache."
-    # torch keeps torch.compile out of these methods, and importing that on their first call takes seconds: use what is inside
+    # torch wraps these to keep torch.compile out, and to import it takes seconds on the first call: use what is inside
     add_torch_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
     load_torch_state = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
     state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)  # type: ignore[assignment]
@@ -442,9 +441,10 @@ class _Optimizer(torch.optim.Optimizer):
 
     def _check(self, group: dict[str, Any]):
         for name, value in group.items():
-            if name in _elsewhere and value and not (name == "decoupled_weight_decay" and isinstance(self, AdamW)):
+            if name in _elsewhere and value:
                 raise TypeError(f"{type(self).__name__} has no {name}; torch.optim.{type(self).__name__} has it")
-            if name in ("lr", "momentum", "weight_decay", "eps", "alpha") and not (isinstance(value, (int, float)) and value >= 0):
+            number = isinstance(value, (int, float)) and value >= 0
+            if name in ("lr", "momentum", "weight_decay", "eps", "alpha") and not number:
                 raise ValueError(f"{name}: expected a number, 0 or more, got {value!r}")
         if not all(0 <= beta < 1 for beta in group.get("betas", ())):
             raise ValueError(f"betas: expected two numbers in [0, 1), got {group['betas']}")
@@ -455,9 +455,9 @@ class _Optimizer(torch.optim.Optimizer):
         "The names of the averages that the update needs, in the order in which it takes them."
         raise NotImplementedError
 
-    def update(self, group: dict[str, Any], steps: list[int], p: list[Tensor], g: list[Tensor], *averages: list[Tensor]):
-        "Move the parameters `p` along their gradients `g`; all lists have the same length."
-        raise NotImplementedError
+    # each one's own rule, update(group, steps, p, g, *averages): lists of parameters, gradients and averages, and how
+    # many steps each parameter has made; it moves the parameters
+    update: Callable[..., None]
 
     @torch.no_grad()
     def step(self, closure: Callable | None = None) -> Any:  # type: ignore[override]
@@ -466,7 +466,9 @@ class _Optimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad(): loss = closure()
         for group in self.param_groups:
-            names, rows, size = self.averages(group), [], 0
+            names = self.averages(group)
+            rows: list[tuple] = []
+            size = 0
             for p in group["params"]:
                 if p.grad is None: continue
                 state = self.state[p]
@@ -476,21 +478,20 @@ class _Optimizer(torch.optim.Optimizer):
                 row = (p, p.grad, *[state[name] for name in names])
                 n = p.numel()
                 if n > _piece and p.is_cpu and all(x.is_contiguous() for x in row):
-                    for cut in zip(*(x.view(-1).split(_piece) for x in row)): self.update(group, [t], *([x] for x in cut))
+                    for cut in zip(*(x.view(-1).split(_piece) for x in row)):
+                        self.update(group, [t], *([x] for x in cut))
                     continue
                 if size + n > _piece and rows and p.is_cpu:
-                    self._update(group, rows)
+                    self.update(group, *map(list, zip(*rows)))
                     rows, size = [], 0
                 rows.append((t, *row))
                 size += n
-            if rows: self._update(group, rows)
+            if rows: self.update(group, *map(list, zip(*rows)))
         return loss
-
-    def _update(self, group, rows): self.update(group, *map(list, zip(*rows)))
 
 # %% ../nbs/04_sgd.ipynb #aa000041
 class SGD(_Optimizer):
-    "Stochastic gradient descent, with momentum, Nesterov's look-ahead and weight decay if wanted: `torch.optim.SGD`, step by step."
+    "Stochastic gradient descent, with momentum, Nesterov's look-ahead, weight decay: `torch.optim.SGD`, step by step."
 
     def __init__(
         self,
@@ -533,7 +534,8 @@ class RMSprop(_Optimizer):
         super().__init__(params, options, others)
 
     def averages(self, group):
-        return ("square_avg", *(["grad_avg"] if group["centered"] else []), *(["momentum_buffer"] if group["momentum"] else []))
+        names = {"square_avg": True, "grad_avg": group["centered"], "momentum_buffer": group["momentum"]}
+        return tuple(name for name, wanted in names.items() if wanted)
 
     def update(self, group, steps, p, g, square, *more):
         alpha, lr = group["alpha"], group["lr"]
@@ -618,7 +620,8 @@ class LearningRates:
         ax.plot(self.lrs, _smoothed(self.losses))
         ax.axvline(self.suggestion, linestyle="--")
         top = 1.2 * max(self.losses[: max(1, len(self.losses) // 2)])
-        ax.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(0, top), title=f"suggestion: {self.suggestion:.2g}")
+        ax.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(0, top))
+        ax.set_title(f"suggestion: {self.suggestion:.2g}")
         return fig
 
 def _smoothed(losses: Sequence[float]) -> list[float]:
