@@ -222,9 +222,32 @@ class Step:
     def __repr__(self) -> str:
         return f"Step(epoch={self.epoch}, step={self.step}, loss={self.loss:.4g}, lr={self.lr:.4g})"
 
-# %% ../nbs/04_sgd.ipynb #aa000034
-class Training:
-    "A training run that you iterate: each step takes a batch, updates the parameters, tells what it did. See `train`."
+# %% ../nbs/04_sgd.ipynb #aa00034a
+def _gradients(loss: Tensor, opt: Any) -> float:
+    "The value of `loss`, and its gradients in the parameters; none are made on the CPU when the value is not finite."
+    opt.zero_grad()
+    if loss.device.type != "cuda":
+        value = loss.item()
+        if math.isfinite(value): loss.backward()
+        return value
+    host = torch.empty((), dtype=loss.dtype, pin_memory=True).copy_(loss.detach(), non_blocking=True)
+    copied = torch.cuda.Event()
+    copied.record()
+    loss.backward()  # the number is copied while the GPU works on the gradients: no wait for both
+    copied.synchronize()
+    return host.item()
+
+def _not_finite(value: float, step: int, epoch: int, lr: float, batch: Sequence) -> FloatingPointError:
+    "An error that says what happened and what to try."
+    bad = any(isinstance(x, Tensor) and x.is_floating_point() and not x.isfinite().all() for x in batch)
+    data = "mending this batch's data: some of it is not finite" if bad else "inputs scaled to about [-1, 1]"
+    return FloatingPointError(
+        f"the loss is {value} at step {step} (epoch {epoch}) with learning rate {lr:g}; "
+        f"no parameter was changed by it. Two things to try: a smaller learning rate (say {lr / 10:g}), or {data}.")
+
+# %% ../nbs/04_sgd.ipynb #aa00034b
+class _Epochs:
+    "The bookkeeping of a training run: batches come in, rows of `history` come out."
 
     def __init__(self, model: nn.Module, batches: Iterable, loss_func: Callable, opt: Any, epochs: int = 1,
                  valid: Any = None, metrics: Sequence[Callable] = (), keep_best: bool = False):
@@ -237,8 +260,7 @@ class Training:
             raise ValueError(f"metrics: expected functions with different names of their own, got {', '.join(names)}")
         self.model, self.batches, self.loss_func, self.opt = model, batches, loss_func, opt
         self.epochs, self.valid, self.metrics, self.keep_best = epochs, valid, list(metrics), keep_best
-        self.epoch = 0  # epochs finished
-        self.step = 0  # updates made
+        self.epoch, self.step = 0, 0  # epochs finished, updates made
         self.history: list[dict[str, Any]] = []  # one row for each finished epoch
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
         self._iterator: Iterator | None = None  # over this epoch's batches; None between epochs
@@ -249,62 +271,12 @@ class Training:
         self._stopped = False
         model.train()
 
-    def __len__(self) -> int: return self.epochs * len(self.batches)  # type: ignore[arg-type]
-
-    def __iter__(self) -> Self: return self
-
-    def __next__(self) -> Step:
-        if self._stopped or self.epoch >= self.epochs: return self._finish()
-        if self._batch is None: self._draw()
-        if self._batch is None:  # an interrupt came between the last update and the epoch's end
-            self._end_epoch()
-            return next(self)
-        *xs, yb = self._batch if self.device.type == "cpu" else _moved(self._batch, self.device)
-        loss = self.loss_func(self.model(*xs), yb)
-        value = self._checked(loss)
-        lr = self.opt.param_groups[0]["lr"]
-        self.opt.step()
-        self._batch = None
-        self.step += 1
-        self._place += 1
-        self._loss_sum += value * len(yb)
-        self._n_seen += len(yb)
-        self._draw()
-        epoch = self.epoch + 1
-        return Step(epoch, self.step, value, lr, self._end_epoch() if self._batch is None else None)
-
     def _draw(self):
         "The next batch of this epoch into `_batch`, or None when there is none left."
         if self._iterator is None:
             self._epoch_random = _random_state(self.batches, self.device)
             self._iterator = iter(self.batches)
         self._batch = next(self._iterator, None)
-
-    def _checked(self, loss: Tensor) -> float:
-        "The value of `loss`, its gradients made; an error that helps if it is not finite, before any parameter changes."
-        self.opt.zero_grad()
-        if loss.device.type == "cuda":  # the number is copied while the GPU works on the gradients: no wait for both
-            host = torch.empty((), dtype=loss.dtype, pin_memory=True).copy_(loss.detach(), non_blocking=True)
-            copied = torch.cuda.Event()
-            copied.record()
-            loss.backward()
-            copied.synchronize()
-            value = host.item()
-        else:
-            value = loss.item()
-            if math.isfinite(value): loss.backward()
-        if not math.isfinite(value): self._refuse(value)
-        return value
-
-    def _refuse(self, value: float):
-        xs, lr = self._batch[:-1], self.opt.param_groups[0]["lr"]
-        bad = any(isinstance(x, Tensor) and x.is_floating_point() and not x.isfinite().all() for x in xs)
-        data = "mending this batch's inputs: some are not finite" if bad else "inputs scaled to about [-1, 1]"
-        self.opt.zero_grad()
-        self._batch, self._place = None, self._place + 1  # whoever goes on goes on with the next batch
-        raise FloatingPointError(
-            f"the loss is {value} at step {self.step + 1} (epoch {self.epoch + 1}) with learning rate {lr:g}; "
-            f"no parameter was changed by it. Two things to try: a smaller learning rate (say {lr / 10:g}), or {data}.")
 
     def _end_epoch(self) -> dict[str, Any]:
         "Measure, write the epoch's row of `history`, and make ready for the next epoch."
@@ -322,37 +294,20 @@ class Training:
         self._place, self._loss_sum, self._n_seen = 0, 0.0, 0
         return row
 
-    def _finish(self):
-        if self.keep_best and self._best: self.model.load_state_dict(self._best["model"])
-        raise StopIteration
-
-    @property
-    def best_epoch(self) -> int | None:
-        "The epoch whose parameters `keep_best` holds."
-        return self._best["epoch"] if self._best else None
-
-    def run(self) -> Self:
-        "All the steps that are left."
-        for _ in self: pass
-        return self
-
-    def stop(self) -> Self:
-        "End here: there is no further step, and `keep_best` puts its parameters back."
-        self._stopped = True
-        if self.keep_best and self._best: self.model.load_state_dict(self._best["model"])
-        return self
+# %% ../nbs/04_sgd.ipynb #aa00034c
+class _Resumable(_Epochs):
+    "A training run that can be copied, saved and resumed."
 
     def state_dict(self) -> dict[str, Any]:
         "All that the rest of the run depends on, copied: parameters, optimiser, random states, place in the epoch."
         batch = self._batch
         if not (isinstance(batch, (tuple, list)) and all(isinstance(t, Tensor) for t in batch)): batch = None
-        state = {
+        return _copied({
             "epoch": self.epoch, "step": self.step, "place": self._place, "begun": self._iterator is not None,
             "loss_sum": self._loss_sum, "n_seen": self._n_seen, "stopped": self._stopped, "history": self.history,
-            "model": dict(self.model.state_dict()), "opt": self.opt.state_dict(), "best": self._best, "batch": batch,
-            "drawn": self._batch is not None, "epoch_random": self._epoch_random,
-            "random": _random_state(self.batches, self.device)}
-        return _copied(state)
+            "model": dict(self.model.state_dict()), "opt": self.opt.state_dict(), "best": self._best,
+            "drawn": self._batch is not None, "batch": batch, "epoch_random": self._epoch_random,
+            "random": _random_state(self.batches, self.device)})
 
     def load_state_dict(self, state: dict[str, Any]):
         "Go back, or on, to where `state_dict` was taken. The model, data and options are those given to `train`."
@@ -385,6 +340,56 @@ class Training:
         self.load_state_dict(_unpacked(json.loads(header), tensors))
         return self
 
+# %% ../nbs/04_sgd.ipynb #aa00034d
+class Training(_Resumable):
+    "A training run that you iterate: each step takes a batch, updates the parameters, tells what it did. See `train`."
+
+    def __len__(self) -> int: return self.epochs * len(self.batches)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Self: return self
+
+    def __next__(self) -> Step:
+        if self._stopped or self.epoch >= self.epochs:
+            self._restore_best()
+            raise StopIteration
+        if self._batch is None: self._draw()
+        if self._batch is None:  # an interrupt came between the last update and the epoch's end
+            self._end_epoch()
+            return next(self)
+        *xs, yb = self._batch if self.device.type == "cpu" else _moved(self._batch, self.device)
+        loss = self.loss_func(self.model(*xs), yb)
+        value = _gradients(loss, self.opt)
+        lr, n = self.opt.param_groups[0]["lr"], len(yb)
+        if not math.isfinite(value):
+            self.opt.zero_grad()
+            self._batch, self._place = None, self._place + 1  # whoever goes on goes on with the next batch
+            raise _not_finite(value, self.step + 1, self.epoch + 1, lr, [*xs, yb])
+        self.opt.step()
+        self._batch, self.step, self._place = None, self.step + 1, self._place + 1
+        self._loss_sum, self._n_seen = self._loss_sum + value * n, self._n_seen + n
+        self._draw()
+        epoch = self.epoch + 1
+        return Step(epoch, self.step, value, lr, self._end_epoch() if self._batch is None else None)
+
+    def _restore_best(self):
+        if self.keep_best and self._best: self.model.load_state_dict(self._best["model"])
+
+    @property
+    def best_epoch(self) -> int | None:
+        "The epoch whose parameters `keep_best` holds."
+        return self._best["epoch"] if self._best else None
+
+    def run(self) -> Self:
+        "All the steps that are left."
+        for _ in self: pass
+        return self
+
+    def stop(self) -> Self:
+        "End here: there is no further step, and `keep_best` puts its parameters back."
+        self._stopped = True
+        self._restore_best()
+        return self
+
     def __repr__(self) -> str:
         last = "".join(f", {k} {v:.4g}" for k, v in (self.history or [{}])[-1].items() if k not in ("epoch", "step"))
         return f"Training(epoch {self.epoch} of {self.epochs}, step {self.step}{last})"
@@ -403,10 +408,45 @@ def train(
     "A training run, ready to be iterated step by step."
     return Training(model, batches, loss_func, opt, epochs, valid, metrics, keep_best)
 
-# %% ../nbs/04_sgd.ipynb #aa000040
+# %% ../nbs/04_sgd.ipynb #aa00040a
 _piece = 1 << 18  # elements; a piece of a parameter, its gradient and its averages stay in the processor's cache
 _elsewhere = {"amsgrad", "capturable", "dampening", "differentiable", "foreach", "fused", "maximize"}  # torch's options
 
+def _check_options(name: str, group: dict[str, Any]):
+    "An error that names the first option that is refused or out of range."
+    for option, value in group.items():
+        if option in _elsewhere and value:
+            raise TypeError(f"{name} has no {option}; torch.optim.{name} has it")
+        number = isinstance(value, (int, float)) and value >= 0
+        if option in ("lr", "momentum", "weight_decay", "eps", "alpha") and not number:
+            raise ValueError(f"{option}: expected a number, 0 or more, got {value!r}")
+    if not all(0 <= beta < 1 for beta in group.get("betas", ())):
+        raise ValueError(f"betas: expected two numbers in [0, 1), got {group['betas']}")
+    if group.get("nesterov") and not group["momentum"]:
+        raise ValueError("nesterov=True looks ahead along the momentum: give momentum, say 0.9")
+
+def _packs(params: Iterable[Tensor], states: dict, names: Sequence[str]) -> Iterator[Iterable[list]]:
+    "Lists of equal length, for one call of `update` each: steps made, parameters, gradients, then the named averages."
+    rows: list[tuple] = []
+    size = 0
+    for p in params:
+        if p.grad is None: continue
+        state = states[p]
+        state["step"] = t = int(state.get("step", 0)) + 1
+        for name in names:
+            if name not in state: state[name] = torch.zeros_like(p, memory_format=torch.preserve_format)
+        row, n = (p, p.grad, *[state[name] for name in names]), p.numel()
+        if n > _piece and p.is_cpu and all(x.is_contiguous() for x in row):
+            for cut in zip(*(x.view(-1).split(_piece) for x in row)): yield [t], *([x] for x in cut)
+            continue
+        if rows and size + n > _piece and p.is_cpu:
+            yield map(list, zip(*rows))
+            rows, size = [], 0
+        rows.append((t, *row))
+        size += n
+    if rows: yield map(list, zip(*rows))
+
+# %% ../nbs/04_sgd.ipynb #aa00040b
 class _Optimizer(torch.optim.Optimizer):
     "What the optimisers share: options, averages, and a walk over the parameters in pieces that fit the cache."
     # torch wraps these to keep torch.compile out, and to import it takes seconds on the first call: use what is inside
@@ -423,13 +463,12 @@ class _Optimizer(torch.optim.Optimizer):
 
     def add_param_group(self, param_group: dict[str, Any]):
         "Parameters with options of their own, as torch's optimisers take them."
+        _check_options(type(self).__name__, self.defaults | param_group)
         self.add_torch_group(param_group)
-        try: self._check(self.param_groups[-1])
-        except Exception: self.param_groups.pop(); raise
 
     def load_state_dict(self, state_dict: dict[str, Any]):
         "Averages and options from `state_dict`, ours or the torch namesake's."
-        for group in state_dict["param_groups"]: self._check(group)
+        for group in state_dict["param_groups"]: _check_options(type(self).__name__, group)
         self.load_torch_state(state_dict)
 
     def zero_grad(self, set_to_none: bool = True):
@@ -438,18 +477,6 @@ class _Optimizer(torch.optim.Optimizer):
             for p in group["params"]:
                 if set_to_none: p.grad = None
                 elif p.grad is not None: p.grad.detach_().zero_()
-
-    def _check(self, group: dict[str, Any]):
-        for name, value in group.items():
-            if name in _elsewhere and value:
-                raise TypeError(f"{type(self).__name__} has no {name}; torch.optim.{type(self).__name__} has it")
-            number = isinstance(value, (int, float)) and value >= 0
-            if name in ("lr", "momentum", "weight_decay", "eps", "alpha") and not number:
-                raise ValueError(f"{name}: expected a number, 0 or more, got {value!r}")
-        if not all(0 <= beta < 1 for beta in group.get("betas", ())):
-            raise ValueError(f"betas: expected two numbers in [0, 1), got {group['betas']}")
-        if group.get("nesterov") and not group["momentum"]:
-            raise ValueError("nesterov=True looks ahead along the momentum: give momentum, say 0.9")
 
     def averages(self, group: dict[str, Any]) -> tuple[str, ...]:
         "The names of the averages that the update needs, in the order in which it takes them."
@@ -466,27 +493,7 @@ class _Optimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad(): loss = closure()
         for group in self.param_groups:
-            names = self.averages(group)
-            rows: list[tuple] = []
-            size = 0
-            for p in group["params"]:
-                if p.grad is None: continue
-                state = self.state[p]
-                state["step"] = t = int(state.get("step", 0)) + 1
-                for name in names:
-                    if name not in state: state[name] = torch.zeros_like(p, memory_format=torch.preserve_format)
-                row = (p, p.grad, *[state[name] for name in names])
-                n = p.numel()
-                if n > _piece and p.is_cpu and all(x.is_contiguous() for x in row):
-                    for cut in zip(*(x.view(-1).split(_piece) for x in row)):
-                        self.update(group, [t], *([x] for x in cut))
-                    continue
-                if size + n > _piece and rows and p.is_cpu:
-                    self.update(group, *map(list, zip(*rows)))
-                    rows, size = [], 0
-                rows.append((t, *row))
-                size += n
-            if rows: self.update(group, *map(list, zip(*rows)))
+            for lists in _packs(group["params"], self.state, self.averages(group)): self.update(group, *lists)
         return loss
 
 # %% ../nbs/04_sgd.ipynb #aa000041
