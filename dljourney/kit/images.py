@@ -244,7 +244,47 @@ def _check(size: tuple[int, int], channels: int, fit: str, interpolation: str) -
     if interpolation not in _RESAMPLING:
         raise ValueError(f"interpolation: expected one of {', '.join(_RESAMPLING)}, got {interpolation!r}")
 
-# %% ../../nbs/kit/images.ipynb #9f83b01e
+# %% ../../nbs/kit/images.ipynb #61ab6c22
+def _facts(model: torch.nn.Module, size: int | tuple[int, int] | None) -> dict[str, Any]:
+    "The fields of `Preprocess`, read from a timm model."
+    cfg = getattr(model, "pretrained_cfg", None)
+    if not cfg or "input_size" not in cfg:
+        raise ValueError(
+            f"expected a timm model (with a pretrained_cfg), got {type(model).__name__}: "
+            "say what it wants to see with preprocess=Preprocess(size=..., channels=...)"
+        )
+    channels = _input_channels(model, cfg)
+    numbers = {}
+    for name, default in (("mean", 0.0), ("std", 1.0)):
+        values = cfg.get(name) or (default,)
+        numbers[name] = tuple(values) if len(values) == channels else (sum(values) / len(values),)
+    how = cfg.get("interpolation", "bilinear")
+    how = how if how in _RESAMPLING else "bicubic"
+    height, width = cfg["input_size"][-2:]
+    if size is not None:
+        height, width = (size, size) if isinstance(size, int) else size
+    return {"size": (height, width), "channels": channels, "interpolation": how, **numbers}
+
+# %% ../../nbs/kit/images.ipynb #af7d3f4e
+def _resized_batch(x: Tensor, prep: "Preprocess") -> Tensor:
+    "A batch of images at the size and with the channels of `prep`, float32 in [0,1]."
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or 0 in x.shape[2:]:
+        raise ValueError(f"x: expected images of shape (N, 1 or 3, H, W), got {tuple(x.shape)}")
+    x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
+    if x.shape[1] != prep.channels:
+        grey = x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+        x = x.expand(-1, 3, -1, -1) if prep.channels == 3 else (x * grey).sum(1, keepdim=True)
+    if x.shape[2:] == prep.size:
+        return x
+    (left, top, right, bottom), (h, w) = _window(x.shape[3], x.shape[2], prep.size, prep.fit)
+    x = x[:, :, math.floor(top + 0.5) : math.floor(bottom + 0.5), math.floor(left + 0.5) : math.floor(right + 0.5)]
+    if x.shape[2:] != (h, w):
+        x = F.interpolate(x, (h, w), mode=prep.interpolation, antialias=True).clamp(0, 1)
+    rows, columns = prep.size
+    up, aside = (rows - h) // 2, (columns - w) // 2
+    return F.pad(x, (aside, columns - w - aside, up, rows - h - up), value=128 / 255)
+
+# %% ../../nbs/kit/images.ipynb #327120f6
 @dataclass(frozen=True)
 class Preprocess:
     "How a picture becomes a model's input: its size, channels and scale."
@@ -279,23 +319,7 @@ class Preprocess:
         size: int | tuple[int, int] | None = None,  # (height, width) in pixels; None takes the model's own
     ) -> "Preprocess":
         "What a timm model wants to see."
-        cfg = getattr(model, "pretrained_cfg", None)
-        if not cfg or "input_size" not in cfg:
-            raise ValueError(
-                f"expected a timm model (with a pretrained_cfg), got {type(model).__name__}: "
-                "say what it wants to see with preprocess=Preprocess(size=..., channels=...)"
-            )
-        channels = _input_channels(model, cfg)
-        numbers = {}
-        for name, default in (("mean", 0.0), ("std", 1.0)):
-            values = cfg.get(name) or (default,)
-            numbers[name] = tuple(values) if len(values) == channels else (sum(values) / len(values),)
-        how = cfg.get("interpolation", "bilinear")
-        how = how if how in _RESAMPLING else "bicubic"
-        height, width = cfg["input_size"][-2:]
-        if size is not None:
-            height, width = (size, size) if isinstance(size, int) else size
-        return cls((height, width), channels, fit="crop", interpolation=how, **numbers)
+        return cls(**_facts(model, size))
 
     def read(
         self,
@@ -311,21 +335,7 @@ class Preprocess:
         x: Tensor,  # images, (N,C,H,W), uint8 or float in [0,1], 1 or 3 channels, any size
     ) -> Tensor:  # float32 in [0,1], (N, channels, height, width)
         "Bring a batch of images to the model's size and channels."
-        if x.ndim != 4 or x.shape[1] not in (1, 3) or 0 in x.shape[2:]:
-            raise ValueError(f"x: expected images of shape (N, 1 or 3, H, W), got {tuple(x.shape)}")
-        x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
-        if x.shape[1] != self.channels:
-            grey = x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-            x = x.expand(-1, 3, -1, -1) if self.channels == 3 else (x * grey).sum(1, keepdim=True)
-        if x.shape[2:] == self.size:
-            return x
-        (left, top, right, bottom), (h, w) = _window(x.shape[3], x.shape[2], self.size, self.fit)
-        x = x[:, :, math.floor(top + 0.5) : math.floor(bottom + 0.5), math.floor(left + 0.5) : math.floor(right + 0.5)]
-        if x.shape[2:] != (h, w):
-            x = F.interpolate(x, (h, w), mode=self.interpolation, antialias=True).clamp(0, 1)
-        rows, columns = self.size
-        up, aside = (rows - h) // 2, (columns - w) // 2
-        return F.pad(x, (aside, columns - w - aside, up, rows - h - up), value=128 / 255)
+        return _resized_batch(x, self)
 
     def __call__(
         self,
