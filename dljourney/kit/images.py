@@ -284,7 +284,24 @@ def _resized_batch(x: Tensor, prep: "Preprocess") -> Tensor:
     up, aside = (rows - h) // 2, (columns - w) // 2
     return F.pad(x, (aside, columns - w - aside, up, rows - h - up), value=128 / 255)
 
-# %% ../../nbs/kit/images.ipynb #327120f6
+# %% ../../nbs/kit/images.ipynb #e5f91a70
+def _checked(prep: "Preprocess") -> dict[str, Any]:
+    "The fields of a new `Preprocess` in their plain form; what makes no sense is refused by name."
+    size = (prep.size, prep.size) if isinstance(prep.size, int) else tuple(int(s) for s in prep.size)
+    if len(size) != 2:
+        raise ValueError(f"size: expected (height, width), got {prep.size!r}")
+    _check(size, prep.channels, prep.fit, prep.interpolation)
+    numbers = {}
+    for name in ("mean", "std"):
+        given = getattr(prep, name)
+        numbers[name] = tuple(float(v) for v in (given if isinstance(given, list | tuple) else (given,)))
+        if len(numbers[name]) not in (1, prep.channels) or not all(map(math.isfinite, numbers[name])):
+            raise ValueError(f"{name}: expected 1 or {prep.channels} finite numbers, got {given!r}")
+    if min(numbers["std"]) <= 0:
+        raise ValueError(f"std: expected numbers above 0, got {prep.std!r}")
+    return {"size": size, **numbers}
+
+# %% ../../nbs/kit/images.ipynb #5a03858e
 @dataclass(frozen=True)
 class Preprocess:
     "How a picture becomes a model's input: its size, channels and scale."
@@ -297,20 +314,8 @@ class Preprocess:
     interpolation: str = "bilinear"  # "bilinear" or "bicubic"
 
     def __post_init__(self) -> None:
-        set_ = lambda name, value: object.__setattr__(self, name, value)
-        size = (self.size, self.size) if isinstance(self.size, int) else tuple(int(s) for s in self.size)
-        if len(size) != 2:
-            raise ValueError(f"size: expected (height, width), got {self.size!r}")
-        set_("size", size)
-        _check(size, self.channels, self.fit, self.interpolation)  # type: ignore[arg-type]
-        for name in ("mean", "std"):
-            given = getattr(self, name)
-            values = tuple(float(v) for v in (given if isinstance(given, list | tuple) else (given,)))
-            if len(values) not in (1, self.channels) or not all(map(math.isfinite, values)):
-                raise ValueError(f"{name}: expected 1 or {self.channels} finite numbers, got {given!r}")
-            set_(name, values)
-        if min(self.std) <= 0:
-            raise ValueError(f"std: expected numbers above 0, got {self.std!r}")
+        for name, value in _checked(self).items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def of(
