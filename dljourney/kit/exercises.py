@@ -272,9 +272,23 @@ def _is_this_mistake(arrived: Any, value: Any, tol: float) -> bool:
     except Exception: return False
     return value is not None and arrived is not None and _difference(arrived, value, tol) is None
 
-# %% ../../nbs/kit/exercises.ipynb #5eebda56
+# %% ../../nbs/kit/exercises.ipynb #c145e88d
 class _Stop(SystemExit):
     "Thrown into an answer that ran too long. A thread ends quietly on SystemExit."
+
+
+class _FirstStop(_Stop):
+    "Made in the thread it stops, so it can see to it that a bare `except:` swallows it in vain."
+    def __init__(self, *args):
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            frame.f_trace = _stop_again  # the next line that runs, the handler's, raises once more
+            frame = frame.f_back
+        sys.settrace(_stop_again)
+
+
+def _stop_again(frame, event, arg):
+    raise _Stop
 
 
 def _throw(thread: threading.Thread, patience: float = 3.0) -> bool:
@@ -282,7 +296,7 @@ def _throw(thread: threading.Thread, patience: float = 3.0) -> bool:
     deadline = time.monotonic() + patience
     while thread.is_alive() and time.monotonic() < deadline:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stop))
+            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_FirstStop))
         thread.join(0.02)
     return not thread.is_alive()
 
@@ -759,7 +773,7 @@ def items(
     "The exercises or questions behind a verb."
     return {name: getattr(verb, name).item for name in dir(verb)}
 
-# %% ../../nbs/kit/exercises.ipynb #8907d96e
+# %% ../../nbs/kit/exercises.ipynb #065226c1
 def verbs(
     chapter: str,  # the chapter's name
     exercises: Sequence[Exercise],  # in the order of the chapter
@@ -769,7 +783,8 @@ def verbs(
     "Make a chapter's `check`, `hint`, `solution` and `quiz`."
     done: dict[str, str] = {}
     shown: dict[str, int] = {}
-    names = [item.name for item in [*exercises, *questions]]
+    everything: list[Exercise | Question] = [*exercises, *questions]
+    names = [item.name for item in everything]
     if len(set(names)) < len(names): raise ValueError(f"chapter {chapter!r}: names must differ: {names}")
 
     def remember(result):
@@ -789,7 +804,7 @@ def verbs(
         return Verb(word, chapter, actions, partial(_listed, word, chapter, found, done))
 
     return (verb("check", check_, exercises), verb("hint", hint_, exercises),
-            verb("solution", solution_, [*exercises, *questions]), verb("quiz", quiz_, questions))
+            verb("solution", solution_, everything), verb("quiz", quiz_, questions))
 
 # %% ../../nbs/kit/exercises.ipynb #765c4b07
 def _look(item: Exercise | Question, chapter: str) -> Result:
