@@ -4,6 +4,7 @@ One network, 64-32-10, batches of 64 from 3,200 datapoints in memory, cross-entr
 PyTorch loop, `dljourney.sgd.train`, and the loops of other libraries with their output, progress bars and checkpoints
 switched off. Then one `opt.step()` beside torch's, for ten small tensors and for the parameters of a ResNet-18.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -94,18 +95,30 @@ def ours(optimiser, data=None):
 
 
 def with_skorch(harness):
-    if harness.peer("skorch") is None: return None
+    if harness.peer("skorch") is None:
+        return None
     from skorch import NeuralNetClassifier
 
-    net = NeuralNetClassifier(network(), criterion=nn.CrossEntropyLoss, optimizer=torch.optim.SGD, lr=0.01, max_epochs=1,
-                              batch_size=batch_size, iterator_train__shuffle=True, train_split=None, callbacks="disable",
-                              verbose=0, warm_start=True)
+    net = NeuralNetClassifier(
+        network(),
+        criterion=nn.CrossEntropyLoss,
+        optimizer=torch.optim.SGD,
+        lr=0.01,
+        max_epochs=1,
+        batch_size=batch_size,
+        iterator_train__shuffle=True,
+        train_split=None,
+        callbacks="disable",
+        verbose=0,
+        warm_start=True,
+    )
     net.initialize()
     return lambda: net.partial_fit(x, y)
 
 
 def with_lightning(harness):
-    if harness.peer("lightning") is None: return None
+    if harness.peer("lightning") is None:
+        return None
     import lightning as L
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -115,21 +128,32 @@ def with_lightning(harness):
             super().__init__()
             self.net = network()
 
-        def training_step(self, batch, _): return F.cross_entropy(self.net(batch[0]), batch[1])
-        def configure_optimizers(self): return torch.optim.SGD(self.parameters(), lr=0.01)
+        def training_step(self, batch, _):
+            return F.cross_entropy(self.net(batch[0]), batch[1])
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.01)
 
     module, data = Module(), loader()
 
     def epoch():
-        trainer = L.Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
-                            enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0)
+        trainer = L.Trainer(
+            max_epochs=1,
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
         trainer.fit(module, data)
 
     return epoch
 
 
 def with_fastai(harness):
-    if harness.peer("fastai") is None: return None
+    if harness.peer("fastai") is None:
+        return None
     from fastai.data.core import DataLoaders
     from fastai.data.load import DataLoader
     from fastai.learner import Learner
@@ -140,7 +164,8 @@ def with_fastai(harness):
     learn.validate = None
 
     def epoch():
-        with learn.no_bar(), learn.no_logging(): learn._do_fit_quietly()
+        with learn.no_bar(), learn.no_logging():
+            learn._do_fit_quietly()
 
     def train_only():
         learn.dl = data
@@ -153,10 +178,12 @@ def with_fastai(harness):
 
 def pair(name: str, params: list[torch.Tensor], **options):
     "A step of ours, of torch's default and of torch's fused kernel, on copies of the same parameters and gradients."
+
     def step(cls, **more):
         copies = [p.detach().clone().requires_grad_() for p in params]
         generator = torch.Generator().manual_seed(1)
-        for p in copies: p.grad = torch.randn(p.shape, generator=generator)
+        for p in copies:
+            p.grad = torch.randn(p.shape, generator=generator)
         opt = cls(copies, lr=1e-4, **options, **more)
         opt.step()
         return opt.step
@@ -181,33 +208,70 @@ def lines(harness):
         others = {"skorch": with_skorch(harness), "Lightning": with_lightning(harness), "fastai": with_fastai(harness)}
     loops = {"bare loop, torch.optim.SGD": bare(torch.optim.SGD), "bare loop, a gather for each batch": bare_indexed()}
     common = dict(number=4, units=steps, judged_by="cpu", warmup=2)
-    harness.compare("a step of the loop, torch's SGD on both sides", ours(torch.optim.SGD), loops, bar=1.03, runs=31,
-                    our_name="train, torch.optim.SGD", **common)
-    harness.compare("a step of the loop, our SGD", ours(sgd.SGD), loops, bar=0.85, runs=31, our_name="train, our SGD", **common)
+    harness.compare(
+        "a step of the loop, torch's SGD on both sides",
+        ours(torch.optim.SGD),
+        loops,
+        bar=1.03,
+        runs=31,
+        our_name="train, torch.optim.SGD",
+        **common,
+    )
+    harness.compare(
+        "a step of the loop, our SGD", ours(sgd.SGD), loops, bar=0.85, runs=31, our_name="train, our SGD", **common
+    )
     with quiet:
-        harness.compare("a step of the loop, from a DataLoader", ours(torch.optim.SGD, loader()),
-                        {"bare loop, DataLoader": bare_loader()}, runs=11, our_name="train, DataLoader", **common)
-        harness.compare("a step of the loop, beside other libraries", ours(sgd.SGD), others, runs=7, **{**common, "number": 2},
-                        note="their usual way from tensors in memory: a DataLoader or skorch's own; callbacks, bars, logs off")
+        harness.compare(
+            "a step of the loop, from a DataLoader",
+            ours(torch.optim.SGD, loader()),
+            {"bare loop, DataLoader": bare_loader()},
+            runs=11,
+            our_name="train, DataLoader",
+            **common,
+        )
+        harness.compare(
+            "a step of the loop, beside other libraries",
+            ours(sgd.SGD),
+            others,
+            runs=7,
+            **{**common, "number": 2},
+            note="their usual way from tensors in memory: a DataLoader or skorch's own; callbacks, bars, logs off",
+        )
 
     shapes = [torch.randn(32, 32) for _ in range(10)]
     family = [("SGD", {}), ("SGD", {"momentum": 0.9}), ("RMSprop", {}), ("Adam", {}), ("AdamW", {})]
     for name, options in family:
         what = f"{name}{', momentum' if options else ''}"
         step, peers = pair(name, shapes, **options)
-        harness.compare(f"opt.step(), ten 32 x 32 tensors, {what}", step, peers, bar=0.7, number=100, runs=15, judged_by="cpu")
+        harness.compare(
+            f"opt.step(), ten 32 x 32 tensors, {what}", step, peers, bar=0.7, number=100, runs=15, judged_by="cpu"
+        )
     import torchvision
 
     params = [p.detach() for p in torchvision.models.resnet18().parameters()]
     for name, options in family:
         what = f"{name}{', momentum' if options else ''}"
         step, peers = pair(name, params, **options)
-        harness.compare(f"opt.step(), ResNet-18, {what}", step, peers, bar=1.05 if name == "SGD" else 0.9, number=2,
-                        runs=15, warmup=2, judged_by="cpu")
-    harness.compare("a process that builds its first optimiser, import torch included", first_optimiser("dljourney.sgd"),
-                    {"torch.optim.SGD": first_optimiser("torch.optim")}, note=first_note)
+        harness.compare(
+            f"opt.step(), ResNet-18, {what}",
+            step,
+            peers,
+            bar=1.05 if name == "SGD" else 0.9,
+            number=2,
+            runs=15,
+            warmup=2,
+            judged_by="cpu",
+        )
+    harness.compare(
+        "a process that builds its first optimiser, import torch included",
+        first_optimiser("dljourney.sgd"),
+        {"torch.optim.SGD": first_optimiser("torch.optim")},
+        note=first_note,
+    )
 
 
-first_note = ("torch's optimisers import the compiler, torch._dynamo, when the first one is built; ours do not. The fused "
-              "kernels of torch read and write each tensor once where a chain of operations passes over it several times; "
-              "they are the better choice for large models, and train takes them like any other optimiser.")
+first_note = (
+    "torch's optimisers import the compiler, torch._dynamo, when the first one is built; ours do not. The fused "
+    "kernels of torch read and write each tensor once where a chain of operations passes over it several times; "
+    "they are the better choice for large models, and train takes them like any other optimiser."
+)

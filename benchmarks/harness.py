@@ -10,6 +10,7 @@ time beside it, and the ratio ours / peer as the median of the ratios of neighbo
 slows the machine down for a while slows both). The bar is compared with that ratio. `python -m benchmarks.run`
 runs all topics, or those in ONLY=.
 """
+
 from __future__ import annotations
 
 import gc
@@ -28,6 +29,7 @@ from typing import Any
 @dataclass
 class Contender:
     "The times of one contender on one line."
+
     name: str
     wall: list[float] = field(default_factory=list)  # seconds for each unit of work, one number a run
     cpu: list[float] = field(default_factory=list)
@@ -37,6 +39,7 @@ class Contender:
 @dataclass
 class Line:
     "One line of a topic: our time, the peers', and the bar."
+
     name: str
     contenders: list[Contender]  # ours first
     bar: float | None = None  # ours / the first peer is to be at most this (at least, where higher is better)
@@ -56,7 +59,8 @@ class Line:
         first = self.contenders[1] if len(self.contenders) > 1 else None
         bar = self.bars.get(peer.name, self.bar if peer is first else None)
         ratio = self.ratio(peer, self.judged_by)
-        if bar is None or ratio is None: return None
+        if bar is None or ratio is None:
+            return None
         return ratio >= bar if self.higher_is_better else ratio <= bar
 
     def bar_of(self, peer: Contender) -> float | None:
@@ -76,8 +80,10 @@ class Harness:
 
     def peer(self, module: str) -> Any:
         "The module, or None where it is not installed: give None as a peer and the table says so."
-        try: return importlib.import_module(module)
-        except ImportError: return None
+        try:
+            return importlib.import_module(module)
+        except ImportError:
+            return None
 
     def compare(
         self,
@@ -99,14 +105,22 @@ class Harness:
         "Time `ours` beside `peers`, in turns, and keep the line."
         runs = 5 if self.quick else max(5, runs or self.runs)
         work = {our_name: ours, **peers}
-        line = Line(name, [Contender(k, missing="" if f else "not installed") for k, f in work.items()],
-                    bar, dict(bars or {}), judged_by, note=note)
+        line = Line(
+            name,
+            [Contender(k, missing="" if f else "not installed") for k, f in work.items()],
+            bar,
+            dict(bars or {}),
+            judged_by,
+            note=note,
+        )
         live = [(c, f) for c, f in zip(line.contenders, work.values()) if f]
         for _, f in live:
-            for _ in range(warmup): f()
+            for _ in range(warmup):
+                f()
         for run in range(runs):
             for contender, f in live if run % 2 == 0 else reversed(live):  # neither side is always first
-                if before: before()
+                if before:
+                    before()
                 wall, cpu = timed(f, number)
                 contender.wall.append(wall / (number * units))
                 contender.cpu.append(cpu / (number * units))
@@ -128,14 +142,18 @@ class Harness:
         "Keep a line of numbers that were measured by other means than `compare`."
         many = lambda v: [float(n) for n in v] if isinstance(v, (list, tuple)) else [float(v)]
         contenders = [Contender(our_name, many(ours))]
-        contenders += [Contender(k, many(v) if v is not None else [], missing="" if v is not None else "not installed")
-                       for k, v in (peers or {}).items()]
-        if bar is not None and not peers: contenders.append(Contender("the bar itself", [1.0]))
+        contenders += [
+            Contender(k, many(v) if v is not None else [], missing="" if v is not None else "not installed")
+            for k, v in (peers or {}).items()
+        ]
+        if bar is not None and not peers:
+            contenders.append(Contender("the bar itself", [1.0]))
         line = Line(name, contenders, bar, unit=unit, higher_is_better=higher_is_better, note=note)
         self.lines.append(line)
         return line
 
-    def as_dict(self) -> list[dict[str, Any]]: return [asdict(line) for line in self.lines]
+    def as_dict(self) -> list[dict[str, Any]]:
+        return [asdict(line) for line in self.lines]
 
 
 def timed(f: Callable[[], Any], number: int) -> tuple[float, float]:
@@ -145,10 +163,12 @@ def timed(f: Callable[[], Any], number: int) -> tuple[float, float]:
     gc.disable()
     try:
         cpu, wall = _cpu(), time.perf_counter()
-        for _ in range(number): f()
+        for _ in range(number):
+            f()
         return time.perf_counter() - wall, _cpu() - cpu
     finally:
-        if was_on: gc.enable()
+        if was_on:
+            gc.enable()
 
 
 def _cpu() -> float:
@@ -162,29 +182,42 @@ def line_from(data: dict[str, Any]) -> Line:
 
 def readable(value: float, unit: str = "s") -> str:
     "A number with three figures and a unit that suits it."
-    if unit != "s": return f"{value:,.0f} {unit}" if abs(value) >= 1000 else f"{value:.3g} {unit}"
-    for scale, name in ((1, "s"), (1e-3, "ms"), (1e-6, "us")):
-        if value >= scale: break
+    if unit != "s":
+        return f"{value:,.0f} {unit}" if abs(value) >= 1000 else f"{value:.3g} {unit}"
+    scale, name = 1e-6, "us"
+    for scale, name in ((1, "s"), (1e-3, "ms"), (1e-6, "us")):  # noqa: B007
+        if value >= scale:
+            break
     return f"{value / scale:.3g} {name}" if value / scale < 1000 else f"{value / scale:,.0f} {name}"
 
 
 def table(lines: list[Line]) -> str:
     "The lines as a Markdown table."
-    rows = ["| what | who | wall, median (spread) | CPU | ours / theirs, wall | CPU | bar | |",
-            "|:--|:--|--:|--:|--:|--:|--:|:--|"]
+    rows = [
+        "| what | who | wall, median (spread) | CPU | ours / theirs, wall | CPU | bar | |",
+        "|:--|:--|--:|--:|--:|--:|--:|:--|",
+    ]
     for line in lines:
         for i, c in enumerate(line.contenders):
             if c.missing:
                 rows.append(f"| | {c.name} | {c.missing} | | | | | |")
                 continue
-            spread = f" ({readable(min(c.wall), line.unit)} to {readable(max(c.wall), line.unit)})" if len(c.wall) > 1 else ""
+            spread = (
+                f" ({readable(min(c.wall), line.unit)} to {readable(max(c.wall), line.unit)})"
+                if len(c.wall) > 1
+                else ""
+            )
             cpu = readable(statistics.median(c.cpu), line.unit) if c.cpu else ""
             ratio = [f"{r:.2f}" if i and (r := line.ratio(c, kind)) is not None else "" for kind in ("wall", "cpu")]
             bar, met = (line.bar_of(c), line.verdict(c)) if i else (None, None)
             sign = ">=" if line.higher_is_better else "<="
-            verdict = "" if met is None else ("met" if met else "**missed**") + (" (CPU)" if line.judged_by == "cpu" else "")
-            rows.append(f"| {line.name if not i else ''} | {c.name} | {readable(statistics.median(c.wall), line.unit)}{spread} "
-                        f"| {cpu} | {ratio[0]} | {ratio[1]} | {'' if bar is None else f'{sign} {bar:g}'} | {verdict} |")
+            verdict = (
+                "" if met is None else ("met" if met else "**missed**") + (" (CPU)" if line.judged_by == "cpu" else "")
+            )
+            rows.append(
+                f"| {line.name if not i else ''} | {c.name} | {readable(statistics.median(c.wall), line.unit)}{spread} "
+                f"| {cpu} | {ratio[0]} | {ratio[1]} | {'' if bar is None else f'{sign} {bar:g}'} | {verdict} |"
+            )
     notes = [f"- *{line.name}*: {line.note}" for line in lines if line.note]
     return "\n".join(rows) + ("\n\n" + "\n".join(notes) if notes else "")
 
@@ -195,7 +228,8 @@ def machine() -> str:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as f:
             model = next((s.split(":")[1].strip() for s in f if s.startswith("model name")), model)
-    except OSError: pass
+    except OSError:
+        pass
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return f"{model}, {os.cpu_count()} cores{load}, {platform.system()}, Python {platform.python_version()}, one thread"
 
@@ -204,6 +238,8 @@ def versions(names: list[str]) -> str:
     "Installed versions of the packages that took part."
     found = []
     for name in names:
-        try: found.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError: found.append(f"{name} not installed")
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            found.append(f"{name} not installed")
     return ", ".join(found)

@@ -2,6 +2,7 @@
 
 Each topic runs in a process of its own. A topic that was not run keeps its section of RESULTS.md.
 """
+
 from __future__ import annotations
 
 import datetime
@@ -28,13 +29,15 @@ def topics() -> list[str]:
     found = sorted(p.stem.removeprefix("bench_") for p in here.glob("bench_*.py"))
     only = [t for t in re.split(r"[\s,]+", os.environ.get("ONLY", "")) if t]
     unknown = [t for t in only if t not in found]
-    if unknown: raise SystemExit(f"no benchmark named {', '.join(unknown)}; there are {', '.join(found)}")
+    if unknown:
+        raise SystemExit(f"no benchmark named {', '.join(unknown)}; there are {', '.join(found)}")
     return only or found
 
 
 def sections() -> dict[str, str]:
     "RESULTS.md as it stands, by topic."
-    if not results.exists(): return {}
+    if not results.exists():
+        return {}
     parts = re.split(r"^<!-- topic (\w+) -->\n", results.read_text(encoding="utf-8"), flags=re.M)
     return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2])}
 
@@ -54,8 +57,12 @@ def run_one(topic: str, path: str):
     harness = h.Harness(quick=bool(os.environ.get("QUICK")))
     module.lines(harness)
     used = getattr(module, "PACKAGES", ["torch"])
-    data = {"lines": harness.as_dict(), "machine": h.machine(), "versions": h.versions(used),
-            "title": (module.__doc__ or topic).strip().splitlines()[0]}
+    data = {
+        "lines": harness.as_dict(),
+        "machine": h.machine(),
+        "versions": h.versions(used),
+        "title": (module.__doc__ or topic).strip().splitlines()[0],
+    }
     Path(path).write_text(json.dumps(data), encoding="utf-8")
 
 
@@ -71,7 +78,9 @@ def main() -> int:
         print(f"== {topic}", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             path = f"{folder}/lines.json"
-            code = subprocess.run([sys.executable, "-m", "benchmarks.run", "--one", topic, path], cwd=here.parent, env=env)
+            code = subprocess.run(
+                [sys.executable, "-m", "benchmarks.run", "--one", topic, path], cwd=here.parent, env=env
+            )
             if code.returncode:
                 failed.append(topic)
                 continue
@@ -81,10 +90,15 @@ def main() -> int:
         section = f"## {data['title']}\n\n{text}\n\n{h.table(lines)}"
         write({**sections(), topic: section})
         print(h.table(lines), flush=True)
-        missed += [f"{topic}: {line.name}, beside {c.name}" for line in lines for c in line.contenders[1:]
-                   if line.verdict(c) is False]
+        missed += [
+            f"{topic}: {line.name}, beside {c.name}"
+            for line in lines
+            for c in line.contenders[1:]
+            if line.verdict(c) is False
+        ]
     for what, items in (("failed", failed), ("bars missed", missed)):
-        if items: print(f"{what}:\n  " + "\n  ".join(items))
+        if items:
+            print(f"{what}:\n  " + "\n  ".join(items))
     return 1 if failed else 0
 
 

@@ -426,7 +426,7 @@ def _check_options(name: str, group: dict[str, Any]):
     if group.get("nesterov") and not group["momentum"]:
         raise ValueError("nesterov=True looks ahead along the momentum: give momentum, say 0.9")
 
-def _packs(params: Iterable[Tensor], states: dict, names: Sequence[str], cut: bool) -> Iterator[Iterable[list]]:
+def _packs(params: Iterable[Tensor], states: dict, names: Sequence[str], cut: bool) -> Iterator[Iterable[Sequence]]:
     "Lists of equal length, for one call of `update` each: steps made, parameters, gradients, then the named averages."
     rows: list[tuple] = []
     size = 0
