@@ -19,10 +19,10 @@ here = Path(__file__).parent
 results = here / "RESULTS.md"
 head = """# dljourney beside its peers
 
-Written by `make bench` (`make bench ONLY=sgd` for one topic). Both sides do the same work, in turns, on one thread,
-in one process. Times are medians, with the smallest and largest; a ratio is the median of the ratios of neighbouring runs, and
-below 1 means that dljourney is faster (for times). `(CPU)` marks bars that are judged by CPU time, which a busy machine
-does not distort. [harness.py](harness.py) has the details."""
+Written by `make bench` (`make bench ONLY=sgd` for one topic). Both sides do the same work, in turns, on one thread, in
+one process. Times are medians, with the smallest and largest; a ratio is the median of the ratios of neighbouring
+runs, and below 1 means that dljourney is faster (for times). `(CPU)` marks bars that are judged by CPU time, which a
+busy machine does not distort. [harness.py](harness.py) has the details."""
 
 
 def topics() -> list[str]:
