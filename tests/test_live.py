@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import traitlets
 
-from dljourney.kit.live import Live, Stack, Walk, Wave, button, choice, slider, toggle
+from dljourney.kit.controls import button, choice, slider, toggle
+from dljourney.kit.live import Live, Stack, Walk, Wave
 from dljourney.kit.marks import heat, images, line, pack, plot, points, readout
 
 
@@ -168,8 +169,8 @@ def test_work_runs_at_the_page_s_pace_and_never_holds_the_kernel():
             before = loop.time()
             await asyncio.sleep(0)
             longest = max(longest, loop.time() - before)
-            demo.set_state(dict(_seen=demo._count))  # the page has drawn it
-        frames = demo._count
+            demo.set_state(dict(_seen=demo._frame["n"]))  # the page has drawn it
+        frames = demo._frame["n"]
         demo.pause()
         taken = len(demo.path)
         await asyncio.sleep(0.05)
