@@ -8,7 +8,7 @@ __all__ = ['PolynomialFits', 'polynomial_fits', 'bias_variance', 'DoubleDescent'
            'nearest_neighbour', 'LearningCurve', 'learning_curve', 'Reliability', 'reliability', 'best_temperature',
            'Recipe', 'Outcome', 'try_recipe']
 
-# %% ../nbs/06_overfitting.ipynb #f14c9c15
+# %% ../nbs/06_overfitting.ipynb #d71c14cb
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from .kit.least_squares import legendre_basis, nested_fits, sweep_widths
 from .kit.networks import Networks, StackedBatches, shift_images, summed_cross_entropy
+from .sgd import AdamW, train
 
 # %% ../nbs/06_overfitting.ipynb #4a9ce7a9
 def _real(name: str, values: Tensor, shape: str) -> Tensor:
@@ -195,7 +196,7 @@ def shuffle_labels(
     shuffled[chosen] = y[chosen[torch.randperm(len(chosen), generator=generator).to(y.device)]]
     return shuffled
 
-# %% ../nbs/06_overfitting.ipynb #b4480840
+# %% ../nbs/06_overfitting.ipynb #8f6f9dd4
 class Epoch(NamedTuple):
     "What the networks of `train_networks` know after an epoch; every score has one entry for each network."
 
@@ -226,7 +227,7 @@ def train_networks(
     n_classes = 1 + int(max(y.max(), valid[1].max()))
     nets = Networks(n_in, n_hidden, n_classes, seeds, dropout, x.dtype).to(x.device)
     stacked = StackedBatches(x, y, batch_size, nets.generators, augment)
-    opt = torch.optim.AdamW(nets.parameters(), lr=lr, weight_decay=weight_decay)
+    training = train(nets, stacked, summed_cross_entropy, AdamW(nets.parameters(), lr, weight_decay=weight_decay), epochs)
     flat = x.flatten(2) if own_x else x.flatten(1)
     y_all, y_valid = y.expand(len(seeds), -1), valid[1].expand(len(seeds), -1)
 
@@ -238,13 +239,9 @@ def train_networks(
         return Epoch(epoch, *scores, networks=nets)
 
     yield report(0)
-    for epoch in range(1, epochs + 1):
-        for xb, yb in stacked:
-            loss = summed_cross_entropy(nets(xb), yb)
-            loss.backward()
-            opt.step()
-            opt.zero_grad()
-        yield report(epoch)
+    for step in training:
+        if step.is_epoch_end:
+            yield report(step.epoch)
 
 # %% ../nbs/06_overfitting.ipynb #17ff630b
 def _scores(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -423,7 +420,7 @@ def best_temperature(
         low, high = (low, b) if loss(a) < loss(b) else (a, high)
     return math.exp((low + high) / 2)
 
-# %% ../nbs/06_overfitting.ipynb #bb4c9894
+# %% ../nbs/06_overfitting.ipynb #993d62a7
 @dataclass(frozen=True)
 class Recipe:
     "How to train one network. The default cures nothing."
@@ -454,13 +451,13 @@ class Outcome(NamedTuple):
 
 def try_recipe(
     recipe: Recipe,
-    train: tuple[Tensor, Tensor],  # images (n, c, h, w) and labels
+    known: tuple[Tensor, Tensor],  # training images (n, c, h, w) and labels
     valid: tuple[Tensor, Tensor],  # for early stopping and for choosing
     test: tuple[Tensor, Tensor],  # looked at once, at the end
     seeds: Sequence[int] = (0,),  # each draws its own points, noise, weights and order
 ) -> Outcome:
     "Train by the recipe, once for each seed, all side by side."
-    x, y = _real("training images", train[0], "(n, c, h, w)"), _labels("training labels", train[1], len(train[0]))
+    x, y = _real("known images", known[0], "(n, c, h, w)"), _labels("known labels", known[1], len(known[0]))
     n = recipe.n_points or len(y)
     if n > len(y):
         raise ValueError(f"the recipe asks for {n} points, there are {len(y)}")
