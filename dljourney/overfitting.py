@@ -107,7 +107,7 @@ def bias_variance(
     mean = curves.mean(-2)
     return (mean - truth).square().mean(-1), curves.var(-2, correction=0).mean(-1)
 
-# %% ../nbs/06_overfitting.ipynb #7248c5c7
+# %% ../nbs/06_overfitting.ipynb #6a8d2ba7
 class DoubleDescent(NamedTuple):
     "One sweep over widths; errors are shares of wrong answers, or None where `y` is no class label."
 
@@ -134,7 +134,9 @@ def random_features(
     centre = flat[0].mean(0)
     scale = (flat[0] - centre).square().sum(1).mean().sqrt().clamp_min(1e-12)
     generator = torch.Generator().manual_seed(seed)
-    w = torch.randn(width, flat[0].shape[1] + 1, generator=generator, dtype=torch.float64).to(flat[0])
+    size = (256, flat[0].shape[1] + 1)  # whole blocks: what a generator deals depends on how much is asked for
+    blocks = [torch.randn(size, generator=generator, dtype=torch.float64) for _ in range(0, width, 256)]
+    w = torch.cat(blocks)[:width].to(flat[0])
     return tuple((F.pad((t - centre) / scale, (1, 0), value=0.5) @ w.T).relu_() for t in flat)
 
 
@@ -160,19 +162,20 @@ def double_descent(
     ordered = sorted(set(int(w) for w in widths))
     if y.is_floating_point():
         t, t_test = (_precise(_real(name, v, "(n,)")).reshape(len(v), -1) for name, v in (("y", y), ("y_test", y_test)))
-        y = y_test = None
+        labels, labels_test = None, None
     else:
-        y = shuffle_labels(_labels("y", y, len(x)), label_noise, seed)
-        n_classes = 1 + int(max(y.max(), y_test.max()))
-        t, t_test = (_precise(F.one_hot(v, n_classes)).to(x.device) for v in (y, y_test))
+        labels = shuffle_labels(_labels("y", y, len(x)), label_noise, seed)
+        labels_test = _labels("y_test", y_test, len(x_test))
+        n_classes = 1 + int(max(labels.max(), labels_test.max()))
+        t, t_test = (_precise(F.one_hot(v, n_classes)) for v in (labels, labels_test))
     a, a_test = random_features(x, ordered[-1], x_test, seed=seed)
     penalties = [ridge * w for w in ordered] if ridge else None
     rows = []
     for fit in sweep_widths(a, t, a_test, ordered, penalties):
         losses = (fit.fitted - t).square().mean(), (fit.predicted - t_test).square().mean()
-        rows.append(torch.stack([*losses, _wrong(fit.fitted, y), _wrong(fit.predicted, y_test), fit.norm]))
+        rows.append(torch.stack([*losses, _wrong(fit.fitted, labels), _wrong(fit.predicted, labels_test), fit.norm]))
     train_loss, test_loss, train_error, test_error, norm = torch.stack(rows, 1)
-    if y is None:
+    if labels is None:
         return DoubleDescent(tuple(ordered), train_loss, test_loss, None, None, norm)
     return DoubleDescent(tuple(ordered), train_loss, test_loss, train_error, test_error, norm)
 
@@ -196,7 +199,7 @@ def shuffle_labels(
     shuffled[chosen] = y[chosen[torch.randperm(len(chosen), generator=generator).to(y.device)]]
     return shuffled
 
-# %% ../nbs/06_overfitting.ipynb #8f6f9dd4
+# %% ../nbs/06_overfitting.ipynb #e5f29b1c
 class Epoch(NamedTuple):
     "What the networks of `train_networks` know after an epoch; every score has one entry for each network."
 
@@ -234,9 +237,9 @@ def train_networks(
     def report(epoch: int) -> Epoch:
         nets.eval()
         with torch.no_grad():
-            scores = [*_scores(nets(flat), y_all), *_scores(nets(valid[0].flatten(1)), y_valid)]
+            seen, unseen = _scores(nets(flat), y_all), _scores(nets(valid[0].flatten(1)), y_valid)
         nets.train()
-        return Epoch(epoch, *scores, networks=nets)
+        return Epoch(epoch, *seen, *unseen, nets)
 
     yield report(0)
     for step in training:
@@ -276,7 +279,7 @@ def memorise(
     train, held_out = (torch.stack(column) for column in zip(*rows))
     return Memory(tuple(fractions), train, held_out)
 
-# %% ../nbs/06_overfitting.ipynb #21876833
+# %% ../nbs/06_overfitting.ipynb #be2333b8
 class Peek(NamedTuple):
     "The best of the first 1, 2, ... models by validation accuracy, and what that model scores on the test set."
 
@@ -310,8 +313,10 @@ def peek(
         return torch.stack(scores)
 
     valid, test = guesses_right(y_valid), guesses_right(y_test)
-    best, first = valid.cummax(1)
-    return Peek(best, test.gather(1, first))
+    best = valid.cummax(1).values
+    better = F.pad(best.diff(dim=1) > 0, (1, 0), value=True)  # a tie leaves the model that came first
+    chosen = (better * torch.arange(n_models, device=best.device)).cummax(1).values
+    return Peek(best, test.gather(1, chosen))
 
 
 def expected_best(
@@ -379,13 +384,13 @@ def learning_curve(
         held_out.append(torch.stack([right(m(valid[0]), valid[1]) for m in models]))
     return LearningCurve(tuple(sizes), torch.stack(train), torch.stack(held_out))
 
-# %% ../nbs/06_overfitting.ipynb #2626836b
+# %% ../nbs/06_overfitting.ipynb #51ad7dc5
 class Reliability(NamedTuple):
     "How often a model is right when it says it is this sure; bins without points hold NaN."
 
     confidence: Tensor  # mean of the largest probability in each bin, (n_bins,)
     accuracy: Tensor  # share of right answers in each bin, (n_bins,)
-    count: Tensor  # points in each bin, (n_bins,)
+    counts: Tensor  # points in each bin, (n_bins,)
     error: float  # expected calibration error: mean distance of the two, weighted by count
 
 
@@ -400,11 +405,11 @@ def reliability(
     if not len(y) or sure.max() > 1 + 1e-4 or probabilities.min() < 0:
         raise ValueError("probabilities should be one row for each label, from 0 to 1: softmax the logits first")
     bins = (sure * n_bins).long().clamp(max=n_bins - 1)
-    count = torch.bincount(bins, minlength=n_bins)
-    confidence = torch.bincount(bins, sure, minlength=n_bins) / count
-    accuracy = torch.bincount(bins, (answer == y).to(sure), minlength=n_bins) / count
-    error = ((confidence - accuracy).abs() * count).nansum() / len(y)
-    return Reliability(confidence, accuracy, count, float(error))
+    counts = torch.bincount(bins, minlength=n_bins)
+    confidence = torch.bincount(bins, sure, minlength=n_bins) / counts
+    accuracy = torch.bincount(bins, (answer == y).to(sure), minlength=n_bins) / counts
+    error = ((confidence - accuracy).abs() * counts).nansum() / len(y)
+    return Reliability(confidence, accuracy, counts, float(error))
 
 
 def best_temperature(

@@ -5,7 +5,9 @@
 # %% auto #0
 __all__ = ['hinge_fit', 'contributions', 'tent_network', 'fit_network', 'parameter_groups', 'relu_network']
 
-# %% ../nbs/05_universal.ipynb #4c5d436c
+# %% ../nbs/05_universal.ipynb #f66090bc
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -37,7 +39,7 @@ def _points(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     heights = torch.zeros_like(places).index_add_(0, which.flatten(), y.flatten()) / count
     return places[:, None], heights[:, None]
 
-# %% ../nbs/05_universal.ipynb #b6069277
+# %% ../nbs/05_universal.ipynb #c14bbef9
 def hinge_fit(
     x: Tensor,  # points, (n,) or (n, 1)
     y: Tensor,  # heights, the shape of x
@@ -49,17 +51,17 @@ def hinge_fit(
         raise ValueError(
             f"n_hinges should be 1 to {len(places) - 1}, one less than the {len(places)} different x, got {n_hinges}"
         )
-    chosen = torch.linspace(0, len(places) - 1, n_hinges + 1, dtype=torch.float64).round().long()
+    chosen = (2 * torch.arange(n_hinges + 1) * (len(places) - 1) + n_hinges) // (2 * n_hinges)  # rounded, evenly spread
     knots, tops = places[chosen, 0], heights[chosen, 0]
     slopes = tops.diff() / knots.diff()
     turns = torch.cat([slopes[:1], slopes.diff()])
-    network = nn.Sequential(nn.Linear(1, n_hinges), nn.ReLU(), nn.Linear(n_hinges, 1)).to(places)
+    hinges, heads = nn.Linear(1, n_hinges).to(places), nn.Linear(n_hinges, 1).to(places)
     with torch.no_grad():
-        network[0].weight.fill_(1)
-        network[0].bias.copy_(-knots[:-1])
-        network[2].weight.copy_(turns[None])
-        network[2].bias.copy_(tops[:1])
-    return network
+        hinges.weight.fill_(1)
+        hinges.bias.copy_(-knots[:-1])
+        heads.weight.copy_(turns[None])
+        heads.bias.copy_(tops[:1])
+    return nn.Sequential(hinges, nn.ReLU(), heads)
 
 
 def contributions(
@@ -68,9 +70,9 @@ def contributions(
 ) -> Tensor:  # (m, n_hidden): its rows add up to the output less the last bias
     "What each hidden unit adds to the output."
     with torch.no_grad():
-        return network[1](network[0](_column("x", x))) * network[2].weight[0]
+        return network[:2](_column("x", x)) * cast(nn.Linear, network[2]).weight[0]
 
-# %% ../nbs/05_universal.ipynb #50cd6939
+# %% ../nbs/05_universal.ipynb #21be5825
 def tent_network(
     n_folds: int,  # hidden layers, each of 2 units
 ) -> nn.Sequential:  # takes and gives (m, 1); on [0, 1] it goes up and down 2 ** (n_folds - 1) times
@@ -84,10 +86,10 @@ def tent_network(
             into = fold if i else torch.ones(1, 1)  # what the layer before hands over, in one number
             linear.weight.copy_(into.expand(linear.out_features, -1))
             linear.bias.copy_(torch.tensor([0.0, -0.5])[: linear.out_features])
-    layers = [layer for linear in ends for layer in (linear, nn.ReLU())]
+    layers: list[nn.Module] = [layer for linear in ends for layer in (linear, nn.ReLU())]
     return nn.Sequential(*layers[:-1])
 
-# %% ../nbs/05_universal.ipynb #e8a60104
+# %% ../nbs/05_universal.ipynb #a779ecf2
 def fit_network(
     x: Tensor,  # points, (n,) or (n, 1)
     y: Tensor,  # heights, the shape of x
@@ -135,7 +137,7 @@ def relu_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         linears = [nn.Linear(n_hidden if i else 1, n_hidden) for i in range(n_layers)]
-        layers = [layer for linear in linears for layer in (linear, nn.ReLU())]
+        layers: list[nn.Module] = [layer for linear in linears for layer in (linear, nn.ReLU())]
         network = nn.Sequential(*layers, nn.Linear(n_hidden, 1))
     if spread:
         with torch.no_grad():
@@ -144,7 +146,7 @@ def relu_network(
             linears[0].bias.copy_(-4 * side * torch.linspace(-1, 1, n_hidden + 2)[1:-1])
     return network
 
-# %% ../nbs/05_universal.ipynb #05a6e3d5
+# %% ../nbs/05_universal.ipynb #ec4883a4
 class _Scale:
     "Between the reader's units and [-1, 1], where networks like to live."
 
@@ -158,7 +160,7 @@ class _Scale:
 
 def _in_units(network: nn.Sequential, x: _Scale, y: _Scale) -> nn.Sequential:
     "Write the two changes of units into the first and last layer: the same function of the reader's own x."
-    first, last = network[0], network[-1]
+    first, last = cast(nn.Linear, network[0]), cast(nn.Linear, network[-1])
     with torch.no_grad():
         first.weight.div_(x.half)
         first.bias.sub_(first.weight[:, 0] * x.centre)

@@ -85,7 +85,7 @@ def sweep_widths(
         fitted = gram @ alpha
         yield Fit(fitted, gram_new @ alpha, (alpha * fitted).sum().clamp_min(0).sqrt())
 
-# %% ../../nbs/kit/least_squares.ipynb #f227d798
+# %% ../../nbs/kit/least_squares.ipynb #51e3dc0f
 def _narrow(a: Tensor, y: Tensor, a_new: Tensor, widths: Sequence[int]) -> Iterator[Fit]:
     "Widths up to n: columns of one QR; each width adds its own columns' share to the predictions of the last."
     q, r = torch.linalg.qr(a[:, : widths[-1]])
@@ -94,7 +94,7 @@ def _narrow(a: Tensor, y: Tensor, a_new: Tensor, widths: Sequence[int]) -> Itera
     new = torch.linalg.solve_triangular(r, a_new[:, : widths[-1]], upper=True, left=False)
     fitted, predicted, done = torch.zeros_like(y), y.new_zeros(len(a_new), y.shape[1]), 0
     for w in widths:
-        if size[:w].min() <= 1e-11 * size[:w].max():
+        if size[:w].min() <= 1e-10 * size[:w].max():
             yield _smallest(a[:, :w], y, a_new[:, :w])
             continue
         fitted = fitted + q[:, done:w] @ z[done:w]
@@ -112,12 +112,13 @@ def _narrow_ridge(a: Tensor, y: Tensor, a_new: Tensor, widths: Sequence[int], ri
 
 
 def _cholesky(gram: Tensor, ridge: float, width: int) -> Tensor | None:
-    "The Cholesky factor of `gram` plus `ridge` on its diagonal; None where rounding makes the plain matrix singular."
+    "The Cholesky factor of `gram` plus `ridge` on its diagonal; None where half its digits would be lost."
     if ridge:
         gram = gram.clone()
         gram.diagonal().add_(ridge)
     factor, failed = torch.linalg.cholesky_ex(gram)
-    if not failed:
+    size = factor.diagonal()
+    if not failed and (ridge or size.min() > 1e-5 * size.max()):
         return factor
     if ridge:
         raise ValueError(
