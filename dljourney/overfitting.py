@@ -22,7 +22,7 @@ from .kit.least_squares import legendre_basis, nested_fits, sweep_widths
 from .kit.networks import Networks, StackedBatches, shift_images, summed_cross_entropy
 from .sgd import AdamW, train
 
-# %% ../nbs/06_overfitting.ipynb #4a9ce7a9
+# %% ../nbs/06_overfitting.ipynb #a2a1c9b7
 def _real(name: str, values: Tensor, shape: str) -> Tensor:
     "`values` as it came, once it is known to be a floating tensor without NaN or infinity."
     if not isinstance(values, Tensor):
@@ -34,12 +34,12 @@ def _real(name: str, values: Tensor, shape: str) -> Tensor:
         raise ValueError(f"{name} holds {bad} values that are NaN or infinite; leave those points out first")
     return values
 
-
+# %% ../nbs/06_overfitting.ipynb #632d176b
 def _precise(values: Tensor) -> Tensor:
     "The same numbers in float64, where the device has it."
     return values if values.device.type == "mps" else values.double()
 
-
+# %% ../nbs/06_overfitting.ipynb #1e68798e
 def _labels(name: str, y: Tensor, n: int) -> Tensor:
     if not isinstance(y, Tensor) or y.is_floating_point() or y.ndim != 1:
         what = f"{y.dtype} {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
@@ -48,7 +48,7 @@ def _labels(name: str, y: Tensor, n: int) -> Tensor:
         raise ValueError(f"{name} should have one label for each of the {n} inputs, got {len(y)}")
     return y
 
-# %% ../nbs/06_overfitting.ipynb #9afec394
+# %% ../nbs/06_overfitting.ipynb #57c8da5f
 @dataclass(frozen=True)
 class PolynomialFits:
     "Curves fitted by `polynomial_fits`: call it with new points to read them off."
@@ -69,7 +69,7 @@ class PolynomialFits:
         "The variance of each curve over its interval: what the ridge holds down."
         return self.coefficients[..., 1:].square().sum(-1)
 
-
+# %% ../nbs/06_overfitting.ipynb #a5d2a5a3
 def polynomial_fits(
     x: Tensor,  # points on the line, (n,), shared by all fits
     y: Tensor,  # heights, (..., n): one fit for each row
@@ -107,7 +107,7 @@ def bias_variance(
     mean = curves.mean(-2)
     return (mean - truth).square().mean(-1), curves.var(-2, correction=0).mean(-1)
 
-# %% ../nbs/06_overfitting.ipynb #6a8d2ba7
+# %% ../nbs/06_overfitting.ipynb #63aae966
 class DoubleDescent(NamedTuple):
     "One sweep over widths; errors are shares of wrong answers, or None where `y` is no class label."
 
@@ -122,7 +122,7 @@ class DoubleDescent(NamedTuple):
         "The width where the test loss is largest."
         return self.widths[int(self.test_loss.argmax())]
 
-
+# %% ../nbs/06_overfitting.ipynb #e41f9b5f
 def random_features(
     x: Tensor,  # inputs, (n, ...)
     width: int,  # how many features
@@ -139,7 +139,7 @@ def random_features(
     w = torch.cat(blocks)[:width].to(flat[0])
     return tuple((F.pad((t - centre) / scale, (1, 0), value=0.5) @ w.T).relu_() for t in flat)
 
-
+# %% ../nbs/06_overfitting.ipynb #f22875e2
 def double_descent(
     x: Tensor,  # training inputs, (n, ...), flattened
     y: Tensor,  # class labels (n,) int64, or numbers (n,) or (n, k)
@@ -179,7 +179,7 @@ def double_descent(
         return DoubleDescent(tuple(ordered), train_loss, test_loss, None, None, norm)
     return DoubleDescent(tuple(ordered), train_loss, test_loss, train_error, test_error, norm)
 
-
+# %% ../nbs/06_overfitting.ipynb #808e8bd7
 def _wrong(out: Tensor, y: Tensor | None) -> Tensor:
     "Share of wrong labels; NaN where there are none."
     return out.new_tensor(math.nan) if y is None else (out.argmax(1) != y).to(out).mean()
@@ -199,7 +199,7 @@ def shuffle_labels(
     shuffled[chosen] = y[chosen[torch.randperm(len(chosen), generator=generator).to(y.device)]]
     return shuffled
 
-# %% ../nbs/06_overfitting.ipynb #e5f29b1c
+# %% ../nbs/06_overfitting.ipynb #b59dc51e
 class Epoch(NamedTuple):
     "What the networks of `train_networks` know after an epoch; every score has one entry for each network."
 
@@ -210,7 +210,7 @@ class Epoch(NamedTuple):
     valid_accuracy: Tensor
     networks: Networks  # as they are now; the next epoch changes them
 
-
+# %% ../nbs/06_overfitting.ipynb #1e18fd5a
 def train_networks(
     x: Tensor,  # training inputs, (n, ...) shared, or (n_networks, n, ...)
     y: Tensor,  # labels, (n,) shared, or (n_networks, n)
@@ -252,7 +252,7 @@ def _scores(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     losses = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
     return losses.mean(1), (logits.argmax(-1) == y).to(losses.dtype).mean(1)
 
-# %% ../nbs/06_overfitting.ipynb #a35a5d01
+# %% ../nbs/06_overfitting.ipynb #930ed74a
 class Memory(NamedTuple):
     "What `memorise` saw; the accuracies have one row an epoch (the first is before training), one column a fraction."
 
@@ -260,7 +260,7 @@ class Memory(NamedTuple):
     train_accuracy: Tensor  # against the labels it was given, (epochs + 1, n_fractions)
     valid_accuracy: Tensor  # against true labels, (epochs + 1, n_fractions)
 
-
+# %% ../nbs/06_overfitting.ipynb #ceba02d6
 def memorise(
     x: Tensor,  # training inputs, (n, ...)
     y: Tensor,  # true labels, (n,) int64
@@ -279,14 +279,14 @@ def memorise(
     train, held_out = (torch.stack(column) for column in zip(*rows))
     return Memory(tuple(fractions), train, held_out)
 
-# %% ../nbs/06_overfitting.ipynb #be2333b8
+# %% ../nbs/06_overfitting.ipynb #7b126c31
 class Peek(NamedTuple):
     "The best of the first 1, 2, ... models by validation accuracy, and what that model scores on the test set."
 
     valid: Tensor  # accuracy, (n_repeats, n_models)
     test: Tensor  # accuracy, (n_repeats, n_models)
 
-
+# %% ../nbs/06_overfitting.ipynb #dff24128
 def peek(
     y_valid: Tensor,  # labels, (n_valid,) int64
     y_test: Tensor,  # labels, (n_test,) int64
@@ -318,7 +318,7 @@ def peek(
     chosen = (better * torch.arange(n_models, device=best.device)).cummax(1).values
     return Peek(best, test.gather(1, chosen))
 
-
+# %% ../nbs/06_overfitting.ipynb #8b19d2d9
 def expected_best(
     n_models: int | Sequence[int],  # k, how many models are tried
     n_points: int,  # n, size of the validation set
@@ -333,7 +333,7 @@ def expected_best(
     below = log_pmf.exp().cumsum(0).clamp(max=1)
     return (1 - below ** k[:, None]).sum(1) / n_points
 
-# %% ../nbs/06_overfitting.ipynb #67d1209a
+# %% ../nbs/06_overfitting.ipynb #f21e8c5e
 def nearest_neighbour(
     x: Tensor,  # inputs, (n, ...)
     y: Tensor,  # answers, (n,)
@@ -341,7 +341,7 @@ def nearest_neighbour(
     "A model that answers what the most similar training point answered: a perfect memory."
     return lambda new: y[torch.cdist(new.flatten(1), x.flatten(1)).argmin(1)]
 
-
+# %% ../nbs/06_overfitting.ipynb #483f1382
 class LearningCurve(NamedTuple):
     "Scores by number of training points."
 
@@ -349,7 +349,7 @@ class LearningCurve(NamedTuple):
     train: Tensor  # score on the points that were fitted, (n_sizes, n_repeats)
     valid: Tensor  # score on the validation set, (n_sizes, n_repeats)
 
-
+# %% ../nbs/06_overfitting.ipynb #cdd7129c
 def learning_curve(
     fit: Callable,  # (x, y) -> predict, and predict(x) -> labels or logits; see `batched`
     x: Tensor,  # all training inputs, (n, ...)
@@ -384,7 +384,7 @@ def learning_curve(
         held_out.append(torch.stack([right(m(valid[0]), valid[1]) for m in models]))
     return LearningCurve(tuple(sizes), torch.stack(train), torch.stack(held_out))
 
-# %% ../nbs/06_overfitting.ipynb #51ad7dc5
+# %% ../nbs/06_overfitting.ipynb #a28d16a9
 class Reliability(NamedTuple):
     "How often a model is right when it says it is this sure; bins without points hold NaN."
 
@@ -393,7 +393,7 @@ class Reliability(NamedTuple):
     counts: Tensor  # points in each bin, (n_bins,)
     error: float  # expected calibration error: mean distance of the two, weighted by count
 
-
+# %% ../nbs/06_overfitting.ipynb #e76e95f3
 def reliability(
     probabilities: Tensor,  # (n, n_classes), rows that add up to 1
     y: Tensor,  # labels, (n,) int64
@@ -411,7 +411,7 @@ def reliability(
     error = ((confidence - accuracy).abs() * counts).nansum() / len(y)
     return Reliability(confidence, accuracy, counts, float(error))
 
-
+# %% ../nbs/06_overfitting.ipynb #2160e153
 def best_temperature(
     logits: Tensor,  # (n, n_classes), of points the model was not trained on
     y: Tensor,  # labels, (n,) int64
@@ -425,7 +425,7 @@ def best_temperature(
         low, high = (low, b) if loss(a) < loss(b) else (a, high)
     return math.exp((low + high) / 2)
 
-# %% ../nbs/06_overfitting.ipynb #993d62a7
+# %% ../nbs/06_overfitting.ipynb #4588f9b9
 @dataclass(frozen=True)
 class Recipe:
     "How to train one network. The default cures nothing."
@@ -442,7 +442,7 @@ class Recipe:
     lr: float = 1e-3  # learning rate
     batch_size: int = 32
 
-
+# %% ../nbs/06_overfitting.ipynb #9faadc98
 class Outcome(NamedTuple):
     "How a recipe turned out, one entry for each seed."
 
@@ -453,7 +453,7 @@ class Outcome(NamedTuple):
     test_accuracy: Tensor
     test_loss: Tensor  # cross-entropy
 
-
+# %% ../nbs/06_overfitting.ipynb #52ba4675
 def try_recipe(
     recipe: Recipe,
     known: tuple[Tensor, Tensor],  # training images (n, c, h, w) and labels

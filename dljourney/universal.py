@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .sgd import Adam, train
 
-# %% ../nbs/05_universal.ipynb #586a4a38
+# %% ../nbs/05_universal.ipynb #5017c4e6
 def _column(name: str, values: Tensor) -> Tensor:
     "`values` as a column (n, 1) of finite floats."
     if not isinstance(values, Tensor) or not values.is_floating_point():
@@ -27,7 +27,7 @@ def _column(name: str, values: Tensor) -> Tensor:
         raise ValueError(f"{name} holds NaN or infinite values; leave those points out first")
     return column
 
-
+# %% ../nbs/05_universal.ipynb #ee2bcceb
 def _points(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     "The points as two columns, sorted by x; points with the same x become one, at their mean height."
     x, y = _column("x", x), _column("y", y)
@@ -39,7 +39,7 @@ def _points(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     heights = torch.zeros_like(places).index_add_(0, which.flatten(), y.flatten()) / count
     return places[:, None], heights[:, None]
 
-# %% ../nbs/05_universal.ipynb #c14bbef9
+# %% ../nbs/05_universal.ipynb #38191c6d
 def hinge_fit(
     x: Tensor,  # points, (n,) or (n, 1)
     y: Tensor,  # heights, the shape of x
@@ -63,7 +63,7 @@ def hinge_fit(
         heads.bias.copy_(tops[:1])
     return nn.Sequential(hinges, nn.ReLU(), heads)
 
-
+# %% ../nbs/05_universal.ipynb #c33d85e0
 def contributions(
     network: nn.Sequential,  # Linear, ReLU (or another), Linear
     x: Tensor,  # points, (m,) or (m, 1)
@@ -89,7 +89,7 @@ def tent_network(
     layers: list[nn.Module] = [layer for linear in ends for layer in (linear, nn.ReLU())]
     return nn.Sequential(*layers[:-1])
 
-# %% ../nbs/05_universal.ipynb #a779ecf2
+# %% ../nbs/05_universal.ipynb #9165523c
 def fit_network(
     x: Tensor,  # points, (n,) or (n, 1)
     y: Tensor,  # heights, the shape of x
@@ -116,7 +116,7 @@ def fit_network(
             group["lr"] = first * (1 - step.epoch / epochs)
     return _in_units(network, scaled_x, scaled_y)
 
-
+# %% ../nbs/05_universal.ipynb #aefa6c76
 def parameter_groups(
     network: nn.Sequential,  # its first layer holds the hinges
     lr: float,  # learning rate of all but the first layer
@@ -126,7 +126,7 @@ def parameter_groups(
     rest = [p for layer in others for p in layer.parameters()]
     return [{"params": list(first.parameters()), "lr": lr / 20}, {"params": rest, "lr": lr}]
 
-
+# %% ../nbs/05_universal.ipynb #de0f006a
 def relu_network(
     n_hidden: int,  # units of each hidden layer
     n_layers: int = 1,  # hidden layers
@@ -146,7 +146,7 @@ def relu_network(
             linears[0].bias.copy_(-4 * side * torch.linspace(-1, 1, n_hidden + 2)[1:-1])
     return network
 
-# %% ../nbs/05_universal.ipynb #ec4883a4
+# %% ../nbs/05_universal.ipynb #7b5eb60d
 class _Scale:
     "Between the reader's units and [-1, 1], where networks like to live."
 
@@ -157,7 +157,7 @@ class _Scale:
     def down(self, values: Tensor) -> Tensor:
         return (values - self.centre) / self.half
 
-
+# %% ../nbs/05_universal.ipynb #3100f5c3
 def _in_units(network: nn.Sequential, x: _Scale, y: _Scale) -> nn.Sequential:
     "Write the two changes of units into the first and last layer: the same function of the reader's own x."
     first, last = cast(nn.Linear, network[0]), cast(nn.Linear, network[-1])

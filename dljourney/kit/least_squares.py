@@ -50,7 +50,7 @@ def nested_fits(
         coefficients[i, :k] = torch.linalg.solve_triangular(r[:k, :k], z[:k], upper=True)
     return coefficients
 
-# %% ../../nbs/kit/least_squares.ipynb #22978706
+# %% ../../nbs/kit/least_squares.ipynb #5374b1b5
 class Fit(NamedTuple):
     "One width of a sweep."
 
@@ -58,7 +58,7 @@ class Fit(NamedTuple):
     predicted: Tensor  # predictions at new points, (m, k)
     norm: Tensor  # length of all coefficients together, a scalar
 
-
+# %% ../../nbs/kit/least_squares.ipynb #b6564e9d
 def sweep_widths(
     a: Tensor,  # design matrix, (n, p)
     y: Tensor,  # targets, (n, k)
@@ -85,7 +85,7 @@ def sweep_widths(
         fitted = gram @ alpha
         yield Fit(fitted, gram_new @ alpha, (alpha * fitted).sum().clamp_min(0).sqrt())
 
-# %% ../../nbs/kit/least_squares.ipynb #51e3dc0f
+# %% ../../nbs/kit/least_squares.ipynb #f749a702
 def _narrow(a: Tensor, y: Tensor, a_new: Tensor, widths: Sequence[int]) -> Iterator[Fit]:
     "Widths up to n: columns of one QR; each width adds its own columns' share to the predictions of the last."
     q, r = torch.linalg.qr(a[:, : widths[-1]])
@@ -102,15 +102,19 @@ def _narrow(a: Tensor, y: Tensor, a_new: Tensor, widths: Sequence[int]) -> Itera
         done = w
         yield Fit(fitted, predicted, torch.linalg.solve_triangular(r[:w, :w], z[:w], upper=True).norm())
 
-
+# %% ../../nbs/kit/least_squares.ipynb #a31f1dc2
 def _narrow_ridge(a: Tensor, y: Tensor, a_new: Tensor, widths: Sequence[int], ridge: Sequence[float]) -> Iterator[Fit]:
     inner = a[:, : widths[-1]].T @ a[:, : widths[-1]]
     target = a[:, : widths[-1]].T @ y
     for w, strength in zip(widths, ridge):
-        c = torch.cholesky_solve(target[:w], _cholesky(inner[:w, :w], strength, w))
+        factor = _cholesky(inner[:w, :w], strength, w)
+        if factor is None:  # no ridge here: never with a positive one
+            yield _smallest(a[:, :w], y, a_new[:, :w])
+            continue
+        c = torch.cholesky_solve(target[:w], factor)
         yield Fit(a[:, :w] @ c, a_new[:, :w] @ c, c.norm())
 
-
+# %% ../../nbs/kit/least_squares.ipynb #24bec1eb
 def _cholesky(gram: Tensor, ridge: float, width: int) -> Tensor | None:
     "The Cholesky factor of `gram` plus `ridge` on its diagonal; None where half its digits would be lost."
     if ridge:
@@ -127,7 +131,7 @@ def _cholesky(gram: Tensor, ridge: float, width: int) -> Tensor | None:
         )
     return None
 
-
+# %% ../../nbs/kit/least_squares.ipynb #12382265
 def _smallest(a: Tensor, y: Tensor, a_new: Tensor) -> Fit:
     "The minimum-norm solution by singular values: slow, and safe for any matrix."
     c = torch.linalg.lstsq(a, y, driver="gelsd").solution if a.device.type == "cpu" else torch.linalg.pinv(a) @ y

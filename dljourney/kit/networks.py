@@ -85,7 +85,7 @@ class StackedBatches:
                 xb = torch.stack([self.augment(own, g) for own, g in zip(xb, self.generators)])
             yield xb.flatten(2), yb
 
-# %% ../../nbs/kit/networks.ipynb #93724818
+# %% ../../nbs/kit/networks.ipynb #3c4cdd0f
 def summed_cross_entropy(
     logits: Tensor,  # (n_networks, n, n_classes)
     y: Tensor,  # labels, (n_networks, n)
@@ -93,7 +93,7 @@ def summed_cross_entropy(
     "The loss whose gradient is each network's own."
     return F.cross_entropy(logits.flatten(0, 1), y.flatten()) * len(logits)
 
-
+# %% ../../nbs/kit/networks.ipynb #72bf0169
 def shift_images(
     images: Tensor,  # (n, channels, height, width)
     generator: torch.Generator,
