@@ -6,15 +6,14 @@
 __all__ = ['Outcome', 'random_games', 'compiled_step', 'START', 'Boards', 'Moves', 'apply_move', 'legal_moves', 'moves', 'perft',
            'play_moves', 'read_pdn', 'write_pdn', 'Best', 'alpha_beta', 'material', 'search']
 
-# %% ../../nbs/kit/game.ipynb #a56ef1ee
+# %% ../../nbs/kit/game.ipynb #85f1be22
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from .positions import (
-    BOARD, BOTTOM, START, TOP, Boards, Moves, apply_move, jump_targets, legal_moves, moves,
-    neighbours, nonzero_mask, perft, play_moves, popcount, read_pdn, write_pdn)
+    BOARD, BOTTOM, START, TOP, Boards, Moves, apply_move, legal_moves, moves,
+    neighbours, nonzero_mask, perft, play_moves, read_pdn, write_pdn)
 from .search import Best, alpha_beta, material, search
 
 # %% ../../nbs/kit/game.ipynb #4868754d

@@ -38,7 +38,7 @@ def material(
     ahead = 2 * (popcount(b.passive) - popcount(b.active))
     return (ahead + popcount(b.passive_kings) - popcount(b.active_kings)).double()
 
-# %% ../../nbs/kit/search.ipynb #20ea08d2
+# %% ../../nbs/kit/search.ipynb #005201c4
 class Best(NamedTuple):
     "What a search found"
     score: Tensor   # value for the side to move of each position, float64, (n,)
@@ -56,13 +56,12 @@ def search(
 ) -> Best: # scores and best moves; of equal moves the first counts
     "Minimax: look ahead in all positions at once"
     if depth < 1: raise ValueError(f"depth: expected 1 or more, got {depth}")
+    root = torch.arange(len(boards), device=boards.words.device)
     if len(boards) > at_most:
-        root = torch.arange(len(boards), device=boards.words.device)
         parts = [search(boards[i], depth, lambda leaves, i=i: value(leaves._replace(root=i[leaves.root])), extend, at_most)
                  for i in root.split(at_most)]
         return Best(torch.cat([p.score for p in parts]), Boards.cat([p.boards for p in parts]),
                     torch.cat([p.lost for p in parts]), sum(p.nodes for p in parts))
-    root = torch.arange(len(boards), device=boards.words.device)
     level, levels, nodes = boards, [], 0
     for ply in range(1, 21):
         found = moves(level)
@@ -78,6 +77,7 @@ def search(
         levels.append((found, score, inner, len(level)))
         level, root = found.boards[inner], root[inner]
         if not len(inner): break
+    best = score
     for ply, (found, score, inner, n) in reversed(list(enumerate(levels))):
         if len(inner): score[inner] = -best
         best = torch.full((n,), -(WIN - ply), dtype=torch.float64, device=score.device)

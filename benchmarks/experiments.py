@@ -1,0 +1,102 @@
+"""The table of the course's experiments, and the command that runs them.
+
+    python -m benchmarks.experiments                 # all of them; what is stored is not run again
+    python -m benchmarks.experiments NAME [NAME...]  # these
+    python -m benchmarks.experiments --list          # names, seeds stored, seconds
+    python -m benchmarks.experiments NAME --fresh    # forget what is stored and start over
+
+Each seed is kept in nbs/results/NAME.json as soon as it is done, so the command may be stopped at any time.
+The engine is `dljourney.kit.experiments`; its notebook says how to add an experiment.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Experiment:
+    "One experiment at full size. `run_seed` is a function, or 'module:function' so that the table imports nothing."
+
+    run_seed: str | Callable[..., Any]
+    seeds: Iterable[int]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    tolerance: float = 0.05  # how far a rerun may be off on another processor or other versions (relative and absolute)
+    varies: tuple[str, ...] = ()  # fields of a row that differ from run to run, such as timings
+
+    def function(self) -> Callable[..., Any]:
+        if not isinstance(self.run_seed, str):
+            return self.run_seed
+        module, _, name = self.run_seed.partition(":")
+        return getattr(import_module(module), name)
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    # "name": Experiment("dljourney.chapter:run_seed_function", range(10), {"setting": 1}),
+}
+
+
+def one_thread() -> None:
+    "One thread: the sums, and so the rows, do not depend on how many cores a machine has."
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def run(name: str, fresh: bool = False) -> None:
+    from dljourney.kit.experiments import results_file, run_experiment
+
+    experiment = EXPERIMENTS[name]
+    seeds = list(experiment.seeds)
+    spent: list[float] = []
+
+    def report(seed, seconds, left):
+        spent.append(seconds)
+        rest = left * sum(spent) / len(spent)
+        done = len(seeds) - left
+        line = f"{name}: {done}/{len(seeds)} seeds, seed {seed} took {seconds:.1f} s, about {rest:.0f} s left"
+        print(line, flush=True)
+
+    print(f"{name}: {results_file(name)}", flush=True)
+    data = run_experiment(name, experiment.function(), seeds, experiment.settings, fresh=fresh, report=report)
+    note = "" if spent else " (all stored already)"
+    line = f"{name}: {len(data['seeds'])} seeds, {len(data['rows'])} rows, {data['seconds']:.1f} s in all{note}"
+    print(line, flush=True)
+
+
+def overview() -> None:
+    from dljourney.kit.experiments import results_file, stored
+
+    for name, experiment in EXPERIMENTS.items():
+        seeds = list(experiment.seeds)
+        data = stored(name) if results_file(name).exists() else {"seeds": {}, "seconds": 0}
+        print(f"{name:30} {len(data['seeds']):4}/{len(seeds)} seeds  {data['seconds']:8.1f} s")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="experiments to run; none: all")
+    parser.add_argument("--list", action="store_true", help="show what there is and what is stored")
+    parser.add_argument("--fresh", action="store_true", help="forget what is stored and start over")
+    args = parser.parse_args(argv)
+    unknown = [name for name in args.names if name not in EXPERIMENTS]
+    if unknown:
+        parser.error(f"no experiment {', '.join(unknown)}; there are: {', '.join(EXPERIMENTS) or 'none'}")
+    if args.fresh and not args.names:
+        parser.error("--fresh forgets stored seeds: name the experiments it is meant for")
+    if args.list:
+        overview()
+        return 0
+    one_thread()
+    for name in args.names or EXPERIMENTS:
+        run(name, args.fresh)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
