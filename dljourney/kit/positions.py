@@ -113,8 +113,23 @@ def list_bits(
         index, rest = index[more], rest[more]
     return (torch.cat(places), torch.cat(bits)) if places else (index, rest)
 
-# %% ../../nbs/kit/positions.ipynb #a2f34183
-class Boards:
+# %% ../../nbs/kit/positions.ipynb #bd758521
+class _Sides:
+    "What the four words say about the two sides, (n,) each"
+    words: Tensor
+    @property
+    def active(self) -> Tensor: return self.words[0] | self.words[1] # all pieces of the side to move
+    @property
+    def passive(self) -> Tensor: return self.words[2] | self.words[3] # all pieces of the side that has just moved
+    @property
+    def active_kings(self) -> Tensor: return self.words[0] & self.words[1]
+    @property
+    def passive_kings(self) -> Tensor: return self.words[2] & self.words[3]
+    @property
+    def empty(self) -> Tensor: return BOARD ^ (self.active | self.passive) # squares with no piece
+
+# %% ../../nbs/kit/positions.ipynb #d802a572
+class Boards(_Sides):
     "Many positions of English draughts at once"
     def __init__(self,
         words:Tensor, # FA, BA, FP, BP of each position, int64, (4, n)
@@ -179,17 +194,6 @@ class Boards:
         r = torch.zeros_like(self.words)
         for b in BIT: r |= ((self.words >> b) & 1) << (34 - b)
         return Boards(r[[1, 0, 3, 2]], ~self.black)
-
-    @property
-    def active(self) -> Tensor: return self.words[0] | self.words[1] # all pieces of the side to move, (n,)
-    @property
-    def passive(self) -> Tensor: return self.words[2] | self.words[3] # all pieces of the side that has just moved
-    @property
-    def active_kings(self) -> Tensor: return self.words[0] & self.words[1]
-    @property
-    def passive_kings(self) -> Tensor: return self.words[2] & self.words[3]
-    @property
-    def empty(self) -> Tensor: return BOARD ^ (self.active | self.passive) # squares with no piece
 
 # %% ../../nbs/kit/positions.ipynb #d202073d
 def _read_fen(fen):
