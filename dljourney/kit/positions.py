@@ -113,10 +113,18 @@ def list_bits(
         index, rest = index[more], rest[more]
     return (torch.cat(places), torch.cat(bits)) if places else (index, rest)
 
-# %% ../../nbs/kit/positions.ipynb #bd758521
+# %% ../../nbs/kit/positions.ipynb #9434c8e1
 class _Sides:
     "What the four words say about the two sides, (n,) each"
     words: Tensor
+    black: Tensor
+
+    def __len__(self) -> int: return self.words.shape[1]
+
+    def fens(self) -> list[str]: # one text for each position
+        "Write the positions as PDN FEN"
+        return [_write_fen(w, b) for w, b in zip(self.words.T.tolist(), self.black.tolist())]
+
     @property
     def active(self) -> Tensor: return self.words[0] | self.words[1] # all pieces of the side to move
     @property
@@ -128,7 +136,7 @@ class _Sides:
     @property
     def empty(self) -> Tensor: return BOARD ^ (self.active | self.passive) # squares with no piece
 
-# %% ../../nbs/kit/positions.ipynb #d802a572
+# %% ../../nbs/kit/positions.ipynb #f10e6d8e
 class Boards(_Sides):
     "Many positions of English draughts at once"
     def __init__(self,
@@ -158,12 +166,6 @@ class Boards(_Sides):
         parsed = [_read_fen(fen) for fen in ([fens] if isinstance(fens, str) else fens)]
         words = torch.tensor([p[0] for p in parsed], dtype=torch.int64, device=device).reshape(-1, 4)
         return cls(words.T.contiguous(), torch.tensor([p[1] for p in parsed], dtype=torch.bool, device=device))
-
-    def fens(self) -> list[str]: # one text for each position
-        "Write the positions as PDN FEN"
-        return [_write_fen(w, b) for w, b in zip(self.words.T.tolist(), self.black.tolist())]
-
-    def __len__(self) -> int: return self.words.shape[1]
 
     def __getitem__(self,
         index, # an int, a slice, a list, or a tensor of indices or of truth values
