@@ -122,7 +122,7 @@ def _lay_file(source: Path, target: Path, known: dict[str, list[str]], reset: bo
     prints.append(new)
     return Laid(target, "kept", beside)
 
-# %% ../nbs/course.ipynb #373660d3
+# %% ../nbs/course.ipynb #b30ac117
 def jupyterlab_command(
     folder: str | os.PathLike,  # the course's folder
     browser: bool = True,  # open a browser window
@@ -134,6 +134,7 @@ def jupyterlab_command(
     command += [f"--LabApp.default_url=/lab/tree/{notebook}", "--LabApp.news_url=None"]
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     command += [] if browser else ["--no-browser"]
+    command += ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []  # a container's only user
     return command + ([] if port is None else [f"--ServerApp.port={port}"])
 
 # %% ../nbs/course.ipynb #b5e807dd

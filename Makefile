@@ -1,0 +1,76 @@
+# Two commands matter: `make course` for learners, `make test` for contributors.
+# Every target makes what it needs in .venv and nothing outside this folder.
+
+PYTHON ?= python3
+FOLDER ?= dljourney-course
+NAME ?=
+ONLY ?=
+MINUTES ?= 30
+UV := $(shell command -v uv 2>/dev/null)
+BIN := .venv/bin
+SOURCES := settings.ini setup.py pyproject.toml constraints.txt
+
+ifdef UV
+VENV = uv venv --quiet --python '>=3.11,<3.14' $(1)
+INSTALL = uv pip install --quiet --python $(1)/bin/python $(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) -c constraints.txt
+else
+VENV = $(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "dljourney needs Python 3.11, 3.12 or 3.13 and $(PYTHON) is " + sys.version.split()[0] + ": try make PYTHON=python3.12 $@, or install uv")' && $(PYTHON) -m venv $(1)
+INSTALL = $(if $(TORCH_BACKEND),echo 'TORCH_BACKEND needs uv (https://docs.astral.sh/uv): installing the default torch';) $(1)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+endif
+
+help:  ## show this
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 16
+
+course: .venv/.course  ## install what is missing, lay the course in dljourney-course/ and open it (FOLDER=..., ARGS=...)
+	@$(BIN)/dljourney course $(FOLDER) $(ARGS)
+
+test: .venv/.dev  ## run every notebook and every test
+	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: .venv/.dev  ## the same without a browser and without running notebooks
+	$(BIN)/python -m pytest -m 'not soak and not browser and not notebooks' $(ARGS)
+
+soak: .venv/.dev  ## the long tests (MINUTES=30)
+	MINUTES=$(MINUTES) REPEAT=10 $(BIN)/python -m pytest -m 'soak or browser' --timeout 0 $(ARGS)
+
+edit: .venv/.dev  ## open JupyterLab on nbs/, with nbdev's git hooks in place
+	$(BIN)/nbdev_install_hooks
+	$(BIN)/python -m jupyter lab --ServerApp.root_dir=nbs --LabApp.news_url=None \
+	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+
+export: .venv/.dev  ## clean the notebooks and write the modules from them
+	$(BIN)/nbdev_clean
+	$(BIN)/nbdev_export
+
+notebooks: export  ## execute the notebooks and save their outputs (NAME=04_sgd for one)
+	$(BIN)/python -m dljourney.kit.notebooks nbs $(NAME)
+
+experiments: .venv/.dev  ## run the long experiments and store their rows (NAME=... for one)
+	$(BIN)/python -m benchmarks.experiments $(NAME)
+
+bench: .venv-bench/.bench  ## measure dljourney beside its peers (ONLY=sgd for one topic)
+	.venv-bench/bin/python -m benchmarks.run $(ONLY)
+
+.venv/.course: $(SOURCES)
+	@echo 'Setting up .venv: a few minutes the first time, most of it downloading torch'
+	@test -x $(BIN)/python || $(call VENV,.venv)
+	@$(call INSTALL,.venv) -e '.[course]'
+	@touch $@
+
+.venv/.dev: $(SOURCES)
+	@echo 'Setting up .venv for development: a few minutes the first time'
+	@test -x $(BIN)/python || $(call VENV,.venv)
+	@$(call INSTALL,.venv) -e '.[course,onnx,distributed,dev]'
+	@touch .venv/.course $@
+
+.venv-bench/.bench: $(SOURCES) benchmarks/requirements.txt
+	@echo 'Setting up .venv-bench with the peers: a few minutes the first time'
+	@test -x .venv-bench/bin/python || $(call VENV,.venv-bench)
+	@$(call INSTALL,.venv-bench) -e '.[course]' -r benchmarks/requirements.txt
+	@touch $@
+
+clean:  ## remove what make made (never the course folder)
+	rm -rf .venv .venv-bench build dist *.egg-info _docs
+
+.PHONY: help course test test-fast soak edit export notebooks experiments bench clean
+.DEFAULT_GOAL := help

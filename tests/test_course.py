@@ -1,0 +1,225 @@
+"The command line, and the promise that what a learner edited is never overwritten."
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dljourney import course
+from dljourney.kit.files import notebooks_folder
+
+
+def write_course(folder, versions):
+    "A source course: chapter name -> text of its only cell."
+    folder.mkdir(exist_ok=True)
+    for name, text in versions.items():
+        cell = {"cell_type": "markdown", "id": "a", "metadata": {}, "source": [text]}
+        nb = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        (folder / f"{name}.ipynb").write_text(json.dumps(nb))
+    return folder
+
+
+names = ["01_one", "02_two"]
+events = st.lists(
+    st.one_of(
+        st.tuples(st.just("edit"), st.sampled_from(names), st.integers(0, 9)),
+        st.tuples(st.just("delete"), st.sampled_from(names)),
+        st.tuples(st.just("lay"), st.integers(0, 3)),
+        st.tuples(st.just("reset"), st.integers(0, 3)),
+        st.tuples(st.just("lose the record")),
+    ),
+    max_size=8,
+)
+
+
+@given(events)
+@settings(max_examples=60)
+def test_no_edit_is_ever_lost(tmp_path_factory, events):
+    "Whatever happens in whatever order, every text the learner wrote and did not delete is still in some file."
+    here = tmp_path_factory.mktemp("lay")
+    source, mine = here / "source", here / "mine"
+    edits = {}  # name -> the learner's latest text there
+    safe = set()  # texts that must be in the folder for good
+    for event in events:
+        if event[0] == "edit" and (mine / f"{event[1]}.ipynb").exists():
+            text = f"edit {event[2]} of {event[1]}"
+            (mine / f"{event[1]}.ipynb").write_text(text)
+            edits[event[1]] = text
+        elif event[0] == "delete":
+            (mine / f"{event[1]}.ipynb").unlink(missing_ok=True)
+            edits.pop(event[1], None)
+        elif event[0] in ("lay", "reset"):
+            write_course(source, {name: f"version {event[1]}" for name in names})
+            course.lay_course(mine, reset=event[0] == "reset", source=source)
+            safe |= set(edits.values()) if event[0] == "reset" else set()
+            for name in names:  # the chapter is there; after a reset it is the fresh one
+                data = (mine / f"{name}.ipynb").read_text()
+                fresh = (source / f"{name}.ipynb").read_text()
+                assert data == (edits[name] if name in edits and event[0] == "lay" else fresh)
+            if event[0] == "reset":
+                edits.clear()
+        elif event[0] == "lose the record":
+            (mine / ".dljourney" / "course.json").unlink(missing_ok=True)
+    texts = {p.read_text() for p in mine.glob("*.ipynb")} if mine.exists() else set()
+    assert set(edits.values()) | safe <= texts
+
+
+def test_an_untouched_chapter_is_updated_and_an_edited_one_gets_the_new_version_beside_it(tmp_path):
+    source, mine = write_course(tmp_path / "s", {"01_one": "v1", "02_two": "v1"}), tmp_path / "mine"
+    assert [r.action for r in course.lay_course(mine, source=source)] == ["new", "new"]
+    assert [r.action for r in course.lay_course(mine, source=source)] == ["unchanged", "unchanged"]
+    (mine / "01_one.ipynb").write_text("mine")
+    assert [r.action for r in course.lay_course(mine, source=source)] == ["kept", "unchanged"]
+    assert not (mine / "01_one.new.ipynb").exists()  # there is nothing newer to lay
+    write_course(source, {"01_one": "v2", "02_two": "v2"})
+    kept, updated = course.lay_course(mine, source=source)
+    assert (kept.action, kept.other.name, updated.action) == ("kept", "01_one.new.ipynb", "updated")
+    assert "v2" in kept.other.read_text() and kept.path.read_text() == "mine"
+    assert "01_one.new.ipynb" in str(kept)
+    assert course.lay_course(mine, source=source)[0].other is None  # told and laid once
+    kept.other.write_text("edited too")
+    write_course(source, {"01_one": "v3"})
+    assert course.lay_course(mine, source=source)[0].other.name == "01_one.new-2.ipynb"
+
+
+def test_a_chapter_laid_before_the_record_was_lost_counts_as_edited(tmp_path):
+    source, mine = write_course(tmp_path / "s", {"01_one": "v1"}), tmp_path / "mine"
+    course.lay_course(mine, source=source)
+    (mine / ".dljourney" / "course.json").write_text("{ damaged")
+    write_course(source, {"01_one": "v2"})
+    assert course.lay_course(mine, source=source)[0].action == "kept"
+
+
+@pytest.mark.parametrize("make", [lambda p: p.write_text("a file"), lambda p: p.symlink_to(notebooks_folder())])
+def test_a_folder_that_cannot_be_the_learners_is_refused(tmp_path, make, capsys):
+    make(tmp_path / "here")
+    assert course.main(["course", str(tmp_path / "here"), "--lay-only"]) == 2
+    assert "choose another" in capsys.readouterr().err
+
+
+def test_killed_at_any_moment_every_file_is_whole(tmp_path):
+    "A process that lays two versions over each other for ever is killed; each file is one version or the other."
+    big = "x" * 300_000
+    a = write_course(tmp_path / "a", {f"{i:02}_c": f"a{big}" for i in range(8)})
+    b = write_course(tmp_path / "b", {f"{i:02}_c": f"b{big}" for i in range(8)})
+    mine = tmp_path / "mine"
+    code = (
+        "import sys, itertools; from dljourney.course import lay_course\n"
+        "for s in itertools.cycle(sys.argv[2:]): lay_course(sys.argv[1], source=s); print(flush=True)"
+    )
+    whole = {(s / f"{i:02}_c.ipynb").read_bytes() for s in (a, b) for i in range(8)}
+    for wait in (0.0, 0.003, 0.01, 0.02, 0.03, 0.05):
+        child = subprocess.Popen([sys.executable, "-c", code, str(mine), str(a), str(b)], stdout=subprocess.PIPE)
+        child.stdout.readline()
+        time.sleep(wait)
+        child.kill()
+        child.wait()
+        assert {p.read_bytes() for p in mine.glob("*.ipynb")} <= whole
+        json.loads((mine / ".dljourney" / "course.json").read_text())
+    course.lay_course(mine, source=b)
+    assert all(p.read_bytes() in whole for p in mine.glob("*_c.ipynb"))
+
+
+def test_chapters_are_found_by_number_topic_and_file_name(tmp_path):
+    folder = write_course(tmp_path, {"01_one": "", "04_sgd": "", "glossary": ""})
+    for name in ("4", "04", "sgd", "04_sgd", "04_sgd.ipynb"):
+        assert [c.name for c in course.choose_chapters([name], folder)] == ["04_sgd"]
+    assert [c.name for c in course.choose_chapters([], folder)] == ["01_one", "04_sgd", "glossary"]
+    with pytest.raises(ValueError, match="no chapter is called 'nine'; there are: 01_one"):
+        course.choose_chapters(["nine"], folder)
+    with pytest.raises(ValueError, match="found none"):
+        course.choose_chapters([], tmp_path / "empty")
+
+
+def write_code(folder, name, *sources):
+    cells = [dict(cell_type="code", id=f"c{i}", metadata={}, source=[s], outputs=[], execution_count=None)
+             for i, s in enumerate(sources)]
+    nb = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.ipynb").write_text(json.dumps(nb))
+
+
+def test_run_tells_passed_from_failed_and_keeps_what_was_asked(tmp_path, capsys):
+    mine = tmp_path / "mine"
+    write_code(mine, "01_good", "import os; print(os.getcwd())", "1 + 1")
+    write_code(mine, "02_bad", "x = 1", "undefined_name")
+    arguments = ["run", "--folder", str(mine), "--save", str(tmp_path / "save"), "--html", str(tmp_path / "html")]
+    assert course.main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert "01_good" in out and "FAILED in cell 1" in out and "1 passed, 1 failed" in out
+    assert "02_bad, cell 1" in err and "NameError: name 'undefined_name' is not defined" in err
+    saved = json.loads((tmp_path / "save" / "01_good.ipynb").read_text())
+    assert str(mine) in "".join(saved["cells"][0]["outputs"][0]["text"])  # it ran in the learner's folder
+    assert "<html" in (tmp_path / "html" / "01_good.html").read_text()
+    assert course.main(["run", "1", "--folder", str(mine)]) == 0
+
+
+def test_a_hanging_cell_is_stopped_and_named(tmp_path, capsys):
+    write_code(tmp_path, "01_slow", "while True: pass")
+    assert course.main(["run", "--folder", str(tmp_path), "--timeout", "1"]) == 1
+    assert "did not finish within 1 seconds" in capsys.readouterr().err
+
+
+def test_list_and_help_and_an_unknown_chapter(capsys):
+    assert course.main(["list"]) == 0
+    assert "00_start" in capsys.readouterr().out
+    assert course.main(["run", "nine"]) == 2
+    assert "there are:" in capsys.readouterr().err
+    for command in ([], ["course"], ["run"], ["list"], ["doctor"]):
+        with pytest.raises(SystemExit) as exit:
+            course.main([*command, "--help"])
+        assert exit.value.code == 0 and "examples:" in capsys.readouterr().out
+
+
+def test_the_doctor_says_what_to_do(monkeypatch):
+    from dljourney.kit import doctor
+
+    assert all(f.ok or f.advice for f in doctor.doctor())
+    monkeypatch.setattr(doctor, "is_installed", lambda package: False)
+    assert any("not installed" in f.what and "pip install" in f.advice for f in doctor._jupyter_findings())
+    monkeypatch.setattr(sys, "version_info", (3, 9, 1))
+    assert not doctor._python_finding().ok
+    assert not doctor._write_finding(Path("/proc")).ok
+    monkeypatch.setattr(doctor, "_free_memory", lambda: 0.5)
+    assert "close other programs" in doctor._memory_finding().advice
+
+
+def test_jupyterlab_opens_with_its_token_on_this_machine_only(tmp_path):
+    "Started the way `dljourney course` starts it, the server asks for a token and listens on localhost."
+    import re
+    import urllib.error
+    import urllib.request
+
+    command = [sys.executable, "-m", "dljourney.course", "course", str(tmp_path / "c"), "--no-browser"]
+    env = {**os.environ, **{f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "RUNTIME", "DATA")}}
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env,
+                             start_new_session=True)
+    try:
+        address = None
+        for line in child.stdout:
+            address = re.search(r"(http://(?:localhost|127\.0\.0\.1):\d+)/lab/tree/00_start\.ipynb\?token=(\w+)", line)
+            if address:
+                break
+        assert address, "JupyterLab did not print an address"
+        page = f"{address[1]}/api/contents/00_start.ipynb"
+        for _ in range(100):  # the address is printed a moment before the server answers
+            try:
+                with urllib.request.urlopen(f"{page}?token={address[2]}", timeout=20) as answer:
+                    assert json.load(answer)["name"] == "00_start.ipynb"
+                break
+            except urllib.error.URLError as error:
+                assert not isinstance(error, urllib.error.HTTPError), error
+                time.sleep(0.2)
+        else:
+            raise AssertionError("JupyterLab did not answer within 20 seconds")
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(page, timeout=20)
+    finally:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
