@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['static', 'bundle', 'Live', 'with_still', 'Stack', 'Wave', 'Walk']
 
-# %% ../../nbs/kit/live.ipynb #0f0e01ff
+# %% ../../nbs/kit/live.ipynb #dbffafdd
 import asyncio
 import base64
 import contextlib
@@ -21,7 +21,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .controls import button, slider, toggle
+from .controls import button, controls_of, slider, toggle
 from .marks import line, pack, plot, points, readout
 from .stills import still
 
@@ -93,8 +93,28 @@ def _hear_of_interrupts() -> None:
     if shell and _after_cell not in shell.events.callbacks["post_run_cell"]:
         shell.events.register("post_run_cell", _after_cell)
 
-# %% ../../nbs/kit/live.ipynb #6ccb689e
-class _Values(anywidget.AnyWidget):
+# %% ../../nbs/kit/live.ipynb #12f38267
+class _Page(anywidget.AnyWidget):
+    "What Python and the page share."
+
+    script: str = ""  # a file in dljourney/static with `const demo = {...}`
+
+    _spec = traitlets.Dict().tag(sync=True)
+    _frame = traitlets.Dict().tag(sync=True)
+    _data = traitlets.Dict().tag(sync=True)
+    _esm = traitlets.Unicode().tag(sync=True)
+    _css = traitlets.Unicode().tag(sync=True)
+
+    @traitlets.default("_esm")
+    def _default_esm(self) -> str:
+        return bundle("theme.js", "plot.js", "panels.js", "controls.js", *([self.script] if self.script else []))
+
+    @traitlets.default("_css")
+    def _default_css(self) -> str:
+        return static("live.css")
+
+# %% ../../nbs/kit/live.ipynb #aa14ae33
+class _Values(_Page):
     "Values that can be changed, one by one or together."
 
     def __init__(self, **values: Any):
@@ -106,33 +126,11 @@ class _Values(anywidget.AnyWidget):
 
     @classmethod
     def _controls(cls) -> dict[str, dict]:
-        "Every control in the order of definition, the base class's first."
-        found: dict[str, dict] = {}
-        for base in reversed(cls.__mro__):
-            for name, thing in vars(base).items():
-                spec = getattr(thing, "_button", None)
-                if isinstance(thing, traitlets.TraitType):
-                    spec = thing.metadata.get("control")
-                if spec:
-                    found[name] = {**spec, "name": name, "label": spec["label"] or name.replace("_", " ").capitalize()}
-        return found
+        return controls_of(cls)
 
     @classmethod
     def _names(cls) -> list[str]:
         return [name for name, spec in cls._controls().items() if spec["kind"] != "button"]
-
-    @property
-    def state(self) -> dict[str, Any]:
-        "All values as a dictionary: `type(demo)(**demo.state)` is the same demo again."
-        return {name: getattr(self, name) for name in self._names()}
-
-    def set(self, **values: Any) -> None:
-        "Change several values with one drawing."
-        with self.together():
-            for name, value in values.items():
-                if name not in self._names():
-                    raise TypeError(f"{type(self).__name__} has no value {name!r}; it has {', '.join(self._names())}")
-                setattr(self, name, value)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -170,23 +168,17 @@ class _Values(anywidget.AnyWidget):
     def _refresh(self) -> None:
         raise NotImplementedError
 
-# %% ../../nbs/kit/live.ipynb #fb7e7fc1
+# %% ../../nbs/kit/live.ipynb #18fc1ce5
 class _Drawn(_Values):
     "A picture that follows the values, and errors that can be seen."
 
     panels: Sequence[dict] = []  # from dljourney.kit.marks: plot, readout, image_grid, picture, code
-    script: str = ""  # a file in dljourney/static with `const demo = {...}`
     local = False  # does the browser draw? Then the script has `demo.draw`, the twin of `draw`
     title = ""  # for screen readers; the class name where missing
 
     size = traitlets.Enum(["small", "normal", "projector"], "normal").tag(sync=True)
     error = traitlets.Unicode("", help="shown in the demo").tag(sync=True)
     progress = traitlets.Float(0.0, min=0.0, max=1.0, help="of slow work; shown between 0 and 1").tag(sync=True)
-    _spec = traitlets.Dict().tag(sync=True)
-    _frame = traitlets.Dict().tag(sync=True)
-    _data = traitlets.Dict().tag(sync=True)
-    _esm = traitlets.Unicode().tag(sync=True)
-    _css = traitlets.Unicode().tag(sync=True)
 
     def draw(self) -> dict:
         "What each panel shows now: `{panel name: marks}`. No side effects."
@@ -203,14 +195,6 @@ class _Drawn(_Values):
         "Draw again: for data that changed behind the demo's back."
         with self.together():
             self._stale.add("")
-
-    @traitlets.default("_esm")
-    def _default_esm(self) -> str:
-        return bundle("theme.js", "plot.js", "panels.js", "controls.js", *([self.script] if self.script else []))
-
-    @traitlets.default("_css")
-    def _default_css(self) -> str:
-        return static("live.css")
 
     @traitlets.observe("size")
     def _describe(self, _: Any = None) -> None:
@@ -239,7 +223,7 @@ class _Drawn(_Values):
             self.error = f"{type(problem).__name__}: {problem}"
             raise
 
-# %% ../../nbs/kit/live.ipynb #c5d1aaf9
+# %% ../../nbs/kit/live.ipynb #e1b86628
 class _Running(_Drawn):
     "Work that goes on while a page shows it."
 
@@ -257,14 +241,6 @@ class _Running(_Drawn):
         "Set up a fresh start and return an iterator; each `next` is one step."
         raise NotImplementedError
 
-    def play(self) -> None:
-        "Let the work run, as long as a page shows it."
-        self.playing = True
-
-    def pause(self) -> None:
-        "Stop the work where it is."
-        self.playing = False
-
     def step(self, n: int = 1) -> None:
         "Take `n` steps, then draw."
         with self._showing_errors():
@@ -276,10 +252,6 @@ class _Running(_Drawn):
         with self.together():
             self._steps = None
             self._stale.add("")
-
-    def close(self) -> None:
-        self.playing = False
-        super().close()
 
     def _runs(self) -> bool:
         return type(self).work is not _Running.work
@@ -304,9 +276,21 @@ class _Running(_Drawn):
         super()._show()
         self._shown = True
 
-# %% ../../nbs/kit/live.ipynb #4ada22a7
+# %% ../../nbs/kit/live.ipynb #0ead6086
 class _Player(_Running):
     "The loop behind the play button."
+
+    def play(self) -> None:
+        "Let the work run, as long as a page shows it."
+        self.playing = True
+
+    def pause(self) -> None:
+        "Stop the work where it is."
+        self.playing = False
+
+    def close(self) -> None:
+        self.playing = False
+        super().close()
 
     @traitlets.observe("playing")
     def _playing_changed(self, change: Any) -> None:
@@ -358,37 +342,9 @@ class _Player(_Running):
                 with contextlib.suppress(Exception):
                     self._show()
 
-# %% ../../nbs/kit/live.ipynb #0889e0f8
-class Live(_Player):
-    "A demo: values that can be changed, and panels that show what follows from them."
-
-    def __init__(
-        self,
-        **values: Any,  # any of the demo's values; size="small", "normal" or "projector"; playing=True
-    ):
-        names = [*self._names(), "size", "playing"]
-        wrong = sorted(set(values) - {*names, "layout"})
-        if wrong:
-            raise TypeError(f"{type(self).__name__} has no value {wrong[0]!r}; it has {', '.join(names)}")
-        play = values.pop("playing", False)
-        super().__init__(**values)
-        self.on_msg(self._heard)
-        with self.together():
-            self._stale.update(self._names() or [""])
-        self.playing = play
-
-    def _refresh(self) -> None:
-        "Bring everything in line with the values, and draw."
-        names, self._stale = self._stale, set()
-        if not names:
-            return
-        with self._showing_errors():
-            with self._quietly():
-                self.changed(names - {""})
-                if self._runs() and (self._steps is None or any(self.trait_metadata(n, "restart") for n in names if n)):
-                    self._steps = self.work()
-            self._describe()
-            self._show()
+# %% ../../nbs/kit/live.ipynb #639b6533
+class _Hearing(_Player):
+    "What buttons and pointers on the page set off."
 
     def on_click(self, panel: str, x: float, y: float, shift: bool) -> None:
         "A click in a `plot(..., pointer=\"click\")`."
@@ -417,6 +373,51 @@ class Live(_Player):
             else:
                 self.on_message(message)
             self._stale.add("")
+
+# %% ../../nbs/kit/live.ipynb #eb0b2e27
+class Live(_Hearing):
+    "A demo: values that can be changed, and panels that show what follows from them."
+
+    def __init__(
+        self,
+        **values: Any,  # any of the demo's values; size="small", "normal" or "projector"; playing=True
+    ):
+        names = [*self._names(), "size", "playing"]
+        wrong = sorted(set(values) - {*names, "layout"})
+        if wrong:
+            raise TypeError(f"{type(self).__name__} has no value {wrong[0]!r}; it has {', '.join(names)}")
+        play = values.pop("playing", False)
+        super().__init__(**values)
+        self.on_msg(self._heard)
+        with self.together():
+            self._stale.update(self._names() or [""])
+        self.playing = play
+
+    @property
+    def state(self) -> dict[str, Any]:
+        "All values as a dictionary: `type(demo)(**demo.state)` is the same demo again."
+        return {name: getattr(self, name) for name in self._names()}
+
+    def set(self, **values: Any) -> None:
+        "Change several values with one drawing."
+        with self.together():
+            for name, value in values.items():
+                if name not in self._names():
+                    raise TypeError(f"{type(self).__name__} has no value {name!r}; it has {', '.join(self._names())}")
+                setattr(self, name, value)
+
+    def _refresh(self) -> None:
+        "Bring everything in line with the values, and draw."
+        names, self._stale = self._stale, set()
+        if not names:
+            return
+        with self._showing_errors():
+            with self._quietly():
+                self.changed(names - {""})
+                if self._runs() and (self._steps is None or any(self.trait_metadata(n, "restart") for n in names if n)):
+                    self._steps = self.work()
+            self._describe()
+            self._show()
 
     def still(self) -> bytes:
         "The demo's current picture as PNG."

@@ -75,7 +75,7 @@ _MARKS: dict[str, Callable] = dict(
     handle=lambda ax, m: ax.scatter([m["x"]], [m["y"]], s=160, color=_colour(m["colour"]), edgecolors="white",
                                     linewidths=2, zorder=5))
 
-# %% ../../nbs/kit/stills.ipynb #93947a24
+# %% ../../nbs/kit/stills.ipynb #da3f8d71
 def _plot_panel(figure: Any, panel: dict, content: Any) -> None:
     spec = {**panel, **(content if isinstance(content, dict) else dict(marks=content or []))}
     ax = figure.add_subplot()
@@ -102,7 +102,7 @@ def _plot_panel(figure: Any, panel: dict, content: Any) -> None:
     if any(m.get("label") for m in spec["marks"]):
         ax.legend(fontsize=8, frameon=True, framealpha=0.8, edgecolor="none")
 
-
+# %% ../../nbs/kit/stills.ipynb #57e00e85
 def _images_panel(figure: Any, panel: dict, content: Any) -> None:
     x, captions, frames = content["images"], content["captions"], content["colours"]
     columns = min(panel["columns"], len(x)) or 1
@@ -118,7 +118,7 @@ def _images_panel(figure: Any, panel: dict, content: Any) -> None:
             if frames and frames[i]:
                 ax.spines[:].set(visible=True, color=colour, linewidth=2)
 
-
+# %% ../../nbs/kit/stills.ipynb #e3b34dbe
 def _readout_panel(figure: Any, panel: dict, content: Any) -> None:
     rows = list((content or {}).items())
     for i, (name, value) in enumerate(rows):
