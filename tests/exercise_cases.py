@@ -3,7 +3,7 @@
 In `tests/test_exercises_<chapter>.py`:
 
     from dljourney.exercises import sgd
-    from exercise_cases import Cases, tests_of
+    from exercise_cases import Cases, exercise_tests
 
     CASES = {
         "step": Cases(
@@ -11,7 +11,7 @@ In `tests/test_exercises_<chapter>.py`:
             wrong=[("uphill", lambda w, grad, lr: w + lr * grad), ("a part of the message", f), ("...", g)],
         ),
     }
-    test_exercises = tests_of(sgd, CASES)
+    test_exercises = exercise_tests(sgd, CASES)
 
 The solution (as `solution` shows it) and the questions are tested without being listed.
 `test_exercises_complete.py` fails for an exercise that has no cases.
@@ -87,7 +87,7 @@ def question_holds(question):
     assert question.judge("???")[0] != "correct"
 
 
-def tests_of(module, cases):
+def exercise_tests(module, cases):
     "A test function with one case for each answer and each question."
     table = []
     for name, item in items(module.check).items():

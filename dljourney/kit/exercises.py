@@ -100,12 +100,18 @@ def _as_markdown(result: Result) -> str:
     if result.outcome not in OUTCOMES: return body
     return f'<div class="alert alert-{box}">\n\n{body}\n\n</div>'
 
-# %% ../../nbs/kit/exercises.ipynb #bec8f26e
+# %% ../../nbs/kit/exercises.ipynb #7192a598
 class _Incorrect(Exception):
     "The answer is wrong: a message and the facts beside it."
     def __init__(self, message: str, facts: Sequence[tuple[str, str]] = ()):
         super().__init__(message)
         self.message, self.facts = message, tuple(facts)
+
+    def explained(self, fits: dict[str, list[bool]]) -> "_Incorrect":
+        "With the mistake that fits in every case, else the one that fits here (a bare yes or no fits too easily)."
+        here = [text for text, fit in fits.items() if fit[0] and dict(self.facts)["expected"] not in ("True", "False")]
+        best = [text for text, fit in fits.items() if all(fit)] or here
+        return _Incorrect(best[0], self.facts) if best else self
 
 
 class _NotAttempted(Exception):
@@ -333,12 +339,20 @@ def _run(work: Callable[[], None], seconds: float) -> _Ran:
     frames = _frames_of(sys._current_frames().get(thread.ident or 0))
     return _Ran(late=True, ended=_throw(thread), frames=frames)
 
-# %% ../../nbs/kit/exercises.ipynb #b4b65880
+# %% ../../nbs/kit/exercises.ipynb #54b1ad21
 def _wait(thread: threading.Thread, seconds: float) -> None:
     "Join in short slices: on Windows a long join cannot be interrupted."
-    deadline = time.monotonic() + seconds
-    while thread.is_alive() and time.monotonic() < deadline:
+    start = time.monotonic()
+    while thread.is_alive():
+        waited = time.monotonic() - start
+        if waited > seconds and (waited > 6 * seconds or not _imports(thread)): break
         thread.join(min(0.1, seconds))
+
+
+def _imports(thread: threading.Thread) -> bool:
+    "A first import may be slow, and is no endless loop."
+    frames = _frames_of(sys._current_frames().get(thread.ident or 0))
+    return any(file.startswith("<frozen importlib") for file, _ in frames)
 
 
 def _frames_of(frame: FrameType | None) -> tuple[tuple[str, int], ...]:
@@ -519,7 +533,7 @@ def exercise(
     is_function = callable(solution) and not inspect.isclass(solution)
     return Exercise(name, task, check, tuple(hints), code, why, is_function)
 
-# %% ../../nbs/kit/exercises.ipynb #3e0fbf58
+# %% ../../nbs/kit/exercises.ipynb #18f9477e
 def agrees(
     solution: Callable,  # a right answer
     cases: Sequence[tuple],  # arguments, one tuple for each call
@@ -535,10 +549,18 @@ def agrees(
         _seed()
         return function(*copy.deepcopy(args))
 
+    def alike(answer, wrong, args):
+        try: value = run(wrong, args)
+        except Exception: value = None
+        try: return _is_this_mistake(run(answer, args), value, tol)
+        except Exception: return value is None
+
     def check(answer):
         for args in cases:
-            same(run(answer, args), run(solution, args), called=call_text(name, args, names), tol=tol,
-                 mistakes={text: partial(run, wrong, args) for text, wrong in mistakes.items()})
+            try: same(run(answer, args), run(solution, args), called=call_text(name, args, names), tol=tol)
+            except _Incorrect as wrong:
+                fits = {t: [alike(answer, m, a) for a in [args, *cases]] for t, m in mistakes.items()}
+                raise wrong.explained(fits) from None
 
     return check
 
