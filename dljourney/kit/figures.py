@@ -115,8 +115,55 @@ def _card(image: Any, radius: int, n_colours: int | None) -> bytes:
     image.save(out, "PNG", optimize=True)
     return out.getvalue()
 
-# %% ../../nbs/kit/figures.ipynb #971948c0
-class Figure(_Figure):
+# %% ../../nbs/kit/figures.ipynb #c6b3a25b
+def _guess_alt(fig: _Figure) -> str:
+    "An alternative text from titles, axis labels and legends, where the author gave none."
+    parts = []
+    for ax in fig.axes:
+        title = ax.get_title("left") or ax.get_title()
+        axes = " against ".join(label for label in (ax.get_ylabel(), ax.get_xlabel()) if label)
+        names = [str(line.get_label()) for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
+        parts.append(": ".join(part for part in (title, axes, ", ".join(names)) if part))
+    return "; ".join(part for part in parts if part) or "a figure"
+
+# %% ../../nbs/kit/figures.ipynb #26c00ddf
+class _ShownFigure(_Figure):
+    "A matplotlib figure's side that notebooks look at."
+
+    alt: str
+
+    def to_png(self, dpi: float = _PNG_DPI) -> bytes:
+        raise NotImplementedError
+
+    def _settle(self) -> None:
+        "Lay square axes out from the same start each time: matplotlib's layout of them depends on the last one."
+        square = [(ax, ax.get_subplotspec()) for ax in self.axes if ax.get_aspect() != "auto"]
+        if self.get_layout_engine() is None or not square:
+            return
+        for ax, spec in square:
+            if spec is not None:
+                ax.set_position(spec.get_position(self))
+                ax.set_in_layout(True)  # setting the place takes axes out of the layout
+        for _ in range(3):  # each round removes three quarters of what is missing
+            self.draw_without_rendering()
+
+    def _repr_png_(self) -> bytes:
+        return self.to_png()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
+        alt = self.alt or _guess_alt(self)
+        width, height = (round(size * _CSS_DPI) for size in self.get_size_inches())
+        png = base64.b64encode(self.to_png()).decode()
+        return {"image/png": png, "text/plain": f"Figure: {alt}"}, {"image/png": {"alt": alt, "width": width, "height": height}}
+
+    def _ipython_display_(self) -> None:  # asked first, before what pyplot registers for every figure
+        from IPython.display import publish_display_data
+
+        data, metadata = self._repr_mimebundle_()
+        publish_display_data(data, metadata)
+
+# %% ../../nbs/kit/figures.ipynb #746230d1
+class Figure(_ShownFigure):
     "A matplotlib figure in house style that shows itself in a notebook as a PNG with an alternative text."
 
     def __init__(
@@ -138,18 +185,6 @@ class Figure(_Figure):
         "Set the alternative text."
         self.alt = alt
         return self
-
-    def _settle(self) -> None:
-        "Lay square axes out from the same start each time: matplotlib's layout of them depends on the last one."
-        square = [(ax, ax.get_subplotspec()) for ax in self.axes if ax.get_aspect() != "auto"]
-        if self.get_layout_engine() is None or not square:
-            return
-        for ax, spec in square:
-            if spec is not None:
-                ax.set_position(spec.get_position(self))
-                ax.set_in_layout(True)  # setting the place takes axes out of the layout
-        for _ in range(3):  # each round removes three quarters of what is missing
-            self.draw_without_rendering()
 
     def to_png(
         self,
@@ -177,32 +212,6 @@ class Figure(_Figure):
         with _style():
             self._settle()
             super().savefig(fname, **({"dpi": _PNG_DPI} | kwargs))
-
-    def _repr_png_(self) -> bytes:
-        return self.to_png()
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
-        alt = self.alt or _guess_alt(self)
-        size = {"width": round(self.get_figwidth() * _CSS_DPI), "height": round(self.get_figheight() * _CSS_DPI)}
-        png = base64.b64encode(self.to_png()).decode()
-        return {"image/png": png, "text/plain": f"Figure: {alt}"}, {"image/png": {"alt": alt, **size}}
-
-    def _ipython_display_(self) -> None:  # asked first, before what pyplot registers for every figure
-        from IPython.display import publish_display_data
-
-        data, metadata = self._repr_mimebundle_()
-        publish_display_data(data, metadata)
-
-# %% ../../nbs/kit/figures.ipynb #c6b3a25b
-def _guess_alt(fig: _Figure) -> str:
-    "An alternative text from titles, axis labels and legends, where the author gave none."
-    parts = []
-    for ax in fig.axes:
-        title = ax.get_title("left") or ax.get_title()
-        axes = " against ".join(label for label in (ax.get_ylabel(), ax.get_xlabel()) if label)
-        names = [str(line.get_label()) for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
-        parts.append(": ".join(part for part in (title, axes, ", ".join(names)) if part))
-    return "; ".join(part for part in parts if part) or "a figure"
 
 # %% ../../nbs/kit/figures.ipynb #24bafac4
 def subplots(
@@ -470,7 +479,7 @@ def show_images(
     wrong_part = f", {n_wrong} predicted wrongly" if told and said else ""
     return fig.describe(alt or f"{title + ': ' if title else ''}{n} pictures{wrong_part}{': ' + what if what else ''}")
 
-# %% ../../nbs/kit/figures.ipynb #4058484e
+# %% ../../nbs/kit/figures.ipynb #78b36bc9
 def show_confusions(
     counts: Any,  # (n_classes, n_classes): rows the right class, columns the predicted one
     class_names: Sequence[str] | None = None,  # None: 0, 1, 2...
@@ -491,8 +500,8 @@ def show_confusions(
     worst = sorted(((wrong[i, j], i, j) for i in range(n) for j in range(n) if wrong[i, j]), reverse=True)[:3]
     told = "; ".join(f"{names[i]} taken for {names[j]} {c:g} times" for c, i, j in worst) or "no mistakes"
     side = min(max(0.42 * n + 1.6, 3.4), 9)
-    fig, ax = _figure_of(ax, alt or f"{title or 'Confusions'}: {told}", (side + 0.7, side))
-    ax.imshow(wrong, cmap="Oranges", vmin=0, vmax=max(wrong.max() * 1.3, 1))
+    fig, ax = _figure_of(ax, alt or f"{title or 'Confusions'}: {told}", (side + 0.3, side))
+    ax.imshow(wrong, cmap="Oranges", vmin=0, vmax=max(wrong.max() * 1.8, 1))
     with _style():  # once, not for each of many cells
         for i, j in zip(*m.nonzero()) if n <= 30 else ():
             ax.text(j, i, f"{m[i, j]:g}", ha="center", va="center", fontsize=10,
