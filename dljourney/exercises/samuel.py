@@ -49,7 +49,7 @@ _share_right = exercise(
     why="No person is needed to compute it: that is what makes the test automatic.",
 )
 
-# %% ../../nbs/exercises/samuel.ipynb #3a7c96c8
+# %% ../../nbs/exercises/samuel.ipynb #1539e93b
 def keep_better(current, candidate):
     return candidate if candidate[1] > current[1] else current
 
@@ -60,11 +60,11 @@ _keep_better = exercise(
     "else stay with the current one.",
     cases=[((1.0, 0.5), (2.0, 0.7)), ((3.0, 0.5), (2.0, 0.7)), ((1.0, 0.5), (2.0, 0.3)), ((1.0, 0.5), (9.0, 0.5))],
     mistakes={
-        "You kept the worse one. A performance is better when it is higher.":
-            lambda a, b: b if b[1] < a[1] else a,
+        "You always took the candidate, however bad it was.": lambda a, b: b,
         "You compared the weights. What counts is the score, the second of the pair.":
             lambda a, b: b if b[0] > a[0] else a,
-        "You always took the candidate, however bad it was.": lambda a, b: b,
+        "You kept the worse one. A performance is better when it is higher.":
+            lambda a, b: b if b[1] < a[1] else a,
     },
     hints=["A pair's second part is `pair[1]`.", "Compare `candidate[1] > current[1]`."],
     why="This one comparison is what random search and hill climbing share. Neither can ever get worse.",
