@@ -223,7 +223,7 @@ class _Drawn(_Values):
             self.error = f"{type(problem).__name__}: {problem}"
             raise
 
-# %% ../../nbs/kit/live.ipynb #e1b86628
+# %% ../../nbs/kit/live.ipynb #76f70674
 class _Running(_Drawn):
     "Work that goes on while a page shows it."
 
@@ -240,6 +240,14 @@ class _Running(_Drawn):
     def work(self) -> Iterator:
         "Set up a fresh start and return an iterator; each `next` is one step."
         raise NotImplementedError
+
+    def play(self) -> None:
+        "Let the work run, as long as a page shows it."
+        self.playing = True
+
+    def pause(self) -> None:
+        "Stop the work where it is."
+        self.playing = False
 
     def step(self, n: int = 1) -> None:
         "Take `n` steps, then draw."
@@ -276,17 +284,9 @@ class _Running(_Drawn):
         super()._show()
         self._shown = True
 
-# %% ../../nbs/kit/live.ipynb #0ead6086
+# %% ../../nbs/kit/live.ipynb #2d463313
 class _Player(_Running):
     "The loop behind the play button."
-
-    def play(self) -> None:
-        "Let the work run, as long as a page shows it."
-        self.playing = True
-
-    def pause(self) -> None:
-        "Stop the work where it is."
-        self.playing = False
 
     def close(self) -> None:
         self.playing = False
