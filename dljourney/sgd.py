@@ -226,7 +226,7 @@ class Step:
 def _gradients(loss: Tensor, opt: Any) -> float:
     "The value of `loss`, and its gradients in the parameters; none are made on the CPU when the value is not finite."
     opt.zero_grad()
-    if loss.device.type != "cuda":
+    if not loss.is_cuda:
         value = loss.item()
         if math.isfinite(value): loss.backward()
         return value
@@ -263,6 +263,7 @@ class _Epochs:
         self.epoch, self.step = 0, 0  # epochs finished, updates made
         self.history: list[dict[str, Any]] = []  # one row for each finished epoch
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        self._on_cpu = self.device.type == "cpu"
         self._iterator: Iterator | None = None  # over this epoch's batches; None between epochs
         self._batch: Any = None  # drawn, not yet trained on: an interrupted step starts with it again
         self._place, self._loss_sum, self._n_seen = 0, 0.0, 0  # batches, loss and datapoints of this epoch
@@ -356,10 +357,10 @@ class Training(_Resumable):
         if self._batch is None:  # an interrupt came between the last update and the epoch's end
             self._end_epoch()
             return next(self)
-        *xs, yb = self._batch if self.device.type == "cpu" else _moved(self._batch, self.device)
+        *xs, yb = self._batch if self._on_cpu else _moved(self._batch, self.device)
         loss = self.loss_func(self.model(*xs), yb)
         value = _gradients(loss, self.opt)
-        lr, n = self.opt.param_groups[0]["lr"], len(yb)
+        lr, n = self.opt.param_groups[0]["lr"], yb.shape[0]
         if not math.isfinite(value):
             self.opt.zero_grad()
             self._batch, self._place = None, self._place + 1  # whoever goes on goes on with the next batch
@@ -425,30 +426,38 @@ def _check_options(name: str, group: dict[str, Any]):
     if group.get("nesterov") and not group["momentum"]:
         raise ValueError("nesterov=True looks ahead along the momentum: give momentum, say 0.9")
 
-def _packs(params: Iterable[Tensor], states: dict, names: Sequence[str]) -> Iterator[Iterable[list]]:
+def _packs(params: Iterable[Tensor], states: dict, names: Sequence[str], cut: bool) -> Iterator[Iterable[Sequence]]:
     "Lists of equal length, for one call of `update` each: steps made, parameters, gradients, then the named averages."
     rows: list[tuple] = []
     size = 0
     for p in params:
-        if p.grad is None: continue
-        state = states[p]
-        state["step"] = t = int(state.get("step", 0)) + 1
-        for name in names:
-            if name not in state: state[name] = torch.zeros_like(p, memory_format=torch.preserve_format)
-        row, n = (p, p.grad, *[state[name] for name in names]), p.numel()
-        if n > _piece and p.is_cpu and all(x.is_contiguous() for x in row):
-            for cut in zip(*(x.view(-1).split(_piece) for x in row)): yield [t], *([x] for x in cut)
+        g = p.grad
+        if g is None: continue
+        row: tuple = (1, p, g)
+        if names:
+            state = states[p]
+            t = int(state.get("step", 0)) + 1
+            for name in names:
+                if name not in state: state[name] = torch.zeros_like(p, memory_format=torch.preserve_format)
+            state["step"] = t
+            row = (t, p, g, *[state[name] for name in names])
+        n = p.numel()
+        if n > _piece and p.is_cpu:
+            if cut and all(x.is_contiguous() for x in row[1:]):
+                for part in zip(*(x.view(-1).split(_piece) for x in row[1:])): yield [row[0]], *([x] for x in part)
+            else: yield ([x] for x in row)
             continue
         if rows and size + n > _piece and p.is_cpu:
-            yield map(list, zip(*rows))
+            yield zip(*rows)
             rows, size = [], 0
-        rows.append((t, *row))
+        rows.append(row)
         size += n
-    if rows: yield map(list, zip(*rows))
+    if rows: yield zip(*rows)
 
 # %% ../nbs/04_sgd.ipynb #aa00040b
 class _Optimizer(torch.optim.Optimizer):
     "What the optimisers share: options, averages, and a walk over the parameters in pieces that fit the cache."
+    cuts = True  # whether `update` gains from large parameters in pieces: it does where it needs room for passing results
     # torch wraps these to keep torch.compile out, and to import it takes seconds on the first call: use what is inside
     add_torch_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
     load_torch_state = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
@@ -490,11 +499,15 @@ class _Optimizer(torch.optim.Optimizer):
     def step(self, closure: Callable | None = None) -> Any:  # type: ignore[override]
         "One update of every parameter that has a gradient."
         loss = None
+        for hook in self._optimizer_step_pre_hooks.values(): hook(self, (), {})
         if closure is not None:
             with torch.enable_grad(): loss = closure()
         for group in self.param_groups:
-            for lists in _packs(group["params"], self.state, self.averages(group)): self.update(group, *lists)
+            for lists in _packs(group["params"], self.state, self.averages(group), self.cuts): self.update(group, *lists)
+        for hook in self._optimizer_step_post_hooks.values(): hook(self, (), {})
         return loss
+
+    step.hooked = True  # type: ignore[attr-defined]  # torch would wrap it to call the same hooks with more ceremony
 
 # %% ../nbs/04_sgd.ipynb #aa000041
 class SGD(_Optimizer):
@@ -511,6 +524,8 @@ class SGD(_Optimizer):
         **others: Any,  # refused by name
     ):
         super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov), others)
+
+    cuts = False
 
     def averages(self, group): return ("momentum_buffer",) if group["momentum"] else ()
 

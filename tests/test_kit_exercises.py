@@ -60,6 +60,16 @@ def test_a_known_mistake_is_named_with_what_was_expected_and_what_arrived():
     assert dict(result.facts) == {"called": "step(w=1.0, grad=2.0, lr=0.1)", "expected": "0.8", "arrived": "1.2"}
 
 
+def test_the_mistake_that_fits_in_every_case_is_named():
+    "In the first case both mistakes give 2."
+    def twice(x): return 2 * x
+
+    item = exercise(twice, task="t", cases=[(2,), (3,), (0,)], hints=["h"], why="w", mistakes={
+        "You give back x.": lambda x: x, "You halve x twice.": lambda x: x - 0.0, "Always 2?": lambda x: 2})
+    assert run_check(item, lambda x: 2 + 0 * x).message == "Always 2?"
+    assert run_check(item, lambda x: x + 0).message == "You give back x."
+
+
 def test_an_unknown_mistake_shows_the_values():
     result = run_check(the_step, lambda w, g, lr: 7.0)
     assert result.outcome == "incorrect" and dict(result.facts)["arrived"] == "7.0"
@@ -248,6 +258,13 @@ def test_ten_seconds_is_the_default():
     import inspect
 
     assert inspect.signature(run_check).parameters["seconds"].default == 10.0
+
+
+def test_a_slow_import_is_waited_for(tmp_path, monkeypatch):
+    (tmp_path / "slow_to_import.py").write_text("import time\nfor _ in range(40): time.sleep(0.01)")
+    monkeypatch.syspath_prepend(tmp_path)
+    answer = learner("def step(w, grad, lr):\n    import slow_to_import\n    return w - lr * grad")
+    assert run_check(the_step, answer, seconds=0.2).outcome == "correct"
 
 
 # ---- comparing

@@ -143,7 +143,7 @@ def run_notebook(
     result.seconds = time.perf_counter() - start
     return result
 
-# %% ../../nbs/kit/notebooks.ipynb #923c9c71
+# %% ../../nbs/kit/notebooks.ipynb #c7bbbfec
 def settled(notebook: Any) -> Any:  # `notebook` as nbformat's NotebookNode; it is not changed
     "The notebook as it is kept: outputs without live widgets, times, counters and machine-made metadata."
     import copy
@@ -158,7 +158,6 @@ def settled(notebook: Any) -> Any:  # `notebook` as nbformat's NotebookNode; it 
         for output in cell.outputs:
             if "data" in output:
                 output["data"].pop("application/vnd.jupyter.widget-view+json", None)
-                output["metadata"] = {}
             if "execution_count" in output:
                 output["execution_count"] = None
         cell.outputs = [o for o in cell.outputs if o.get("data") != {}]

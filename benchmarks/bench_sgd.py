@@ -1,0 +1,277 @@
+"""The training loop and the optimisers
+
+One network, 64-32-10, batches of 64 from 3,200 datapoints in memory, cross-entropy, SGD: the same steps by a bare
+PyTorch loop, `dljourney.sgd.train`, and the loops of other libraries with their output, progress bars and checkpoints
+switched off. Then one `opt.step()` beside torch's, for ten small tensors and for the parameters of a ResNet-18.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from dljourney import sgd
+
+PACKAGES = ["torch", "fastai", "lightning", "skorch", "timm"]
+n, batch_size = 3200, 64
+steps = n // batch_size
+torch.manual_seed(0)
+x, y = torch.rand(n, 64), torch.randint(0, 10, (n,))
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+
+
+def bare(optimiser):
+    "The loop that one writes by hand; it gathers once an epoch, as ours does."
+    model = network()
+    opt = optimiser(model.parameters(), lr=0.01)
+
+    def epoch():
+        order = torch.randperm(n)
+        for xb, yb in zip(x[order].split(batch_size), y[order].split(batch_size)):
+            loss = F.cross_entropy(model(xb), yb)
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+
+    return epoch
+
+
+def bare_indexed():
+    "The same, with each batch gathered by itself."
+    model = network()
+    opt = torch.optim.SGD(model.parameters(), lr=0.01)
+
+    def epoch():
+        order = torch.randperm(n)
+        for i in range(0, n, batch_size):
+            xb, yb = x[order[i : i + batch_size]], y[order[i : i + batch_size]]
+            loss = F.cross_entropy(model(xb), yb)
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+
+    return epoch
+
+
+def loader():
+    from torch.utils.data import DataLoader, TensorDataset
+
+    return DataLoader(TensorDataset(x, y), batch_size=batch_size, shuffle=True)
+
+
+def bare_loader():
+    model, data = network(), loader()
+    opt = torch.optim.SGD(model.parameters(), lr=0.01)
+
+    def epoch():
+        for xb, yb in data:
+            loss = F.cross_entropy(model(xb), yb)
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+
+    return epoch
+
+
+def ours(optimiser, data=None):
+    model = network()
+    opt = optimiser(model.parameters(), lr=0.01)
+    data = data or sgd.batches(x, y, batch_size)
+    return lambda: sgd.train(model, data, F.cross_entropy, opt).run()
+
+
+def with_skorch(harness):
+    if harness.peer("skorch") is None:
+        return None
+    from skorch import NeuralNetClassifier
+
+    net = NeuralNetClassifier(
+        network(),
+        criterion=nn.CrossEntropyLoss,
+        optimizer=torch.optim.SGD,
+        lr=0.01,
+        max_epochs=1,
+        batch_size=batch_size,
+        iterator_train__shuffle=True,
+        train_split=None,
+        callbacks="disable",
+        verbose=0,
+        warm_start=True,
+    )
+    net.initialize()
+    return lambda: net.partial_fit(x, y)
+
+
+def with_lightning(harness):
+    if harness.peer("lightning") is None:
+        return None
+    import lightning as L
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+
+    class Module(L.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.net = network()
+
+        def training_step(self, batch, _):
+            return F.cross_entropy(self.net(batch[0]), batch[1])
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.01)
+
+    module, data = Module(), loader()
+
+    def epoch():
+        trainer = L.Trainer(
+            max_epochs=1,
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+        trainer.fit(module, data)
+
+    return epoch
+
+
+def with_fastai(harness):
+    if harness.peer("fastai") is None:
+        return None
+    from fastai.data.core import DataLoaders
+    from fastai.data.load import DataLoader
+    from fastai.learner import Learner
+    from fastai.optimizer import SGD as fastai_sgd
+
+    data = DataLoader(list(zip(x, y)), bs=batch_size, shuffle=True, num_workers=0)
+    learn = Learner(DataLoaders(data, data), network(), loss_func=F.cross_entropy, opt_func=fastai_sgd, lr=0.01)
+    learn.validate = None
+
+    def epoch():
+        with learn.no_bar(), learn.no_logging():
+            learn._do_fit_quietly()
+
+    def train_only():
+        learn.dl = data
+        learn._do_epoch_train()
+
+    learn.create_opt()
+    learn._do_fit_quietly = lambda: learn._with_events(train_only, "fit", Exception)
+    return epoch
+
+
+def pair(name: str, params: list[torch.Tensor], **options):
+    "A step of ours, of torch's default and of torch's fused kernel, on copies of the same parameters and gradients."
+
+    def step(cls, **more):
+        copies = [p.detach().clone().requires_grad_() for p in params]
+        generator = torch.Generator().manual_seed(1)
+        for p in copies:
+            p.grad = torch.randn(p.shape, generator=generator)
+        opt = cls(copies, lr=1e-4, **options, **more)
+        opt.step()
+        return opt.step
+
+    theirs = getattr(torch.optim, name)
+    fused = {} if name == "RMSprop" else {f"torch.optim.{name}(fused=True)": step(theirs, fused=True)}
+    return step(getattr(sgd, name)), {f"torch.optim.{name}": step(theirs), **fused}
+
+
+def first_optimiser(module: str):
+    "A fresh process that builds one optimiser; the import of torch is the same on both sides."
+    code = f"import torch; from {module} import SGD; SGD([torch.zeros(1, requires_grad=True)], lr=0.1)"
+    return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def lines(harness):
+    warnings.filterwarnings("ignore")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    os.chdir(tempfile.mkdtemp())
+    quiet = contextlib.redirect_stdout(io.StringIO())
+    with quiet:
+        others = {"skorch": with_skorch(harness), "Lightning": with_lightning(harness), "fastai": with_fastai(harness)}
+    loops = {"bare loop, torch.optim.SGD": bare(torch.optim.SGD), "bare loop, a gather for each batch": bare_indexed()}
+    common = dict(number=4, units=steps, judged_by="cpu", warmup=2)
+    harness.compare(
+        "a step of the loop, torch's SGD on both sides",
+        ours(torch.optim.SGD),
+        loops,
+        bar=1.03,
+        runs=31,
+        our_name="train, torch.optim.SGD",
+        **common,
+    )
+    harness.compare(
+        "a step of the loop, our SGD", ours(sgd.SGD), loops, bar=0.85, runs=31, our_name="train, our SGD", **common
+    )
+    with quiet:
+        harness.compare(
+            "a step of the loop, from a DataLoader",
+            ours(torch.optim.SGD, loader()),
+            {"bare loop, DataLoader": bare_loader()},
+            runs=11,
+            our_name="train, DataLoader",
+            **common,
+        )
+        harness.compare(
+            "a step of the loop, beside other libraries",
+            ours(sgd.SGD),
+            others,
+            runs=7,
+            **{**common, "number": 2},
+            note="their usual way from tensors in memory: a DataLoader or skorch's own; callbacks, bars, logs off",
+        )
+
+    shapes = [torch.randn(32, 32) for _ in range(10)]
+    family = [("SGD", {}), ("SGD", {"momentum": 0.9}), ("RMSprop", {}), ("Adam", {}), ("AdamW", {})]
+    for name, options in family:
+        what = f"{name}{', momentum' if options else ''}"
+        step, peers = pair(name, shapes, **options)
+        harness.compare(
+            f"opt.step(), ten 32 x 32 tensors, {what}", step, peers, bar=0.7, number=100, runs=15, judged_by="cpu"
+        )
+    import torchvision
+
+    params = [p.detach() for p in torchvision.models.resnet18().parameters()]
+    for name, options in family:
+        what = f"{name}{', momentum' if options else ''}"
+        step, peers = pair(name, params, **options)
+        harness.compare(
+            f"opt.step(), ResNet-18, {what}",
+            step,
+            peers,
+            bar=1.05 if name == "SGD" else 0.9,
+            number=2,
+            runs=15,
+            warmup=2,
+            judged_by="cpu",
+        )
+    harness.compare(
+        "a process that builds its first optimiser, import torch included",
+        first_optimiser("dljourney.sgd"),
+        {"torch.optim.SGD": first_optimiser("torch.optim")},
+        note=first_note,
+    )
+
+
+first_note = (
+    "torch's optimisers import the compiler, torch._dynamo, when the first one is built; ours do not. The fused "
+    "kernels of torch read and write each tensor once where a chain of operations passes over it several times; "
+    "they are the better choice for large models, and train takes them like any other optimiser."
+)

@@ -1,0 +1,245 @@
+"""What every benchmark shares: fair timing of dljourney beside its peers, and one table of results.
+
+A topic's file, `benchmarks/bench_<topic>.py`, has one function, `lines(harness)`, which calls
+
+    harness.compare("a step of SGD, ten small tensors", ours, {"torch.optim.SGD": theirs}, bar=0.7, number=200)
+
+once for each line. `ours` and the peers are functions without arguments that do the same work. They run in
+turns, at least five times each, on one thread; the table gives medians and spread of the wall time, the CPU
+time beside it, and the ratio ours / peer as the median of the ratios of neighbouring runs (so that whatever
+slows the machine down for a while slows both). The bar is compared with that ratio. `python -m benchmarks.run`
+runs all topics, or those in ONLY=.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import importlib.metadata
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Contender:
+    "The times of one contender on one line."
+
+    name: str
+    wall: list[float] = field(default_factory=list)  # seconds for each unit of work, one number a run
+    cpu: list[float] = field(default_factory=list)
+    missing: str = ""  # why there are no times
+
+
+@dataclass
+class Line:
+    "One line of a topic: our time, the peers', and the bar."
+
+    name: str
+    contenders: list[Contender]  # ours first
+    bar: float | None = None  # ours / the first peer is to be at most this (at least, where higher is better)
+    bars: dict[str, float] = field(default_factory=dict)  # bars against other peers, by name
+    judged_by: str = "wall"
+    unit: str = "s"  # "s" for times; else what the numbers of `quantity` count
+    higher_is_better: bool = False
+    note: str = ""
+
+    def ratio(self, peer: Contender, kind: str) -> float | None:
+        "The median of the ratios ours / peer of neighbouring runs."
+        pairs = list(zip(getattr(self.contenders[0], kind), getattr(peer, kind)))
+        return statistics.median(a / b for a, b in pairs if b) if any(b for _, b in pairs) else None
+
+    def verdict(self, peer: Contender) -> bool | None:
+        "Whether the bar against this peer is met; None where there is no bar."
+        first = self.contenders[1] if len(self.contenders) > 1 else None
+        bar = self.bars.get(peer.name, self.bar if peer is first else None)
+        ratio = self.ratio(peer, self.judged_by)
+        if bar is None or ratio is None:
+            return None
+        return ratio >= bar if self.higher_is_better else ratio <= bar
+
+    def bar_of(self, peer: Contender) -> float | None:
+        first = self.contenders[1] if len(self.contenders) > 1 else None
+        return self.bars.get(peer.name, self.bar if peer is first else None)
+
+
+class Harness:
+    "Collects the lines of one topic."
+
+    def __init__(self, runs: int = 5, quick: bool = False):
+        import torch
+
+        torch.set_num_threads(1)
+        self.runs, self.quick = runs, quick
+        self.lines: list[Line] = []
+
+    def peer(self, module: str) -> Any:
+        "The module, or None where it is not installed: give None as a peer and the table says so."
+        try:
+            return importlib.import_module(module)
+        except ImportError:
+            return None
+
+    def compare(
+        self,
+        name: str,  # what is timed
+        ours: Callable[[], Any],  # does the work once
+        peers: Mapping[str, Callable[[], Any] | None],  # the same work; None: not installed
+        *,
+        bar: float | None = None,  # ours / the first peer is to be at most this
+        bars: Mapping[str, float] | None = None,  # the same for other peers, by name
+        runs: int | None = None,  # how often each contender is timed, in turns; 5 at least
+        number: int = 1,  # calls in one timing
+        units: float = 1,  # units of work in one call (steps, images): the times are given for one unit
+        judged_by: str = "wall",  # "cpu" where both sides compute on one thread and the machine is shared
+        warmup: int = 1,  # calls before the first timing
+        before: Callable[[], Any] | None = None,  # called, untimed, before each timing
+        our_name: str = "dljourney",
+        note: str = "",
+    ) -> Line:
+        "Time `ours` beside `peers`, in turns, and keep the line."
+        runs = 5 if self.quick else max(5, runs or self.runs)
+        work = {our_name: ours, **peers}
+        line = Line(
+            name,
+            [Contender(k, missing="" if f else "not installed") for k, f in work.items()],
+            bar,
+            dict(bars or {}),
+            judged_by,
+            note=note,
+        )
+        live = [(c, f) for c, f in zip(line.contenders, work.values()) if f]
+        for _, f in live:
+            for _ in range(warmup):
+                f()
+        for run in range(runs):
+            for contender, f in live if run % 2 == 0 else reversed(live):  # neither side is always first
+                if before:
+                    before()
+                wall, cpu = timed(f, number)
+                contender.wall.append(wall / (number * units))
+                contender.cpu.append(cpu / (number * units))
+        self.lines.append(line)
+        return line
+
+    def quantity(
+        self,
+        name: str,  # what is counted or was measured elsewhere
+        ours: float | list[float],  # one number, or one for each run
+        peers: Mapping[str, float | list[float] | None] | None = None,
+        *,
+        unit: str,  # of the numbers: "s", "plies/s", "MB"
+        bar: float | None = None,  # for ours / the first peer; without a peer, for ours itself
+        higher_is_better: bool = False,
+        our_name: str = "dljourney",
+        note: str = "",
+    ) -> Line:
+        "Keep a line of numbers that were measured by other means than `compare`."
+        many = lambda v: [float(n) for n in v] if isinstance(v, (list, tuple)) else [float(v)]
+        contenders = [Contender(our_name, many(ours))]
+        contenders += [
+            Contender(k, many(v) if v is not None else [], missing="" if v is not None else "not installed")
+            for k, v in (peers or {}).items()
+        ]
+        if bar is not None and not peers:
+            contenders.append(Contender("the bar itself", [1.0]))
+        line = Line(name, contenders, bar, unit=unit, higher_is_better=higher_is_better, note=note)
+        self.lines.append(line)
+        return line
+
+    def as_dict(self) -> list[dict[str, Any]]:
+        return [asdict(line) for line in self.lines]
+
+
+def timed(f: Callable[[], Any], number: int) -> tuple[float, float]:
+    "Seconds of wall and of CPU time, the children's included, for `number` calls; no collection of garbage between."
+    gc.collect()
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        cpu, wall = _cpu(), time.perf_counter()
+        for _ in range(number):
+            f()
+        return time.perf_counter() - wall, _cpu() - cpu
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _cpu() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def line_from(data: dict[str, Any]) -> Line:
+    return Line(**{**data, "contenders": [Contender(**c) for c in data["contenders"]]})
+
+
+def readable(value: float, unit: str = "s") -> str:
+    "A number with three figures and a unit that suits it."
+    if unit != "s":
+        return f"{value:,.0f} {unit}" if abs(value) >= 1000 else f"{value:.3g} {unit}"
+    scale, name = 1e-6, "us"
+    for scale, name in ((1, "s"), (1e-3, "ms"), (1e-6, "us")):  # noqa: B007
+        if value >= scale:
+            break
+    return f"{value / scale:.3g} {name}" if value / scale < 1000 else f"{value / scale:,.0f} {name}"
+
+
+def table(lines: list[Line]) -> str:
+    "The lines as a Markdown table."
+    rows = [
+        "| what | who | wall, median (spread) | CPU | ours / theirs, wall | CPU | bar | |",
+        "|:--|:--|--:|--:|--:|--:|--:|:--|",
+    ]
+    for line in lines:
+        for i, c in enumerate(line.contenders):
+            if c.missing:
+                rows.append(f"| | {c.name} | {c.missing} | | | | | |")
+                continue
+            spread = (
+                f" ({readable(min(c.wall), line.unit)} to {readable(max(c.wall), line.unit)})"
+                if len(c.wall) > 1
+                else ""
+            )
+            cpu = readable(statistics.median(c.cpu), line.unit) if c.cpu else ""
+            ratio = [f"{r:.2f}" if i and (r := line.ratio(c, kind)) is not None else "" for kind in ("wall", "cpu")]
+            bar, met = (line.bar_of(c), line.verdict(c)) if i else (None, None)
+            sign = ">=" if line.higher_is_better else "<="
+            verdict = (
+                "" if met is None else ("met" if met else "**missed**") + (" (CPU)" if line.judged_by == "cpu" else "")
+            )
+            rows.append(
+                f"| {line.name if not i else ''} | {c.name} | {readable(statistics.median(c.wall), line.unit)}{spread} "
+                f"| {cpu} | {ratio[0]} | {ratio[1]} | {'' if bar is None else f'{sign} {bar:g}'} | {verdict} |"
+            )
+    notes = [f"- *{line.name}*: {line.note}" for line in lines if line.note]
+    return "\n".join(rows) + ("\n\n" + "\n".join(notes) if notes else "")
+
+
+def machine() -> str:
+    "The processor, its cores, and how busy the machine is."
+    model = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as f:
+            model = next((s.split(":")[1].strip() for s in f if s.startswith("model name")), model)
+    except OSError:
+        pass
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return f"{model}, {os.cpu_count()} cores{load}, {platform.system()}, Python {platform.python_version()}, one thread"
+
+
+def versions(names: list[str]) -> str:
+    "Installed versions of the packages that took part."
+    found = []
+    for name in names:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            found.append(f"{name} not installed")
+    return ", ".join(found)

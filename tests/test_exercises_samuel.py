@@ -1,0 +1,130 @@
+"Chapter 02's exercises, each with right and wrong answers."
+from functools import partial
+
+from exercise_cases import Cases, tests_of
+
+from dljourney.exercises import samuel
+
+
+def by_index(inputs, weights):
+    return sum(inputs[i] * weights[i] for i in range(len(inputs)))
+
+
+def by_tensor(inputs, weights):
+    import torch
+
+    return float(torch.tensor(inputs) @ torch.tensor(weights))
+
+
+def counting(answers, labels):
+    right = 0
+    for i in range(len(labels)):
+        if answers[i] == labels[i]:
+            right += 1
+    return right / len(labels)
+
+
+def by_while(start, performance, mechanism, rounds):
+    current, scores = (start, performance(start)), []
+    while len(scores) < rounds:
+        current = mechanism(current, performance)
+        scores += [current[1]]
+    return scores
+
+
+def recursive(start, performance, mechanism, rounds):
+    def rest(current, n):
+        if n == 0:
+            return []
+        current = mechanism(current, performance)
+        return [current[1], *rest(current, n - 1)]
+
+    return rest((start, performance(start)), rounds)
+
+
+def forgets(start, performance, mechanism, rounds):
+    return [mechanism((start, performance(start)), performance)[1] for _ in range(rounds)]
+
+
+def counts_start(start, performance, mechanism, rounds):
+    return [performance(start)] + by_while(start, performance, mechanism, rounds)
+
+
+CASES = {
+    "weighted_sum": Cases(
+        right=[by_index, by_tensor],
+        wrong=[
+            ("multiplied by its weight first", lambda inputs, weights: sum(inputs)),
+            ("pair by pair", lambda inputs, weights: sum(inputs) * sum(weights)),
+            ("so multiply", lambda inputs, weights: sum(inputs) + sum(weights)),
+        ],
+    ),
+    "share_right": Cases(
+        right=[counting, lambda answers, labels: 1 - sum(a != b for a, b in zip(answers, labels)) / len(answers)],
+        wrong=[
+            ("divided by how many", lambda answers, labels: sum(a == b for a, b in zip(answers, labels))),
+            ("share of wrong", lambda answers, labels: sum(a != b for a, b in zip(answers, labels)) / len(labels)),
+            ("per cent", lambda answers, labels: 100 * counting(answers, labels)),
+        ],
+    ),
+    "keep_better": Cases(
+        right=[
+            lambda current, candidate: max(current, candidate, key=lambda pair: pair[1]),
+            lambda current, candidate: current if current[1] >= candidate[1] else candidate,
+        ],
+        wrong=[
+            ("worse one", lambda current, candidate: min(current, candidate, key=lambda pair: pair[1])),
+            ("compared the weights", lambda current, candidate: max(current, candidate)),
+            ("always took", lambda current, candidate: candidate),
+        ],
+    ),
+    "neighbour": Cases(
+        right=[
+            lambda weights, change, step: [weights[i] + change[i] * step for i in range(len(weights))],
+            lambda weights, change, step: list(map(lambda w, c: w + step * c, weights, change)),
+        ],
+        wrong=[
+            ("change alone", lambda weights, change, step: [step * c for c in change]),
+            ("whole change", lambda weights, change, step: [w + c for w, c in zip(weights, change)]),
+            ("other way", lambda weights, change, step: [w - step * c for w, c in zip(weights, change)]),
+        ],
+    ),
+    "slope": Cases(
+        right=[
+            lambda performance, weight, nudge: performance(weight + nudge) / nudge - performance(weight) / nudge,
+            lambda performance, weight, nudge: (performance(weight) - performance(weight + nudge)) / -nudge,
+        ],
+        wrong=[
+            ("Divide it by the nudge", lambda f, w, n: f(w + n) - f(w)),
+            ("sign is wrong", lambda f, w, n: (f(w) - f(w + n)) / n),
+            ("divided by the weight", lambda f, w, n: (f(w + n) - f(w)) / w),
+        ],
+    ),
+    "go_round": Cases(
+        right=[by_while, recursive],
+        wrong=[
+            ("starts from the beginning", forgets),
+            ("One score after each round", counts_start),
+            ("too few", lambda s, p, m, r: by_while(s, p, m, max(r - 1, 0))),
+        ],
+    ),
+    "freeze": Cases(
+        right=[
+            lambda model, weights: lambda image: model(image, weights),
+            lambda model, weights: lambda image, kept=weights: model(image, kept),
+        ],
+        wrong=[
+            ("waits for an image", lambda model, weights: model("image", weights)),
+            ("frozen programs", lambda model, weights: lambda image: (image, "w") if image == "i" else image * 2),
+            ("freeze(model", lambda model, weights: lambda image: model(weights, image)),
+        ],
+    ),
+}
+test_exercises = tests_of(samuel, CASES)
+
+
+def test_partial_is_a_right_answer_too():
+    def freeze(model, weights):
+        return partial(lambda weights, image: model(image, weights), weights)
+
+    assert samuel.check.freeze(freeze).outcome == "correct"
