@@ -20,13 +20,13 @@ def test_confidence_equals_the_exponential_of_nothing_but_the_right_answers_prob
 
 def test_every_new_weight_assignment_is_one_try_and_only_that():
     demo = BeTheMechanism()
-    assert demo.scores == [0.5]
+    assert demo.tries.scores == [0.5]
     demo.top_left = 1.0
     demo.top_left = 1.0  # the same again is no try
     demo.set(top_left=2.0, top_right=3.0)  # one gesture
-    assert len(demo.scores) == 3
+    assert len(demo.tries.scores) == 3
     demo.zero()
-    assert demo.scores == [0.5] and not demo.weights.any()
+    assert demo.tries.scores == [0.5] and not demo.weights.any()
 
 
 def test_the_mechanism_given_is_the_one_that_runs_and_it_starts_where_you_stand():
@@ -49,10 +49,10 @@ def test_the_mechanism_given_is_the_one_that_runs_and_it_starts_where_you_stand(
 def test_weights_past_a_slider_are_scored_as_the_slider_shows_them():
     demo = BeTheMechanism(mechanism=lambda current, performance: Round(w := current.weights + 99, performance(w)))
     demo.step()
-    assert demo.top_left == 10.0 and demo.scores[-1] == demo.performance(demo.weights)
+    assert demo.top_left == 10.0 and demo.tries.scores[-1] == demo.tries.performance(demo.weights)
 
 
 def test_play_does_what_the_chapter_promises():
     demo = BeTheMechanism()
     demo.step(300)
-    assert demo.scores[-1] > 0.95 and len(demo.scores) == 301
+    assert demo.tries.scores[-1] > 0.95 and len(demo.tries.scores) == 301
