@@ -270,10 +270,13 @@ def test_ten_seconds_is_the_default():
 def test_an_interrupt_ends_the_check_and_its_thread():
     import signal
 
-    answer = learner("def step(w, grad, lr):\n    torch.set_default_dtype(torch.float64)\n    while True: random.random()")
+    answer = learner(
+        "def step(w, grad, lr):\n    torch.set_default_dtype(torch.float64)\n    while True: random.random()")
     before, state = threading.active_count(), random.getstate()
-    threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+    timer = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
+    timer.start()
     with pytest.raises(KeyboardInterrupt): run_check(the_step, answer, seconds=5)
+    timer.join()
     assert random.getstate() == state and torch.get_default_dtype() == torch.float32
     assert threading.active_count() <= before
 
