@@ -214,6 +214,12 @@ def test_the_learners_object_is_copied():
     assert run_check(item, mine).outcome == "correct" and mine == [1]
 
 
+def test_a_tensor_with_a_graph_can_be_checked():
+    item = exercise("x", name="x", task="t", hints=["h"], why="w", check=lambda a: same(a.mul_(0), torch.zeros(2)))
+    mine = torch.ones(2, requires_grad=True) * 3
+    assert run_check(item, mine).outcome == "correct" and mine.tolist() == [3, 3]
+
+
 def test_the_same_seed_each_time():
     item = exercise("x", name="x", task="t", hints=["h"], why="w", check=lambda a: same(torch.rand(1), a))
     first, second = run_check(item, 9.0), run_check(item, 9.0)
@@ -258,6 +264,21 @@ def test_ten_seconds_is_the_default():
     import inspect
 
     assert inspect.signature(run_check).parameters["seconds"].default == 10.0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal to oneself")
+def test_an_interrupt_ends_the_check_and_its_thread():
+    import signal
+
+    answer = learner(
+        "def step(w, grad, lr):\n    torch.set_default_dtype(torch.float64)\n    while True: random.random()")
+    before, state = threading.active_count(), random.getstate()
+    timer = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt): run_check(the_step, answer, seconds=5)
+    timer.join()
+    assert random.getstate() == state and torch.get_default_dtype() == torch.float32
+    assert threading.active_count() <= before
 
 
 def test_a_slow_import_is_waited_for(tmp_path, monkeypatch):

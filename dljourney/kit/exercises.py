@@ -568,7 +568,7 @@ def agrees(
 
     return check
 
-# %% ../../nbs/kit/exercises.ipynb #2cc778ab
+# %% ../../nbs/kit/exercises.ipynb #b234d055
 def run_check(
     item: Exercise,  # what is checked
     answer: Any = ...,  # the learner's function or value
@@ -583,7 +583,7 @@ def run_check(
         return result("not attempted", item.task, after=f"Need a push? `hint.{item.name}()`")
     problem = _unfit(item, answer)
     if problem: return result("unchecked", problem)
-    try: answer = copy.deepcopy(answer)
+    try: answer = answer.detach().clone() if _is_tensor(answer) else copy.deepcopy(answer)
     except Exception as error:
         return result("unchecked", f"Your answer cannot be copied ({error}), so it was left alone.")
     is_plain = inspect.isroutine(answer) or isinstance(answer, partial)
