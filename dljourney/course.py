@@ -9,14 +9,18 @@ __all__ = ['Laid', 'lay_course', 'jupyterlab_command', 'choose_chapters', 'resul
 # %% ../nbs/course.ipynb #9937b010
 import argparse
 import hashlib
+import html
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import __version__
 from .kit.course_map import course_map
@@ -248,16 +252,35 @@ def run_chapters(
                 write_atomically(Path(html) / f"{chapter.name}.html", notebook_html(result.notebook, chapter.title))
     return results
 
-# %% ../nbs/course.ipynb #79b8013a
+# %% ../nbs/course.ipynb #24163137
+def _with_alternative_texts(page: str, notebook: Any) -> str:
+    "The page with each picture's alternative text, which nbconvert leaves in the output's metadata."
+    texts = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            alt = output.get("metadata", {}).get("image/png", {}).get("alt")
+            if alt:
+                texts["".join(output["data"]["image/png"].split())] = html.escape(alt, quote=True)
+
+    def describe(match: re.Match) -> str:
+        alt = texts.get("".join(match[2].split()))
+        return f'<img alt="{alt}" {match[1]}src="data:image/png;base64,{match[2]}"' if alt else match[0]
+
+    return re.sub(r'<img alt="[^"]*"\s*([^>]*?)src="data:image/png;base64,([^"]*)"', describe, page)
+
+# %% ../nbs/course.ipynb #43c702e8
 def notebook_html(
-    notebook: object,  # an executed notebook, as nbformat's NotebookNode
+    notebook: Any,  # an executed notebook, as nbformat's NotebookNode
     title: str,  # the page's title
 ) -> str:  # one page, pictures inside
     "An executed notebook as a page that needs no kernel; live widgets are shown as their still pictures."
     from nbconvert import HTMLExporter
 
+    notebook = settled(notebook)
     exporter = HTMLExporter(embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True)
-    return exporter.from_notebook_node(settled(notebook), resources={"metadata": {"name": title}})[0]
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of missing alternative texts: see below
+        page = exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})[0]
+    return _with_alternative_texts(page, notebook)
 
 # %% ../nbs/course.ipynb #e480ae01
 def _run(args: argparse.Namespace) -> int:

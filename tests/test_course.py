@@ -254,3 +254,19 @@ def test_progress_and_fresh_run_tell_what_is_solved(tmp_path, capsys, monkeypatc
 def test_progress_outside_a_course_folder_says_so(tmp_path, capsys):
     assert course.main(["progress", str(tmp_path)]) == 2
     assert "is not in a folder that `dljourney course` made" in capsys.readouterr().err
+
+
+def test_pages_carry_the_pictures_alternative_texts(capsys):
+    import base64
+
+    from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+    picture = base64.b64encode(b"\x89PNG" * 30).decode()
+    cell = new_code_cell("1")
+    for alt in ({"image/png": {"alt": 'a "cat" & a <dog>'}}, {}):
+        data = {"image/png": picture if alt else picture[::-1]}
+        cell.outputs.append(new_output("display_data", data=data, metadata=alt))
+    page = course.notebook_html(new_notebook(cells=[cell]), "A title")
+    assert 'alt="a &quot;cat&quot; &amp; a &lt;dog&gt;"' in page and picture in page
+    assert page.count("No description has been provided") == 1
+    assert capsys.readouterr().err == ""
