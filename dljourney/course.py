@@ -315,25 +315,7 @@ def _doctor(args: argparse.Namespace) -> int:
     print("All is well." if not troubles else f"{troubles} to look at: see the arrows.")
     return 1 if troubles else 0
 
-# %% ../nbs/course.ipynb #8e3e0ff7
-_examples = {
-    "course": "dljourney course                     lay the course in ./dljourney-course and open it\n"
-    "dljourney course ~/learning --port 8890   elsewhere, on a port of your choice\n"
-    "dljourney course --reset                  lay your edited chapters aside and start afresh",
-    "run": "dljourney run                             run every chapter, print a table\n"
-    "dljourney run 04 overfitting              run two of them\n"
-    "dljourney run --folder dljourney-course   run your own copies, in their folder\n"
-    "dljourney run 04 --html pages             keep a page to read (formulas need the network)",
-    "progress": "dljourney progress                        what you have solved, what is next (in the course's folder)",
-    "list": "dljourney list                            chapters, minutes, what each is about",
-    "doctor": "dljourney doctor                          what is installed, what is missing, what to do",
-    "finetune": "dljourney finetune photos                 one subfolder a class; writes photos-program/\n"
-    "dljourney finetune photos --model resnet18 --epochs 8 --out birds",
-    "predict": "dljourney predict photos-program new.jpg   name what is in a picture\n"
-    "dljourney predict birds *.jpg --json      as JSON, for other programs",
-}
-
-
+# %% ../nbs/course.ipynb #d2465d08
 def _finetune(args: argparse.Namespace) -> int:
     "`dljourney finetune`"
     from .commands import finetune_command
@@ -368,6 +350,24 @@ def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     use.add_argument("program", metavar="PROGRAM", help="the program's file, or the folder that holds it")
     use.add_argument("images", nargs="+", metavar="IMAGE", help="pictures, or folders of them")
     use.add_argument("--json", action="store_true", help="one JSON array instead of a table")
+
+# %% ../nbs/course.ipynb #8e3e0ff7
+_examples = {
+    "course": "dljourney course                     lay the course in ./dljourney-course and open it\n"
+    "dljourney course ~/learning --port 8890   elsewhere, on a port of your choice\n"
+    "dljourney course --reset                  lay your edited chapters aside and start afresh",
+    "run": "dljourney run                             run every chapter, print a table\n"
+    "dljourney run 04 overfitting              run two of them\n"
+    "dljourney run --folder dljourney-course   run your own copies, in their folder\n"
+    "dljourney run 04 --html pages             keep a page to read (formulas need the network)",
+    "progress": "dljourney progress                        what you have solved, what is next (in the course's folder)",
+    "list": "dljourney list                            chapters, minutes, what each is about",
+    "doctor": "dljourney doctor                          what is installed, what is missing, what to do",
+    "finetune": "dljourney finetune photos                 one subfolder a class; writes photos-program/\n"
+    "dljourney finetune photos --model resnet18 --epochs 8 --out birds",
+    "predict": "dljourney predict photos-program new.jpg   name what is in a picture\n"
+    "dljourney predict birds *.jpg --json      as JSON, for other programs",
+}
 
 
 def _parser() -> argparse.ArgumentParser:
