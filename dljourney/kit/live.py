@@ -168,13 +168,14 @@ class _Values(_Page):
     def _refresh(self) -> None:
         raise NotImplementedError
 
-# %% ../../nbs/kit/live.ipynb #18fc1ce5
+# %% ../../nbs/kit/live.ipynb #89eac8e2
 class _Drawn(_Values):
     "A picture that follows the values, and errors that can be seen."
 
     panels: Sequence[dict] = []  # from dljourney.kit.marks: plot, readout, image_grid, picture, code
     local = False  # does the browser draw? Then the script has `demo.draw`, the twin of `draw`
     title = ""  # for screen readers; the class name where missing
+    play_label = "Play"  # on the button that lets the work run
 
     size = traitlets.Enum(["small", "normal", "projector"], "normal").tag(sync=True)
     error = traitlets.Unicode("", help="shown in the demo").tag(sync=True)
@@ -199,7 +200,7 @@ class _Drawn(_Values):
     @traitlets.observe("size")
     def _describe(self, _: Any = None) -> None:
         title = self.title or type(self).__name__
-        self._spec = pack(dict(title=title, size=self.size, local=self.local, runs=self._runs(),
+        self._spec = pack(dict(title=title, size=self.size, local=self.local, runs=self._runs(), play=self.play_label,
                                controls=list(self._controls().values()), panels=list(self.panels)))
 
     def _runs(self) -> bool:
