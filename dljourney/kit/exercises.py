@@ -32,21 +32,21 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-# %% ../../nbs/kit/exercises.ipynb #1c49e0ac
+# %% ../../nbs/kit/exercises.ipynb #8ad10834
 OUTCOMES = {
-    "correct": ("✓ Correct", "success"),
-    "incorrect": ("✗ Not yet", "warning"),
-    "not attempted": ("○ Not attempted yet", "info"),
-    "error": ("! Your code stopped", "danger"),
-    "unchecked": ("? Could not be checked", "info"),
+    "correct": ("✓ Correct", "#2e9e5b"),  # colours that read on white and on black
+    "incorrect": ("✗ Not yet", "#d9822b"),
+    "not attempted": ("○ Not attempted yet", "#3b8ac4"),
+    "error": ("! Your code stopped", "#d64550"),
+    "unchecked": ("? Could not be checked", "#8a7fc7"),
 }
 
-# %% ../../nbs/kit/exercises.ipynb #f50462be
+# %% ../../nbs/kit/exercises.ipynb #23666cd6
 @dataclass(frozen=True, repr=False)
 class Result:
     "What a check, a hint, a solution or a question has to say. It displays itself."
     name: str  # the exercise or question
-    outcome: str  # one of `OUTCOMES`, or "hint", "solution", "question", "list"
+    outcome: str  # one of `OUTCOMES`, or "hint", "solution", "question", "exercise" (a list: plural)
     message: str = ""  # Markdown
     facts: tuple[tuple[str, str], ...] = ()  # (label, value), shown in columns
     code: str = ""  # Python, shown highlighted
@@ -65,13 +65,14 @@ class Result:
         return ({"text/markdown": _as_markdown(self), "text/plain": _as_text(self)},
                 {"dljourney": about})
 
-# %% ../../nbs/kit/exercises.ipynb #43c04a43
+# %% ../../nbs/kit/exercises.ipynb #5cdffefe
 def _columns(facts: Iterable[tuple[str, str]]) -> str:
-    "Labels and values in two columns of plain text; a value may have several lines."
+    "Labels and values in two columns of plain text; a long value goes on in the next line."
     facts = list(facts)
     width = max((len(label) for label, _ in facts), default=0) + 2
+    lines = [textwrap.wrap(value, 64, break_long_words=False, break_on_hyphens=False) for _, value in facts]
     pad = "\n" + " " * width
-    return "\n".join(label.ljust(width) + value.replace("\n", pad) for label, value in facts)
+    return "\n".join(label.ljust(width) + pad.join(value) for (label, _), value in zip(facts, lines))
 
 
 def _title(result: Result) -> str:
@@ -86,19 +87,19 @@ def _as_text(result: Result) -> str:
     parts = [head, plain[0], _columns(result.facts), result.code.rstrip(), plain[1]]
     return "\n".join(p for p in parts if p)
 
-# %% ../../nbs/kit/exercises.ipynb #80821a2f
+# %% ../../nbs/kit/exercises.ipynb #8ab70741
 def _as_markdown(result: Result) -> str:
-    "A box with the outcome and the message; facts and code below it, where code is highlighted."
-    box = OUTCOMES.get(result.outcome, ("", "info"))[1]
+    "A coloured bar beside outcome, message, facts and code, where code is highlighted."
+    colour = OUTCOMES.get(result.outcome, ("", "#888888"))[1]
     name = f" · `{result.name}`" if result.name else ""
-    parts = [f"**{_title(result)}**{name}"]
+    parts = [f'<b style="color: {colour}">{_title(result)}</b>{name}']
     if result.message: parts.append(result.message)
     if result.facts: parts.append(f"```text\n{_columns(result.facts)}\n```")
     if result.code: parts.append(f"```python\n{result.code.rstrip()}\n```")
+    if result.after and (result.facts or result.code): parts.append('<div style="height: 8px"></div>')
     if result.after: parts.append(result.after)
     body = "\n\n".join(parts)
-    if result.outcome not in OUTCOMES: return body
-    return f'<div class="alert alert-{box}">\n\n{body}\n\n</div>'
+    return f'<div style="border-left: 4px solid {colour}; padding-left: 12px">\n\n{body}\n\n</div>'
 
 # %% ../../nbs/kit/exercises.ipynb #7192a598
 class _Incorrect(Exception):
@@ -719,7 +720,7 @@ def _bare(text: str) -> str:
     "Lower case letters and digits only, without a leading article."
     return re.sub(r"[^a-z0-9]", "", re.sub(r"^\s*(the|a|an)\s+", "", text.lower()))
 
-# %% ../../nbs/kit/exercises.ipynb #9ee008f2
+# %% ../../nbs/kit/exercises.ipynb #565bc76d
 def ask(
     item: Question,  # what is asked
     answer: Any = ...,  # the learner's answer; none shows the question
@@ -727,8 +728,8 @@ def ask(
 ) -> Result:
     "Judge an answer to a question, or show the question."
     if answer is None or answer is Ellipsis:
-        example = {"choice": repr(next(iter(item.options), "a")), "number": "0.5",
-                   "order": repr("".join(item.options)), "text": "'a word'"}[item.kind]
+        example = {"choice": f'"{next(iter(item.options), "a")}"', "number": "0.5",
+                   "order": f'"{"".join(item.options)}"', "text": '"a word"'}[item.kind]
         return Result(item.name, "question", _posed(item), chapter=chapter,
                       after=f"Answer in place of the dots, like `quiz.{item.name}({example})`")
     outcome, message = item.judge(answer)
@@ -737,7 +738,8 @@ def ask(
 
 def _posed(item: Question) -> str:
     "The question and its options as Markdown."
-    return item.text + "".join(f"\n\n**{letter}** · {said}" for letter, said in item.options.items())
+    listed = "".join(f"\n- **{letter}** · {said}" for letter, said in item.options.items())
+    return item.text + ("\n" + listed if listed else "")
 
 # %% ../../nbs/kit/exercises.ipynb #35cb7fdf
 def _hints(item: Exercise, n: int, chapter: str) -> Result:
@@ -828,7 +830,7 @@ def verbs(
     return (verb("check", check_, exercises), verb("hint", hint_, exercises),
             verb("solution", solution_, everything), verb("quiz", quiz_, questions))
 
-# %% ../../nbs/kit/exercises.ipynb #765c4b07
+# %% ../../nbs/kit/exercises.ipynb #a8dd47cc
 def _look(item: Exercise | Question, chapter: str) -> Result:
     "What an item asks for."
     if isinstance(item, Question): return ask(item, ..., chapter)
@@ -843,4 +845,4 @@ def _listed(word: str, chapter: str, found: Sequence[Exercise | Question], done:
     good = sum(done.get(item.name) == "correct" for item in found)
     message = f"{good} of {len(found)} correct."
     if found: message += f" Use one by its name: `{word}.{found[0].name}(...)`"
-    return Result(f"{chapter}.{word}", "list", message, tuple(rows), chapter=chapter)
+    return Result(chapter, {"quiz": "questions"}.get(word, "exercises"), message, tuple(rows), chapter=chapter)
