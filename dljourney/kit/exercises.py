@@ -6,7 +6,7 @@
 __all__ = ['OUTCOMES', 'Result', 'require', 'spell', 'same', 'call_text', 'Exercise', 'exercise', 'agrees', 'run_check',
            'Question', 'choice', 'number', 'order', 'short', 'ask', 'Action', 'Verb', 'items', 'verbs']
 
-# %% ../../nbs/kit/exercises.ipynb #6a92a94a
+# %% ../../nbs/kit/exercises.ipynb #be62d097
 import contextvars
 import copy
 import ctypes
@@ -25,12 +25,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
+
+from .progress import is_recording, read, record
 
 # %% ../../nbs/kit/exercises.ipynb #8ad10834
 OUTCOMES = {
@@ -797,7 +799,7 @@ def items(
     "The exercises or questions behind a verb."
     return {name: getattr(verb, name).item for name in dir(verb)}
 
-# %% ../../nbs/kit/exercises.ipynb #065226c1
+# %% ../../nbs/kit/exercises.ipynb #018f5d3e
 def verbs(
     chapter: str,  # the chapter's name
     exercises: Sequence[Exercise],  # in the order of the chapter
@@ -813,7 +815,8 @@ def verbs(
 
     def remember(result):
         if result.outcome in OUTCOMES and done.get(result.name) != "correct": done[result.name] = result.outcome
-        return result
+        note = record(chapter, result.name, result.outcome)
+        return replace(result, after=f"{result.after}\n\n{note}".strip()) if note else result
 
     def check_(item, answer=...): return remember(run_check(item, answer, seconds, chapter))
     def quiz_(item, answer=...): return remember(ask(item, answer, chapter))
@@ -825,18 +828,26 @@ def verbs(
 
     def verb(word, call, found):
         actions = {i.name: Action(partial(call, i), i, partial(look, i)) for i in found}
-        return Verb(word, chapter, actions, partial(_listed, word, chapter, found, done))
+        return Verb(word, chapter, actions, lambda: _listed(word, chapter, found, _with_recorded(chapter, done)))
 
     return (verb("check", check_, exercises), verb("hint", hint_, exercises),
             verb("solution", solution_, everything), verb("quiz", quiz_, questions))
 
-# %% ../../nbs/kit/exercises.ipynb #a8dd47cc
+# %% ../../nbs/kit/exercises.ipynb #05ef849a
 def _look(item: Exercise | Question, chapter: str) -> Result:
     "What an item asks for."
     if isinstance(item, Question): return ask(item, ..., chapter)
     name = item.name
     after = f"Check yours: `check.{name}({name})` · `hint.{name}()` · `solution.{name}()`"
     return Result(name, "exercise", item.task, after=after, chapter=chapter)
+
+
+def _with_recorded(chapter: str, done: dict[str, str]) -> dict[str, str]:
+    "What was done in this kernel and what the progress file knows; what was correct once stays correct."
+    if not is_recording(): return done
+    recorded = read()
+    entries = recorded.chapters.get(chapter, {})
+    return {**{n: e.outcome for n, e in entries.items()}, **done, **dict.fromkeys(recorded.solved(chapter), "correct")}
 
 
 def _listed(word: str, chapter: str, found: Sequence[Exercise | Question], done: dict[str, str]) -> Result:
