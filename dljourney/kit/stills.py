@@ -141,7 +141,7 @@ def _picture_panel(figure: Any, panel: dict, content: Any) -> None:
 def _code_panel(figure: Any, panel: dict, content: Any) -> None:
     figure.text(0.02, 0.98, content or "", fontsize=8, family="monospace", va="top", color=_PALETTE["ink"])
 
-# %% ../../nbs/kit/stills.ipynb #09cd0cca
+# %% ../../nbs/kit/stills.ipynb #45bf802b
 _PANELS: dict[str, Callable] = dict(
     plot=_plot_panel, images=_images_panel, readout=_readout_panel, picture=_picture_panel, code=_code_panel)
 
@@ -173,7 +173,7 @@ def still(
         size = _size(panel, frame.get(panel["name"]))
         if size is None:
             continue
-        if rows[-1] and sum(s[0] for _, s in rows[-1]) + size[0] > width:
+        if rows[-1] and (panel.get("new_row") or sum(s[0] for _, s in rows[-1]) + size[0] > width):
             rows.append([])
         rows[-1].append((panel, size))
     rows = [row for row in rows if row]

@@ -21,7 +21,7 @@ function sliderControl(spec, view, id) {
 }
 
 function choiceControl(spec, view, id) {
-  const few = spec.options.length <= 4 && spec.options.join("").length <= 30;
+  const few = spec.options.length <= 4 && spec.options.join("").length <= 18;
   const pick = (option) => view.set({ [spec.name]: option }, true);
   if (!few) {
     const select = make("select", { id, onchange: () => pick(spec.options[select.selectedIndex]) }, ...spec.options.map((o) => make("option", {}, String(o))));
@@ -45,13 +45,13 @@ function buttonControl(spec, view) {
 const CONTROLS = { slider: sliderControl, choice: choiceControl, toggle: toggleControl, button: buttonControl };
 
 // Play, pause, step and reset, for demos whose work goes on while you watch.
-function runStrip(view) {
+function runStrip(view, label) {
   const play = make("button", { type: "button", class: "dlj-play", onclick: () => view.set({ playing: !view.get("playing") }, true) });
   const step = make("button", { type: "button", "aria-label": "Step", title: "One step", onclick: () => view.send({ press: "step" }) }, "▶❙");
   const reset = make("button", { type: "button", "aria-label": "Reset", title: "Start again", onclick: () => view.send({ press: "reset" }) }, "↺");
   const update = () => {
     const on = view.get("playing");
-    play.textContent = on ? "❚❚ Pause" : "▶ Play";
+    play.textContent = on ? "❚❚ Pause" : `▶ ${label}`;
     play.setAttribute("aria-pressed", on);
     step.disabled = on;
   };

@@ -93,10 +93,10 @@ const DRAW_MARK = {
       else { ctx.fillStyle = colour; ctx.fill(); ctx.strokeStyle = theme.dark ? "#0008" : "#fffc"; ctx.stroke(); }
     }
   },
-  bars(ctx, m, x, y, theme) {
+  bars(ctx, m, x, y, theme, box) {
     for (let i = 0; i < m.x.length; i++) {
       ctx.fillStyle = theme.colour(Array.isArray(m.colour) ? m.colour[i] : m.colour);
-      const left = x(m.x[i] - m.width / 2); const top = y(m.height[i]); const base = y(0);
+      const left = x(m.x[i] - m.width / 2); const top = y(m.height[i]); const base = Number.isFinite(y(0)) ? y(0) : box.bottom;
       ctx.fillRect(left, Math.min(top, base), x(m.x[i] + m.width / 2) - left, Math.abs(base - top));
     }
   },
