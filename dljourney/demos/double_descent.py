@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['sweep_widths_for', 'DoubleDescent']
 
-# %% ../../nbs/demos/double_descent.ipynb #b7fed017
+# %% ../../nbs/demos/double_descent.ipynb #f7202d9a
 from typing import Any
 
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch import Tensor
 from ..kit.controls import choice, slider
 from ..kit.data import digits
 from ..kit.live import Live
-from ..kit.marks import code, line, plot, points, readout, rule
+from ..kit.marks import as_array, code, line, plot, points, readout, rule
 from ..overfitting import double_descent
 
 # %% ../../nbs/demos/double_descent.ipynb #7e44feea
@@ -22,7 +22,7 @@ def sweep_widths_for(n: int) -> list[int]:  # about 30 widths, more of them near
     shares = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.86, 0.92, 0.96, 1, 1.04, 1.08, 1.15, 1.25, 1.4, 1.6, 2, 2.5, 3, 4, 5, 6, 8]
     return sorted({max(2, round(share * n)) for share in shares})
 
-# %% ../../nbs/demos/double_descent.ipynb #4bec4c70
+# %% ../../nbs/demos/double_descent.ipynb #e827cc97
 class DoubleDescent(Live):
     "Least squares on random features, for every width at once."
 
@@ -54,13 +54,14 @@ class DoubleDescent(Live):
 
     def draw(self):
         n, s = min(self.n, len(self.known[1])), self.sweep
+        test, train = as_array(s.test_error), as_array(s.train_error)
         at = min(range(len(s.widths)), key=lambda i: abs(s.widths[i] / n - self.width))
         width = s.widths[at]
-        marks = [rule(x=n, label="width = pictures"), line(s.widths, s.test_error, "orange", label="test"),
-                 line(s.widths, s.train_error, "blue", label="training"), points([width], [s.test_error[at]], "orange", size=7)]
+        marks = [rule(x=n, label="width = pictures"), line(s.widths, test, "orange", label="test"),
+                 line(s.widths, train, "blue", label="training"), points([width], [test[at]], "orange", size=7)]
         norm = [rule(x=n), line(s.widths, s.norm, "purple"), points([width], [s.norm[at]], "purple", size=7)]
-        first = min(s.test_error[: s.widths.index(n)].tolist())
-        figures = {"width": width, "test error": float(s.test_error[at]), "at the peak": float(s.test_error[s.widths.index(n)]),
-                   "first valley": first, "widest": float(s.test_error[-1])}
+        first = min(test[: s.widths.index(n)].tolist())
+        figures = {"width": width, "test error": float(test[at]), "at the peak": float(test[s.widths.index(n)]),
+                   "first valley": first, "widest": float(test[-1])}
         call = f"double_descent(x, y, x_test, y_test, widths, ridge={self.ridge:g}, label_noise={self.label_noise:g}, seed={self.seed})"
         return {"errors": marks, "norm": norm, "figures": figures, "code": call}

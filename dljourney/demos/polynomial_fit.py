@@ -91,7 +91,7 @@ def _joined(curves: Tensor) -> tuple[Tensor, Tensor]:
     gap = curves.new_full((len(curves), 1), torch.nan)
     return torch.cat([GRID, gap[0]]).repeat(len(curves)), torch.cat([curves, gap], 1).flatten()
 
-# %% ../../nbs/demos/polynomial_fit.ipynb #161f587e
+# %% ../../nbs/demos/polynomial_fit.ipynb #24ec1bfe
 class PolynomialFit(Live):
     "A polynomial is fitted to noisy points while you drag."
 
@@ -113,17 +113,17 @@ class PolynomialFit(Live):
         data: tuple[Any, Any] | None = None,  # the reader's own points x and heights y; every third point validates
         **values: Any,
     ):
-        self._table, self._own = noise_table(), None if data is None else _scaled(*data)
+        self._table, self._given = noise_table(), None if data is None else _scaled(*data)
         super().__init__(**values)
 
     def data(self):
-        own = {} if self._own is None else dict(zip(("own_x", "own_y"), (v.float() for v in self._own)))
+        own = {} if self._given is None else dict(zip(("own_x", "own_y"), (v.float() for v in self._given)))
         return {**self._table, **own}
 
     def draw(self):
         degree = self.degree
-        if self._own is not None:
-            numbers = measure_own(*self._own, degree, self.ridge)
+        if self._given is not None:
+            numbers = measure_own(*self._given, degree, self.ridge)
             seen = [points(numbers["new_x"], numbers["new_y"], "orange", hollow=True, label="validation")]
         else:
             numbers = measure(self.curve, degree, self.n_points, self.noise, self.ridge, self._table)
@@ -131,7 +131,7 @@ class PolynomialFit(Live):
             seen = [*cloud, line(GRID, numbers["truth"], "grey", 2, True, label="truth")]
         fit = [*seen, line(GRID, numbers["fit"], "blue", label="fit"), points(numbers["x"], numbers["y"], label="points")]
         figures = {"training error": float(numbers["train"][degree]), "validation error": float(numbers["valid"][degree])}
-        if self._own is None:
+        if self._given is None:
             figures |= {"bias²": numbers["bias"], "variance": numbers["variance"]}
         call = f"polynomial_fits(x, y, degrees={degree}, ridge={self.ridge:.2g})"
         return {"fit": fit, "errors": _errors(numbers, degree), "figures": figures, "code": call}
