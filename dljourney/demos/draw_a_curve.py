@@ -20,10 +20,10 @@ from ..kit.marks import code, line, plot, points, readout
 from ..sgd import Adam, train
 from ..universal import contributions, hinge_fit, parameter_groups, relu_network
 
-# %% ../../nbs/demos/draw_a_curve.ipynb #0e5fc8e3
+# %% ../../nbs/demos/draw_a_curve.ipynb #3e5b3323
 PLACES = torch.linspace(-1, 1, 201)
 
-
+# %% ../../nbs/demos/draw_a_curve.ipynb #18048287
 def on_places(
     x: Any,  # where the pointer was, any numbers
     y: Any,  # its heights
@@ -46,7 +46,7 @@ def first_curve() -> tuple[Tensor, Tensor]:
     "What is there before anything is drawn."
     return PLACES, 0.55 * (4 * PLACES).sin() + 0.45 * PLACES.abs() - 0.1
 
-# %% ../../nbs/demos/draw_a_curve.ipynb #7d65e974
+# %% ../../nbs/demos/draw_a_curve.ipynb #7e3a2789
 class DrawACurve(Live):
     "A network learns the curve that you draw."
 
@@ -103,20 +103,14 @@ class DrawACurve(Live):
 
     def draw(self):
         with torch.no_grad():
-            out = self.network(PLACES[:, None])[:, 0]
             error = (self.network(self.x[:, None])[:, 0] - self.y).abs().max()
-        shares = contributions(self.network, PLACES).T[:40] if self.units else []
-        marks = [line(PLACES, share, "faint", 1) for share in shares]
-        marks += [line(self.x, self.y, "grey", 7, label="your curve"), line(PLACES, out, "blue", label="network")]
-        hinges = _turns(self.network)
-        marks.append(points(hinges, torch.full_like(hinges, -1.42), "orange", size=3, label="hinges"))
-        seen = self.losses[:: max(1, len(self.losses) // 400)]
-        steps = [1 + i * max(1, len(self.losses) // 400) for i in range(len(seen))]
         call = f"network = fit_network(x, y, n_hidden={self.n_hidden}, lr={self.lr:.2g}, spread={self.spread})"
         figures = {"steps": len(self.losses), "largest error": float(error), "parameters": 3 * self.n_hidden + 1}
-        return {"curve": marks, "losses": [line(steps, seen, "blue")] if seen else [], "figures": figures, "code": call}
+        marks = _network_marks(self.network, self.units)
+        marks.insert(-2, line(self.x, self.y, "grey", 7, label="your curve"))
+        return {"curve": marks, "losses": _loss_line(self.losses), "figures": figures, "code": call}
 
-# %% ../../nbs/demos/draw_a_curve.ipynb #c38bc22a
+# %% ../../nbs/demos/draw_a_curve.ipynb #1cf12de9
 class _Points:
     "The points that are drawn now, as the one batch of each epoch."
 
@@ -129,9 +123,23 @@ class _Points:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         yield self.demo.x[:, None], self.demo.y[:, None]
 
-
-def _turns(network: nn.Sequential) -> Tensor:
-    "Where the hinges turn, those inside the window."
+# %% ../../nbs/demos/draw_a_curve.ipynb #a99f14a8
+def _network_marks(network: nn.Sequential, units: bool) -> list[dict]:
+    "The units' shares (at most 40), the network's curve, and where its hinges turn."
     first: Any = network[0]
-    where = (-first.bias / first.weight[:, 0]).detach()
-    return where[where.abs() <= 1]
+    turns = (-first.bias / first.weight[:, 0]).detach()
+    turns = turns[turns.abs() <= 1]
+    with torch.no_grad():
+        out = network(PLACES[:, None])[:, 0]
+    shares = contributions(network, PLACES).T[:40] if units else PLACES[:0]
+    return [
+        *(line(PLACES, share, "faint", 1) for share in shares), line(PLACES, out, "blue", label="network"),
+        points(turns, torch.full_like(turns, -1.42), "orange", size=3, label="hinges"),
+    ]
+
+# %% ../../nbs/demos/draw_a_curve.ipynb #4278329e
+def _loss_line(losses: list[float]) -> list[dict]:
+    "The losses so far, thinned to about 400 points."
+    every = max(1, len(losses) // 400)
+    seen = losses[::every]
+    return [line([1 + i * every for i in range(len(seen))], seen, "blue")] if seen else []
