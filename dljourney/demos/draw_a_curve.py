@@ -46,7 +46,7 @@ def first_curve() -> tuple[Tensor, Tensor]:
     "What is there before anything is drawn."
     return PLACES, 0.55 * (4 * PLACES).sin() + 0.45 * PLACES.abs() - 0.1
 
-# %% ../../nbs/demos/draw_a_curve.ipynb #7e3a2789
+# %% ../../nbs/demos/draw_a_curve.ipynb #12c14805
 class DrawACurve(Live):
     "A network learns the curve that you draw."
 
@@ -79,11 +79,9 @@ class DrawACurve(Live):
     def _steps_of(self) -> Iterator:
         "Train on whatever is drawn now: a new stroke changes the points of the next step."
         opt = self.optimiser(parameter_groups(self.network, self.lr), lr=self.lr)
-        loss = lambda out, target: F.mse_loss(out, target)
-        for step in self.train(self.network, _Points(self), loss, opt, epochs=100_000):
+        for step in self.train(self.network, _Points(self), F.mse_loss, opt, epochs=100_000):
             self.losses.append(step.loss)
-            rates = self.lr / 20, self.lr
-            for group, rate in zip(opt.param_groups, rates):
+            for group, rate in zip(opt.param_groups, (self.lr / 20, self.lr)):
                 group["lr"] = rate
             yield
 
@@ -97,8 +95,7 @@ class DrawACurve(Live):
     def build(self):
         "Replace the network by the one that `hinge_fit` constructs."
         self.playing = False
-        n = min(self.n_hidden, len(self.x) - 1)
-        self.network = hinge_fit(self.x, self.y, n)
+        self.network = hinge_fit(self.x, self.y, min(self.n_hidden, len(self.x) - 1))
         self._steps = iter(())
 
     def draw(self):
