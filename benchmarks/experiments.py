@@ -45,6 +45,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     "leaks": Experiment("dljourney.overfitting:leaks", range(20)),
     "cures": Experiment("dljourney.overfitting:cure_rows", range(10)),
     "epochs": Experiment("dljourney.overfitting:epoch_rows", range(10)),
+    "few_examples_tuning": Experiment("dljourney.transfer:tune_few_examples", range(100, 102)),  # before few_examples
+    "few_examples": Experiment("dljourney.transfer:few_examples", range(10)),
 }
 
 
