@@ -446,10 +446,10 @@ def fit_network(
               seed=seed, **ways).run()
     return lambda x: predict(model, x).argmax(1)
 
-# %% ../nbs/07_transfer.ipynb #aa05580f
+# %% ../nbs/07_transfer.ipynb #8cc2d84a
 METHODS: dict[str, tuple[Callable, tuple[dict[str, Any], ...]]] = {  # a function, and the settings that are tried for it
     "SVM on pixels": (fit_pixels, ({"C": 1.0}, {"C": 10.0}, {"C": 10.0, "copies": False})),
-    "random weights": (partial(fit_network, weights=False, steps=120), ({"lr": 1e-3}, {"lr": 3e-3}, {"lr": 1e-2})),
+    "random weights": (partial(fit_network, weights=False, steps=120), ({"lr": 3e-3}, {"lr": 1e-2})),
     "linear probe": (fit_probe, ({"C": 0.1}, {"C": 1.0}, {"C": 1.0, "copies": False})),
     "fine-tuning": (fit_network, ({"lr": 3e-4}, {"lr": 1e-3}, {"lr": 3e-3})),
 }
@@ -459,13 +459,15 @@ COUNTS = (1, 2, 5, 10, 20, None)  # examples a class; None: all 718
 def tune_few_examples(
     seed: int,  # another seed draws other examples
     counts: Sequence[int | None] = COUNTS,  # examples a class
+    methods: Sequence[str] = tuple(METHODS),  # which of `METHODS`
 ) -> list[dict[str, Any]]:  # a row for each method, count and setting
     "Try every setting of every method on pictures that are held out for choosing: the test pictures stay closed."
     (x, y), (xv, yv), _ = digits()
     rows = []
     for n in counts:
         few = draw_examples(y, n, seed)
-        for method, (fit, grid) in METHODS.items():
+        for method in methods:
+            fit, grid = METHODS[method]
             for i, setting in enumerate(grid):
                 right = fit(x[few], y[few], seed, **setting)(xv) == yv
                 rows.append({"method": method, "n": n or 0, "setting": i, "accuracy": float(right.float().mean())})
@@ -490,7 +492,7 @@ def few_examples(
 ) -> list[dict[str, Any]]:  # a row for each method and count, with its accuracy on the 899 test pictures
     "Learn digits from a few examples a class in several ways, each with the setting that was chosen for it."
     (x, y), _, (xt, yt) = digits()
-    chosen = chosen_settings(stored_rows("few_examples_tuning"))
+    chosen = chosen_settings([*stored_rows("scratch_tuning"), *stored_rows("pretrained_tuning")])
     rows = []
     for n in counts:
         few = draw_examples(y, n, seed)
