@@ -235,7 +235,8 @@ def test_a_term_is_now_less_before_with_sides_swapped():
     values = term_values(leaves, ["MOB", "CENT", "DIAV"])
     for i, name in enumerate(["MOB", "CENT", "DIAV"]):
         for row in range(len(leaves.parent)):
-            now, before = Seen(leaves.boards[row].fens()[0]), Seen(swapped(leaves.before[leaves.parent[[row]]]).fens()[0])
+            now = Seen(leaves.boards[row].fens()[0])
+            before = Seen(swapped(leaves.before[leaves.parent[[row]]]).fens()[0])
             assert values[row, i].item() == TWIN[name](now) - TWIN[name](before)
 
 
@@ -282,7 +283,8 @@ def test_the_table_of_terms():
 # ---- the rules of learning
 
 # C, sign, power of two: the table printed after 42 games
-PRINTED = [(.45, -1, 18), (.40, 1, 16), (.35, -1, 14), (.33, -1, 13), (.27, -1, 11), (.19, 1, 8), (.19, -1, 8), (.19, -1, 8),
+PRINTED = [(.45, -1, 18), (.40, 1, 16), (.35, -1, 14), (.33, -1, 13),
+           (.27, -1, 11), (.19, 1, 8), (.19, -1, 8), (.19, -1, 8),
            (.14, -1, 6), (.13, 1, 5), (.13, 1, 5), (.10, 1, 4)]
 
 

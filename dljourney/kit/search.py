@@ -38,7 +38,7 @@ def material(
     ahead = 2 * (popcount(b.passive) - popcount(b.active))
     return (ahead + popcount(b.passive_kings) - popcount(b.active_kings)).double()
 
-# %% ../../nbs/kit/search.ipynb #16798fb5
+# %% ../../nbs/kit/search.ipynb #a0037aed
 class Best(NamedTuple):
     "What a search found"
     score: Tensor   # value for the side to move of each position, float64, (n,)
@@ -77,7 +77,7 @@ def search(
         levels.append((found, leaf, inner, len(level)))
         level, root = found.boards[inner], root[inner]
         if not len(inner): break
-    judged = _judge(leaves, value)
+    judged, best = _judge(leaves, value), torch.empty(0)
     for ply, (found, leaf, inner, n) in reversed(list(enumerate(levels))):
         score = torch.empty(len(found.parent), dtype=torch.float64, device=boards.words.device)
         if len(leaf): score[leaf] = judged.pop()
