@@ -3,7 +3,7 @@
 In `tests/test_exercises_<chapter>.py`:
 
     from dljourney.exercises import sgd
-    from exercise_cases import Cases, exercise_tests
+    from exercise_cases import Cases, tests_of
 
     CASES = {
         "step": Cases(
@@ -11,7 +11,7 @@ In `tests/test_exercises_<chapter>.py`:
             wrong=[("uphill", lambda w, grad, lr: w + lr * grad), ("a part of the message", f), ("...", g)],
         ),
     }
-    test_exercises = exercise_tests(sgd, CASES)
+    test_exercises = tests_of(sgd, CASES)
 
 The solution (as `solution` shows it) and the questions are tested without being listed.
 `test_exercises_complete.py` fails for an exercise that has no cases.
@@ -87,7 +87,7 @@ def question_holds(question):
     assert question.judge("???")[0] != "correct"
 
 
-def exercise_tests(module, cases):
+def tests_of(module, cases):
     "A test function with one case for each answer and each question."
     table = []
     for name, item in items(module.check).items():
@@ -106,6 +106,9 @@ def exercise_tests(module, cases):
         holds()
 
     return test
+
+
+tests_of.__test__ = False  # pytest: this makes a test and is none
 
 
 def missing(module, cases):

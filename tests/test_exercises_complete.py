@@ -12,7 +12,7 @@ def test_each_exercise_has_its_cases(chapter):
     module = importlib.import_module(f"dljourney.exercises.{chapter}")
     tests = importlib.import_module(f"test_exercises_{chapter}")
     assert not missing(module, tests.CASES)
-    assert hasattr(tests, "test_exercises"), "end the file with test_exercises = exercise_tests(module, CASES)"
+    assert hasattr(tests, "test_exercises"), "end the file with test_exercises = tests_of(module, CASES)"
     assert items(module.check) and items(module.quiz)
 
 

@@ -2,7 +2,7 @@
 import math
 
 import torch
-from exercise_cases import Cases, is_told, exercise_tests
+from exercise_cases import Cases, is_told, tests_of
 from torch.nn import functional as F
 
 from dljourney.exercises import sgd
@@ -209,7 +209,7 @@ CASES = {
         ],
     ),
 }
-test_exercises = exercise_tests(sgd, CASES)
+test_exercises = tests_of(sgd, CASES)
 
 
 def test_a_softmax_that_underflows_is_told_so():

@@ -6,7 +6,7 @@
 __all__ = ['OUTCOMES', 'Result', 'require', 'spell', 'same', 'call_text', 'Exercise', 'exercise', 'agrees', 'run_check',
            'Question', 'choice', 'number', 'order', 'short', 'ask', 'Action', 'Verb', 'items', 'verbs']
 
-# %% ../../nbs/kit/exercises.ipynb #6a92a94a
+# %% ../../nbs/kit/exercises.ipynb #be62d097
 import contextvars
 import copy
 import ctypes
@@ -25,28 +25,30 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-# %% ../../nbs/kit/exercises.ipynb #1c49e0ac
+from .progress import is_recording, read, record
+
+# %% ../../nbs/kit/exercises.ipynb #8ad10834
 OUTCOMES = {
-    "correct": ("✓ Correct", "success"),
-    "incorrect": ("✗ Not yet", "warning"),
-    "not attempted": ("○ Not attempted yet", "info"),
-    "error": ("! Your code stopped", "danger"),
-    "unchecked": ("? Could not be checked", "info"),
+    "correct": ("✓ Correct", "#2e9e5b"),  # colours that read on white and on black
+    "incorrect": ("✗ Not yet", "#d9822b"),
+    "not attempted": ("○ Not attempted yet", "#3b8ac4"),
+    "error": ("! Your code stopped", "#d64550"),
+    "unchecked": ("? Could not be checked", "#8a7fc7"),
 }
 
-# %% ../../nbs/kit/exercises.ipynb #f50462be
+# %% ../../nbs/kit/exercises.ipynb #23666cd6
 @dataclass(frozen=True, repr=False)
 class Result:
     "What a check, a hint, a solution or a question has to say. It displays itself."
     name: str  # the exercise or question
-    outcome: str  # one of `OUTCOMES`, or "hint", "solution", "question", "list"
+    outcome: str  # one of `OUTCOMES`, or "hint", "solution", "question", "exercise" (a list: plural)
     message: str = ""  # Markdown
     facts: tuple[tuple[str, str], ...] = ()  # (label, value), shown in columns
     code: str = ""  # Python, shown highlighted
@@ -65,13 +67,14 @@ class Result:
         return ({"text/markdown": _as_markdown(self), "text/plain": _as_text(self)},
                 {"dljourney": about})
 
-# %% ../../nbs/kit/exercises.ipynb #43c04a43
+# %% ../../nbs/kit/exercises.ipynb #5cdffefe
 def _columns(facts: Iterable[tuple[str, str]]) -> str:
-    "Labels and values in two columns of plain text; a value may have several lines."
+    "Labels and values in two columns of plain text; a long value goes on in the next line."
     facts = list(facts)
     width = max((len(label) for label, _ in facts), default=0) + 2
+    lines = [textwrap.wrap(value, 64, break_long_words=False, break_on_hyphens=False) for _, value in facts]
     pad = "\n" + " " * width
-    return "\n".join(label.ljust(width) + value.replace("\n", pad) for label, value in facts)
+    return "\n".join(label.ljust(width) + pad.join(value) for (label, _), value in zip(facts, lines))
 
 
 def _title(result: Result) -> str:
@@ -86,19 +89,19 @@ def _as_text(result: Result) -> str:
     parts = [head, plain[0], _columns(result.facts), result.code.rstrip(), plain[1]]
     return "\n".join(p for p in parts if p)
 
-# %% ../../nbs/kit/exercises.ipynb #80821a2f
+# %% ../../nbs/kit/exercises.ipynb #8ab70741
 def _as_markdown(result: Result) -> str:
-    "A box with the outcome and the message; facts and code below it, where code is highlighted."
-    box = OUTCOMES.get(result.outcome, ("", "info"))[1]
+    "A coloured bar beside outcome, message, facts and code, where code is highlighted."
+    colour = OUTCOMES.get(result.outcome, ("", "#888888"))[1]
     name = f" · `{result.name}`" if result.name else ""
-    parts = [f"**{_title(result)}**{name}"]
+    parts = [f'<b style="color: {colour}">{_title(result)}</b>{name}']
     if result.message: parts.append(result.message)
     if result.facts: parts.append(f"```text\n{_columns(result.facts)}\n```")
     if result.code: parts.append(f"```python\n{result.code.rstrip()}\n```")
+    if result.after and (result.facts or result.code): parts.append('<div style="height: 8px"></div>')
     if result.after: parts.append(result.after)
     body = "\n\n".join(parts)
-    if result.outcome not in OUTCOMES: return body
-    return f'<div class="alert alert-{box}">\n\n{body}\n\n</div>'
+    return f'<div style="border-left: 4px solid {colour}; padding-left: 12px">\n\n{body}\n\n</div>'
 
 # %% ../../nbs/kit/exercises.ipynb #7192a598
 class _Incorrect(Exception):
@@ -278,7 +281,7 @@ def _is_this_mistake(arrived: Any, value: Any, tol: float) -> bool:
     except Exception: return False
     return value is not None and arrived is not None and _difference(arrived, value, tol) is None
 
-# %% ../../nbs/kit/exercises.ipynb #c145e88d
+# %% ../../nbs/kit/exercises.ipynb #38bca98f
 class _Stop(SystemExit):
     "Thrown into an answer that ran too long. A thread ends quietly on SystemExit."
 
@@ -294,7 +297,8 @@ class _FirstStop(_Stop):
 
 
 def _stop_again(frame, event, arg):
-    raise _Stop
+    if event != "exception": raise _Stop  # that event belongs to the throw that was just swallowed
+    return _stop_again
 
 
 def _throw(thread: threading.Thread, patience: float = 3.0) -> bool:
@@ -303,10 +307,10 @@ def _throw(thread: threading.Thread, patience: float = 3.0) -> bool:
     while thread.is_alive() and time.monotonic() < deadline:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_FirstStop))
-        thread.join(0.02)
+        time.sleep(0.02)
     return not thread.is_alive()
 
-# %% ../../nbs/kit/exercises.ipynb #bae0b20f
+# %% ../../nbs/kit/exercises.ipynb #9fc461e6
 class _Ran(NamedTuple):
     "How a piece of work ended."
     error: BaseException | None = None
@@ -318,6 +322,7 @@ class _Ran(NamedTuple):
 def _run(work: Callable[[], None], seconds: float) -> _Ran:
     "Run `work` in a thread for at most `seconds`."
     box: list[BaseException | None] = []
+    ended = threading.Event()  # a join that is interrupted forgets, before Python 3.13, that the thread lives
     threads = _torch_threads()
 
     def target():
@@ -327,11 +332,12 @@ def _run(work: Callable[[], None], seconds: float) -> _Ran:
             box.append(None)
         except _Stop: pass
         except BaseException as error: box.append(error)
+        finally: ended.set()
 
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(target,), daemon=True)
     thread.start()
-    try: _wait(thread, seconds)
+    try: _wait(thread, ended, seconds)
     except BaseException:
         _throw(thread)
         raise
@@ -339,14 +345,13 @@ def _run(work: Callable[[], None], seconds: float) -> _Ran:
     frames = _frames_of(sys._current_frames().get(thread.ident or 0))
     return _Ran(late=True, ended=_throw(thread), frames=frames)
 
-# %% ../../nbs/kit/exercises.ipynb #54b1ad21
-def _wait(thread: threading.Thread, seconds: float) -> None:
-    "Join in short slices: on Windows a long join cannot be interrupted."
+# %% ../../nbs/kit/exercises.ipynb #0c39a65d
+def _wait(thread: threading.Thread, ended: threading.Event, seconds: float) -> None:
+    "Wait in short slices: on Windows a long wait cannot be interrupted."
     start = time.monotonic()
-    while thread.is_alive():
+    while not ended.wait(min(0.1, seconds)):
         waited = time.monotonic() - start
         if waited > seconds and (waited > 6 * seconds or not _imports(thread)): break
-        thread.join(min(0.1, seconds))
 
 
 def _imports(thread: threading.Thread) -> bool:
@@ -564,7 +569,7 @@ def agrees(
 
     return check
 
-# %% ../../nbs/kit/exercises.ipynb #2cc778ab
+# %% ../../nbs/kit/exercises.ipynb #b234d055
 def run_check(
     item: Exercise,  # what is checked
     answer: Any = ...,  # the learner's function or value
@@ -579,7 +584,7 @@ def run_check(
         return result("not attempted", item.task, after=f"Need a push? `hint.{item.name}()`")
     problem = _unfit(item, answer)
     if problem: return result("unchecked", problem)
-    try: answer = copy.deepcopy(answer)
+    try: answer = answer.detach().clone() if _is_tensor(answer) else copy.deepcopy(answer)
     except Exception as error:
         return result("unchecked", f"Your answer cannot be copied ({error}), so it was left alone.")
     is_plain = inspect.isroutine(answer) or isinstance(answer, partial)
@@ -719,7 +724,7 @@ def _bare(text: str) -> str:
     "Lower case letters and digits only, without a leading article."
     return re.sub(r"[^a-z0-9]", "", re.sub(r"^\s*(the|a|an)\s+", "", text.lower()))
 
-# %% ../../nbs/kit/exercises.ipynb #9ee008f2
+# %% ../../nbs/kit/exercises.ipynb #565bc76d
 def ask(
     item: Question,  # what is asked
     answer: Any = ...,  # the learner's answer; none shows the question
@@ -727,8 +732,8 @@ def ask(
 ) -> Result:
     "Judge an answer to a question, or show the question."
     if answer is None or answer is Ellipsis:
-        example = {"choice": repr(next(iter(item.options), "a")), "number": "0.5",
-                   "order": repr("".join(item.options)), "text": "'a word'"}[item.kind]
+        example = {"choice": f'"{next(iter(item.options), "a")}"', "number": "0.5",
+                   "order": f'"{"".join(item.options)}"', "text": '"a word"'}[item.kind]
         return Result(item.name, "question", _posed(item), chapter=chapter,
                       after=f"Answer in place of the dots, like `quiz.{item.name}({example})`")
     outcome, message = item.judge(answer)
@@ -737,7 +742,8 @@ def ask(
 
 def _posed(item: Question) -> str:
     "The question and its options as Markdown."
-    return item.text + "".join(f"\n\n**{letter}** · {said}" for letter, said in item.options.items())
+    listed = "".join(f"\n- **{letter}** · {said}" for letter, said in item.options.items())
+    return item.text + ("\n" + listed if listed else "")
 
 # %% ../../nbs/kit/exercises.ipynb #35cb7fdf
 def _hints(item: Exercise, n: int, chapter: str) -> Result:
@@ -795,7 +801,7 @@ def items(
     "The exercises or questions behind a verb."
     return {name: getattr(verb, name).item for name in dir(verb)}
 
-# %% ../../nbs/kit/exercises.ipynb #065226c1
+# %% ../../nbs/kit/exercises.ipynb #018f5d3e
 def verbs(
     chapter: str,  # the chapter's name
     exercises: Sequence[Exercise],  # in the order of the chapter
@@ -811,7 +817,8 @@ def verbs(
 
     def remember(result):
         if result.outcome in OUTCOMES and done.get(result.name) != "correct": done[result.name] = result.outcome
-        return result
+        note = record(chapter, result.name, result.outcome)
+        return replace(result, after=f"{result.after}\n\n{note}".strip()) if note else result
 
     def check_(item, answer=...): return remember(run_check(item, answer, seconds, chapter))
     def quiz_(item, answer=...): return remember(ask(item, answer, chapter))
@@ -823,12 +830,12 @@ def verbs(
 
     def verb(word, call, found):
         actions = {i.name: Action(partial(call, i), i, partial(look, i)) for i in found}
-        return Verb(word, chapter, actions, partial(_listed, word, chapter, found, done))
+        return Verb(word, chapter, actions, lambda: _listed(word, chapter, found, _with_recorded(chapter, done)))
 
     return (verb("check", check_, exercises), verb("hint", hint_, exercises),
             verb("solution", solution_, everything), verb("quiz", quiz_, questions))
 
-# %% ../../nbs/kit/exercises.ipynb #765c4b07
+# %% ../../nbs/kit/exercises.ipynb #05ef849a
 def _look(item: Exercise | Question, chapter: str) -> Result:
     "What an item asks for."
     if isinstance(item, Question): return ask(item, ..., chapter)
@@ -837,10 +844,18 @@ def _look(item: Exercise | Question, chapter: str) -> Result:
     return Result(name, "exercise", item.task, after=after, chapter=chapter)
 
 
+def _with_recorded(chapter: str, done: dict[str, str]) -> dict[str, str]:
+    "What was done in this kernel and what the progress file knows; what was correct once stays correct."
+    if not is_recording(): return done
+    recorded = read()
+    entries = recorded.chapters.get(chapter, {})
+    return {**{n: e.outcome for n, e in entries.items()}, **done, **dict.fromkeys(recorded.solved(chapter), "correct")}
+
+
 def _listed(word: str, chapter: str, found: Sequence[Exercise | Question], done: dict[str, str]) -> Result:
     "A verb's names, each with what was done."
     rows = [(item.name, OUTCOMES[done[item.name]][0] if item.name in done else "○") for item in found]
     good = sum(done.get(item.name) == "correct" for item in found)
     message = f"{good} of {len(found)} correct."
     if found: message += f" Use one by its name: `{word}.{found[0].name}(...)`"
-    return Result(f"{chapter}.{word}", "list", message, tuple(rows), chapter=chapter)
+    return Result(chapter, {"quiz": "questions"}.get(word, "exercises"), message, tuple(rows), chapter=chapter)

@@ -1,0 +1,144 @@
+// One view of a live demo: controls and panels from the model's `_spec`, a picture from its frame.
+// A demo whose maths runs here defines `const demo = { draw(state, data) -> frame }` in its own script.
+
+// Numbers that came as bytes become typed arrays (grids: {values, shape}); everything else stays.
+function unpack(value) {
+  if (value === null || typeof value !== "object") return value;
+  if (Array.isArray(value)) return value.map(unpack);
+  if (!(value.bytes instanceof DataView)) return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, unpack(child)]));
+  const { buffer, byteOffset, byteLength } = value.bytes;
+  const bytes = buffer.slice(byteOffset, byteOffset + byteLength);
+  const values = value.type === "float32" ? new Float32Array(bytes) : new Uint8Array(bytes);
+  return value.shape.length < 2 ? values : { values, shape: value.shape };
+}
+
+// A grid inside a mark: `values: {values, shape}` becomes `values` and `shape` of the mark.
+function flatten(marks) {
+  for (const m of marks) if (m.values && m.values.shape) { m.shape = m.values.shape; m.values = m.values.values; }
+  return marks;
+}
+
+const OWN = typeof demo === "undefined" ? null : demo;
+const VIEWS = new WeakMap(); // model -> how many views of it are open here
+let nextId = 0;
+
+function render({ model, el }) {
+  const root = make("div", { class: "dlj", "data-lm-suppress-shortcuts": "true", "data-jp-suppress-context-menu": true });
+  el.append(root);
+  const listeners = [];
+  const on = (name, call) => { model.on(name, call); listeners.push([name, call]); };
+  VIEWS.set(model, (VIEWS.get(model) || 0) + 1);
+
+  let spec; let controls = {}; let panels = {}; let strip = null; let errorBox; let theme = null;
+  let queued = 0; let fresh = true; let waiting = null; let soon = null; let lastFrame = null; let data = null;
+
+  const view = {
+    get: (name) => model.get(name),
+    theme: () => (theme ||= themeOf(root)),
+    send: (message) => { soon = null; busy(); model.send(message); },
+    sendSoon: (message) => { soon = message; queue(); },
+    // Change values: `done` marks the end of a gesture. Where the maths runs here, Python hears only then.
+    set: (values, done) => {
+      for (const [name, value] of Object.entries(values)) {
+        const limits = spec.controls.find((c) => c.name === name);
+        const legal = limits && limits.kind === "slider" && !limits.log ? Math.min(limits.high, Math.max(limits.low, Math.round(value / limits.step) * limits.step)) : value;
+        model.set(name, typeof legal === "number" ? Number(legal.toPrecision(12)) : legal);
+      }
+      if (done || !spec.local || model.get("playing")) { if (!spec.local) busy(); model.save_changes(); }
+    },
+    at: (panel, x, y) => panels[panel].at(x, y),
+  };
+
+  function busy() { waiting ||= setTimeout(() => root.classList.add("dlj-busy"), 200); }
+  function answered() { clearTimeout(waiting); waiting = null; root.classList.remove("dlj-busy"); }
+
+  function build() {
+    Object.values(panels).forEach((panel) => panel.close && panel.close());
+    spec = model.get("_spec");
+    root.replaceChildren();
+    root.className = `dlj dlj-${spec.size}`;
+    controls = {}; panels = {};
+    errorBox = make("div", { class: "dlj-error", role: "alert", hidden: true });
+    const side = make("div", { class: "dlj-controls", role: "group", "aria-label": `${spec.title}: controls` });
+    strip = spec.runs ? runStrip(view, spec.play) : null;
+    if (strip) side.append(strip.el);
+    for (const control of spec.controls) {
+      const id = `dlj-${nextId++}`;
+      controls[control.name] = CONTROLS[control.kind](control, view, id);
+      if (!control.hidden) side.append(controls[control.name].el);
+    }
+    const stage = make("div", { class: "dlj-stage" });
+    for (const panel of spec.panels) {
+      const build = (OWN && OWN.panels && OWN.panels[panel.kind]) || PANELS[panel.kind];
+      const made = (panels[panel.name] = build(panel, view));
+      const grow = panel.width || 320;
+      if (panel.new_row) stage.append(make("div", { class: "dlj-break" }));
+      stage.append(make("figure", { class: `dlj-panel dlj-${panel.kind}`, style: `flex:${grow} 1 ${Math.min(grow, 480) * 0.66}px;max-width:calc(${grow}px * var(--dlj-scale))` },
+        panel.label ? make("figcaption", {}, panel.label) : null, made.el));
+    }
+    const progress = make("div", { class: "dlj-progress", role: "progressbar", "aria-label": "Working" }, make("i"));
+    root.append(progress, errorBox, make("div", { class: "dlj-body" }, ...(side.children.length ? [side] : []), stage));
+    for (const name of Object.keys(controls)) if (spec.controls.find((c) => c.name === name).kind !== "button") controls[name].update(model.get(name));
+    if (strip) strip.update();
+    fresh = true; queue();
+  }
+
+  function frame() {
+    if (!spec.local) return unpack((model.get("_frame") || {}).panels || {});
+    data ||= unpack(model.get("_data") || {});
+    const state = {};
+    for (const control of spec.controls) if (control.kind !== "button") state[control.name] = model.get(control.name);
+    return OWN.draw(state, data);
+  }
+
+  function paint() {
+    queued = 0;
+    if (soon) { busy(); model.send(soon); soon = null; }
+    let failure = model.get("error");
+    try {
+      if (fresh) {
+        lastFrame = frame();
+        for (const content of Object.values(lastFrame)) { if (Array.isArray(content)) flatten(content); else if (content && content.marks) flatten(content.marks); }
+      }
+      for (const [name, panel] of Object.entries(panels)) {
+        const content = lastFrame[name];
+        panel.el.parentElement.hidden = !content || content.length === 0; // nothing to show: no panel
+        panel.draw(fresh ? content : undefined);
+      }
+      fresh = false;
+    } catch (problem) { failure = `${problem.name} in the browser: ${problem.message}`; }
+    errorBox.hidden = !failure; errorBox.textContent = failure || "";
+    const n = (model.get("_frame") || {}).n || 0;
+    if (model.get("playing") && n > model.get("_seen")) { model.set("_seen", n); model.save_changes(); }
+  }
+  function queue() { queued ||= requestAnimationFrame(paint); }
+  const again = () => { fresh = true; queue(); };
+
+  build();
+  on("change:_spec", build);
+  on("change:_frame", () => { answered(); again(); });
+  on("change:_data", () => { answered(); data = null; again(); });
+  on("change:error", () => { answered(); queue(); });
+  on("change:playing", () => { if (strip) strip.update(); });
+  on("change:progress", () => {
+    const share = model.get("progress");
+    root.classList.toggle("dlj-working", share > 0 && share < 1);
+    root.style.setProperty("--dlj-progress", `${100 * share}%`);
+  });
+  for (const control of spec.controls) {
+    if (control.kind === "button") continue;
+    on(`change:${control.name}`, () => { controls[control.name].update(model.get(control.name)); if (spec.local) again(); });
+  }
+  const resize = new ResizeObserver(() => queue());
+  resize.observe(root);
+  const unwatch = watchTheme(() => { theme = null; fresh = true; queue(); });
+  root.dlj = { model, spec: () => spec, frame: () => lastFrame, draw: OWN && OWN.draw, at: view.at }; // for tests and the curious
+
+  return () => {
+    listeners.forEach(([name, call]) => model.off(name, call));
+    resize.disconnect(); unwatch(); cancelAnimationFrame(queued); clearTimeout(waiting);
+    Object.values(panels).forEach((panel) => panel.close && panel.close());
+    VIEWS.set(model, VIEWS.get(model) - 1);
+    if (VIEWS.get(model) === 0 && model.get("playing")) { model.set("playing", false); model.save_changes(); }
+  };
+}

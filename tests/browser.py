@@ -1,0 +1,268 @@
+"A real front end for tests: one JupyterLab (or Voila) server and one Chromium, driven by Playwright."
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge"]
+PLACES = [
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+    r"C:\Program Files (x86)\Google\Chrome\Application\chrome.exe",
+]
+HELP = (
+    "no Chromium or Chrome here, and none could be installed. Install one (Debian, Ubuntu: apt-get install chromium; "
+    "elsewhere: python -m playwright install chromium), or name one in the variable CHROMIUM; "
+    "or leave the browser out: make test-fast"
+)
+
+
+def installed():
+    "The path of a Chromium or Chrome that is already here, or None."
+    found = [os.environ.get("CHROMIUM"), *map(shutil.which, NAMES), *PLACES]
+    with contextlib.suppress(Exception):
+        from playwright.sync_api import sync_playwright
+
+        with sync_playwright() as p:
+            found.append(p.chromium.executable_path)
+    return next((path for path in found if path and Path(path).exists()), None)
+
+
+def find_chromium(installed=installed, run=subprocess.run, is_root=None):
+    "A browser to test with: one that is here, else one installed now, else an error that says what to do."
+    if path := installed():
+        return path
+    is_root = (hasattr(os, "geteuid") and os.geteuid() == 0) if is_root is None else is_root
+    attempts = []
+    if is_root and shutil.which("apt-get"):
+        attempts += [
+            ["apt-get", "update"],
+            ["apt-get", "install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"],
+        ]
+    attempts += [[sys.executable, "-m", "playwright", "install", "chromium"]]
+    for command in attempts:
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            run(command, capture_output=True, timeout=600)
+        if path := installed():
+            return path
+    raise RuntimeError(HELP)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(url, process, log, seconds=60):
+    "Until the server at `url` answers."
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2):
+            return
+        time.sleep(0.2)
+    raise RuntimeError(f"no answer from {url}:\n{log.read_text()[-3000:]}")
+
+
+def notebook(*cells):
+    "A notebook of code cells, as JSON."
+    made = [
+        dict(cell_type="code", id=f"cell{i}", metadata={}, outputs=[], execution_count=None, source=c)
+        for i, c in enumerate(cells)
+    ]
+    meta = dict(kernelspec=dict(name="python3", display_name="Python 3", language="python"))
+    return json.dumps(dict(cells=made, metadata=meta, nbformat=4, nbformat_minor=5))
+
+
+class Front:
+    "A server in folders of its own, a browser, and everything that went wrong in a page."
+
+    def __init__(self):
+        from playwright.sync_api import sync_playwright
+
+        self.folder = Path(tempfile.mkdtemp(prefix="dljourney-browser-"))
+        self.token = secrets.token_hex(8)
+        self.root = self.folder / "notebooks"
+        self.root.mkdir()
+        self.processes = []
+        self._settings()
+        self.port = self._serve(
+            "-m",
+            "jupyterlab",
+            *self._lab_options(),
+            "--ServerApp.port={port}",
+            f"--ServerApp.root_dir={self.root}",
+            ready="/api?token=" + self.token,
+        )
+        self.playwright = sync_playwright().start()
+        self.browser = self.playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        self.n = 0
+
+    def _settings(self):
+        "No checks for news, no virtual scrolling: cells off the screen stay in the page."
+        tracker = self.folder / "settings" / "@jupyterlab" / "notebook-extension"
+        tracker.mkdir(parents=True)
+        (tracker / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
+        apputils = self.folder / "settings" / "@jupyterlab" / "apputils-extension"
+        apputils.mkdir(parents=True)
+        news = {"fetchNews": "false", "checkForUpdates": False}
+        (apputils / "notification.jupyterlab-settings").write_text(json.dumps(news))
+        self.env = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "JUPYTERLAB_SETTINGS_DIR": str(self.folder / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(self.folder / "workspaces"),
+            "JUPYTER_CONFIG_DIR": str(self.folder / "config"),
+            "JUPYTER_DATA_DIR": str(self.folder / "data"),
+            "JUPYTER_RUNTIME_DIR": str(self.folder / "runtime"),
+            "IPYTHONDIR": str(self.folder / "ipython"),
+            "HOME": str(self.folder),
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")])
+            ),
+        }
+
+    def _lab_options(self):
+        return [
+            "--no-browser",
+            "--ServerApp.ip=127.0.0.1",
+            "--ServerApp.port_retries=0",
+            f"--IdentityProvider.token={self.token}",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            "--LabApp.news_url=None",
+            "--expose-app-in-browser",
+            *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+        ]
+
+    def _serve(self, *command, ready):
+        port = free_port()
+        log = self.folder / f"server-{port}.log"
+        process = subprocess.Popen(
+            [sys.executable, *(c.format(port=port) for c in command)],
+            cwd=self.root,
+            env=self.env,
+            stdout=log.open("w"),
+            stderr=subprocess.STDOUT,
+        )
+        self.processes.append(process)
+        wait_for(f"http://127.0.0.1:{port}{ready}", process, log)
+        return port
+
+    def page(self, width=1280, height=900, theme="light", scale=1):
+        "An empty page that notes its errors and the requests that leave this machine."
+        context = self.browser.new_context(
+            viewport=dict(width=width, height=height), device_scale_factor=scale, color_scheme=theme
+        )
+        context.set_default_timeout(30_000)
+        page = context.new_page()
+        page.problems, page.outside = [], []
+        page.on("pageerror", lambda e: page.problems.append(str(e)))
+        page.on(
+            "console", lambda m: page.problems.append(m.text) if m.type == "error" and "dlj" in m.text.lower() else None
+        )
+        inside = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
+        page.on("request", lambda r: None if r.url.startswith(inside) else page.outside.append(r.url))
+        return page
+
+    def open(self, *cells, run=True, **options):
+        "A notebook of these cells in JupyterLab, run to the end unless `run=False`."
+        self.n += 1
+        name = f"test{self.n}.ipynb"
+        (self.root / name).write_text(notebook(*cells))
+        page = self.page(**options)
+        page.goto(f"http://127.0.0.1:{self.port}/lab/workspaces/w{self.n}/tree/{name}?token={self.token}&reset")
+        dark = options.get("theme") == "dark"
+        page.evaluate(
+            """async ([name, dark]) => {
+              while (!window.jupyterapp) await new Promise(done => setTimeout(done, 30));
+              const app = window.jupyterapp;
+              await app.restored;
+              const theme = dark ? "JupyterLab Dark" : "JupyterLab Light";
+              await app.commands.execute("apputils:change-theme", { theme });
+              app.shell.collapseLeft();
+              const panel = await app.commands.execute("docmanager:open", { path: name });
+              await panel.context.ready; await panel.sessionContext.ready;
+              window.panel = panel;
+            }""",
+            [name, dark],
+        )
+        if run:
+            self.run_all(page)
+        return page
+
+    def run_all(self, page):
+        page.evaluate(
+            """async () => {
+              window.jupyterapp.shell.activateById(window.panel.id);
+              await window.jupyterapp.commands.execute("notebook:run-all-cells");
+            }"""
+        )
+
+    def python(self, page, code):
+        "Run `code` in the page's kernel; what it prints."
+        reply = page.evaluate(
+            """async code => {
+              const kernel = window.panel.sessionContext.session.kernel;
+              const future = kernel.requestExecute({ code, store_history: false });
+              let text = ""; let failure = null;
+              future.onIOPub = m => {
+                if (m.header.msg_type === "stream") text += m.content.text;
+                if (m.header.msg_type === "error") failure = m.content.traceback.join("\\n");
+              };
+              await future.done;
+              return { text, failure };
+            }""",
+            code,
+        )
+        assert not reply["failure"], reply["failure"]
+        return reply["text"].strip()
+
+    def voila(self, *cells, **options):
+        "The same cells served by Voila."
+        self.n += 1
+        name = f"test{self.n}.ipynb"
+        (self.root / name).write_text(notebook(*cells))
+        port = self._serve(
+            "-m", "voila", name, "--no-browser", "--port={port}", "--Voila.ip=127.0.0.1", ready="/voila/static/voila.js"
+        )
+        page = self.page(**options)
+        page.goto(f"http://127.0.0.1:{port}/", timeout=60_000)
+        return page
+
+    def shut(self, page):
+        "Close the page and stop its kernel."
+        with contextlib.suppress(Exception):
+            page.evaluate("async () => { await window.panel.sessionContext.shutdown(); }")
+        page.context.close()
+
+    def close(self):
+        with contextlib.suppress(Exception):
+            self.browser.close()
+            self.playwright.stop()
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,240 @@
+"The base of the demos, without a browser: values, drawing, work, errors, still pictures."
+
+import asyncio
+
+import numpy as np
+import pytest
+import traitlets
+
+from dljourney.kit.controls import button, choice, slider, toggle
+from dljourney.kit.live import Live, Stack, Walk, Wave
+from dljourney.kit.marks import heat, images, line, pack, plot, points, readout
+
+
+class Demo(Live):
+    "Every kind of value, and a log of what happened."
+
+    a = slider(1, 0, 10)
+    b = slider(0.5, 0.0, 1.0, restart=True)
+    kind = choice("x", ["x", "y"])
+    on = toggle(False)
+    panels = [plot("p", pointer="click"), readout("r")]
+
+    def __init__(self, **values):
+        self.history, self.draws = [], 0
+        super().__init__(**values)
+
+    def changed(self, names):
+        self.history.append(set(names))
+
+    def draw(self):
+        self.draws += 1
+        if self.a == 9:
+            raise ZeroDivisionError("nine")
+        return {"p": [line([0, 1], [self.a, self.b])], "r": {"a": self.a}}
+
+    def work(self):
+        self.done = 0
+        return self.steps()
+
+    def steps(self):
+        for _ in range(5):
+            self.done += 1
+            self.a = self.done
+            yield
+
+    @button("Add one")
+    def add(self):
+        self.a += 1
+
+    def on_click(self, panel, x, y, shift):
+        self.click = panel, x, y, shift
+
+
+def test_values_are_traits_and_any_start_can_be_given():
+    demo = Demo(a=3, kind="y", size="projector")
+    assert demo.state == dict(a=3, b=0.5, kind="y", on=False)
+    assert demo._spec["size"] == "projector"
+    assert repr(demo) == "Demo(a=3, b=0.5, kind='y', on=False)"
+    assert type(demo)(**demo.state).state == demo.state
+
+
+@pytest.mark.parametrize("bad", [dict(a=11), dict(a="x"), dict(kind="z"), dict(size="huge")])
+def test_a_wrong_value_is_refused(bad):
+    with pytest.raises(traitlets.TraitError):
+        Demo(**bad)
+
+
+def test_an_unknown_value_is_refused_by_name():
+    with pytest.raises(TypeError, match="no value 'c'; it has a, b, kind, on"):
+        Demo(c=1)
+    with pytest.raises(TypeError, match="no value 'c'"):
+        Demo().set(c=1)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: slider(2, 3, 4),
+        lambda: slider(1, 0, 2, log=True),
+        lambda: choice("a", ["b"]),
+        lambda: plot("p", pointer="lick"),
+        lambda: heat([1, 2]),
+        lambda: line([1], [1, 2]),
+        lambda: images(np.zeros(3)),
+    ],
+)
+def test_a_wrong_declaration_is_refused(make):
+    with pytest.raises(ValueError, match="expected"):
+        make()
+
+
+def test_one_drawing_for_each_change_and_one_for_several():
+    demo = Demo()
+    assert demo.draws == 1 and demo.history == [{"a", "b", "kind", "on"}]
+    demo.a = 2
+    demo.a = 2
+    assert demo.draws == 2 and demo.history[-1] == {"a"}
+    demo.set(a=4, on=True)
+    assert demo.draws == 3 and demo.history[-1] == {"a", "on"}
+    demo.set_state(dict(a=5, kind="y"))  # as a message from the browser
+    assert demo.draws == 4 and demo.a == 5
+    assert demo._frame["panels"]["r"] == {"a": 5}
+
+
+def test_a_button_and_a_click_from_the_page():
+    demo = Demo()
+    demo._heard(demo, {"press": "add"}, None)
+    assert demo.a == 2 and demo._frame["panels"]["r"] == {"a": 2}
+    demo.add()
+    assert demo.a == 3
+    demo._heard(demo, {"event": "click", "panel": "p", "x": 1.5, "y": 2, "shift": False}, None)
+    assert demo.click == ("p", 1.5, 2, False)
+
+
+def test_an_error_is_shown_and_raised_and_goes_away():
+    demo = Demo()
+    with pytest.raises(ZeroDivisionError):
+        demo.a = 9
+    assert demo.error == "ZeroDivisionError: nine"
+    with pytest.raises(ZeroDivisionError):
+        Demo().set_state(dict(a=9))
+    demo.a = 1
+    assert demo.error == ""
+
+
+def test_work_steps_resets_and_ends():
+    demo = Demo()
+    demo.step(2)
+    assert demo.done == 2 and demo.a == 2 and demo._frame["panels"]["r"] == {"a": 2}
+    demo.on = True
+    assert demo.done == 2, "a plain value does not restart the work"
+    demo.b = 0.7
+    assert demo.done == 0, "a value with restart=True does"
+    demo.step(9)
+    assert demo.done == 5
+    demo.reset()
+    assert demo.done == 0
+    with pytest.raises(TypeError, match="no work"):
+        Wave().step()
+
+
+def test_work_pauses_when_no_page_answers():
+    async def main():
+        walk = Walk(playing=True)
+        walk.patience = 0.05
+        await asyncio.sleep(0.3)
+        return walk
+
+    walk = asyncio.run(main())
+    assert not walk.playing and 1 < len(walk.path) < 200
+
+
+def test_work_runs_at_the_page_s_pace_and_never_holds_the_kernel():
+    class Slow(Walk):
+        steps_per_frame = None
+
+        def steps(self, rng):
+            import time
+
+            while True:
+                time.sleep(0.002)
+                self.path.append(0.0)
+                yield
+
+    async def main():
+        demo, longest, loop = Slow(playing=True), 0.0, asyncio.get_running_loop()
+        start = loop.time()
+        while loop.time() - start < 0.5:
+            before = loop.time()
+            await asyncio.sleep(0)
+            longest = max(longest, loop.time() - before)
+            demo.set_state(dict(_seen=demo._frame["n"]))  # the page has drawn it
+        frames = demo._frame["n"]
+        demo.pause()
+        taken = len(demo.path)
+        await asyncio.sleep(0.05)
+        return frames, longest, taken, len(demo.path)
+
+    frames, longest, taken, later = asyncio.run(main())
+    assert frames > 5 and longest < 0.1 and taken == later
+
+
+def test_an_error_in_running_work_pauses_it_and_is_shown():
+    class Broken(Walk):
+        def steps(self, rng):
+            yield
+            raise ValueError("lost the way")
+
+    async def main():
+        demo = Broken(playing=True)
+        await asyncio.sleep(0.1)
+        return demo
+
+    demo = asyncio.run(main())
+    assert demo.error == "ValueError: lost the way" and not demo.playing
+
+
+@pytest.mark.parametrize("demo", [Wave, Walk, Demo, lambda: Stack(Wave(), Walk(), across=True)])
+def test_the_still_picture_is_the_same_from_run_to_run(demo):
+    first, second = demo(), demo()
+    assert first.still() == second.still()
+    bundle = first._repr_mimebundle_()
+    assert {"image/png", "text/plain", "application/vnd.jupyter.widget-view+json"} <= set(bundle)
+    assert "0x" not in bundle["text/plain"]
+
+
+def test_the_still_picture_follows_the_state():
+    wave = Wave()
+    before = wave.still()
+    wave.frequency = 3
+    assert wave.still() != before
+
+
+def test_packing_keeps_numbers_and_writes_only_what_json_can():
+    import json
+    import torch
+
+    frame = pack(
+        {
+            "p": [points(torch.ones(3, requires_grad=True), [1, 2, 3], classes=[0, 1, 2])],
+            "nan": float("nan"),
+            "n": np.float64(2),
+        }
+    )
+    mark = frame["p"][0]
+    assert np.frombuffer(mark["x"]["bytes"], np.float32).tolist() == [1, 1, 1] and mark["classes"]["type"] == "uint8"
+    assert frame["nan"] is None and frame["n"] == 2 and type(frame["n"]) is float
+    json.dumps(frame, default=lambda b: len(b), allow_nan=False)
+
+
+def test_a_closed_demo_stops():
+    async def main():
+        walk = Walk(playing=True)
+        await asyncio.sleep(0.02)
+        walk.close()
+        await asyncio.sleep(0.02)
+        return walk
+
+    walk = asyncio.run(main())
+    assert not walk.playing and walk._task.done()

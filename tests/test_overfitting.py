@@ -1,0 +1,444 @@
+"Laws of `dljourney.overfitting`, each against a reference of its own: NumPy, SciPy, LAPACK, scikit-learn, loops."
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import assume, given, settings, strategies as st
+
+from dljourney.kit.data import digits
+from dljourney.kit.networks import Networks, StackedBatches, shift_images, summed_cross_entropy
+from dljourney.overfitting import (
+    Recipe,
+    best_temperature,
+    bias_variance,
+    double_descent,
+    expected_best,
+    learning_curve,
+    memorise,
+    nearest_neighbour,
+    peek,
+    polynomial_fits,
+    random_features,
+    reliability,
+    shuffle_labels,
+    train_networks,
+    try_recipe,
+)
+
+double = torch.float64
+
+
+def noisy(n, seed=0, rows=()):
+    g = torch.Generator().manual_seed(seed)
+    x = torch.rand(n, generator=g, dtype=double) * 4 - 1
+    return x, (2 * x).sin() + 0.3 * torch.randn(*rows, n, generator=g, dtype=double)
+
+
+# polynomials
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 40), st.integers(0, 12), st.integers(0, 1000), st.floats(-100, 100), st.floats(0.01, 100))
+def test_polynomials_agree_with_numpy_polynomial(n, degree, seed, shift, scale):
+    assume(degree < n - 2)
+    x, y = noisy(n, seed)
+    x = scale * x + shift
+    basis = np.polynomial.legendre.legvander(np.interp(x, [x.min(), x.max()], [-1, 1]), degree)
+    assume(np.linalg.cond(basis) < 1e5)  # where it is well conditioned
+    grid = torch.linspace(float(x.min()), float(x.max()), 50, dtype=double)
+    peer = np.polynomial.Polynomial.fit(x.numpy(), y.numpy(), degree)(grid.numpy())
+    np.testing.assert_allclose(polynomial_fits(x, y, degree)(grid)[0].numpy(), peer, rtol=1e-8, atol=1e-8)
+
+
+def test_all_degrees_and_all_rows_at_once_are_single_fits():
+    x, y = noisy(25, rows=(3, 4))
+    fits = polynomial_fits(x, y, [7, 0, 3])
+    assert fits(x).shape == (3, 3, 4, 25) and fits.degrees == (7, 0, 3)
+    for i, degree in enumerate(fits.degrees):
+        for row in range(3):
+            for column in range(4):
+                alone = polynomial_fits(x, y[row, column], degree)(x)[0]
+                torch.testing.assert_close(fits(x)[i, row, column], alone)
+                peer = np.polyval(np.polyfit(x.numpy(), y[row, column].numpy(), degree), x.numpy())
+                np.testing.assert_allclose(alone.numpy(), peer, rtol=1e-6, atol=1e-8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 14), st.integers(0, 100))
+def test_at_full_degree_a_polynomial_passes_through_its_points(n, seed):
+    "Chebyshev's points keep the problem well posed; random heights of any size."
+    x = torch.cos(math.pi * (torch.arange(n, dtype=double) + 0.5) / n)
+    y = 100 * torch.randn(n, generator=torch.Generator().manual_seed(seed), dtype=double)
+    torch.testing.assert_close(polynomial_fits(x, y, n - 1)(x)[0], y, rtol=1e-9, atol=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(3, 30), st.integers(1, 20), st.integers(0, 100))
+def test_more_ridge_never_lowers_training_error_and_shrinks_the_curve(n, degree, seed):
+    x, y = noisy(n, seed)
+    assume(degree < n)
+    ridges = [1e-4, 1e-2, 1, 100, 1e6]
+    fits = [polynomial_fits(x, y, degree, r) for r in ridges]
+    errors = [float((f(x)[0] - y).square().sum()) for f in fits]
+    rough = [float(f.roughness()[0]) for f in fits]
+    assert all(b >= a - 1e-9 for a, b in zip(errors, errors[1:]))
+    assert all(b <= a + 1e-9 for a, b in zip(rough, rough[1:]))
+    torch.testing.assert_close(fits[-1](x)[0], y.mean().expand(n), rtol=0, atol=1e-3)  # the intercept is free
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(4, 25), st.integers(0, 8), st.floats(1e-6, 1e3), st.integers(0, 100))
+def test_ridge_is_the_augmented_system(n, degree, ridge, seed):
+    x, y = noisy(n, seed)
+    t = np.interp(x, [x.min(), x.max()], [-1, 1])
+    basis = np.polynomial.legendre.legvander(t, degree) * np.sqrt(2 * np.arange(degree + 1) + 1)
+    penalty = np.sqrt(ridge) * np.eye(degree + 1)
+    penalty[0] = 0
+    c = np.linalg.lstsq(np.vstack([basis, penalty]), np.r_[y.numpy(), np.zeros(degree + 1)], rcond=None)[0]
+    ours = polynomial_fits(x, y, degree, ridge)
+    np.testing.assert_allclose(ours(x)[0].numpy(), basis @ c, rtol=1e-7, atol=1e-8)
+    np.testing.assert_allclose(float(ours.roughness()[0]), (c[1:] ** 2).sum(), rtol=1e-5, atol=1e-8)
+
+
+def test_roughness_is_the_variance_of_the_curve():
+    x, y = noisy(12)
+    fits = polynomial_fits(x, y, 5)
+    grid = torch.linspace(float(x.min()), float(x.max()), 20_001, dtype=double)
+    torch.testing.assert_close(fits.roughness()[0], fits(grid)[0].var(correction=0), rtol=1e-3, atol=0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(4, 25), st.integers(0, 6), st.sampled_from([0.0, 0.1]), st.integers(0, 100))
+def test_the_order_of_the_points_changes_nothing(n, degree, ridge, seed):
+    assume(degree < n - 2)
+    x, y = noisy(n, seed)
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    one, two = polynomial_fits(x, y, degree, ridge), polynomial_fits(x[order], y[order], degree, ridge)
+    torch.testing.assert_close(two(x), one(x), rtol=1e-7, atol=1e-7)
+
+
+def test_float32_in_float32_out_with_the_digits_of_float64():
+    x, y = noisy(30)
+    ours = polynomial_fits(x.float(), y.float(), 9)(x.float())
+    assert ours.dtype == torch.float32
+    torch.testing.assert_close(ours.double(), polynomial_fits(x, y, 9)(x), rtol=1e-4, atol=1e-4)
+
+
+def test_bias_and_variance_add_up_to_the_mean_squared_distance():
+    truth, curves = torch.randn(30, dtype=double), torch.randn(2, 50, 30, dtype=double)
+    bias, variance = bias_variance(curves, truth)
+    torch.testing.assert_close(bias + variance, (curves - truth).square().mean((-1, -2)))
+    assert bias.shape == (2,)
+
+
+# double descent
+
+
+def plain_descent(x, y, x_test, y_test, widths, ridge, seed):
+    "The same sweep, one LAPACK call for each width."
+    a, a_test = random_features(x, max(widths), x_test, seed=seed)
+    t = F.one_hot(y).double() if y.ndim == 1 and not y.is_floating_point() else y.reshape(len(y), -1)
+    for w in widths:
+        below = (ridge * w) ** 0.5 * torch.eye(w, dtype=double)
+        top = torch.cat([a[:, :w], below]) if ridge else a[:, :w]
+        right = torch.cat([t, t.new_zeros(w, t.shape[1])]) if ridge else t
+        c = torch.linalg.lstsq(top, right, driver="gelsd").solution
+        yield a_test[:, :w] @ c, c.norm(), torch.linalg.cond(top)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(5, 40), st.integers(1, 5), st.sampled_from([0.0, 1e-3, 0.1]), st.integers(0, 100))
+def test_a_sweep_is_one_lapack_call_a_width(n, d, ridge, seed):
+    g = torch.Generator().manual_seed(seed)
+    x, x_test = torch.randn(n, d, generator=g, dtype=double), torch.randn(30, d, generator=g, dtype=double)
+    y, y_test = torch.randn(n, generator=g, dtype=double), torch.randn(30, generator=g, dtype=double)
+    widths = sorted({1, max(1, n // 3), n // 2 + 1, 2 * n, 3 * n, 7 * n})
+    sweep = double_descent(x, y, x_test, y_test, widths, ridge, seed=seed)
+    assert sweep.test_error is None and sweep.widths == tuple(widths)
+    for i, (out, norm, condition) in enumerate(plain_descent(x, y, x_test, y_test, widths, ridge, seed)):
+        if condition < 1e5:  # away from the peak, where rounding is not the story
+            loss = (out[:, 0] - y_test).square().mean()
+            torch.testing.assert_close(sweep.test_loss[i], loss, rtol=1e-6, atol=1e-6)
+            torch.testing.assert_close(sweep.norm[i], norm, rtol=1e-6, atol=1e-6)
+
+
+def test_the_peak_is_at_the_number_of_training_points_and_beyond_it_training_error_is_zero():
+    train, valid, test = digits("random")
+    n, widths = 100, [20, 50, 80, 90, 100, 111, 125, 200, 400, 800]
+    sweep = double_descent(train[0][:n], train[1][:n], *test, widths, seed=1)
+    assert sweep.peak() == n
+    assert sweep.train_error[4:].max() == 0 and sweep.train_loss[4:].max() < 1e-8
+    assert (sweep.train_loss[:5].diff() < 0).all()
+    for i, (out, _, _) in enumerate(plain_descent(train[0][:n], train[1][:n], *test, widths, 0, 1)):
+        if widths[i] != n:
+            error = (out.argmax(1) != test[1]).double().mean()
+            torch.testing.assert_close(sweep.test_error[i], error, rtol=0, atol=1e-6)
+    calm = double_descent(train[0][:n], train[1][:n], *test, widths, ridge=1e-3, seed=1)
+    assert calm.test_error[4] < sweep.test_error[4] - 0.1 and (calm.norm <= sweep.norm + 1e-9).all()
+
+
+def test_equal_training_points_do_not_break_the_sweep():
+    "Doubled points make the square matrix singular: the smallest solution is still found."
+    x = torch.randn(10, 3, generator=torch.Generator().manual_seed(0), dtype=double).repeat(2, 1)
+    y = x.sum(1)
+    widths = [5, 12, 20, 30]
+    sweep = double_descent(x, y, x, y, widths)
+    for i, (_, norm, _) in enumerate(plain_descent(x, y, x, y, widths, 0, 0)):
+        torch.testing.assert_close(sweep.norm[i], norm, rtol=1e-6, atol=1e-6)
+    assert sweep.train_loss[1:].max() < 1e-12
+
+
+def test_features_nest_and_follow_their_seed():
+    x = torch.randn(8, 1, 2, 2)
+    few, many = random_features(x, 5, seed=3)[0], random_features(x, 9, seed=3)[0]
+    assert torch.equal(few, many[:, :5]) and (few >= 0).all() and few.dtype == double
+    assert not torch.equal(few, random_features(x, 5, seed=4)[0])
+
+
+# labels, memory, networks side by side
+
+
+@settings(deadline=None)
+@given(st.integers(1, 200), st.floats(0, 1), st.integers(0, 50))
+def test_shuffled_labels_keep_every_class_and_change_no_more_than_asked(n, fraction, seed):
+    y = torch.arange(n) % 7
+    shuffled = shuffle_labels(y, fraction, seed)
+    assert torch.equal(shuffled.bincount(), y.bincount())
+    assert (shuffled != y).sum() <= round(fraction * n)
+    assert torch.equal(shuffled, shuffle_labels(y, fraction, seed))
+
+
+def test_a_network_remembers_random_labels_and_learns_from_true_ones():
+    train, valid, test = digits("random")
+    memory = memorise(train[0][:200], train[1][:200], valid, fractions=(0.0, 1.0), n_hidden=256, epochs=80, lr=5e-3)
+    assert memory.train_accuracy.shape == (81, 2)
+    assert memory.train_accuracy[-1].min() == 1
+    assert memory.valid_accuracy[-1, 0] > 0.85 and memory.valid_accuracy[-1, 1] < 0.25
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 4), st.integers(1, 30), st.integers(0, 20), st.sampled_from([0.0, 0.4]))
+def test_networks_side_by_side_are_networks_one_by_one(n_nets, batch_size, seed, dropout):
+    g = torch.Generator().manual_seed(seed)
+    x, y = torch.randn(25, 6, generator=g, dtype=double), torch.randint(3, (25,), generator=g)
+    seeds = [seed + 10 * i for i in range(n_nets)]
+    options = dict(n_hidden=5, epochs=3, lr=0.01, batch_size=batch_size, weight_decay=0.1, dropout=dropout)
+    together = list(train_networks(x, y, (x, y), seeds=seeds, **options))[-1]
+    for i, own in enumerate(seeds):
+        alone = list(train_networks(x, y, (x, y), seeds=[own], **options))[-1]
+        torch.testing.assert_close(alone.train_loss[0], together.train_loss[i], rtol=1e-9, atol=1e-10)
+
+
+def test_one_network_is_two_linear_layers_trained_by_torch():
+    "The engine against a plain loop: nn.Linear, torch.optim.AdamW, the same order of the points."
+    g = torch.Generator().manual_seed(0)
+    x, y = torch.randn(20, 4, generator=g, dtype=double), torch.randint(3, (20,), generator=g)
+    start = Networks(4, 6, 3, [9], dtype=double)
+    peer = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3)).double()
+    with torch.no_grad():
+        for ours, theirs in zip((start.w1, start.b1, start.w2, start.b2), peer.parameters()):
+            theirs.copy_(ours[0].T if theirs.ndim == 2 else ours[0, 0])
+    torch.testing.assert_close(start(x)[0], peer(x))
+    order = start.generators[0]
+    opt = torch.optim.AdamW(peer.parameters(), lr=0.01, weight_decay=0.5)
+    for _ in range(4):
+        for rows in torch.randperm(20, generator=order).split(8):
+            opt.zero_grad()
+            F.cross_entropy(peer(x[rows]), y[rows]).backward()
+            opt.step()
+    run = train_networks(x, y, (x, y), 6, 4, 0.01, 8, weight_decay=0.5, seeds=[9])
+    torch.testing.assert_close(list(run)[-1].networks(x)[0], peer(x), rtol=1e-8, atol=1e-9)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 9))
+def test_stacked_batches_show_each_network_each_point_once_an_epoch(n, batch_size, seed):
+    generators = [torch.Generator().manual_seed(seed + i) for i in range(3)]
+    own = torch.stack([torch.arange(n) + 100 * i for i in range(3)])
+    batches = StackedBatches(own[..., None].float(), own, batch_size, generators)
+    seen = list(batches)
+    assert len(seen) == len(batches) and all(torch.equal(xb[..., 0].long(), yb) for xb, yb in seen)
+    assert torch.equal(torch.cat([yb for _, yb in seen], 1).sort().values, own)
+
+
+def test_the_summed_loss_is_the_sum_of_the_means():
+    logits, y = torch.randn(4, 7, 3, dtype=double), torch.randint(3, (4, 7))
+    peer = sum(F.cross_entropy(a, b) for a, b in zip(logits, y))
+    torch.testing.assert_close(summed_cross_entropy(logits, y), peer)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 3), st.integers(0, 50))
+def test_moved_images_are_cut_from_a_padded_one(pixels, seed):
+    images = torch.rand(4, 2, 5, 6, generator=torch.Generator().manual_seed(seed))
+    moved = shift_images(images, torch.Generator().manual_seed(seed), pixels)
+    padded = F.pad(images, (pixels,) * 4)
+    for own, before in zip(moved, padded):
+        places = [before[:, i : i + 5, j : j + 6] for i in range(2 * pixels + 1) for j in range(2 * pixels + 1)]
+        assert any(torch.equal(own, place) for place in places)
+
+
+# peeking
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 300), st.sampled_from([0.1, 0.25, 0.5]))
+def test_expected_best_is_the_mean_of_the_largest_binomial(n_points, k, p):
+    from scipy.stats import binom
+
+    cdf = binom.cdf(np.arange(n_points + 1), n_points, p) ** k
+    mean = (np.arange(n_points + 1) * np.diff(np.r_[0, cdf])).sum() / n_points
+    np.testing.assert_allclose(float(expected_best(k, n_points, p)), mean, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_the_best_of_many_guessers_follows_the_closed_form_and_knows_nothing(n_classes):
+    y = torch.arange(60) % n_classes
+    seen = peek(y, y.roll(1), 200, n_repeats=400, seed=1)
+    assert seen.valid.shape == (400, 200) and (seen.valid.diff(dim=1) >= 0).all()
+    for k in (1, 10, 200):
+        best = seen.valid[:, k - 1].double()
+        spread = 4 * float(best.std()) / 20
+        assert abs(float(best.mean() - expected_best(k, 60, 1 / n_classes))) < spread
+        assert abs(float(seen.test[:, k - 1].mean()) - 1 / n_classes) < 0.02
+
+
+def test_peek_keeps_the_test_score_of_the_first_best_model():
+    y_valid, y_test = torch.tensor([0, 1, 0]), torch.tensor([1, 0, 1, 1])
+    seen = peek(y_valid, y_test, 50, n_repeats=3, seed=2)
+    changed = seen.test.diff(dim=1) != 0
+    assert not (changed & (seen.valid.diff(dim=1) == 0)).any()
+
+
+# leaks, learning curves, calibration
+
+
+def test_nearest_neighbour_is_scikit_learns():
+    from sklearn.neighbors import KNeighborsClassifier
+
+    train, valid, test = digits()
+    peer = KNeighborsClassifier(1).fit(train[0].flatten(1).numpy(), train[1].numpy())
+    assert nearest_neighbour(*train)(valid[0]).tolist() == peer.predict(valid[0].flatten(1).numpy()).tolist()
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_a_learning_curve_nests_its_draws_and_scores_what_it_says(batched):
+    x, y = torch.arange(40.0)[:, None], torch.arange(40) % 4
+    seen = []
+
+    def fit(xs, ys):
+        seen.append(xs[..., 0])
+        if batched:
+            stack = lambda new: new if new.ndim == 3 else new.expand(3, *new.shape)
+            return lambda new: F.one_hot(stack(new)[..., 0].long() % 4).float()
+        return lambda new: new[:, 0].long() % 4
+
+    curve = learning_curve(fit, x, y, [1, 5, 40], (x, (y + (x[:, 0] < 10)) % 4), n_repeats=3, batched=batched)
+    assert curve.train.shape == curve.valid.shape == (3, 3)
+    assert (curve.train == 1).all() and torch.allclose(curve.valid, torch.tensor(0.75))
+    draws = [s for s in seen] if batched else [torch.stack(seen[i : i + 3]) for i in (0, 3, 6)]
+    for small, large in zip(draws, draws[1:]):
+        assert all(set(a.tolist()) <= set(b.tolist()) for a, b in zip(small, large))
+
+
+def test_learning_curves_of_one_model_agree_with_scikit_learn():
+    "The same draws cannot be asked of scikit-learn, so all the points are used: nothing is left to chance."
+    from sklearn.linear_model import RidgeClassifier
+
+    train, valid, _ = digits()
+
+    def fit(x, y):
+        model = RidgeClassifier().fit(x.flatten(1).numpy(), y.numpy())
+        return lambda new: torch.from_numpy(model.predict(new.flatten(1).numpy()))
+
+    ours = learning_curve(fit, *train, [len(train[1])], valid, n_repeats=2)
+    model = RidgeClassifier().fit(train[0].flatten(1).numpy(), train[1].numpy())
+    score = model.score(valid[0].flatten(1).numpy(), valid[1].numpy())
+    assert ours.valid[0].tolist() == pytest.approx([score, score])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 200), st.integers(2, 6), st.integers(1, 15), st.integers(0, 99))
+def test_reliability_is_a_loop_over_bins(n, c, n_bins, seed):
+    g = torch.Generator().manual_seed(seed)
+    p, y = torch.rand(n, c, generator=g).softmax(-1), torch.randint(c, (n,), generator=g)
+    ours = reliability(p, y, n_bins)
+    sure, answer = p.double().max(1)
+    error = 0.0
+    for b in range(n_bins):
+        inside = ((sure * n_bins).long().clamp(max=n_bins - 1)) == b
+        assert ours.counts[b] == inside.sum()
+        if inside.any():
+            conf, acc = float(sure[inside].mean()), float((answer == y)[inside].double().mean())
+            assert ours.confidence[b].item() == pytest.approx(conf) and ours.accuracy[b].item() == pytest.approx(acc)
+            error += float(inside.double().mean()) * abs(conf - acc)
+        else:
+            assert ours.accuracy[b].isnan()
+    assert ours.error == pytest.approx(error)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.2, 8), st.integers(0, 99))
+def test_the_best_temperature_undoes_a_factor_and_no_other_is_better(factor, seed):
+    g = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn(400, 4, generator=g, dtype=double)
+    y = torch.multinomial(logits.softmax(-1), 1, generator=g)[:, 0]
+    t = best_temperature(logits, y)
+    assert best_temperature(factor * logits, y) == pytest.approx(factor * t, rel=1e-4)
+    best = F.cross_entropy(logits / t, y)
+    assert all(F.cross_entropy(logits / (t * by), y) >= best for by in (0.9, 0.99, 1.01, 1.1))
+
+
+# recipes
+
+
+def test_recipes_do_what_they_say():
+    train, valid, test = digits()
+    plain = try_recipe(Recipe(n_points=60, epochs=6, n_hidden=16, lr=0.01), train, valid, test, seeds=[0, 1])
+    assert plain.valid_loss.shape == (7, 2) and plain.test_accuracy.shape == (2,)
+    again = try_recipe(Recipe(n_points=60, epochs=6, n_hidden=16, lr=0.01), train, valid, test, seeds=[1])
+    torch.testing.assert_close(again.test_accuracy[0], plain.test_accuracy[1])
+    stopped = Recipe(n_points=60, epochs=30, n_hidden=64, lr=0.03, label_noise=0.4, early_stopping=True)
+    kept = try_recipe(stopped, train, valid, test, seeds=[0])
+    at_the_end = try_recipe(Recipe(**{**vars(stopped), "early_stopping": False}), train, valid, test, seeds=[0])
+    torch.testing.assert_close(kept.valid_loss, at_the_end.valid_loss)  # the same run
+    assert kept.test_loss < at_the_end.test_loss  # another epoch is kept
+    many = try_recipe(Recipe(n_points=60, epochs=6, n_hidden=16, lr=0.01, n_members=5), train, valid, test, [0, 1])
+    assert many.test_accuracy.shape == (2,) and many.test_loss.mean() < plain.test_loss.mean()
+
+
+x5, y5 = torch.linspace(0, 1, 5), torch.zeros(5)
+nan5 = torch.full((5,), math.nan)
+labels5 = torch.arange(5)
+images5 = torch.rand(5, 1, 8, 8)
+
+
+@pytest.mark.parametrize("call, error, words", [
+    (lambda: polynomial_fits(x5, y5, 5), ValueError, "at least 6 different points"),
+    (lambda: polynomial_fits(torch.ones(5), y5, 1), ValueError, "got 1"),
+    (lambda: polynomial_fits(nan5, y5, 1), ValueError, "x holds 5 values"),
+    (lambda: polynomial_fits(x5, nan5, 1), ValueError, "y holds 5 values"),
+    (lambda: polynomial_fits(x5, y5 + math.inf, 1), ValueError, "infinite"),
+    (lambda: polynomial_fits(x5, y5[:4], 1), ValueError, "(5,) and (4,)"),
+    (lambda: polynomial_fits(x5, y5, -1), ValueError, "degrees"),
+    (lambda: polynomial_fits(x5, y5, 1, -0.1), ValueError, "ridge"),
+    (lambda: polynomial_fits(labels5, y5, 1), TypeError, "x.float()"),
+    (lambda: polynomial_fits(x5.tolist(), y5, 1), TypeError, "list"),
+    (lambda: double_descent(images5, labels5, images5, labels5, []), ValueError, "widths"),
+    (lambda: double_descent(images5, labels5, images5, labels5[:3], [1]), ValueError, "5 and 3"),
+    (lambda: double_descent(images5[:1], labels5[:1], images5, labels5, [1]), ValueError, "2 points"),
+    (lambda: double_descent(images5 + math.nan, labels5, images5, labels5, [1]), ValueError, "x holds"),
+    (lambda: double_descent(images5, labels5, images5, labels5, [1], label_noise=2), ValueError, "label_noise"),
+    (lambda: shuffle_labels(labels5, 1.5), ValueError, "fraction"),
+    (lambda: memorise(images5, y5, (images5, labels5)), TypeError, "labels (n,) int64"),
+    (lambda: peek(labels5, labels5, 0), ValueError, "0 models"),
+    (lambda: learning_curve(None, images5, labels5, [6], (images5, labels5)), ValueError, "1 to the 5"),
+    (lambda: reliability(images5.flatten(1) + 1, labels5), ValueError, "softmax"),
+    (lambda: try_recipe(Recipe(n_points=6), *[(images5, labels5)] * 3), ValueError, "6 points, there are 5"),
+])
+def test_what_cannot_work_is_refused_by_name(call, error, words):
+    with pytest.raises(error) as caught:
+        call()
+    assert words in str(caught.value)
