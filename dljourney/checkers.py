@@ -8,7 +8,7 @@ __all__ = ['Player', 'HAND_SET', 'ROTE_TERMS', 'play', 'Game', 'Step', 'Learning
            'legal_moves', 'moves', 'perft', 'play_moves', 'random_games', 'read_pdn', 'search', 'write_pdn', 'TERMS',
            'Term', 'parameters', 'polynomial', 'term_values']
 
-# %% ../nbs/03_checkers.ipynb #4ec7ad76
+# %% ../nbs/03_checkers.ipynb #12291c4c
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -21,14 +21,14 @@ from .kit.game import (
 from .kit.positions import any_of, jump_targets, popcount
 from .kit.search import WIN, Leaves, Value
 from .kit.terms import (
-    PIECE, TERMS, Term, parameters, piece_advantage, polynomial, term_values)
+    PIECE, TERMS, Term, coefficients, parameters, piece_advantage, polynomial, term_values)
 from .samuel import Round
 
 # %% ../nbs/03_checkers.ipynb #cad139a8
 _all_ = ["START", "Boards", "Outcome", "alpha_beta", "apply_move", "legal_moves", "moves", "perft", "play_moves",
          "random_games", "read_pdn", "search", "write_pdn", "TERMS", "Term", "parameters", "polynomial", "term_values"]
 
-# %% ../nbs/03_checkers.ipynb #3c4ed9e4
+# %% ../nbs/03_checkers.ipynb #6f37509b
 Player = Mapping[str, float] | Value | None  # {term: coefficient}, a function that judges leaves, or None: at random
 
 
@@ -42,26 +42,32 @@ def play(
     max_plies:int=150,              # a longer game is a draw, and so is a position met three times
 ) -> Outcome: # counted for Black
     "Play many games between two players, all at once"
-    rng = torch.Generator().manual_seed(seed)
-    boards, plies, tally = Boards.start(n_games), 0, [0, 0, 0]
-    past, values = torch.zeros(n_games, 0, dtype=torch.int64), [_player(black), _player(white)]
-    for ply in range(max_plies):
-        value = None if ply < opening else values[ply % 2]
-        after, lost = _random_move(boards, rng) if value is None else search(boards, depth, value, depth > 1)[1:3]
-        past = torch.cat([past, _fingerprint(after)[:, None]], 1)
-        draw = ((past == past[:, -1:]).sum(1) >= 3) & ~lost
-        plies += int((~lost).sum())
-        tally[1 if ply % 2 == 0 else 0] += int(lost.sum())
-        tally[2] += int(draw.sum())
-        going = ~(lost | draw)
-        if not going.all(): after, past = after[going], past[going]
-        boards = after
-        if not len(boards): break
-    return Outcome(plies, tally[0], tally[1], tally[2] + len(boards))
+    plies, result = _play(black, white, n_games, depth, seed, opening, max_plies, depth > 1)
+    return Outcome(plies, *(int((result == r).sum()) for r in (1, -1, 0)))
 
-# %% ../nbs/03_checkers.ipynb #51b92d4e
-def _player(weights):
-    return weights if weights is None or callable(weights) else polynomial(weights)
+# %% ../nbs/03_checkers.ipynb #8614fd1f
+def _play(black, white, n_games, depth, seed, opening, max_plies, extend):
+    "The games: plies made, and a result for each game, 1 where Black has won, -1 where White has"
+    rng, boards, plies = torch.Generator().manual_seed(seed), Boards.start(n_games), 0
+    game, result = torch.arange(n_games), torch.zeros(n_games, dtype=torch.long)
+    past = torch.zeros(n_games, 0, dtype=torch.int64)
+    for ply in range(max_plies):
+        player = (black, white)[ply % 2]
+        if player is None or ply < opening: after, lost = _random_move(boards, rng)
+        else: after, lost = search(boards, depth, _value(player, game), extend)[1:3]
+        plies += int((~lost).sum())
+        result[game[lost]] = -1 if ply % 2 == 0 else 1
+        past = torch.cat([past, _fingerprint(after)[:, None]], 1)
+        going = ~lost & ((past == past[:, -1:]).sum(1) < 3)
+        boards, past, game = (after, past, game) if going.all() else (after[going], past[going], game[going])
+        if not len(game): break
+    return plies, result
+
+
+def _value(player, game):
+    "A player's judgement; a table of weights has a row for each game"
+    if callable(player): return player
+    return polynomial(player[game] if isinstance(player, Tensor) else player)
 
 
 def _fingerprint(boards):
@@ -166,7 +172,7 @@ class Step(NamedTuple):
     games: list[Game] # games that ended here
     delta: Tensor     # for the series in which Alpha was to move, in men: backed-up score less the saved one
 
-# %% ../nbs/03_checkers.ipynb #d1ccc3c8
+# %% ../nbs/03_checkers.ipynb #bf440fd5
 class Learning:
     "A run of `learn`: iterate over it, or call `run()`; what has been learned can be read at any time"
     def __init__(self, n_series, n_games, depth, seed, series, recompute, max_plies, extend):
@@ -186,6 +192,8 @@ class Learning:
         self.saved = torch.zeros(n_series, dtype=torch.float64)
         self.saved_terms = torch.zeros(n_series, len(TERMS))
         self.has_saved = torch.zeros(n_series, dtype=torch.bool)
+        self.deltas: list[list[float]] = [[] for _ in range(n_series)]
+        self.surprise: list[list[float]] = [[] for _ in range(n_series)]  # of each game: mean |delta|, in men
         self._steps = _run(self)
 
     def __iter__(self): return self._steps
@@ -228,7 +236,7 @@ def _run(self):
         self.games += ended
         yield Step(number, ended, delta)
 
-# %% ../nbs/03_checkers.ipynb #92e78b0e
+# %% ../nbs/03_checkers.ipynb #67fbb621
 def _learn_from(self, rows, score):
     "Alpha is to move on these boards and expects this score: compare, correct, remember"
     if not len(rows): return score
@@ -260,9 +268,11 @@ def _learn_from(self, rows, score):
     keep &= self.ply[rows] > 0           # before its first move the learner has nothing to compare
     self.saved[rows[keep]], self.saved_terms[rows[keep]] = saved[keep], terms[keep]
     self.has_saved[rows[keep]] = True
-    return delta / (2 * PIECE)
+    delta = (delta / (2 * PIECE)).clamp(-12, 12)               # no more than all men: a won game is not infinite
+    for i, d in zip(rows.tolist(), delta.abs().tolist()): self.deltas[i].append(d)
+    return delta
 
-# %% ../nbs/03_checkers.ipynb #a29a7fe5
+# %% ../nbs/03_checkers.ipynb #38407ca9
 def _end(self, i, lost, at_move):
     "A game is over in series i: write it down, decide what Beta plays with next, set up the next game"
     boards, alpha_is_black = self.boards[i], bool(self.game[i] > self.n_games // 2)
@@ -270,6 +280,8 @@ def _end(self, i, lost, at_move):
                    - 2 * popcount(boards.passive) - popcount(boards.passive_kings)).item() / 2
     ahead = mover_ahead if alpha_is_black == bool(boards.black) else -mover_ahead
     result = (-1 if at_move else 1) if lost else 0
+    self.surprise[i].append(sum(self.deltas[i]) / max(len(self.deltas[i]), 1))
+    self.deltas[i] = []
     game = Game(i, int(self.game[i]), result, ahead, int(self.ply[i]), int(self.changed[i]))
     won = result > 0 or (not result and ahead > 0 and not self.second)
     if self.second:                                    # the second series wants a majority of wins
@@ -289,7 +301,7 @@ def _end(self, i, lost, at_move):
     self.has_saved[i] = False
     return game
 
-# %% ../nbs/03_checkers.ipynb #088208e7
+# %% ../nbs/03_checkers.ipynb #70975147
 def learn(
     n_series:int=1,       # independent series, learned side by side
     n_games:int=28,       # games in each; in the first half Alpha is White
@@ -297,16 +309,16 @@ def learn(
     seed:int=0,           # which 16 terms each series begins with, and the order of the reserve
     series:int=1,         # 1: as in Samuel's first series; 2: with the changes he made for the second
     recompute:bool=True,  # save the score of a board with the corrected coefficients, as he learned to do
-    max_plies:int|None=None, # a longer game is stopped: 100 plies in series 1, 70 in series 2
+    max_plies:int=70,     # a longer game is stopped, as he did in the second series
     extend:bool=True,     # follow captures beyond the depth
 ) -> Learning: # iterate over it, or call its run()
     "Generalisation learning of 1959: Alpha learns from its own surprises, Beta is frozen for each game"
     if series not in (1, 2): raise ValueError(f"series: expected 1 or 2, got {series!r}")
     for name, number in (("n_series", n_series), ("n_games", n_games), ("depth", depth)):
         if number < 1: raise ValueError(f"{name}: expected 1 or more, got {number}")
-    return Learning(n_series, n_games, depth, seed, series, recompute, max_plies or (100, 70)[series - 1], extend)
+    return Learning(n_series, n_games, depth, seed, series, recompute, max_plies, extend)
 
-# %% ../nbs/03_checkers.ipynb #fba9e417
+# %% ../nbs/03_checkers.ipynb #88bd6511
 HAND_SET = {"KCENT": 2.0**17, "CENT": 2.0**16, "BACK": 2.0**16, "OREO": 2.0**15, "MOBIL": -2.0**14,
             "THRET": -2.0**15, "EXPOS": -2.0**13, "ADV": 2.0**13}  # by a person who has read a book on the game
 
@@ -323,31 +335,41 @@ def match(
     return Outcome(first.plies + second.plies, first.wins + second.losses,
                    first.losses + second.wins, first.draws + second.draws)
 
+# %% ../nbs/03_checkers.ipynb #6d6d079e
+def _matches(tables, others, n_openings, seed):
+    "Each row of a table of weights meets its own opponent: points of every match, a win 1, a draw 1/2"
+    n = len(tables)
+    a, b = tables.repeat(n_openings, 1), others.repeat(n_openings, 1)
+    black = _play(a, b, len(a), 1, seed, 4, 120, True)[1]
+    white = -_play(b, a, len(a), 1, seed, 4, 120, True)[1]
+    both = torch.stack([black, white]).reshape(2, n_openings, n)
+    return [[int((both[..., i] == r).sum()) for r in (1, -1, 0)] for i in range(n)]
 
+# %% ../nbs/03_checkers.ipynb #07d37061
 def series_rows(
-    seed:int,            # which series
-    n_series:int=10,     # learned side by side
+    seed:int,            # of all random choices
+    n_series:int=50,     # learned side by side
     n_games:int=28,      # games in each
     series:int=1,        # Samuel's first or second
     recompute:bool=True, # save scores with the corrected coefficients
-    games:int=40,        # of each match afterwards
+    openings:int=10,     # of each match afterwards; every opening is played with both colours
 ) -> list[dict]: # a row for each series
     "An experiment: learn, then meet three players who have learned nothing"
-    run, rows = learn(n_series, n_games, seed=seed, series=series, recompute=recompute), []
-    size = sum(step.delta.abs().clamp(max=10).sum().item() for step in run)
-    for i in range(n_series):
-        own, row = [g for g in run.games if g.series == i], {"won": 0, "lost": 0, "stopped": 0}
-        for g in own: row[("lost", "stopped", "won")[g.result + 1]] += 1
-        row |= {"ahead": sum(g.result == 0 and g.ahead > 0 for g in own), "plies": sum(g.plies for g in own),
-                "behind": sum(g.result == 0 and g.ahead < 0 for g in own),
-                "changed": [g.changed for g in own], "replaced": int(run.alpha.replaced[i]),
-                "surprise": size / max(sum(g.plies for g in run.games), 1),
-                "weights": run.weights(i), "corrected": dict(zip(TERMS, run.corrections[i].tolist())),
-                "correlation": dict(zip(TERMS, run.alpha.correlation[i].mul(1e4).round().div(1e4).tolist()))}
-        for name, other in (("start", run.weights(i, "start")), ("pieces", {}), ("hand", HAND_SET)):
-            row["against_" + name] = list(match(run.weights(i), other, games, seed=i)[1:])
-        rows.append(row)
-    return rows
+    run = learn(n_series, n_games, seed=seed, series=series, recompute=recompute).run()
+    hand, nothing = coefficients(HAND_SET).expand(n_series, -1), torch.zeros(n_series, len(TERMS))
+    others = {"start": run.start, "pieces": nothing, "hand": hand}
+    met = {name: _matches(run.alpha.weights, other, openings, seed) for name, other in others.items()}
+    return [_summary(run, i) | {name: met[name][i] for name in others} for i in range(n_series)]
+
+# %% ../nbs/03_checkers.ipynb #d46727f2
+def _summary(run, i):
+    "What happened in series i"
+    games = [g for g in run.games if g.series == i]
+    correlation = run.alpha.correlation[i].where(run.alpha.active[i], 0)
+    return {"results": [g.result for g in games], "ahead": [g.ahead for g in games], "plies": [g.plies for g in games],
+            "changed": [g.changed for g in games], "replaced": int(run.alpha.replaced[i]),
+            "corrected": run.corrections[i].tolist(), "correlation": [round(c, 4) for c in correlation.tolist()],
+            "delta": [round(d, 3) for d in run.surprise[i]]}
 
 # %% ../nbs/03_checkers.ipynb #9785e484
 class Memory:

@@ -309,7 +309,7 @@ def test_learning_repeats_and_counts():
     a, b = learn(2, 4, depth=1, seed=3).run(), learn(2, 4, depth=1, seed=3).run()
     assert a.games == b.games and torch.equal(a.alpha.weights, b.alpha.weights)
     assert len(a.games) == 8 and {g.series for g in a.games} == {0, 1}
-    assert all(g.plies <= 100 and abs(g.result) <= 1 for g in a.games)
+    assert all(g.plies <= 70 and abs(g.result) <= 1 for g in a.games)
     assert (a.alpha.active.sum(1) == 16).all()
     size = a.alpha.weights[a.alpha.weights != 0].abs()
     assert torch.equal(size, 2.0 ** size.log2().round()) and size.max() == 2.0 ** 18

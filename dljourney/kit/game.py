@@ -121,16 +121,16 @@ def _hop(words, state, only, in_byte):
     uneven = must & ~((options - 2) >> 63) & again             # several captures that may branch: see _capture
     return words, state, (bit & goes_on) | ~goes_on, options, goes_on, uneven
 
-# %% ../../nbs/kit/game.ipynb #9ba58e74
+# %% ../../nbs/kit/game.ipynb #aacba0b5
 class _Aside:
     "Games whose capture may branch wait here; from time to time all of them get one of their complete captures"
     def __init__(self): self.waiting = []
 
-    def put(self, lanes, words, state, only): self.waiting.append((lanes, words[:, lanes], state[lanes], only[lanes]))
+    def put(self, lanes, words, *rest): self.waiting.append((lanes, words[:, lanes], *(t[lanes] for t in rest)))
 
     def take(self):
-        "Where they belong, the words after the capture, the next random states"
-        lanes, before, state, only = (torch.cat(t, -1) for t in zip(*self.waiting))
+        "Where they belong, the words after the capture, the next random states, the plies made"
+        lanes, before, state, only, age = (torch.cat(t, -1) for t in zip(*self.waiting))
         self.waiting = []
         found = moves(Boards(before, torch.zeros_like(lanes, dtype=torch.bool)), only=only)
         after = found.boards.words
@@ -141,7 +141,7 @@ class _Aside:
         best = torch.full_like(lanes, -1 << 63).scatter_reduce_(0, found.parent, key, "amax")
         chosen = (key == best[found.parent]).nonzero().squeeze(1)
         before[:, found.parent[chosen]] = after[:, chosen]
-        return lanes, before, _next(state)[0]
+        return lanes, before, _next(state)[0], age + 1
 
 # %% ../../nbs/kit/game.ipynb #fbd64dd9
 def compiled_hop():
@@ -186,7 +186,7 @@ class _Table:
         self.words, self.empty = self.words[:, keep], 0
         for name in ("state", "only", "age", "busy"): setattr(self, name, getattr(self, name)[keep])
 
-# %% ../../nbs/kit/game.ipynb #0e56e6f3
+# %% ../../nbs/kit/game.ipynb #19b51e83
 def random_games(
     n_games:int,        # how many games
     max_plies:int=200,  # a game longer than this ends as a draw; it is the only draw rule here
@@ -207,14 +207,14 @@ def random_games(
             over = (ended & (t.busy != 0)).nonzero().squeeze(1)
             wait = (uneven & t.busy & ~ended).nonzero().squeeze(1)
             if len(wait):
-                aside.put(wait, t.words, t.state, t.only)
-                words[:, wait], t.busy[wait], only[wait], goes_on[wait] = 0, 0, -1, 0
+                aside.put(wait, t.words, t.state, t.only, t.age)
+                words[:, wait], t.busy[wait], only[wait] = 0, 0, -1
             goes_on[over] = -1                                        # no move was made here
             t.words, t.state, t.only, t.age = words, state, only, t.age + 1 + goes_on
             if len(over): t.finish(over, stuck)
             if number % 16 == 0 or t.empty + sum(len(w[0]) for w in aside.waiting) == len(t.busy):
                 if aside.waiting:
-                    lanes, t.words[:, lanes], t.state[lanes] = aside.take()
+                    lanes, t.words[:, lanes], t.state[lanes], t.age[lanes] = aside.take()
                     t.busy[lanes] = 1
                 if t.empty == len(t.busy): break
                 if t.empty > len(t.busy) // 8: t.close_ranks()
