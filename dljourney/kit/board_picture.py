@@ -14,7 +14,7 @@ from matplotlib.patches import Circle, Rectangle
 from .figures import COLOURS, Figure, subplots
 from .positions import START, Boards, mask_to_squares
 
-# %% ../../nbs/kit/board_picture.ipynb #ecebf414
+# %% ../../nbs/kit/board_picture.ipynb #53dd0191
 def _place(square):
     "Column and row of a square, from the upper left corner"
     row = (square - 1) // 4
@@ -30,16 +30,16 @@ def _draw(ax, fen, marks, numbers):
         ax.add_patch(Rectangle((x, y), 1, 1, facecolor="#9db08d", lw=0))
         if square in marks:
             ax.add_patch(Rectangle((x + .05, y + .05), .9, .9, fill=False, edgecolor=COLOURS["pink"], lw=2.5))
-        if numbers: ax.text(x + .07, y + .06, str(square), va="top", fontsize=7, color="#1d2a16")
+        if numbers: ax.text(x + .05, y + .04, str(square), va="top", fontsize=6.5, color="#1d2a16")
     (words,), (black,) = Boards.from_fen(fen).words.T.tolist(), Boards.from_fen(fen).black.tolist()
     sides = (words[:2], words[2:]) if black else (words[2:], words[:2])
     for (forward, backward), face, ink in zip(sides, ("#242426", "#f7efdf"), ("#f7efdf", "#242426")):
         kings = mask_to_squares(forward & backward)
         for square in mask_to_squares(forward | backward):
             x, y = _place(square)
-            ax.add_patch(Circle((x + .5, y + .5), .36, facecolor=face, edgecolor="#242426", lw=1))
+            ax.add_patch(Circle((x + .56, y + .58), .33, facecolor=face, edgecolor="#242426", lw=1))
             if square in kings:
-                ax.text(x + .5, y + .52, "K", ha="center", va="center", fontsize=11, color=ink, weight="bold")
+                ax.text(x + .56, y + .6, "K", ha="center", va="center", fontsize=10, color=ink, weight="bold")
 
 # %% ../../nbs/kit/board_picture.ipynb #754021c6
 def draw_board(

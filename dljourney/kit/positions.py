@@ -316,7 +316,7 @@ def _hop(words, start, to, taken):
                          (words[1] & ~start) | (to & nonzero_mask(backward))])
     return torch.cat([moved, words[2:] & ~taken])
 
-# %% ../../nbs/kit/positions.ipynb #fe804f2b
+# %% ../../nbs/kit/positions.ipynb #fc1d15e1
 class Moves(NamedTuple):
     "All legal moves of many positions"
     boards: Boards             # the positions they lead to, the other side to move
@@ -324,7 +324,7 @@ class Moves(NamedTuple):
     jump: Tensor               # does the move capture? bool, (m,)
     paths: list[list[int]]|None # squares of each move, first to last, if asked for
 
-
+# %% ../../nbs/kit/positions.ipynb #dab8b855
 def moves(
     boards:Boards,      # positions, n of them
     paths:bool=False,   # also list the squares that each move visits (a Python loop, for few boards)
