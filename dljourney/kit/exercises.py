@@ -281,7 +281,7 @@ def _is_this_mistake(arrived: Any, value: Any, tol: float) -> bool:
     except Exception: return False
     return value is not None and arrived is not None and _difference(arrived, value, tol) is None
 
-# %% ../../nbs/kit/exercises.ipynb #e56daf48
+# %% ../../nbs/kit/exercises.ipynb #38bca98f
 class _Stop(SystemExit):
     "Thrown into an answer that ran too long. A thread ends quietly on SystemExit."
 
@@ -307,10 +307,10 @@ def _throw(thread: threading.Thread, patience: float = 3.0) -> bool:
     while thread.is_alive() and time.monotonic() < deadline:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_FirstStop))
-        thread.join(0.02)
+        time.sleep(0.02)
     return not thread.is_alive()
 
-# %% ../../nbs/kit/exercises.ipynb #bae0b20f
+# %% ../../nbs/kit/exercises.ipynb #9fc461e6
 class _Ran(NamedTuple):
     "How a piece of work ended."
     error: BaseException | None = None
@@ -322,6 +322,7 @@ class _Ran(NamedTuple):
 def _run(work: Callable[[], None], seconds: float) -> _Ran:
     "Run `work` in a thread for at most `seconds`."
     box: list[BaseException | None] = []
+    ended = threading.Event()  # a join that is interrupted forgets, before Python 3.13, that the thread lives
     threads = _torch_threads()
 
     def target():
@@ -331,11 +332,12 @@ def _run(work: Callable[[], None], seconds: float) -> _Ran:
             box.append(None)
         except _Stop: pass
         except BaseException as error: box.append(error)
+        finally: ended.set()
 
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(target,), daemon=True)
     thread.start()
-    try: _wait(thread, seconds)
+    try: _wait(thread, ended, seconds)
     except BaseException:
         _throw(thread)
         raise
@@ -343,14 +345,13 @@ def _run(work: Callable[[], None], seconds: float) -> _Ran:
     frames = _frames_of(sys._current_frames().get(thread.ident or 0))
     return _Ran(late=True, ended=_throw(thread), frames=frames)
 
-# %% ../../nbs/kit/exercises.ipynb #54b1ad21
-def _wait(thread: threading.Thread, seconds: float) -> None:
-    "Join in short slices: on Windows a long join cannot be interrupted."
+# %% ../../nbs/kit/exercises.ipynb #0c39a65d
+def _wait(thread: threading.Thread, ended: threading.Event, seconds: float) -> None:
+    "Wait in short slices: on Windows a long wait cannot be interrupted."
     start = time.monotonic()
-    while thread.is_alive():
+    while not ended.wait(min(0.1, seconds)):
         waited = time.monotonic() - start
         if waited > seconds and (waited > 6 * seconds or not _imports(thread)): break
-        thread.join(min(0.1, seconds))
 
 
 def _imports(thread: threading.Thread) -> bool:
