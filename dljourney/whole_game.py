@@ -280,26 +280,9 @@ def _sorted(names: Sequence[str], probabilities: Any) -> dict[str, float]:
     pairs = zip(names, probabilities.tolist())
     return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
-# %% ../nbs/01_whole_game.ipynb #4b403c87
-class TeachMe(Desk):
-    "Teach a network things of your own: draw a few of each, press Teach, draw another one and watch."
-
-    def __init__(
-        self,
-        things: Sequence[str] | Mapping[str, Sequence[Drawing]] = ("smile", "frown"),  # names, or drawings by name
-        folder: str | Path | None = None,  # where drawings are kept; None: the course's own folder, if we are in one
-        **values: Any,  # size="small", "normal" or "projector"
-    ):
-        given = isinstance(things, Mapping)
-        drawings = Drawings(folder if folder or given else _kept_folder())
-        if given or not drawings.things:
-            for name in things:
-                drawings.things.setdefault(name, [])
-                for drawing in things[name] if isinstance(things, Mapping) else ():
-                    drawings.add(name, drawing)
-        self._own = drawings
-        super().__init__(drawings, **values)
-        self.load()
+# %% ../nbs/01_whole_game.ipynb #cf3ce025
+class _Learner(Desk):
+    "The desk's two networks."
 
     def prepare(self) -> None:
         import torch
@@ -334,6 +317,27 @@ class TeachMe(Desk):
                 rows = self.beginner.eval()(x).softmax(1)
             self.beginner.train()
         return [_sorted(self.names, row) for row in rows]
+
+# %% ../nbs/01_whole_game.ipynb #bf679587
+class TeachMe(_Learner):
+    "Teach a network things of your own: draw a few of each, press Teach, draw another one and watch."
+
+    def __init__(
+        self,
+        things: Sequence[str] | Mapping[str, Sequence[Drawing]] = ("smile", "frown"),  # names, or drawings by name
+        folder: str | Path | None = None,  # where drawings are kept; None: the course's own folder, if we are in one
+        **values: Any,  # size="small", "normal" or "projector"
+    ):
+        given = isinstance(things, Mapping)
+        drawings = Drawings(folder if folder or given else _kept_folder())
+        if given or not drawings.things:
+            for name in things:
+                drawings.things.setdefault(name, [])
+                for drawing in things[name] if isinstance(things, Mapping) else ():
+                    drawings.add(name, drawing)
+        self._own = drawings
+        super().__init__(drawings, **values)
+        self.load()
 
     def use_digits(self, digits: Sequence[int] = (3, 5, 6, 8, 9), each: int = 2, seed: int = 0) -> None:
         "Real handwritten digits on the shelf, and 100 others as a test."

@@ -17,8 +17,8 @@ from .drawings import Drawing, Drawings
 from .live import Live, bundle, static
 from .marks import line, pack, plot, readout, rule, view
 
-# %% ../../nbs/kit/desk.ipynb #068a3e3e
-_STEPS = "Draw one thing, press its ＋. A few of each will do. Then press Teach."
+# %% ../../nbs/kit/desk.ipynb #5712d4a2
+_STEPS = "Draw one thing, press keep in its row. A few of each will do. Then press Teach."
 
 
 class _Shelf(Live):
@@ -132,7 +132,7 @@ class _Taught(_Shelf):
         if self._problem:
             raise self._problem
 
-# %% ../../nbs/kit/desk.ipynb #a9008bc8
+# %% ../../nbs/kit/desk.ipynb #03897c43
 class _Judged(_Taught):
     "The desk in use."
 
@@ -141,7 +141,7 @@ class _Judged(_Taught):
         examples = {name: list(found) for name, found in self.drawings.things.items() if found}
         if len(examples) < 2:
             have = f"so far there are drawings of {', '.join(examples)}" if examples else "the shelf is empty"
-            raise ValueError(f"expected drawings of two things or more; {have}. Draw something and press its ＋")
+            raise ValueError(f"expected drawings of two things or more; {have}. Draw something and press keep in its row")
         self.ready()
         with self.together():
             self.learn(examples)

@@ -53,10 +53,10 @@ function answerBar(kind) {
 function shelfPanel(spec, view) {
   const rows = make("div", { class: "dlj-rows" });
   const verdict = make("div", { class: "dlj-verdict", "aria-live": "polite" });
-  const more = make("button", { type: "button", class: "dlj-more", onclick: () => view.send({ do: "more" }) }, "＋ another thing");
+  const more = make("button", { type: "button", class: "dlj-more", onclick: () => view.send({ do: "more" }) }, "+ another thing");
   const head = make("div", { class: "dlj-thing dlj-heads" }, make("span"), make("span"), make("span"),
     make("div", {}, make("b", { class: "dlj-taught" }, "has seen signs"), make("b", { class: "dlj-scratch" }, "has seen nothing")));
-  const el = make("div", { class: "dlj-shelf" }, verdict, head, rows, more);
+  const el = make("div", { class: "dlj-desk" }, verdict, head, rows, more);
   let made = []; let seen = null; let dark = null;
 
   function keep(thing) {
@@ -72,7 +72,7 @@ function shelfPanel(spec, view) {
       const { values, shape } = shelf.pictures[i];
       const side = shape[1] || 1; const area = side * side;
       const pictures = Array.from({ length: shape[0] }, (_, k) => thumbnail(values.subarray(k * area, (k + 1) * area), side, theme.ink, `Take away drawing ${k + 1} of ${name}`, () => view.send({ do: "away", thing: i, drawing: k })));
-      const add = make("button", { type: "button", class: "dlj-keep", title: "Keep what is on the pad as an example", onclick: () => keep(i) }, `＋ it is ${name}`);
+      const add = make("button", { type: "button", class: "dlj-keep", title: `Keep what is on the pad as an example of ${name}`, onclick: () => keep(i) }, "+ keep");
       const bars = { taught: answerBar("taught"), scratch: answerBar("scratch") };
       const row = make("div", { class: "dlj-thing", role: "group", "aria-label": name }, input, make("div", { class: "dlj-thumbs" }, ...pictures), add, make("div", { class: "dlj-answers" }, bars.taught.el, bars.scratch.el));
       rows.append(row);
