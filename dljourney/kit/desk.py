@@ -192,9 +192,9 @@ class _Judged(_Taught):
             drawing = Drawing.of_image(drawing) if hasattr(drawing, "ndim") else Drawing.of_strokes(drawing)
         return self.answer("taught", [drawing])[0]
 
-# %% ../../nbs/kit/desk.ipynb #10d797a8
-class Desk(_Judged):
-    "A pad, a shelf of examples, and two networks that learn from them."
+# %% ../../nbs/kit/desk.ipynb #0ec44f38
+class _Served(_Judged):
+    "The desk, operated from a page or from Python."
 
     def keep(
         self,
@@ -244,6 +244,10 @@ class Desk(_Judged):
     def use_own(self) -> None:
         "Put one's own drawings back."
         raise NotImplementedError
+
+# %% ../../nbs/kit/desk.ipynb #77e77502
+class Desk(_Served):
+    "A pad, a shelf of examples, and two networks that learn from them."
 
     def changed(self, names: set[str]) -> None:
         if not self._shelf:
