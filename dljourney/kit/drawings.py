@@ -94,9 +94,9 @@ def label_of(name: str) -> str:
     "The label that became this folder's name."
     return re.sub(r"%([0-9A-F]{2})", lambda m: chr(int(m[1], 16)), name)
 
-# %% ../../nbs/kit/drawings.ipynb #58772861
-class Drawings:
-    "Drawings by label, each kept in a folder as soon as it is there."
+# %% ../../nbs/kit/drawings.ipynb #03ed1d0f
+class _Kept:
+    "Drawings by label, read and added."
 
     def __init__(
         self,
@@ -130,6 +130,10 @@ class Drawings:
             drawing = Drawing(drawing.image, drawing.strokes, path)
         self.things.setdefault(label, []).append(drawing)
         return drawing
+
+# %% ../../nbs/kit/drawings.ipynb #c6fcc89c
+class Drawings(_Kept):
+    "Drawings by label, each kept in a folder as soon as it is there."
 
     def put_aside(
         self,
