@@ -285,7 +285,7 @@ class _Running(_Drawn):
         super()._show()
         self._shown = True
 
-# %% ../../nbs/kit/live.ipynb #2d463313
+# %% ../../nbs/kit/live.ipynb #cf9253db
 class _Player(_Running):
     "The loop behind the play button."
 
@@ -314,18 +314,19 @@ class _Player(_Running):
 
     async def _play(self) -> None:
         "Steps and frames in turn, at the page's pace; stops when no page answers."
-        sent, answered, drawing = self._frame["n"], time.monotonic(), 0.0
-        self._seen = sent
+        answered, seen, drawing = time.monotonic(), self._frame["n"], 0.0
+        self._seen = seen
         try:
             while self.playing:
                 _heed_interrupts()
-                if self._seen >= sent:
+                if self._seen > seen:
+                    answered, seen = time.monotonic(), self._seen
+                if self._frame["n"] <= seen + 1:  # the page draws one frame while the next is made
                     with self._showing_errors():
                         self._advance(self.steps_per_frame or float("inf"), max(0.005, self.budget / 2 - drawing))
                         before = time.perf_counter()
                         self._show()
                         drawing = 0.5 * drawing + 0.5 * (time.perf_counter() - before)
-                    sent, answered = self._frame["n"], time.monotonic()
                     await asyncio.sleep(0)
                 elif time.monotonic() - answered > self.patience:
                     self.playing = False

@@ -32,6 +32,13 @@ function choiceControl(spec, view, id) {
   return { el: make("div", {}, make("span", { class: "dlj-label" }, spec.label), group), update: (value) => radios.forEach((r) => { r.checked = r.value === String(value); }) };
 }
 
+function picksControl(spec, view, id) {
+  const pick = () => view.set({ [spec.name]: spec.options.filter((_, i) => boxes[i].checked) }, true);
+  const boxes = spec.options.map((o, i) => make("input", { type: "checkbox", id: `${id}-${i}`, onchange: pick }));
+  const group = make("div", { class: "dlj-picks", role: "group", "aria-label": spec.label }, ...boxes.flatMap((b, i) => [b, make("label", { for: b.id }, String(spec.options[i]))]));
+  return { el: make("div", {}, make("span", { class: "dlj-label" }, spec.label), group), update: (value) => boxes.forEach((b, i) => { b.checked = value.includes(spec.options[i]); }) };
+}
+
 function toggleControl(spec, view, id) {
   const input = make("input", { type: "checkbox", id, onchange: () => view.set({ [spec.name]: input.checked }, true) });
   return { el: make("div", { class: "dlj-toggle" }, input, make("label", { for: id }, spec.label)), update: (value) => { input.checked = value; } };
@@ -42,7 +49,7 @@ function buttonControl(spec, view) {
   return { el, update: () => {} };
 }
 
-const CONTROLS = { slider: sliderControl, choice: choiceControl, toggle: toggleControl, button: buttonControl };
+const CONTROLS = { slider: sliderControl, choice: choiceControl, picks: picksControl, toggle: toggleControl, button: buttonControl };
 
 // Play, pause, step and reset, for demos whose work goes on while you watch.
 function runStrip(view, label) {

@@ -61,12 +61,14 @@ function render({ model, el }) {
     errorBox = make("div", { class: "dlj-error", role: "alert", hidden: true });
     const side = make("div", { class: "dlj-controls", role: "group", "aria-label": `${spec.title}: controls` });
     strip = spec.runs ? runStrip(view, spec.play) : null;
+    const more = make("details", { class: "dlj-more" }, make("summary", {}, "More"));
     if (strip) side.append(strip.el);
     for (const control of spec.controls) {
       const id = `dlj-${nextId++}`;
       controls[control.name] = CONTROLS[control.kind](control, view, id);
-      if (!control.hidden) side.append(controls[control.name].el);
+      if (!control.hidden) (control.more ? more : side).append(controls[control.name].el);
     }
+    if (more.childElementCount > 1) side.append(more);
     const stage = make("div", { class: "dlj-stage" });
     for (const panel of spec.panels) {
       const build = (OWN && OWN.panels && OWN.panels[panel.kind]) || PANELS[panel.kind];
