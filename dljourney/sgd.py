@@ -148,7 +148,7 @@ def _not_finite(value: float, step: int, epoch: int, lr: float, batch: Sequence)
 
 # %% ../nbs/04_sgd.ipynb #aa000030
 def _random_state(source: Any, device: torch.device, everything: bool = True) -> dict[str, Any]:
-    "The random states that a step may use; `source.generator` is the data's own, and all that `Batches` use."
+    "The random states that a step may use; `source.generator` is the data's own."
     state: dict[str, Any] = {}
     generator = getattr(source, "generator", None)
     if isinstance(generator, torch.Generator): state["data"] = generator.get_state()
@@ -227,7 +227,7 @@ class _Epochs:
     def _draw(self):
         "The next batch of this epoch into `_batch`, or None when there is none left."
         if self._iterator is None:
-            self._epoch_random = _random_state(self.batches, self.device, not isinstance(self.batches, Batches))
+            self._epoch_random = _random_state(self.batches, self.device, not getattr(self.batches, "all_chance_is_its_own", False))
             self._iterator = iter(self.batches)
         self._batch = next(self._iterator, None)
 
@@ -377,6 +377,7 @@ def minibatches(
 # %% ../nbs/04_sgd.ipynb #aa000021
 class Batches:
     "Pairs of tensors `(xb, yb)`, dealt anew each time you loop over it. Made by `batches`."
+    all_chance_is_its_own = True  # its order depends on `generator` and on nothing else
 
     def __init__(self, x: Tensor, y: Tensor, batch_size: int, shuffle: bool = True, seed: int | None = None):
         for name, t in (("x", x), ("y", y)):
