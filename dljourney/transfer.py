@@ -446,7 +446,7 @@ def fit_network(
               seed=seed, **ways).run()
     return lambda x: predict(model, x).argmax(1)
 
-# %% ../nbs/07_transfer.ipynb #8cc2d84a
+# %% ../nbs/07_transfer.ipynb #423591f5
 METHODS: dict[str, tuple[Callable, tuple[dict[str, Any], ...]]] = {  # a function, and the settings that are tried for it
     "SVM on pixels": (fit_pixels, ({"C": 1.0}, {"C": 10.0}, {"C": 10.0, "copies": False})),
     "random weights": (partial(fit_network, weights=False, steps=120), ({"lr": 3e-3}, {"lr": 1e-2})),
@@ -492,7 +492,8 @@ def few_examples(
 ) -> list[dict[str, Any]]:  # a row for each method and count, with its accuracy on the 899 test pictures
     "Learn digits from a few examples a class in several ways, each with the setting that was chosen for it."
     (x, y), _, (xt, yt) = digits()
-    chosen = chosen_settings([*stored_rows("scratch_tuning"), *stored_rows("pretrained_tuning")])
+    starts = {"scratch" if m in ("SVM on pixels", "random weights") else "pretrained" for m in methods}
+    chosen = chosen_settings([row for start in sorted(starts) for row in stored_rows(f"{start}_tuning")])
     rows = []
     for n in counts:
         few = draw_examples(y, n, seed)
