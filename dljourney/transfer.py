@@ -446,12 +446,12 @@ def fit_network(
               seed=seed, **ways).run()
     return lambda x: predict(model, x).argmax(1)
 
-# %% ../nbs/07_transfer.ipynb #423591f5
+# %% ../nbs/07_transfer.ipynb #647d78fa
 METHODS: dict[str, tuple[Callable, tuple[dict[str, Any], ...]]] = {  # a function, and the settings that are tried for it
     "SVM on pixels": (fit_pixels, ({"C": 1.0}, {"C": 10.0}, {"C": 10.0, "copies": False})),
     "random weights": (partial(fit_network, weights=False, steps=120), ({"lr": 3e-3}, {"lr": 1e-2})),
-    "linear probe": (fit_probe, ({"C": 0.1}, {"C": 1.0}, {"C": 1.0, "copies": False})),
-    "fine-tuning": (fit_network, ({"lr": 3e-4}, {"lr": 1e-3}, {"lr": 3e-3})),
+    "linear probe": (fit_probe, ({"C": 0.1}, {"C": 1.0})),
+    "fine-tuning": (fit_network, ({"lr": 3e-4}, {"lr": 1e-3})),
 }
 COUNTS = (1, 2, 5, 10, 20, None)  # examples a class; None: all 718
 
