@@ -39,7 +39,8 @@ def losses(folder, code, n_processes):
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = str(s.getsockname()[1])
-        command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", str(n_processes), "--multi_gpu",
+        command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu",
+                   "--num_processes", str(n_processes),
                    "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
                    "--main_process_port", port, "--num_cpu_threads_per_process", "1", str(path)]  # fmt: skip
     env = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
