@@ -112,12 +112,12 @@ class Warped:
             chosen = torch.randint(len(self.x), (self.batch_size,), generator=dice)
             yield self.prepare(warped(self.x[chosen], seed=self.seed + step)), self.y[chosen]
 
-# %% ../nbs/01_whole_game.ipynb #6de7437f
+# %% ../nbs/01_whole_game.ipynb #d480e22c
 def from_scratch(
     x: "Tensor",  # pictures, (N,1,32,32), uint8 or float in [0,1]
     y: "Tensor",  # which thing each one is, int64, (N,)
     n_things: int,
-    steps: int = 150,
+    steps: int = 120,
     lr: float = 1.5e-3,  # of AdamW
     seed: int = 0,  # of the first weights and the order of the pictures
 ) -> "Training":  # loop over it: each `next` is one step; `.model` is the network
