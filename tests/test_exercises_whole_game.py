@@ -78,15 +78,21 @@ CASES = {
         ],
     ),
     "or_not_sure": Cases(
-        right=[sure_by_loop, lambda answer, at_least: ([n for n, p in answer.items() if p >= at_least] + ["not sure"])[0]],
+        right=[
+            sure_by_loop,
+            lambda answer, at_least: ([n for n, p in answer.items() if p >= at_least] + ["not sure"])[0],
+        ],
         wrong=[
             ("You always decide", lambda answer, at_least: by_loop(answer)),
             ("exactly", lambda answer, at_least: by_loop(answer) if max(answer.values()) > at_least else "not sure"),
-            ("other way round", lambda answer, at_least: "not sure" if max(answer.values()) >= at_least else by_loop(answer)),
+            ("other way round", lambda answer, t: "not sure" if max(answer.values()) >= t else by_loop(answer)),
         ],
     ),
     "fewest_examples": Cases(
-        right=[lambda things: sorted(things, key=lambda n: len(things[n]))[0], lambda things: by_loop({n: -len(d) for n, d in things.items()})],
+        right=[
+            lambda things: sorted(things, key=lambda n: len(things[n]))[0],
+            lambda things: by_loop({n: -len(d) for n, d in things.items()}),
+        ],
         wrong=[
             ("most", lambda things: max(things, key=lambda n: len(things[n]))),
             ("Return its name", lambda things: min(map(len, things.values()))),
@@ -96,7 +102,7 @@ CASES = {
     "new_drawings": Cases(
         right=[left_out, lambda kept, taught: list(filter(lambda d: d not in taught, kept))],
         wrong=[
-            ("taught with", lambda kept, taught: [d for d in taught if d in kept] if kept == ["d1", "d2", "d3"] else [d for d in kept if d in taught]),
+            ("taught with", lambda kept, taught: list(filter(lambda d: d in taught, kept))),
             ("returned them all", lambda kept, taught: kept),
             ("not the same ones", lambda kept, taught: kept[len(taught) :]),
         ],
