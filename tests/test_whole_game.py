@@ -91,7 +91,8 @@ def test_a_renamed_things_new_drawings_stay_together(tmp_path):
     kept.add("a", one)
     kept.rename("a", "b")
     kept.add("b", two)
-    assert [d.path.parent.name for d in kept.things["b"]] == ["b", "b"] and all(d.path.exists() for d in kept.things["b"])
+    assert [d.path.parent.name for d in kept.things["b"]] == ["b", "b"]
+    assert all(d.path.exists() for d in kept.things["b"])
     with pytest.raises(ValueError, match="no other thing"):
         kept.things["c"] = []
         kept.rename("b", "c")
@@ -122,8 +123,9 @@ def test_the_best_head_is_scikit_learns_ridge():
     f, y = torch.randn(60, 7, generator=dice) * torch.arange(1, 8), torch.randint(0, 3, (60,), generator=dice)
     weight, bias = best_head(f, y, 3, sharpness=1.0)
     strength = 60 * f.var(0, correction=0).mean().item()
-    theirs = Ridge(alpha=strength).fit(f.double().numpy(), torch.nn.functional.one_hot(y, 3).double().numpy())
-    torch.testing.assert_close(f @ weight.T + bias, torch.tensor(theirs.predict(f.double().numpy())).float(), atol=1e-4, rtol=1e-3)
+    target = torch.nn.functional.one_hot(y, 3).double().numpy()
+    theirs = Ridge(alpha=strength).fit(f.double().numpy(), target).predict(f.double().numpy())
+    torch.testing.assert_close(f @ weight.T + bias, torch.tensor(theirs).float(), atol=1e-4, rtol=1e-3)
 
 
 def test_warped_copies_are_new_and_repeatable():

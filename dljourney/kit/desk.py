@@ -77,7 +77,7 @@ class _Shelf(Live):
         "A name for a thing that has none yet."
         return next(f"thing {n}" for n in range(1, 1000) if f"thing {n}" not in self.drawings.things)
 
-# %% ../../nbs/kit/desk.ipynb #e1003abf
+# %% ../../nbs/kit/desk.ipynb #a8f5eb99
 class _Taught(_Shelf):
     "The desk with its two networks."
 
@@ -88,7 +88,7 @@ class _Taught(_Shelf):
         self.right: dict[str, float] = {}  # the share of right answers of both, 0 to 1
         self.curve: list[tuple[int, float, float]] = []  # steps, share right of the one from scratch, of the other
         self._problem: BaseException | None = None
-        self._loader = threading.Thread(target=self._prepare, daemon=True)
+        self._loader = threading.Thread(target=self._prepare)  # Python waits for it at its end: torch minds being cut off
         super().__init__(drawings, **values)
 
     def prepare(self) -> None:
