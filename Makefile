@@ -49,7 +49,7 @@ experiments: .venv/.dev  ## run the long experiments and store their rows (NAME=
 	$(BIN)/python -m benchmarks.experiments $(NAME)
 
 bench: .venv-bench/.bench  ## measure dljourney beside its peers (ONLY=sgd for one topic)
-	.venv-bench/bin/python -m benchmarks.run $(ONLY)
+	ONLY=$(ONLY) .venv-bench/bin/python -m benchmarks.run
 
 .venv/.course: $(SOURCES)
 	@echo 'Setting up .venv: a few minutes the first time, most of it downloading torch'
@@ -66,7 +66,8 @@ bench: .venv-bench/.bench  ## measure dljourney beside its peers (ONLY=sgd for o
 .venv-bench/.bench: $(SOURCES) benchmarks/requirements.txt
 	@echo 'Setting up .venv-bench with the peers: a few minutes the first time'
 	@test -x .venv-bench/bin/python || $(call VENV,.venv-bench)
-	@$(call INSTALL,.venv-bench) -e '.[course]' -r benchmarks/requirements.txt
+	@grep -vE '^(fastcore|nbdev|execnb|ghapi)=' constraints.txt > .venv-bench/constraints.txt  # fastai needs newer ones
+	@$(subst -c constraints.txt,-c .venv-bench/constraints.txt,$(call INSTALL,.venv-bench)) -e '.[course]' -r benchmarks/requirements.txt
 	@touch $@
 
 clean:  ## remove what make made (never the course folder)

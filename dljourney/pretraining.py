@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['FACES', 'UNSEEN_FACE', 'HELD_OUT', 'SIZE', 'INK', 'codepoints', 'render', 'Drawings', 'drawings', 'look', 'is_digit',
            'script_held_out', 'inventory', 'distance', 'skeleton', 'Bank', 'make_bank', 'source_bank', 'held_out_bank',
-           'warp', 'pictures', 'Glyphs', 'Network', 'ClippedAdamW', 'optimiser', 'schedule', 'pretrain', 'embed',
-           'printed', 'few_shot_task', 'one_shot', 'one_shot_seed', 'Warped', 'a_little', 'learn_digits', 'digits_32',
-           'examples', 'digits_seed', 'probe_seed', 'error_ratio', 'evaluate', 'ship', 'main']
+           'warp', 'pictures', 'Glyphs', 'Network', 'ClippedAdamW', 'optimiser', 'schedule', 'pretrain', 'printed',
+           'few_shot_task', 'one_shot', 'one_shot_seed', 'Warped', 'a_little', 'learn_digits', 'digits_32', 'examples',
+           'digits_seed', 'probe_seed', 'error_ratio', 'evaluate', 'ship', 'main']
 
-# %% ../nbs/09_pretraining.ipynb #ba8184e2
+# %% ../nbs/09_pretraining.ipynb #5191f77d
 import argparse
 import functools
 import hashlib
@@ -35,8 +35,8 @@ from torch.nn import functional as F
 from .kit import glyphnet
 from .kit.data import digits
 from .kit.files import write_atomically
-from .kit.images import Preprocess
 from .sgd import AdamW, train
+from .transfer import features, predict
 
 # %% ../nbs/09_pretraining.ipynb #0b862bb8
 FACES = (
@@ -497,18 +497,6 @@ def _end_epoch(training: Any, row: dict, seconds: float, done: float, checkpoint
         with open(checkpoint.with_name("log.txt"), "a", encoding="utf-8") as log: print(line, file=log)
     if say is not None: say(line)
 
-# %% ../nbs/09_pretraining.ipynb #9242b72e
-@torch.inference_mode()
-def embed(
-    model: nn.Module,  # a timm model; its head is not used
-    x: Tensor,  # pictures, (N, 1 or 3, H, W) float32 in [0, 1], of any size
-) -> Tensor:  # (N, n_features)
-    "What a frozen network makes of pictures: the numbers that its head would see."
-    model.eval()
-    prepare = Preprocess.of(model)
-    parts = [prepare(part) for part in x.split(256)]
-    return torch.cat([model.forward_head(model.forward_features(p), pre_logits=True) for p in parts])  # type: ignore[operator]
-
 # %% ../nbs/09_pretraining.ipynb #a6693ee6
 def printed(
     bank: Bank,
@@ -536,7 +524,7 @@ def few_shot_task(
     asked = torch.cat([rows[torch.randint(len(rows), (n_queries,), generator=generator)] for rows in others])
     return shown, asked, torch.arange(n_way).repeat_interleave(n_queries)
 
-# %% ../nbs/09_pretraining.ipynb #83e1eee0
+# %% ../nbs/09_pretraining.ipynb #d13d9267
 def one_shot(
     model: nn.Module,  # a timm model, as it is: nothing is trained here
     bank: Bank,  # characters it has never seen
@@ -551,7 +539,7 @@ def one_shot(
     examples = printed(bank, shown)
     if full: queries = pictures(bank.outline[asked], bank.spine[asked], generator)
     else: queries = warp(printed(bank, asked, SIZE), generator)[0]
-    a, b = (F.normalize(embed(model, x), dim=1) for x in (queries, examples))
+    a, b = (F.normalize(features(model, x), dim=1) for x in (queries, examples))
     return float(((a @ b.T).argmax(1) == answers).float().mean())  # the nearest by angle
 
 # %% ../nbs/09_pretraining.ipynb #13f82827
@@ -660,7 +648,7 @@ def digits_seed(
         rows.append({**trial, "accuracy": round(float(right.float().mean()), 4)})
     return rows
 
-# %% ../nbs/09_pretraining.ipynb #63df169a
+# %% ../nbs/09_pretraining.ipynb #694ee480
 def probe_seed(
     seed: int,  # draws the examples and the warps
     trials: Iterable[dict] = (),  # for each run: per_class, copies (warped, of each example), c (how free the head is)
@@ -671,12 +659,12 @@ def probe_seed(
 
     (x, y), (test_x, test_y) = digits_32(split)
     model = timm.create_model("glyphnet", pretrained=True, in_chans=1)
-    seen, rows = embed(model, test_x), []
+    seen, rows = features(model, test_x), []
     for trial in trials:
         chosen = examples(y, trial["per_class"], seed)
         generator = torch.Generator().manual_seed(seed)
         copies = [x[chosen], *(a_little(x[chosen], generator) for _ in range(trial["copies"]))]
-        f = embed(model, torch.cat(copies))
+        f = features(model, torch.cat(copies))
         mean, std = f.mean(0), f.std(0) + 1e-3
         head = LogisticRegression(C=trial["c"], max_iter=500).fit(((f - mean) / std).numpy(), y[chosen].repeat(len(copies)).numpy())
         right = head.predict(((seen - mean) / std).numpy()) == test_y.numpy()
@@ -696,7 +684,7 @@ def error_ratio(
     low, high = (a[again].mean(1) / b[again].mean(1)).quantile(torch.tensor([0.025, 0.975])).tolist()
     return float(a.mean() / b.mean()), low, high
 
-# %% ../nbs/09_pretraining.ipynb #62c1497b
+# %% ../nbs/09_pretraining.ipynb #b8d3ab18
 def evaluate(
     model: nn.Module,  # a glyphnet with its original head, as timm makes it
     bank: Bank,  # the source task, the unseen face included
@@ -704,13 +692,12 @@ def evaluate(
 ) -> dict[str, float]:  # shares of right answers, in [0, 1]
     "How well a network knows its own task, and how well its features serve scripts that it has never seen."
     unseen = bank.faces == FACES.index(UNSEEN_FACE)
-    prepare, results = Preprocess.of(model), {}
+    results = {}
     for name, rows in (("new pictures", ~unseen), ("unseen face", unseen)):
         few = rows.nonzero()[:, 0]
         few = few[torch.randperm(len(few), generator=torch.Generator().manual_seed(0))[:2000]]
         x = pictures(bank.outline[few], bank.spine[few], torch.Generator().manual_seed(1))
-        with torch.inference_mode(): answers = torch.cat([model.eval()(prepare(part)).argmax(1) for part in x.split(256)])
-        results[name] = round(float((answers == bank.labels[few]).float().mean()), 4)
+        results[name] = round(float((predict(model, x).argmax(1) == bank.labels[few]).float().mean()), 4)
     for script in HELD_OUT:
         judge = held_out_bank(script)
         shares = [one_shot(model, judge, seed) for seed in range(n_draws)]

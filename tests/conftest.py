@@ -1,6 +1,8 @@
 "What every test stands on: one thread, no progress written, reproducible examples, notebooks run once."
 import os
+import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 # Before torch is imported: two threads on two shared cores are slower than one, and a rerun must be bit-identical.
@@ -25,15 +27,64 @@ def notebook_paths():
     return sorted(paths, key=lambda p: (len(p.relative_to(root / "nbs").parts), str(p)))
 
 
+no_network = """
+import socket
+def refuse(self, address, *rest):
+    host = address[0] if isinstance(address, tuple) else address
+    if self.family != getattr(socket, "AF_UNIX", None) and host not in ("127.0.0.1", "::1", "localhost"):
+        raise OSError(f"the network is blocked in this test: {host}")
+    return connect(self, address, *rest)
+connect, socket.socket.connect = socket.socket.connect, refuse
+lookup = socket.getaddrinfo
+def look_up(host, *rest, **more):
+    if host not in (None, "", "127.0.0.1", "::1", "localhost", socket.gethostname()):
+        raise socket.gaierror(f"the network is blocked in this test: {host}")
+    return lookup(host, *rest, **more)
+socket.getaddrinfo = look_up
+"""
+
+
 @pytest.fixture(scope="session")
-def executions():
-    "Each notebook executed once in a real kernel: a function from its path to its `Execution`. Two run at a time."
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    source = tmp_path_factory.mktemp("source") / "dljourney"
+    # build from what git would hand out, so that a file missing from the commit is missing here too
+    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, capture_output=True, text=True)
+    for name in files.stdout.splitlines():
+        if (root / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((root / name).read_bytes())
+    # the wheel is built from the sdist, so that both are complete
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def site(wheel, tmp_path_factory):
+    "The wheel unpacked in a folder of its own, far from the repository, with the network blocked for who uses it."
+    folder = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(wheel) as z:
+        z.extractall(folder)
+    (folder / "sitecustomize.py").write_text(no_network)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def executions(site):
+    """Each notebook executed once in a real kernel: a function from its path to its `Execution`. Two run at a time.
+
+    The kernels import the package from the unpacked wheel and cannot reach the network, so one execution shows that the
+    notebooks run, that the wheel is complete, and that nothing needs to be fetched.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
     from dljourney.kit.notebooks import run_notebook
 
+    env = {"PYTHONPATH": str(site)}
     with ThreadPoolExecutor(2) as pool:
-        futures = {p: pool.submit(run_notebook, p) for p in notebook_paths()}
+        futures = {p: pool.submit(run_notebook, p, env=env) for p in notebook_paths()}
         yield lambda path: futures[path].result()
         for future in futures.values():
             future.cancel()

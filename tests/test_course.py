@@ -223,3 +223,50 @@ def test_jupyterlab_opens_with_its_token_on_this_machine_only(tmp_path):
     finally:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+
+
+def test_progress_and_fresh_run_tell_what_is_solved(tmp_path, capsys, monkeypatch):
+    "A learner's chapter: one answer right, one wrong, one open; the map and `dljourney run --folder` agree."
+    from dljourney.kit.course_map import course_map
+    from dljourney.kit.progress import record
+
+    source = tmp_path / "source"
+    write_code(
+        source, "02_samuel", "from dljourney.exercises.samuel import check, quiz", "check.keep_better(max)",
+        "check.slope(lambda p, w, n: (p(w + n) - p(w)) / n)", "quiz.flat('c')", "quiz.automatic(...)",
+    )
+    mine = tmp_path / "mine"
+    course.lay_course(mine, source=source)
+    assert course.main(["progress", str(mine)]) == 0
+    assert "0 of 4 solved" in capsys.readouterr().out
+    monkeypatch.delenv("DLJOURNEY_NO_PROGRESS")
+    for name in ("slope", "flat"):
+        record("samuel", name, "correct", mine)
+    record("samuel", "keep_better", "incorrect", mine)
+    there = course_map(mine)
+    assert there.stops[0].solved == 2 and there.next is there.stops[0]
+    assert "2 of 4 solved" in there._repr_html_() and 'href="02_samuel.ipynb"' in there._repr_html_()
+    assert course.main(["run", "--folder", str(mine)]) == 0
+    out = capsys.readouterr().out
+    assert "2 of 4 right in a fresh process" in out and "right: slope, flat" in out and "not yet: keep_better" in out
+
+
+def test_progress_outside_a_course_folder_says_so(tmp_path, capsys):
+    assert course.main(["progress", str(tmp_path)]) == 2
+    assert "is not in a folder that `dljourney course` made" in capsys.readouterr().err
+
+
+def test_pages_carry_the_pictures_alternative_texts(capsys):
+    import base64
+
+    from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+    picture = base64.b64encode(b"\x89PNG" * 30).decode()
+    cell = new_code_cell("1")
+    for alt in ({"image/png": {"alt": 'a "cat" & a <dog>'}}, {}):
+        data = {"image/png": picture if alt else picture[::-1]}
+        cell.outputs.append(new_output("display_data", data=data, metadata=alt))
+    page = course.notebook_html(new_notebook(cells=[cell]), "A title")
+    assert 'alt="a &quot;cat&quot; &amp; a &lt;dog&gt;"' in page and picture in page
+    assert page.count("No description has been provided") == 1
+    assert capsys.readouterr().err == ""

@@ -130,6 +130,13 @@ def test_notebook_is_clean(path):
         source = "".join(cell["source"])
         assert not re.search(r"^\s*from \S+ import \*", source, re.M), f"cell {i}: star import"
         assert len(source.splitlines()) <= 60, f"cell {i}: {len(source.splitlines())} lines"
+        assert len(re.findall(r"^#\| exporti?\b", source, re.M)) < 2, f"cell {i} is exported twice"
         for out in cell["outputs"]:
             assert out["output_type"] != "error", f"cell {i}: a stored traceback"
             assert "application/vnd.jupyter.widget-view+json" not in out.get("data", {}), f"cell {i}: widget state"
+
+
+@pytest.mark.parametrize("command", [["ruff", "check", "."], ["mypy"]], ids=lambda c: c[0])
+def test_the_code_is_clean_and_typed(command):
+    done = subprocess.run([sys.executable, "-m", *command], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

@@ -5,7 +5,7 @@ import sys
 import pytest
 from conftest import notebook_paths, root
 
-from dljourney.kit.notebooks import settled
+from dljourney.kit.notebooks import run_notebook, settled
 
 pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(900)]
 each_notebook = pytest.mark.parametrize("path", notebook_paths(), ids=lambda p: str(p.relative_to(root / "nbs")))
@@ -22,16 +22,17 @@ def test_runs_quietly(path, executions):
     assert executions(path).noise == []
 
 
-def text_outputs(notebook):
-    "What the cells print and return as text, place by place."
-    outputs = {}
-    for i, cell in enumerate(notebook.cells):
-        for out in cell.get("outputs", []):
-            if out.output_type == "stream":
-                outputs[i] = outputs.get(i, "") + out.text
-            elif "text/plain" in out.get("data", {}):
-                outputs[i] = outputs.get(i, "") + out.data["text/plain"]
-    return outputs
+def test_kernels_use_the_wheel_without_a_network(site, tmp_path):
+    "What the other tests here rely on."
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    sources = ["import dljourney.kit.files as f; print(f.__file__, f.notebooks_folder())",
+               "import urllib.request; urllib.request.urlopen('http://example.com', timeout=5)"]
+    nbformat.write(new_notebook(cells=[new_code_cell(s) for s in sources]), tmp_path / "a.ipynb")
+    result = run_notebook(tmp_path / "a.ipynb", env={"PYTHONPATH": str(site)})
+    assert result.notebook.cells[0].outputs[0].text.count(str(site)) == 2
+    assert result.failed_cell == 1 and "the network is blocked in this test" in result.error
 
 
 @each_notebook

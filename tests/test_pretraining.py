@@ -225,15 +225,6 @@ def test_the_command_wants_a_length(capsys):
     assert "--minutes" in capsys.readouterr().err
 
 
-def test_features_do_not_care_for_batch_size_or_channels():
-    model = timm.create_model("glyphnet", pretrained=True, in_chans=1)
-    x = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    f = pre.embed(model, x)
-    assert f.shape == (5, 256)
-    torch.testing.assert_close(pre.embed(model, x[2:3]), f[2:3], atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(pre.embed(model, x.expand(-1, 3, -1, -1)), f, atol=1e-4, rtol=1e-4)
-
-
 def test_held_out_scripts_share_no_character_and_no_look_with_the_source():
     for script in pre.HELD_OUT:
         bank = pre.held_out_bank(script)

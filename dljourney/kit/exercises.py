@@ -6,7 +6,7 @@
 __all__ = ['OUTCOMES', 'Result', 'require', 'spell', 'same', 'call_text', 'Exercise', 'exercise', 'agrees', 'run_check',
            'Question', 'choice', 'number', 'order', 'short', 'ask', 'Action', 'Verb', 'items', 'verbs']
 
-# %% ../../nbs/kit/exercises.ipynb #6a92a94a
+# %% ../../nbs/kit/exercises.ipynb #be62d097
 import contextvars
 import copy
 import ctypes
@@ -25,12 +25,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
+
+from .progress import is_recording, read, record
 
 # %% ../../nbs/kit/exercises.ipynb #8ad10834
 OUTCOMES = {
@@ -279,7 +281,7 @@ def _is_this_mistake(arrived: Any, value: Any, tol: float) -> bool:
     except Exception: return False
     return value is not None and arrived is not None and _difference(arrived, value, tol) is None
 
-# %% ../../nbs/kit/exercises.ipynb #c145e88d
+# %% ../../nbs/kit/exercises.ipynb #38bca98f
 class _Stop(SystemExit):
     "Thrown into an answer that ran too long. A thread ends quietly on SystemExit."
 
@@ -295,7 +297,8 @@ class _FirstStop(_Stop):
 
 
 def _stop_again(frame, event, arg):
-    raise _Stop
+    if event != "exception": raise _Stop  # that event belongs to the throw that was just swallowed
+    return _stop_again
 
 
 def _throw(thread: threading.Thread, patience: float = 3.0) -> bool:
@@ -304,10 +307,10 @@ def _throw(thread: threading.Thread, patience: float = 3.0) -> bool:
     while thread.is_alive() and time.monotonic() < deadline:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_FirstStop))
-        thread.join(0.02)
+        time.sleep(0.02)
     return not thread.is_alive()
 
-# %% ../../nbs/kit/exercises.ipynb #bae0b20f
+# %% ../../nbs/kit/exercises.ipynb #9fc461e6
 class _Ran(NamedTuple):
     "How a piece of work ended."
     error: BaseException | None = None
@@ -319,6 +322,7 @@ class _Ran(NamedTuple):
 def _run(work: Callable[[], None], seconds: float) -> _Ran:
     "Run `work` in a thread for at most `seconds`."
     box: list[BaseException | None] = []
+    ended = threading.Event()  # a join that is interrupted forgets, before Python 3.13, that the thread lives
     threads = _torch_threads()
 
     def target():
@@ -328,11 +332,12 @@ def _run(work: Callable[[], None], seconds: float) -> _Ran:
             box.append(None)
         except _Stop: pass
         except BaseException as error: box.append(error)
+        finally: ended.set()
 
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(target,), daemon=True)
     thread.start()
-    try: _wait(thread, seconds)
+    try: _wait(thread, ended, seconds)
     except BaseException:
         _throw(thread)
         raise
@@ -340,14 +345,13 @@ def _run(work: Callable[[], None], seconds: float) -> _Ran:
     frames = _frames_of(sys._current_frames().get(thread.ident or 0))
     return _Ran(late=True, ended=_throw(thread), frames=frames)
 
-# %% ../../nbs/kit/exercises.ipynb #54b1ad21
-def _wait(thread: threading.Thread, seconds: float) -> None:
-    "Join in short slices: on Windows a long join cannot be interrupted."
+# %% ../../nbs/kit/exercises.ipynb #0c39a65d
+def _wait(thread: threading.Thread, ended: threading.Event, seconds: float) -> None:
+    "Wait in short slices: on Windows a long wait cannot be interrupted."
     start = time.monotonic()
-    while thread.is_alive():
+    while not ended.wait(min(0.1, seconds)):
         waited = time.monotonic() - start
         if waited > seconds and (waited > 6 * seconds or not _imports(thread)): break
-        thread.join(min(0.1, seconds))
 
 
 def _imports(thread: threading.Thread) -> bool:
@@ -565,7 +569,7 @@ def agrees(
 
     return check
 
-# %% ../../nbs/kit/exercises.ipynb #2cc778ab
+# %% ../../nbs/kit/exercises.ipynb #b234d055
 def run_check(
     item: Exercise,  # what is checked
     answer: Any = ...,  # the learner's function or value
@@ -580,7 +584,7 @@ def run_check(
         return result("not attempted", item.task, after=f"Need a push? `hint.{item.name}()`")
     problem = _unfit(item, answer)
     if problem: return result("unchecked", problem)
-    try: answer = copy.deepcopy(answer)
+    try: answer = answer.detach().clone() if _is_tensor(answer) else copy.deepcopy(answer)
     except Exception as error:
         return result("unchecked", f"Your answer cannot be copied ({error}), so it was left alone.")
     is_plain = inspect.isroutine(answer) or isinstance(answer, partial)
@@ -797,7 +801,7 @@ def items(
     "The exercises or questions behind a verb."
     return {name: getattr(verb, name).item for name in dir(verb)}
 
-# %% ../../nbs/kit/exercises.ipynb #065226c1
+# %% ../../nbs/kit/exercises.ipynb #018f5d3e
 def verbs(
     chapter: str,  # the chapter's name
     exercises: Sequence[Exercise],  # in the order of the chapter
@@ -813,7 +817,8 @@ def verbs(
 
     def remember(result):
         if result.outcome in OUTCOMES and done.get(result.name) != "correct": done[result.name] = result.outcome
-        return result
+        note = record(chapter, result.name, result.outcome)
+        return replace(result, after=f"{result.after}\n\n{note}".strip()) if note else result
 
     def check_(item, answer=...): return remember(run_check(item, answer, seconds, chapter))
     def quiz_(item, answer=...): return remember(ask(item, answer, chapter))
@@ -825,18 +830,26 @@ def verbs(
 
     def verb(word, call, found):
         actions = {i.name: Action(partial(call, i), i, partial(look, i)) for i in found}
-        return Verb(word, chapter, actions, partial(_listed, word, chapter, found, done))
+        return Verb(word, chapter, actions, lambda: _listed(word, chapter, found, _with_recorded(chapter, done)))
 
     return (verb("check", check_, exercises), verb("hint", hint_, exercises),
             verb("solution", solution_, everything), verb("quiz", quiz_, questions))
 
-# %% ../../nbs/kit/exercises.ipynb #a8dd47cc
+# %% ../../nbs/kit/exercises.ipynb #05ef849a
 def _look(item: Exercise | Question, chapter: str) -> Result:
     "What an item asks for."
     if isinstance(item, Question): return ask(item, ..., chapter)
     name = item.name
     after = f"Check yours: `check.{name}({name})` · `hint.{name}()` · `solution.{name}()`"
     return Result(name, "exercise", item.task, after=after, chapter=chapter)
+
+
+def _with_recorded(chapter: str, done: dict[str, str]) -> dict[str, str]:
+    "What was done in this kernel and what the progress file knows; what was correct once stays correct."
+    if not is_recording(): return done
+    recorded = read()
+    entries = recorded.chapters.get(chapter, {})
+    return {**{n: e.outcome for n, e in entries.items()}, **done, **dict.fromkeys(recorded.solved(chapter), "correct")}
 
 
 def _listed(word: str, chapter: str, found: Sequence[Exercise | Question], done: dict[str, str]) -> Result:

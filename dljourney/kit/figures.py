@@ -672,7 +672,7 @@ def _diagram(boxes: list[_Box], arrows: list[_Arrow], width: int, height: int, a
     "A diagram from its plan."
     return Diagram(_svg(boxes, arrows, width, height, alt), alt, width, height, (tuple(boxes), tuple(arrows)))
 
-# %% ../../nbs/kit/figures.ipynb #8e5bcae2
+# %% ../../nbs/kit/figures.ipynb #9a804b9c
 def program_diagram(
     inputs: str = "inputs",
     program: str = "program",
@@ -683,9 +683,9 @@ def program_diagram(
     "A traditional program: inputs go in, results come out."
     boxes = [_Box(30, 40, 170, 70, inputs), _Box(280, 25, 200, 100, program, "compute"), _Box(560, 40, 170, 70, results)]
     arrows = [_Arrow(((200, 75), (278, 75))), _Arrow(((480, 75), (558, 75)))]
-    return _diagram(boxes, arrows, 760, 150, alt or f"{inputs} go into a {program}; {results} come out.")
+    return _diagram(boxes, arrows, 760, 150, alt or f"{inputs} go into the {program}; {results} come out.")
 
-# %% ../../nbs/kit/figures.ipynb #7988933e
+# %% ../../nbs/kit/figures.ipynb #5a40cf8e
 def weights_diagram(
     inputs: str = "inputs",
     weights: str = "weights",
@@ -698,9 +698,9 @@ def weights_diagram(
     boxes = [_Box(30, 30, 170, 70, inputs), _Box(30, 130, 170, 70, weights, "weights"),
              _Box(280, 30, 200, 170, model, "compute"), _Box(560, 80, 170, 70, results)]
     arrows = [_Arrow(((200, 65), (278, 65))), _Arrow(((200, 165), (278, 165))), _Arrow(((480, 115), (558, 115)))]
-    return _diagram(boxes, arrows, 760, 230, alt or f"{inputs} and {weights} go into a {model}; {results} come out.")
+    return _diagram(boxes, arrows, 760, 230, alt or f"{inputs} and {weights} go into the {model}; {results} come out.")
 
-# %% ../../nbs/kit/figures.ipynb #1ed61b34
+# %% ../../nbs/kit/figures.ipynb #797814b8
 def training_diagram(
     inputs: str = "inputs",
     weights: str = "weights",
@@ -718,10 +718,10 @@ def training_diagram(
     arrows = [_Arrow(((190, 65), (258, 65))), _Arrow(((190, 165), (258, 165))), _Arrow(((440, 115), (508, 115))),
               _Arrow(((660, 115), (728, 115))), _Arrow(((815, 150), (815, 255), (110, 255), (110, 202)), update)]
     return _diagram(boxes, arrows, 930, 290, alt or (
-        f"{inputs} and {weights} go into a {model}; {results} come out and their {performance} is measured; "
+        f"{inputs} and {weights} go into the {model}; {results} come out and their {performance} is measured; "
         f"from the {performance} an arrow, {update}, goes back to the {weights}."))
 
-# %% ../../nbs/kit/figures.ipynb #9556a243
+# %% ../../nbs/kit/figures.ipynb #7af386f2
 def trained_diagram(
     inputs: str = "inputs",
     model: str = "trained model",
@@ -736,7 +736,7 @@ def trained_diagram(
              _Box(560, 55, 170, 70, results)]
     arrows = [_Arrow(((200, 90), (278, 90))), _Arrow(((480, 90), (558, 90)))]
     return _diagram(boxes, arrows, 760, 180, alt or (
-        f"{inputs} go into a {model}, which has its {weights} inside; {results} come out."))
+        f"{inputs} go into the {model}, which has its {weights} inside; {results} come out."))
 
 # %% ../../nbs/kit/figures.ipynb #8b3fa0ad
 def sgd_diagram(

@@ -148,7 +148,7 @@ def _build_layer(data: Any, types: dict[str, type[nn.Module]]) -> nn.Module:
             raise ModelFileError(f"a layer ({data['layer'][:40]}) has an absurd option")
     return types[data["layer"]](**options)
 
-# %% ../../nbs/kit/modelfile.ipynb #1ae1e8cd
+# %% ../../nbs/kit/modelfile.ipynb #1157f774
 _OPTIONS = ("act_layer", "channels", "drop_path_rate", "drop_rate", "global_pool", "img_size", "norm_layer", "stem_width")
 
 
@@ -156,10 +156,8 @@ def _timm() -> Any:
     "timm, with the course's own model registered."
     import timm
 
-    try:
-        from dljourney.kit import glyphnet  # type: ignore[attr-defined]  # noqa: F401
-    except ImportError:
-        pass
+    from dljourney.kit import glyphnet  # noqa: F401
+
     return timm
 
 

@@ -1,0 +1,123 @@
+"Pretrained weights from a hub that serves, fails, lies or is not there."
+
+import hashlib
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import safetensors.torch
+import timm
+
+from dljourney.transfer import pretrained
+
+weights = safetensors.torch.save({k: v.contiguous() for k, v in timm.create_model("test_resnet").state_dict().items()})
+
+
+class Hub(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    modes: list = []  # one for each request for the file's bytes; the last one stays
+
+    def log_message(self, *args):
+        pass
+
+    def reply(self, body):
+        mode = Hub.modes[0]
+        if self.command == "GET" and len(Hub.modes) > 1:
+            Hub.modes.pop(0)
+        if mode in (404, 500):
+            self.send_response(mode)
+            if mode == 404:
+                self.send_header("X-Error-Code", "EntryNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.send_header("ETag", f'"{hashlib.sha256(weights).hexdigest()}"')
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("Content-Length", str(len(weights)))
+        self.end_headers()
+        if not body:
+            return
+        if mode == "stall":
+            self.wfile.write(weights[:1000])
+            self.wfile.flush()
+            time.sleep(8)
+            self.close_connection = True
+        elif mode == "truncate":
+            self.wfile.write(weights[: len(weights) // 2])
+            self.close_connection = True
+        else:
+            self.wfile.write(weights if mode == "serve" else weights[:-9] + b"corrupted")
+
+    def do_HEAD(self):
+        self.reply(False)
+
+    def do_GET(self):
+        self.reply(True)
+
+
+@pytest.fixture(scope="module")
+def hub():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture
+def tried(tmp_path, monkeypatch):
+    "Ask for weights, with a cache of our own; gives the kind of the answer, its text, and the seconds it took."
+    from huggingface_hub import constants
+
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+
+    def ask(endpoint):
+        monkeypatch.setenv("HF_ENDPOINT", endpoint)
+        begin = time.monotonic()
+        try:
+            kind, text = type(pretrained("test_resnet", 3)).__name__, ""
+        except Exception as e:
+            kind, text = type(e).__name__, str(e)
+        return kind, text, time.monotonic() - begin
+
+    return ask
+
+
+@pytest.mark.parametrize("mode", [404, 500, "truncate", "corrupt"])
+def test_a_failing_hub_gets_a_clear_message_and_a_retry_succeeds(hub, tried, mode):
+    Hub.modes = [mode]
+    first = tried(hub)
+    assert first[0] == "HubError" and "test_resnet" in first[1]
+    assert "try again" in first[1].lower() or "pretrained('glyphnet')" in first[1]
+    Hub.modes = ["serve"]
+    assert [tried(hub)[0] for _ in range(2)] == ["ResNet", "ResNet"]
+
+
+def test_what_was_fetched_once_needs_no_hub(hub, tried, tmp_path):
+    Hub.modes = ["serve"]
+    assert tried(hub)[0] == "ResNet"
+    Hub.modes = [500]
+    assert tried("http://127.0.0.1:1")[0] == "ResNet"
+    blob = next(tmp_path.rglob("blobs/*"))
+    blob.write_bytes(blob.read_bytes()[:-9] + b"corrupted")  # the disk's fault
+    Hub.modes = ["serve"]
+    kind, text, _ = tried(hub)
+    assert kind == "HubError" and "damaged" in text and tried(hub)[0] == "ResNet"
+
+
+def test_a_hub_that_is_not_there_is_told_within_seconds(tried):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    for endpoint in (f"http://127.0.0.1:{port}", "https://no-such-host.invalid"):
+        kind, text, seconds = tried(endpoint)
+        assert kind == "HubError" and "cannot be reached" in text and "pretrained('glyphnet')" in text
+        assert seconds < 6

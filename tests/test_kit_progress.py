@@ -1,0 +1,265 @@
+"Progress survives kills, two writers at once, old versions and damage, and is written nowhere else."
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dljourney.kit import progress
+from dljourney.kit.exercises import choice, exercise, verbs
+from dljourney.kit.progress import Entry, Progress, course_folder, outcomes_in, read, record, summary_table
+
+names = st.text(st.characters(codec="utf-8"), max_size=8)
+outcomes = st.sampled_from(["correct", "incorrect", "error"])
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("IN_TEST", raising=False)
+    monkeypatch.delenv("DLJOURNEY_NO_PROGRESS", raising=False)
+    return mark(tmp_path / "course")
+
+
+def mark(folder):
+    (folder / ".dljourney").mkdir(parents=True)
+    (folder / ".dljourney" / "course.json").write_text("{}")
+    return folder
+
+
+def file_in(folder):
+    return folder / ".dljourney" / "progress.json"
+
+
+def contents(folder):
+    return {p.name for p in (folder / ".dljourney").iterdir()} - {"course.json", "progress.lock"}
+
+
+# ---- where, and when not
+
+
+def test_nothing_is_written_without_a_course_folder(tmp_path, folder):
+    assert record("sgd", "slope", "correct", tmp_path) == "" and read(tmp_path) == Progress()
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_below_the_course_belongs_to_it(folder, monkeypatch):
+    (folder / "photos").mkdir()
+    monkeypatch.chdir(folder / "photos")
+    assert course_folder() == folder.resolve()
+    record("sgd", "slope", "correct")
+    assert read().solved("sgd") == {"slope"}
+
+
+@pytest.mark.parametrize("variable", ["IN_TEST", "DLJOURNEY_NO_PROGRESS"])
+def test_nothing_is_written_while_tests_run(folder, variable, monkeypatch):
+    monkeypatch.setenv(variable, "1")
+    assert record("sgd", "slope", "correct", folder) == "" and contents(folder) == set()
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_does_no_harm(folder, monkeypatch):
+    def full(path, text): raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(progress, "write_atomically", full)
+    assert "No space left" in record("sgd", "slope", "correct", folder)
+
+
+# ---- what is kept
+
+
+def test_what_is_correct_stays_correct_and_tries_are_counted(folder):
+    for outcome in ("incorrect", "error", "not attempted", "unchecked", "question", "correct", "incorrect"):
+        assert record("sgd", "slope", outcome, folder) == ""
+    assert read(folder).chapters == {"sgd": {"slope": Entry("correct", 3)}}
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(names, names, outcomes), max_size=8))
+def test_any_names_come_back(tmp_path_factory, answers):
+    folder = mark(tmp_path_factory.mktemp("any"))
+    clean = {k: os.environ.pop(k) for k in ("IN_TEST", "DLJOURNEY_NO_PROGRESS") if k in os.environ}
+    try:
+        for answer in answers: assert record(*answer, folder) == ""
+    finally: os.environ.update(clean)
+    found = read(folder)
+    assert {(c, n) for c, e in found.chapters.items() for n in e} == {(c, n) for c, n, _ in answers}
+    for c, n, outcome in answers:
+        if outcome == "correct": assert n in found.solved(c)
+    assert not found.note
+
+
+# ---- older, newer and damaged files
+
+
+def test_a_file_of_format_1_is_upgraded(folder):
+    old = {"format": 1, "chapters": {"sgd": {"slope": "correct", "adam_step": "incorrect"}}}
+    file_in(folder).write_text(json.dumps(old))
+    assert read(folder).chapters["sgd"] == {"slope": Entry("correct", 1), "adam_step": Entry("incorrect", 1)}
+    assert record("sgd", "adam_step", "correct", folder) == ""
+    new = json.loads(file_in(folder).read_text())
+    assert new["format"] == progress.FORMAT
+    assert new["chapters"]["sgd"]["adam_step"] == {"outcome": "correct", "tries": 2}
+    assert contents(folder) == {"progress.json"}
+
+
+def test_a_newer_file_is_left_alone(folder):
+    newer = json.dumps({"format": 99, "treasure": 1})
+    file_in(folder).write_text(newer)
+    assert "newer" in record("sgd", "slope", "correct", folder) and "newer" in read(folder).note
+    assert file_in(folder).read_text() == newer
+
+
+def test_a_damaged_file_is_kept_aside_told_and_started_afresh(folder):
+    for n in (1, 2):
+        file_in(folder).write_bytes(b"\x00half a fi")
+        assert "damaged" in read(folder).note
+        assert f"progress.damaged-{n}.json" in record("sgd", "slope", "correct", folder)
+        assert read(folder) == Progress({"sgd": {"slope": Entry("correct", 1)}})
+    assert contents(folder) == {"progress.json", "progress.damaged-1.json", "progress.damaged-2.json"}
+    assert (folder / ".dljourney" / "progress.damaged-1.json").read_bytes() == b"\x00half a fi"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["format", "chapters", "sgd", "slope", "outcome", "tries"]), inner, max_size=4),
+    max_leaves=8)
+
+
+@settings(max_examples=150)
+@given(st.binary(max_size=40) | json_values.map(lambda v: json.dumps(v).encode())
+       | json_values.map(lambda v: json.dumps({"format": 2, "chapters": v}).encode())
+       | json_values.map(lambda v: json.dumps({"format": 1, "chapters": v}).encode()))
+def test_no_content_breaks_the_reader(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "any-progress.json"
+    path.write_bytes(data)
+    chapters, trouble = progress._load(path)
+    assert trouble in ("", "newer", "damaged")
+    assert chapters == {} or not trouble
+    path.write_text(progress._text(chapters))
+    assert progress._load(path) == (chapters, "")
+
+
+def test_every_cut_of_a_file_is_noticed(folder):
+    for name in ("slope", "adam_step"): record("sgd", name, "correct", folder)
+    whole = file_in(folder).read_bytes()
+    for n in range(len(whole) - 1):
+        file_in(folder).write_bytes(whole[:n])
+        assert progress._load(file_in(folder)) == ({}, "damaged"), n
+
+
+# ---- kills and two writers at once
+
+WRITER = """
+import sys
+from dljourney.kit.progress import record
+who, n, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+print("ready", flush=True)
+for i in range(n):
+    note = record(who, f"q{i}", "correct", folder)
+    assert not note, note
+    print(i, flush=True)
+"""
+
+
+def start_writer(who, n, folder):
+    env = {k: v for k, v in os.environ.items() if k not in ("IN_TEST", "DLJOURNEY_NO_PROGRESS")}
+    return subprocess.Popen([sys.executable, "-c", WRITER, who, str(n), str(folder)], env=env,
+                            stdout=subprocess.PIPE, text=True)
+
+
+def test_two_notebooks_at_once_lose_nothing(folder):
+    writers = [start_writer(who, 40, folder) for who in ("ann", "bob")]
+    for writer in writers:
+        writer.communicate()
+        assert writer.returncode == 0
+    found = read(folder)
+    for who in ("ann", "bob"): assert found.solved(who) == {f"q{i}" for i in range(40)}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is POSIX")
+def test_killed_at_any_moment_the_file_is_whole(folder):
+    for round_ in range(6):
+        who = f"round{round_}"
+        writer = start_writer(who, 100_000, folder)
+        assert writer.stdout.readline() == "ready\n"
+        time.sleep(0.02 + 0.013 * round_)
+        writer.send_signal(signal.SIGKILL)
+        told = [int(line) for line in writer.communicate()[0].split("\n")[:-1]]
+        found = read(folder)
+        assert not found.note
+        solved = found.solved(who)
+        assert {f"q{i}" for i in told} <= solved, "something that was recorded is gone"
+        assert len(solved) - len(told) in (0, 1)
+        assert record("after", who, "correct", folder) == "", "the lock of a dead process is free"
+    assert contents(folder) == {"progress.json"}, "what killed writers left is swept away"
+    assert read(folder).solved("after") == {f"round{i}" for i in range(6)}
+
+
+def test_a_lock_that_is_never_freed_does_not_stop_a_learner(folder, monkeypatch):
+    lock = progress._locked
+    monkeypatch.setattr(progress, "_locked", lambda path: lock(path, patience=0.05))
+    with lock(folder / ".dljourney" / "progress.lock") as alone:
+        assert alone
+        assert "another program" in record("sgd", "slope", "correct", folder)
+    assert record("sgd", "slope", "correct", folder) == ""
+
+
+# ---- from check to file, and back
+
+
+def double(x):
+    return 2 * x
+
+
+def small():
+    return verbs(
+        "small",
+        [exercise(double, task="Double it.", cases=[(1,), (3,)], hints=["h"], why="w")],
+        [choice("q", "Which?", "a", {"a": ("This", "yes"), "b": ("That", "no"), "c": ("None", "never")})])
+
+
+def test_checks_and_questions_are_recorded_and_found_by_the_next_kernel(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    check, hint, solution, quiz = small()
+    check.double(...), quiz.q(...), hint.double(), solution.double()
+    assert read() == Progress() and contents(folder) == set()
+    check.double(abs), check.double(double), quiz.q("b")
+    assert read().chapters == {"small": {"double": Entry("correct", 2), "q": Entry("incorrect", 1)}}
+    check, _, _, quiz = small()
+    assert "1 of 1 correct" in repr(check) and "✗ Not yet" in repr(quiz)
+    check.double(abs)
+    assert "1 of 1 correct" in repr(check), "what was correct once stays correct"
+
+
+def test_a_note_about_the_file_stands_below_the_result(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    file_in(folder).write_text("{")
+    result = small()[0].double(double)
+    assert result.outcome == "correct" and "progress.damaged-1.json" in repr(result)
+
+
+def test_the_summary_says_what_is_next():
+    done = Progress({"sgd": {"a": Entry("correct", 1), "b": Entry("error", 2), "gone": Entry("correct", 1)}}, "A note.")
+    lines = summary_table(done, {"sgd": ["a", "b", "c", "d"], "data": ["x"]}).splitlines()
+    assert "1 of 4" in lines[1] and lines[1].endswith("b") and "0 of 1" in lines[2] and lines[3] == "A note."
+    assert "all done" in summary_table(done, {"sgd": ["a"]})
+
+
+def test_outcomes_are_read_from_an_executed_notebook():
+    check, _, _, quiz = small()
+
+    def cell(result): return {"outputs": [{"output_type": "stream"}, {"metadata": result._repr_mimebundle_()[1]}]}
+
+    notebook = {"cells": [{"cell_type": "markdown"}, cell(check.double(abs)), cell(check.double(double)),
+                          cell(quiz.q(...)), cell(small()[1].double())]}
+    assert outcomes_in(notebook) == {("small", "double"): "correct", ("small", "q"): "question"}
+
+
+def test_progress_needs_nothing_heavy():
+    code = "import sys, dljourney.kit.progress; sys.exit(bool({'torch', 'numpy', 'matplotlib'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
