@@ -46,13 +46,11 @@ EXPERIMENTS: dict[str, Experiment] = {
     "leaks": Experiment("dljourney.overfitting:leaks", range(20)),
     "cures": Experiment("dljourney.overfitting:cure_rows", range(10)),
     "epochs": Experiment("dljourney.overfitting:epoch_rows", range(10)),
-<<<<<<< HEAD
     # tuning before what uses it; from_scratch does not depend on the weights that ship
     "scratch_tuning": Experiment("dljourney.transfer:tune_few_examples", range(100, 102), {"methods": SCRATCH}),
     "pretrained_tuning": Experiment("dljourney.transfer:tune_few_examples", range(100, 102), {"methods": PRETRAINED}),
     "from_scratch": Experiment("dljourney.transfer:few_examples", range(5), {"methods": SCRATCH}),
     "from_pretrained": Experiment("dljourney.transfer:few_examples", range(5), {"methods": PRETRAINED}),
-=======
     # chapter 09: digits are tuned within the pool ("valid") and measured on other writers ("test")
     "glyphnet_one_shot": Experiment("dljourney.pretraining:one_shot_seed", range(20), tolerance=0.1),
     "digits_from_random_tuning": Experiment(
@@ -65,7 +63,6 @@ EXPERIMENTS: dict[str, Experiment] = {
         {"trials": [{"per_class": k, "copies": copies, "c": c} for k in (1, 5, 20) for copies in (0, 16)
                     for c in (0.001, 0.01, 0.1, 1.0) if (k, copies, c) != (20, 16, 1.0)], "split": "valid"},
         tolerance=0.1),
->>>>>>> main
 }
 
 
