@@ -92,7 +92,21 @@ def answers_html(
         )
     return "".join(rows)
 
-# %% ../../nbs/demos/upload.ipynb #468f1aea
+# %% ../../nbs/demos/upload.ipynb #3c54e04d
+def _still(found: Sequence[tuple[str, Any, dict[str, float] | str]]) -> bytes:
+    "Pictures and answers as one PNG."
+    from dljourney.kit.figures import show_images, subplots
+
+    if not found:
+        fig, ax = subplots(figsize=(5, 1.2), alt="an upload button and a drawing pad")
+        ax.axis("off")
+        ax.text(0.5, 0.5, "Upload pictures, or draw: the answers appear here.", ha="center", va="center")
+        return fig.to_png()
+    shown = [read_image(p, 96, fit="pad") for _, p, a in found if not isinstance(a, str)]
+    words = [f"{next(iter(a))} {next(iter(a.values())):.0%}" for _, _, a in found if not isinstance(a, str)]
+    return show_images(shown, words, n_cols=4, size=1.6).to_png() if shown else b""
+
+# %% ../../nbs/demos/upload.ipynb #d0db2f70
 class Upload(ipywidgets.VBox):
     "Ask a program about pictures that you upload or draw."
 
@@ -144,16 +158,7 @@ class Upload(ipywidgets.VBox):
 
     def still(self) -> bytes:
         "The demo's current picture as PNG."
-        from dljourney.kit.figures import show_images, subplots
-
-        if not self.found:
-            fig, ax = subplots(figsize=(5, 1.2), alt="an upload button and a drawing pad")
-            ax.axis("off")
-            ax.text(0.5, 0.5, "Upload pictures, or draw: the answers appear here.", ha="center", va="center")
-            return fig.to_png()
-        shown = [read_image(p, 96, fit="pad") for _, p, a in self.found if not isinstance(a, str)]
-        words = [f"{next(iter(a))} {next(iter(a.values())):.0%}" for _, _, a in self.found if not isinstance(a, str)]
-        return show_images(shown, words, n_cols=4, size=1.6).to_png() if shown else b""
+        return _still(self.found)
 
     def __repr__(self) -> str:
         return f"Upload({self.program!r})"
