@@ -52,11 +52,19 @@ EXPERIMENTS: dict[str, Experiment] = {
         {"trials": [{"per_class": k, "start": "random", "steps": steps, "lr": lr}
                     for steps in (150, 300) for k in (1, 5, 20) for lr in (3e-3, 1e-2)], "split": "valid"},
         tolerance=0.3),
-    "digits_probe_tuning": Experiment(
-        "dljourney.pretraining:probe_seed", range(100, 105),
-        {"trials": [{"per_class": k, "copies": copies, "c": c} for k in (1, 5, 20) for copies in (0, 16)
-                    for c in (0.001, 0.01, 0.1, 1.0) if (k, copies, c) != (20, 16, 1.0)], "split": "valid"},
+    "digits_from_glyphnet_tuning": Experiment(
+        "dljourney.pretraining:digits_seed", [100, 101],
+        {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "head_lr": 1e-2}
+                    for k in (1, 5, 20) for steps in (40, 120) for lr in (3e-4, 1e-3)], "split": "valid"},
         tolerance=0.1),
+    "digits_from_random": Experiment(
+        "dljourney.pretraining:digits_seed", range(20),
+        {"trials": [{"per_class": k, "start": "random", "steps": steps, "lr": 3e-3}
+                    for k, steps in ((1, 150), (5, 300), (20, 300))]}, tolerance=0.3),
+    "digits_from_glyphnet": Experiment(
+        "dljourney.pretraining:digits_seed", range(20),
+        {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": 3e-4, "head_lr": 1e-2}
+                    for k, steps in ((1, 40), (5, 40), (20, 120))]}, tolerance=0.1),
 }
 
 

@@ -7,7 +7,7 @@ __all__ = ['FACES', 'UNSEEN_FACE', 'HELD_OUT', 'SIZE', 'INK', 'codepoints', 'ren
            'script_held_out', 'inventory', 'distance', 'skeleton', 'Bank', 'make_bank', 'source_bank', 'held_out_bank',
            'warp', 'pictures', 'Glyphs', 'Network', 'ClippedAdamW', 'optimiser', 'schedule', 'pretrain', 'printed',
            'few_shot_task', 'one_shot', 'one_shot_seed', 'Warped', 'a_little', 'learn_digits', 'digits_32', 'examples',
-           'digits_seed', 'probe_seed', 'error_ratio', 'evaluate', 'ship', 'main']
+           'digits_seed', 'error_ratio', 'evaluate', 'ship', 'main']
 
 # %% ../nbs/09_pretraining.ipynb #5191f77d
 import argparse
@@ -646,29 +646,6 @@ def digits_seed(
         model = learn_digits(x[chosen], y[chosen], seed=seed, **options)
         with torch.inference_mode(): right = torch.cat([model(part).argmax(1) for part in test_x.split(256)]) == test_y
         rows.append({**trial, "accuracy": round(float(right.float().mean()), 4)})
-    return rows
-
-# %% ../nbs/09_pretraining.ipynb #694ee480
-def probe_seed(
-    seed: int,  # draws the examples and the warps
-    trials: Iterable[dict] = (),  # for each run: per_class, copies (warped, of each example), c (how free the head is)
-    split: str = "test",  # "test", or "valid" for tuning
-) -> list[dict]:  # for each trial its settings and the share of the test pictures that were right
-    "The same with the body frozen: logistic regression on its features."
-    from sklearn.linear_model import LogisticRegression
-
-    (x, y), (test_x, test_y) = digits_32(split)
-    model = timm.create_model("glyphnet", pretrained=True, in_chans=1)
-    seen, rows = features(model, test_x), []
-    for trial in trials:
-        chosen = examples(y, trial["per_class"], seed)
-        generator = torch.Generator().manual_seed(seed)
-        copies = [x[chosen], *(a_little(x[chosen], generator) for _ in range(trial["copies"]))]
-        f = features(model, torch.cat(copies))
-        mean, std = f.mean(0), f.std(0) + 1e-3
-        head = LogisticRegression(C=trial["c"], max_iter=500).fit(((f - mean) / std).numpy(), y[chosen].repeat(len(copies)).numpy())
-        right = head.predict(((seen - mean) / std).numpy()) == test_y.numpy()
-        rows.append({**trial, "accuracy": round(float(right.mean()), 4)})
     return rows
 
 # %% ../nbs/09_pretraining.ipynb #2ab6e6ef
