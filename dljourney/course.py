@@ -315,6 +315,42 @@ def _doctor(args: argparse.Namespace) -> int:
     print("All is well." if not troubles else f"{troubles} to look at: see the arrows.")
     return 1 if troubles else 0
 
+# %% ../nbs/course.ipynb #d2465d08
+def _finetune(args: argparse.Namespace) -> int:
+    "`dljourney finetune`"
+    from .commands import finetune_command
+
+    return finetune_command(args)
+
+
+def _predict(args: argparse.Namespace) -> int:
+    "`dljourney predict`"
+    from .commands import predict_command
+
+    return predict_command(args)
+
+
+def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    "The grammar of `finetune` and `predict`."
+    tune = add("finetune", _finetune, "Teach a model your own pictures; write it as a program, with a report.")
+    tune.add_argument("folder", metavar="FOLDER", help="pictures, one subfolder a class")
+    tune.add_argument("--model", default="glyphnet", metavar="NAME", help="any of timm's models (default: glyphnet, offline)")
+    tune.add_argument("--epochs", type=int, default=5, metavar="N", help="with the whole model (default: 5)")
+    tune.add_argument("--frozen-epochs", type=int, default=5, metavar="N", help="before that, the head alone (default: 5)")
+    tune.add_argument("--out", metavar="DIR", help="where the results go (default: FOLDER-program)")
+    tune.add_argument("--labels", metavar="CSV", help="a table with the columns file and label, for a flat folder")
+    tune.add_argument("--size", type=int, help="side of the pictures in pixels (default: the model's own)")
+    tune.add_argument("--valid", type=float, default=0.2, help="share of each class to hold out (default: 0.2)")
+    tune.add_argument("--lr", type=float, default=5e-4, help="learning rate of the body (default: 0.0005)")
+    tune.add_argument("--flip", action=argparse.BooleanOptionalAction, help="mirror pictures (default: not for glyphnet)")
+    tune.add_argument("--seed", type=int, default=0)
+    tune.add_argument("--resume", action="store_true", help="go on after an interruption")
+    tune.add_argument("--quiet", action="store_true", help="no progress bars")
+    use = add("predict", _predict, "Say what is in pictures; the exit status is 1 where one could not be read.")
+    use.add_argument("program", metavar="PROGRAM", help="the program's file, or the folder that holds it")
+    use.add_argument("images", nargs="+", metavar="IMAGE", help="pictures, or folders of them")
+    use.add_argument("--json", action="store_true", help="one JSON array instead of a table")
+
 # %% ../nbs/course.ipynb #8e3e0ff7
 _examples = {
     "course": "dljourney course                     lay the course in ./dljourney-course and open it\n"
@@ -327,6 +363,10 @@ _examples = {
     "progress": "dljourney progress                        what you have solved, what is next (in the course's folder)",
     "list": "dljourney list                            chapters, minutes, what each is about",
     "doctor": "dljourney doctor                          what is installed, what is missing, what to do",
+    "finetune": "dljourney finetune photos                 one subfolder a class; writes photos-program/\n"
+    "dljourney finetune photos --model resnet18 --epochs 8 --out birds",
+    "predict": "dljourney predict photos-program new.jpg   name what is in a picture\n"
+    "dljourney predict birds *.jpg --json      as JSON, for other programs",
 }
 
 
@@ -363,6 +403,7 @@ def _parser() -> argparse.ArgumentParser:
     add("progress", _progress, "Say what is solved.").add_argument("folder", nargs="?", default=".", metavar="FOLDER")
     add("list", _list, "List the chapters.").add_argument("--folder", help="those of this folder")
     add("doctor", _doctor, "Look at this machine and say what is missing.")
+    _add_program_commands(add)
     return parser
 
 # %% ../nbs/course.ipynb #1e570408

@@ -219,7 +219,7 @@ def half_cosine(
     "A short rise, then a long fall to zero along half a cosine."
     return min(1.0, 0.1 + 9 * progress) * (1 + math.cos(math.pi * progress)) / 2
 
-# %% ../nbs/07_transfer.ipynb #83553646
+# %% ../nbs/07_transfer.ipynb #a7893466
 class FineTuning:
     "A fine-tuning run that you iterate: first the head alone, then the whole model. Made by `fine_tune`."
 
@@ -231,6 +231,7 @@ class FineTuning:
     ):
         self._phases, self._n_steps, self.schedule = list(phases), n_steps, schedule
         self.history: list[dict[str, Any]] = []  # one row an epoch, with its "phase"
+        self.step = 0  # steps made, of `len(self)`
         self._index, self._stopped = -1, False
         self.training: Training | None = None  # the run of this phase
         self._rates: list[float] = []
@@ -251,6 +252,7 @@ class FineTuning:
                 for group, rate in zip(training.opt.param_groups, self._rates):
                     group["lr"] = rate * (self.schedule(progress) if self.schedule else 1.0)
                 step = next(training)
+                self.step += 1
                 if step.is_epoch_end:
                     self.history.append({"phase": self.phase, **(step.row or {})})
                 return step
@@ -277,18 +279,20 @@ class FineTuning:
         if self.training is not None: self.training.stop()
         return self
 
-# %% ../nbs/07_transfer.ipynb #e76e61f8
+# %% ../nbs/07_transfer.ipynb #f2747f0e
 class _ResumableFineTuning(FineTuning):
     "A fine-tuning run that can be saved and resumed."
 
     def state_dict(self) -> dict[str, Any]:
         "All that the rest of the run depends on."
         state = self.training.state_dict() if self.training is not None else None
-        return {"index": self._index, "stopped": self._stopped, "history": self.history, "training": state}
+        place = {"index": self._index, "step": self.step, "stopped": self._stopped}
+        return {**place, "history": self.history, "training": state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         "Go on from where `state_dict` was taken; model, data and options are those given to `fine_tune`."
         self.history, self._stopped = [dict(row) for row in state["history"]], state["stopped"]
+        self.step = state["step"]
         if state["index"] >= 0:
             self._enter(state["index"])
             self.training.load_state_dict(state["training"])  # type: ignore[union-attr]

@@ -198,7 +198,8 @@ class Front:
               while (!window.jupyterapp) await new Promise(done => setTimeout(done, 30));
               const app = window.jupyterapp;
               await app.restored;
-              if (dark) await app.commands.execute("apputils:change-theme", { theme: "JupyterLab Dark" });
+              const theme = dark ? "JupyterLab Dark" : "JupyterLab Light";
+              await app.commands.execute("apputils:change-theme", { theme });
               app.shell.collapseLeft();
               const panel = await app.commands.execute("docmanager:open", { path: name });
               await panel.context.ready; await panel.sessionContext.ready;

@@ -18,7 +18,8 @@ floors = {
     "whole_game": 20,
     "demos": 21,
     "exercises": 22,
-    "course": 23,
+    "commands": 23,
+    "course": 24,
 }
 
 

@@ -338,9 +338,9 @@ hostile = {
     "gap": file_with({"a": {**F32, "data_offsets": [4, 8]}}, b"12345678"),
     "cut off": good[:-5],
     "longer": good + b"1",
-    "future format": file_with({"__metadata__": {KEY: json.dumps({"format": 99})}}),
+    "future format": file_with({"__metadata__": {KEY: json.dumps({"card": {"format": 99}, "sha256": ""})}}),
     "card of nonsense": file_with({"__metadata__": {KEY: "]["}}),
-    "card without architecture": file_with({"__metadata__": {KEY: json.dumps({"format": 1})}}),
+    "card without architecture": file_with({"__metadata__": {KEY: json.dumps({"card": {"format": 1}, "sha256": ""})}}),
     "unknown kind": card_with(architecture={"kind": "pickle"}),
     "os.system as a layer": card_with(architecture=layers(("os.system", {"cmd": "true"}))),
     "a loss as a layer": card_with(architecture=layers(("Module", {}))),
@@ -448,6 +448,10 @@ def test_half_precision_is_loaded_as_float32(tmp_path):
     model, _ = read_model(path)
     assert all(p.dtype == torch.float32 for p in model.parameters())
     torch.testing.assert_close(model(torch.rand(2, 1, 8, 8)).shape, torch.Size((2, 3)))
+
+
+def test_the_same_model_gives_the_same_bytes():
+    assert packed(small_net(), good_card) == good
 
 
 def test_describe_and_build_need_no_weights():

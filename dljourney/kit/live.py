@@ -168,13 +168,14 @@ class _Values(_Page):
     def _refresh(self) -> None:
         raise NotImplementedError
 
-# %% ../../nbs/kit/live.ipynb #18fc1ce5
+# %% ../../nbs/kit/live.ipynb #89eac8e2
 class _Drawn(_Values):
     "A picture that follows the values, and errors that can be seen."
 
     panels: Sequence[dict] = []  # from dljourney.kit.marks: plot, readout, image_grid, picture, code
     local = False  # does the browser draw? Then the script has `demo.draw`, the twin of `draw`
     title = ""  # for screen readers; the class name where missing
+    play_label = "Play"  # on the button that lets the work run
 
     size = traitlets.Enum(["small", "normal", "projector"], "normal").tag(sync=True)
     error = traitlets.Unicode("", help="shown in the demo").tag(sync=True)
@@ -199,7 +200,7 @@ class _Drawn(_Values):
     @traitlets.observe("size")
     def _describe(self, _: Any = None) -> None:
         title = self.title or type(self).__name__
-        self._spec = pack(dict(title=title, size=self.size, local=self.local, runs=self._runs(),
+        self._spec = pack(dict(title=title, size=self.size, local=self.local, runs=self._runs(), play=self.play_label,
                                controls=list(self._controls().values()), panels=list(self.panels)))
 
     def _runs(self) -> bool:
@@ -284,7 +285,7 @@ class _Running(_Drawn):
         super()._show()
         self._shown = True
 
-# %% ../../nbs/kit/live.ipynb #2d463313
+# %% ../../nbs/kit/live.ipynb #cf9253db
 class _Player(_Running):
     "The loop behind the play button."
 
@@ -313,18 +314,19 @@ class _Player(_Running):
 
     async def _play(self) -> None:
         "Steps and frames in turn, at the page's pace; stops when no page answers."
-        sent, answered, drawing = self._frame["n"], time.monotonic(), 0.0
-        self._seen = sent
+        answered, seen, drawing = time.monotonic(), self._frame["n"], 0.0
+        self._seen = seen
         try:
             while self.playing:
                 _heed_interrupts()
-                if self._seen >= sent:
+                if self._seen > seen:
+                    answered, seen = time.monotonic(), self._seen
+                if self._frame["n"] <= seen + 1:  # the page draws one frame while the next is made
                     with self._showing_errors():
                         self._advance(self.steps_per_frame or float("inf"), max(0.005, self.budget / 2 - drawing))
                         before = time.perf_counter()
                         self._show()
                         drawing = 0.5 * drawing + 0.5 * (time.perf_counter() - before)
-                    sent, answered = self._frame["n"], time.monotonic()
                     await asyncio.sleep(0)
                 elif time.monotonic() - answered > self.patience:
                     self.playing = False

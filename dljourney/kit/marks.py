@@ -166,7 +166,7 @@ def images(
     return dict(images=x, captions=words, colours=None if colours is None else list(colours),
                 lowest=float(lowest), highest=float(highest))
 
-# %% ../../nbs/kit/marks.ipynb #9d353954
+# %% ../../nbs/kit/marks.ipynb #556e9df1
 def plot(
     name: str,  # the frame's key
     label: str | None = None,  # a heading, also read aloud by screen readers
@@ -184,6 +184,7 @@ def plot(
     grid: bool = True,  # faint lines at the ticks?
     axes: bool = True,  # ticks and their numbers?
     pointer: str | None = None,  # "handle" (drag handles), "click" -> on_click, "draw" -> on_draw
+    new_row: bool = False,  # start a new row of panels?
 ) -> dict:
     "A panel with axes, filled by a list of marks."
     kinds = (None, "handle", "click", "draw")
@@ -191,7 +192,8 @@ def plot(
         raise ValueError(f"pointer: expected one of {kinds}, got {pointer!r}")
     ends = dict(x=None if x is None else list(map(float, x)), y=None if y is None else list(map(float, y)))
     return dict(kind="plot", name=name, label=label, width=width, height=height, **ends, xlabel=xlabel, ylabel=ylabel,
-                xlog=xlog, ylog=ylog, xticks=xticks, yticks=yticks, grid=grid, axes=axes, pointer=pointer)
+                xlog=xlog, ylog=ylog, xticks=xticks, yticks=yticks, grid=grid, axes=axes, pointer=pointer,
+                new_row=new_row)
 
 
 def image_grid(
@@ -202,24 +204,26 @@ def image_grid(
     width: int = 420,  # pixels at most
     smallest: int = 40,  # pixels of a picture at least: narrow pages get fewer columns
     pointer: str | None = None,  # "pick" -> on_pick(panel, index)
+    new_row: bool = False,
 ) -> dict:
     "A panel of small pictures, filled by `images(...)`."
-    return dict(kind="images", name=name, label=label, columns=columns, width=width, smallest=smallest, pointer=pointer)
+    return dict(kind="images", name=name, label=label, columns=columns, width=width, smallest=smallest, pointer=pointer,
+                new_row=new_row)
 
 
-def readout(name: str, label: str | None = None, width: int = 420) -> dict:
+def readout(name: str, label: str | None = None, width: int = 420, new_row: bool = False) -> dict:
     "A panel of figures in words, filled by a dictionary `{name: number or text}`."
-    return dict(kind="readout", name=name, label=label, width=width)
+    return dict(kind="readout", name=name, label=label, width=width, new_row=new_row)
 
 
-def picture(name: str, label: str | None = None, width: int = 420) -> dict:
+def picture(name: str, label: str | None = None, width: int = 420, new_row: bool = False) -> dict:
     "A panel for a matplotlib figure (or PNG bytes, or None while there is none)."
-    return dict(kind="picture", name=name, label=label, width=width)
+    return dict(kind="picture", name=name, label=label, width=width, new_row=new_row)
 
 
-def code(name: str, label: str | None = None, width: int = 640) -> dict:
+def code(name: str, label: str | None = None, width: int = 640, new_row: bool = False) -> dict:
     "A panel of code to read and copy, filled by a string; hidden while the string is empty."
-    return dict(kind="code", name=name, label=label, width=width)
+    return dict(kind="code", name=name, label=label, width=width, new_row=new_row)
 
 # %% ../../nbs/kit/marks.ipynb #bbc8c90c
 def pack(

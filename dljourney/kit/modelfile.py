@@ -221,7 +221,7 @@ def build(
         raise ModelFileError(f"the architecture cannot be built: {type(e).__name__}: {str(e)[:200]}") from None
     raise ModelFileError(f"unknown kind of architecture: {str(architecture['kind'])[:80]!r}")
 
-# %% ../../nbs/kit/modelfile.ipynb #4c05428f
+# %% ../../nbs/kit/modelfile.ipynb #d434fa42
 def _checksum(card: str, tensors: Mapping[str, Tensor]) -> str:
     "SHA-256 of the card and of every tensor with its name, type and shape."
     digest = hashlib.sha256(card.encode("utf-8"))
@@ -238,8 +238,14 @@ def packed(
 ) -> bytes:  # a model file
     "A model file's bytes: weights as safetensors, the card as JSON, one checksum over both."
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
-    text = json.dumps({"format": FORMAT, **card}, ensure_ascii=False, allow_nan=False, sort_keys=True)
-    return safetensors.torch.save(tensors, {KEY: text, "sha256": _checksum(text, tensors)})
+    whole = {"format": FORMAT, **card}
+    text = json.dumps({"card": whole, "sha256": _checksum(_canonical(whole), tensors)}, ensure_ascii=False, sort_keys=True)
+    return safetensors.torch.save(tensors, {KEY: text})  # one entry: safetensors writes several in a random order
+
+
+def _canonical(card: Mapping[str, Any]) -> str:
+    "The card as one and the same text, whoever writes it."
+    return json.dumps(card, ensure_ascii=False, allow_nan=False, sort_keys=True)
 
 
 def write_model(
@@ -250,21 +256,22 @@ def write_model(
     "Write a model file, whole or not at all."
     return write_atomically(path, packed(model, card))
 
-# %% ../../nbs/kit/modelfile.ipynb #76c2fb65
+# %% ../../nbs/kit/modelfile.ipynb #de90c4db
 def read_card(
     path: str | os.PathLike,  # a model file
 ) -> dict[str, Any]:  # its card
     "Read what a model file says about itself; the weights stay on disk."
     metadata, _ = read_head(path)
-    return _card(metadata)
+    return _card(metadata)[0]
 
 
-def _card(metadata: Mapping[str, str]) -> dict[str, Any]:
-    "The card in a file's metadata."
+def _card(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    "The card in a file's metadata, and the checksum."
     if KEY not in metadata:
         raise ModelFileError("weights without a card: expected a file that dljourney.program.save wrote")
     try:
-        card = json.loads(metadata[KEY])
+        whole = json.loads(metadata[KEY])
+        card, checksum = whole["card"], whole["sha256"]
         version = card["format"]
     except (json.JSONDecodeError, RecursionError, TypeError, KeyError):
         raise ModelFileError("the card is damaged") from None
@@ -274,15 +281,15 @@ def _card(metadata: Mapping[str, str]) -> dict[str, Any]:
         )
     if not isinstance(card.get("architecture"), dict) or "kind" not in card["architecture"]:
         raise ModelFileError("the card names no architecture")
-    return card
+    return card, checksum
 
-# %% ../../nbs/kit/modelfile.ipynb #ddf26b18
+# %% ../../nbs/kit/modelfile.ipynb #f586c0d9
 def read_model(
     path: str | os.PathLike,  # a model file
 ) -> tuple[nn.Module, dict[str, Any]]:  # the network with its weights, in eval mode; its card
     "Read a model file: head, then architecture, then numbers; a `ModelFileError` says what is wrong with it."
     metadata, announced = read_head(path)
-    card = _card(metadata)
+    card, checksum = _card(metadata)
     with torch.random.fork_rng(devices=[]):  # building draws random weights; the caller's dice stay as they were
         model = _skeleton(card["architecture"])
         expected = {k: tuple(v.shape) for k, v in model.state_dict().items()}
@@ -291,7 +298,7 @@ def read_model(
             tensors = safetensors.torch.load(Path(path).read_bytes())
         except safetensors.SafetensorError as e:
             raise ModelFileError(f"damaged: {e}") from None
-        if _checksum(metadata[KEY], tensors) != metadata.get("sha256"):
+        if _checksum(_canonical(card), tensors) != checksum:
             raise ModelFileError("the checksum does not fit: the file was damaged or changed after it was written")
         if any(t.is_floating_point() and not t.isfinite().all() for t in tensors.values()):
             raise ModelFileError("some of the weights are not finite numbers")

@@ -75,7 +75,7 @@ _MARKS: dict[str, Callable] = dict(
     handle=lambda ax, m: ax.scatter([m["x"]], [m["y"]], s=160, color=_colour(m["colour"]), edgecolors="white",
                                     linewidths=2, zorder=5))
 
-# %% ../../nbs/kit/stills.ipynb #da3f8d71
+# %% ../../nbs/kit/stills.ipynb #b5796ccc
 def _plot_panel(figure: Any, panel: dict, content: Any) -> None:
     spec = {**panel, **(content if isinstance(content, dict) else dict(marks=content or []))}
     ax = figure.add_subplot()
@@ -84,15 +84,15 @@ def _plot_panel(figure: Any, panel: dict, content: Any) -> None:
     for axis in "xy":
         if spec[axis + "log"]:
             getattr(ax, f"set_{axis}scale")("log")
+            getattr(ax, f"{axis}axis").set_minor_formatter(lambda value, place: "")
         if spec[axis]:
             getattr(ax, f"set_{axis}lim")(*spec[axis])
         if spec[axis + "label"]:
             getattr(ax, f"set_{axis}label")(spec[axis + "label"], fontsize=9, color=_PALETTE["grey"])
         if spec[axis + "ticks"]:
-            places, words = zip(*spec[axis + "ticks"])
-            getattr(ax, f"set_{axis}ticks")(places, words)
+            getattr(ax, f"set_{axis}ticks")(*zip(*spec[axis + "ticks"]))
     ax.set_title(panel["label"] or "", loc="left", fontsize=10, weight="bold")
-    ax.tick_params(labelsize=8, colors=_PALETTE["grey"], length=0)
+    ax.tick_params(which="both", labelsize=8, colors=_PALETTE["grey"], length=0)
     ax.spines[:].set_color(_PALETTE["faint"])
     if spec["grid"] and not any(m["mark"] == "heat" for m in spec["marks"]):
         ax.grid(color="#e6e9ed", linewidth=0.8, zorder=0)
@@ -141,7 +141,7 @@ def _picture_panel(figure: Any, panel: dict, content: Any) -> None:
 def _code_panel(figure: Any, panel: dict, content: Any) -> None:
     figure.text(0.02, 0.98, content or "", fontsize=8, family="monospace", va="top", color=_PALETTE["ink"])
 
-# %% ../../nbs/kit/stills.ipynb #09cd0cca
+# %% ../../nbs/kit/stills.ipynb #45bf802b
 _PANELS: dict[str, Callable] = dict(
     plot=_plot_panel, images=_images_panel, readout=_readout_panel, picture=_picture_panel, code=_code_panel)
 
@@ -173,7 +173,7 @@ def still(
         size = _size(panel, frame.get(panel["name"]))
         if size is None:
             continue
-        if rows[-1] and sum(s[0] for _, s in rows[-1]) + size[0] > width:
+        if rows[-1] and (panel.get("new_row") or sum(s[0] for _, s in rows[-1]) + size[0] > width):
             rows.append([])
         rows[-1].append((panel, size))
     rows = [row for row in rows if row]

@@ -21,7 +21,7 @@ function sliderControl(spec, view, id) {
 }
 
 function choiceControl(spec, view, id) {
-  const few = spec.options.length <= 4 && spec.options.join("").length <= 30;
+  const few = spec.options.length <= 4 && spec.options.join("").length <= 18;
   const pick = (option) => view.set({ [spec.name]: option }, true);
   if (!few) {
     const select = make("select", { id, onchange: () => pick(spec.options[select.selectedIndex]) }, ...spec.options.map((o) => make("option", {}, String(o))));
@@ -30,6 +30,13 @@ function choiceControl(spec, view, id) {
   const radios = spec.options.map((o, i) => make("input", { type: "radio", name: id, id: `${id}-${i}`, value: String(o), onchange: () => pick(o) }));
   const group = make("div", { class: "dlj-choice", role: "radiogroup", "aria-label": spec.label }, ...radios.flatMap((r, i) => [r, make("label", { for: r.id }, String(spec.options[i]))]));
   return { el: make("div", {}, make("span", { class: "dlj-label" }, spec.label), group), update: (value) => radios.forEach((r) => { r.checked = r.value === String(value); }) };
+}
+
+function picksControl(spec, view, id) {
+  const pick = () => view.set({ [spec.name]: spec.options.filter((_, i) => boxes[i].checked) }, true);
+  const boxes = spec.options.map((o, i) => make("input", { type: "checkbox", id: `${id}-${i}`, onchange: pick }));
+  const group = make("div", { class: "dlj-picks", role: "group", "aria-label": spec.label }, ...boxes.flatMap((b, i) => [b, make("label", { for: b.id }, String(spec.options[i]))]));
+  return { el: make("div", {}, make("span", { class: "dlj-label" }, spec.label), group), update: (value) => boxes.forEach((b, i) => { b.checked = value.includes(spec.options[i]); }) };
 }
 
 function toggleControl(spec, view, id) {
@@ -42,16 +49,16 @@ function buttonControl(spec, view) {
   return { el, update: () => {} };
 }
 
-const CONTROLS = { slider: sliderControl, choice: choiceControl, toggle: toggleControl, button: buttonControl };
+const CONTROLS = { slider: sliderControl, choice: choiceControl, picks: picksControl, toggle: toggleControl, button: buttonControl };
 
 // Play, pause, step and reset, for demos whose work goes on while you watch.
-function runStrip(view) {
+function runStrip(view, label) {
   const play = make("button", { type: "button", class: "dlj-play", onclick: () => view.set({ playing: !view.get("playing") }, true) });
   const step = make("button", { type: "button", "aria-label": "Step", title: "One step", onclick: () => view.send({ press: "step" }) }, "▶❙");
   const reset = make("button", { type: "button", "aria-label": "Reset", title: "Start again", onclick: () => view.send({ press: "reset" }) }, "↺");
   const update = () => {
     const on = view.get("playing");
-    play.textContent = on ? "❚❚ Pause" : "▶ Play";
+    play.textContent = on ? "❚❚ Pause" : `▶ ${label}`;
     play.setAttribute("aria-pressed", on);
     step.disabled = on;
   };

@@ -44,7 +44,7 @@ function render({ model, el }) {
         const legal = limits && limits.kind === "slider" && !limits.log ? Math.min(limits.high, Math.max(limits.low, Math.round(value / limits.step) * limits.step)) : value;
         model.set(name, typeof legal === "number" ? Number(legal.toPrecision(12)) : legal);
       }
-      if (done || !spec.local) { if (!spec.local) busy(); model.save_changes(); }
+      if (done || !spec.local || model.get("playing")) { if (!spec.local) busy(); model.save_changes(); }
     },
     at: (panel, x, y) => panels[panel].at(x, y),
   };
@@ -60,19 +60,22 @@ function render({ model, el }) {
     controls = {}; panels = {};
     errorBox = make("div", { class: "dlj-error", role: "alert", hidden: true });
     const side = make("div", { class: "dlj-controls", role: "group", "aria-label": `${spec.title}: controls` });
-    strip = spec.runs ? runStrip(view) : null;
+    strip = spec.runs ? runStrip(view, spec.play) : null;
+    const more = make("details", { class: "dlj-more" }, make("summary", {}, "More"));
     if (strip) side.append(strip.el);
     for (const control of spec.controls) {
       const id = `dlj-${nextId++}`;
       controls[control.name] = CONTROLS[control.kind](control, view, id);
-      if (!control.hidden) side.append(controls[control.name].el);
+      if (!control.hidden) (control.more ? more : side).append(controls[control.name].el);
     }
+    if (more.childElementCount > 1) side.append(more);
     const stage = make("div", { class: "dlj-stage" });
     for (const panel of spec.panels) {
       const build = (OWN && OWN.panels && OWN.panels[panel.kind]) || PANELS[panel.kind];
       const made = (panels[panel.name] = build(panel, view));
       const grow = panel.width || 320;
-      stage.append(make("figure", { class: `dlj-panel dlj-${panel.kind}`, style: `flex:${grow} 1 ${Math.min(grow, 480) * 0.6}px;max-width:calc(${grow}px * var(--dlj-scale))` },
+      if (panel.new_row) stage.append(make("div", { class: "dlj-break" }));
+      stage.append(make("figure", { class: `dlj-panel dlj-${panel.kind}`, style: `flex:${grow} 1 ${Math.min(grow, 480) * 0.66}px;max-width:calc(${grow}px * var(--dlj-scale))` },
         panel.label ? make("figcaption", {}, panel.label) : null, made.el));
     }
     const progress = make("div", { class: "dlj-progress", role: "progressbar", "aria-label": "Working" }, make("i"));
@@ -99,7 +102,11 @@ function render({ model, el }) {
         lastFrame = frame();
         for (const content of Object.values(lastFrame)) { if (Array.isArray(content)) flatten(content); else if (content && content.marks) flatten(content.marks); }
       }
-      for (const name of Object.keys(panels)) panels[name].draw(fresh ? lastFrame[name] : undefined);
+      for (const [name, panel] of Object.entries(panels)) {
+        const content = lastFrame[name];
+        panel.el.parentElement.hidden = !content || content.length === 0; // nothing to show: no panel
+        panel.draw(fresh ? content : undefined);
+      }
       fresh = false;
     } catch (problem) { failure = `${problem.name} in the browser: ${problem.message}`; }
     errorBox.hidden = !failure; errorBox.textContent = failure || "";

@@ -78,7 +78,6 @@ function codePanel(spec) {
   function draw(content) {
     if (content === undefined || content === null) return;
     text.textContent = content;
-    el.parentElement.hidden = !content;
   }
   return { el, draw };
 }

@@ -11,10 +11,15 @@ function niceTicks(low, high, count) {
 }
 
 function logTicks(low, high) {
-  const ticks = [];
-  for (let k = Math.ceil(Math.log10(low) - 1e-9); 10 ** k <= high * (1 + 1e-9); k++) ticks.push(10 ** k);
-  const every = Math.ceil(ticks.length / 5);
-  return ticks.length > 1 ? ticks.filter((_, i) => i % every === 0) : [low, high].map((v) => Number(v.toPrecision(1)));
+  const within = (multiples) => {
+    const ticks = [];
+    for (let k = Math.floor(Math.log10(low)); 10 ** k <= high; k++) for (const m of multiples) ticks.push(Number((m * 10 ** k).toPrecision(3)));
+    return ticks.filter((v) => v >= low * (1 - 1e-9) && v <= high * (1 + 1e-9));
+  };
+  const powers = within([1]);
+  if (powers.length > 2) return powers.filter((_, i) => i % Math.ceil(powers.length / 5) === 0);
+  const some = within([1, 2, 5]);
+  return some.length > 1 ? some : niceTicks(low, high, 3).filter((v) => v >= low && v <= high);
 }
 
 function tickText(value) {
@@ -93,10 +98,10 @@ const DRAW_MARK = {
       else { ctx.fillStyle = colour; ctx.fill(); ctx.strokeStyle = theme.dark ? "#0008" : "#fffc"; ctx.stroke(); }
     }
   },
-  bars(ctx, m, x, y, theme) {
+  bars(ctx, m, x, y, theme, box) {
     for (let i = 0; i < m.x.length; i++) {
       ctx.fillStyle = theme.colour(Array.isArray(m.colour) ? m.colour[i] : m.colour);
-      const left = x(m.x[i] - m.width / 2); const top = y(m.height[i]); const base = y(0);
+      const left = x(m.x[i] - m.width / 2); const top = y(m.height[i]); const base = Number.isFinite(y(0)) ? y(0) : box.bottom;
       ctx.fillRect(left, Math.min(top, base), x(m.x[i] + m.width / 2) - left, Math.abs(base - top));
     }
   },
@@ -128,7 +133,7 @@ function drawAxes(ctx, spec, box, x, y, ranges, theme) {
   ctx.font = `${size}px system-ui, sans-serif`;
   ctx.lineWidth = 1;
   const xTicks = spec.xticks || (spec.xlog ? logTicks(...ranges.x) : niceTicks(...ranges.x, Math.max(2, (box.right - box.left) / 90))).map((v) => [v, tickText(v)]);
-  const yTicks = spec.yticks || (spec.ylog ? logTicks(...ranges.y) : niceTicks(...ranges.y, Math.max(2, (box.bottom - box.top) / 55))).map((v) => [v, tickText(v)]);
+  const yTicks = spec.yticks || (spec.ylog ? logTicks(...ranges.y) : niceTicks(...ranges.y, Math.max(2, (box.bottom - box.top) / 45))).map((v) => [v, tickText(v)]);
   ctx.strokeStyle = theme.colour("grid"); ctx.fillStyle = theme.colour("grey");
   ctx.textAlign = "center"; ctx.textBaseline = "top";
   for (const [v, text] of xTicks) {

@@ -1,0 +1,523 @@
+"The laws of dljourney.sgd: gradients, batches, training runs, optimisers, the search for a learning rate."
+import copy
+import itertools
+import math
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from dljourney import sgd
+from dljourney.sgd import accuracy, batches, lr_find, minibatches, numerical_gradient, train
+
+few = settings(max_examples=25, deadline=None, derandomize=True)
+
+
+def problem(seed=0, n=50):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, 3, generator=generator)
+    return x, (x[:, 0] + 0.5 * torch.randn(n, generator=generator) > 0).long()
+
+
+def network(seed=0, dropout=0.3):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, 2))
+
+
+def run(kind="batches", seed=0, epochs=3, optimiser=sgd.AdamW, **options):
+    "A run with dropout, batch norm, an optimiser with a state: all that a resumed run could get wrong."
+    x, y = problem()
+    model = network(seed)
+    data = {"batches": lambda: batches(x, y, 8, seed=seed), "list": lambda: list(batches(x, y, 8, seed=7)),
+            "loader": lambda: DataLoader(TensorDataset(x, y), batch_size=8, shuffle=True)}[kind]()
+    options = dict(valid=(x, y), metrics=[accuracy], keep_best=True) | options
+    return train(model, data, F.cross_entropy, optimiser(model.parameters(), lr=0.05), epochs, **options)
+
+
+def same_parameters(a, b):
+    return all(torch.equal(p, q) for p, q in zip(a.state_dict().values(), b.state_dict().values()))
+
+
+# Gradients
+
+
+def test_numerical_gradient_knows_published_values():
+    "The example in micrograd's README: 24.7041, 138.8338, 645.5773."
+    def f(w):
+        a, b = w[0], w[1]
+        c, d = a + b, a * b + b**3
+        c = c + c + 1
+        c = c + 1 + c + (-a)
+        d = d + d * 2 + (b + a).relu()
+        d = d + 3 * d + (b - a).relu()
+        e = c - d
+        f = e**2
+        return f / 2.0 + 10.0 / f
+
+    w = torch.tensor([-4.0, 2.0], dtype=torch.float64)
+    assert f(w).item() == pytest.approx(24.7041, abs=5e-5)
+    assert numerical_gradient(f, w).tolist() == pytest.approx([138.8338, 645.5773], abs=5e-4)
+
+
+@few
+@given(st.lists(st.integers(0, 3), max_size=3), st.booleans(), st.integers(0, 99))
+def test_numerical_gradient_agrees_with_autograd(shape, several, seed):
+    torch.manual_seed(seed)
+    tensors = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for _ in range(2 if several else 1)]
+    f = lambda ts: sum((t.sin() * t.exp()).sum() for t in (ts if several else [ts]))
+    params = tensors if several else tensors[0]
+    expected = torch.autograd.grad(f(params), tensors)
+    found = numerical_gradient(f, params)
+    torch.testing.assert_close(found if several else [found], list(expected), rtol=1e-7, atol=1e-8)
+    assert all(t.requires_grad and t.grad is None for t in tensors)
+
+
+def test_numerical_gradient_refuses_whole_numbers():
+    with pytest.raises(TypeError, match="float"): numerical_gradient(lambda w: w.sum(), torch.tensor([1, 2]))
+
+
+# Mini-batches
+
+
+@given(st.integers(0, 300), st.integers(1, 350), st.booleans(), st.integers(0, 5))
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_an_epoch_deals_each_datapoint_once(n, batch_size, shuffle, seed):
+    found = list(minibatches(n, batch_size, shuffle, torch.Generator().manual_seed(seed)))
+    assert sorted(i for batch in found for i in batch.tolist()) == list(range(n))
+    assert all(len(batch) == batch_size for batch in found[:-1]) and all(0 < len(b) <= batch_size for b in found[-1:])
+    data = batches(torch.arange(n), torch.arange(n) * 2, batch_size, shuffle, seed)
+    epochs = [list(data), list(data)]
+    for epoch in epochs:
+        assert len(epoch) == len(data) == len(found)
+        assert sorted(i for xb, _ in epoch for i in xb.tolist()) == list(range(n))
+        assert all(torch.equal(yb, 2 * xb) for xb, yb in epoch)
+    if not shuffle: assert [i for xb, _ in epochs[0] for i in xb.tolist()] == list(range(n))
+
+
+def test_batches_are_shuffled_anew_and_repeatable():
+    x = torch.arange(100)
+    twice = batches(x, x, 7, seed=1), batches(x, x, 7, seed=1)
+    orders = [torch.cat([xb for xb, _ in epoch]).tolist() for data in twice for epoch in (data, data)]
+    assert orders[0] == orders[2] and orders[1] == orders[3] and orders[0] != orders[1] != list(range(100))
+    torch.manual_seed(0)
+    first = batches(x, x, 7)
+    torch.manual_seed(0)
+    assert torch.equal(next(iter(first))[0], next(iter(batches(x, x, 7)))[0])
+
+
+def test_large_data_are_dealt_in_the_same_order(monkeypatch):
+    x = torch.randn(50, 2)
+    small = [xb for xb, _ in batches(x, x, 8, seed=0)]
+    big = batches(x, x, 8, seed=0)
+    big.x = x.expand(50, 2)
+    monkeypatch.setattr(torch.Tensor, "nbytes", property(lambda t: 1 << 40))
+    assert all(torch.equal(a, b) for a, (b, _) in zip(small, big, strict=True))
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: batches([1], torch.ones(1), 2), "x: expected a tensor"),
+    (lambda: batches(torch.ones(2), torch.ones(3), 2), "2 inputs and 3 labels"),
+    (lambda: batches(torch.ones(2), torch.ones(2), 0), "batch_size"),
+    (lambda: minibatches(5, 0), "batch_size"),
+    (lambda: accuracy(torch.ones(3), torch.ones(3)), r"\(3,\) and \(3,\)"),
+])
+def test_wrong_data_are_refused(make, message):
+    with pytest.raises((TypeError, ValueError), match=message): make()
+
+
+# A training run
+
+
+@pytest.mark.parametrize("kind", ["batches", "loader"])
+def test_it_does_what_the_bare_loop_does(kind):
+    training = run(kind, valid=None, metrics=(), keep_best=False)
+    losses = [step.loss for step in training]
+    bare = run(kind, valid=None, metrics=(), keep_best=False)
+    expected = []
+    for _ in range(3):
+        for xb, yb in bare.batches:
+            loss = F.cross_entropy(bare.model(xb), yb)
+            bare.opt.zero_grad()
+            loss.backward()
+            bare.opt.step()
+            expected.append(loss.item())
+    assert losses == expected and same_parameters(training.model, bare.model)
+    assert len(training) == len(losses) == training.step == 21 and training.epoch == 3
+
+
+def test_steps_tell_what_happened():
+    training = run()
+    steps = list(training)
+    ends = [s for s in steps if s.is_epoch_end]
+    assert [s.step for s in steps] == list(range(1, 22)) and [s.epoch for s in ends] == [1, 2, 3]
+    assert [s.valid_loss for s in ends] == [row["valid_loss"] for row in training.history]
+    assert [s.accuracy for s in ends] == [row["accuracy"] for row in training.history]
+    assert all(s.lr == 0.05 for s in steps) and "Step(" in repr(steps[0]) and "epoch 3 of 3" in repr(training)
+    with pytest.raises(AttributeError, match="epoch's end"): _ = steps[0].accuracy
+    with pytest.raises(AttributeError, match="not measured"): _ = ends[0].precision
+    assert next(training, None) is None
+
+
+def test_means_are_weighted_by_datapoints():
+    x = torch.arange(10.0)[:, None]
+    model = nn.Linear(1, 1)
+    nn.init.zeros_(model.weight), nn.init.zeros_(model.bias)
+    opt = sgd.SGD(model.parameters(), lr=0.0)
+    ragged = [(x[:7], x[:7]), (x[7:], x[7:])]
+
+    def mean_error(p, y): return (p - y).abs().mean()
+    training = train(model, ragged, F.mse_loss, opt, valid=ragged, metrics=[mean_error]).run()
+    row = training.history[0]
+    assert row["loss"] == pytest.approx((x**2).mean().item()) == pytest.approx(row["valid_loss"])
+    assert row["mean_error"] == pytest.approx(4.5)
+    assert training.history[0]["valid_loss"] == pytest.approx(
+        train(model, ragged, F.mse_loss, opt, valid=(x, x)).run().history[0]["valid_loss"])
+
+
+@pytest.mark.parametrize("kind", ["batches", "loader", "list"])
+@pytest.mark.parametrize("after", [0, 1, 6, 7, 8, 20, 21])
+def test_a_resumed_run_is_the_same_to_the_last_bit(tmp_path, kind, after):
+    whole = run(kind)
+    expected = [step.loss for step in whole]
+    first = run(kind)
+    losses = [step.loss for step in itertools.islice(first, after)]
+    path = first.save(tmp_path / "run.safetensors")
+    torch.manual_seed(99)
+    second = run(kind, seed=5) if kind != "list" else run(kind)
+    assert second.resume(path) is second
+    losses += [step.loss for step in second]
+    assert losses == expected and same_parameters(whole.model, second.model)
+    assert second.history == whole.history and second.best_epoch == whole.best_epoch
+    assert [p.name for p in tmp_path.iterdir()] == ["run.safetensors"]
+
+
+def test_a_state_in_memory_is_a_copy():
+    training = run()
+    next(training)
+    state = training.state_dict()
+    once = [step.loss for step in training]
+    training.load_state_dict(state)
+    assert [step.loss for step in training] == once
+    training.load_state_dict(state)
+    assert [step.loss for step in training] == once
+
+
+def test_a_foreign_file_is_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.ones(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="Training.save"): run().resume(tmp_path / "other.safetensors")
+
+
+@pytest.mark.parametrize("place", ["loss", "draw", "update", "valid"])
+@pytest.mark.parametrize("at", [1, 4, 7, 9])
+def test_an_interrupt_leaves_everything_usable(place, at, monkeypatch):
+    "Wherever it comes, the run goes on, and each epoch still deals each datapoint once."
+    training = run(epochs=2)
+    seen, calls = [], itertools.count(1)
+
+    def interrupted(function):
+        def inner(*args, **kwargs):
+            if next(calls) == at: raise KeyboardInterrupt
+            return function(*args, **kwargs)
+        return inner
+
+    if place == "loss": training.loss_func = interrupted(F.cross_entropy)
+    if place == "draw": training._draw = interrupted(training._draw)
+    if place == "update": training.opt.step = interrupted(training.opt.step)
+    if place == "valid": training.metrics = [interrupted(accuracy)]
+    original = training.model.forward
+    training.model.forward = lambda x: (seen.append(x) if training.model.training else None, original(x))[1]
+    try:
+        training.run()
+        happened = False
+    except KeyboardInterrupt:
+        happened = True
+    assert happened or place == "valid"
+    assert training.model.training
+    steps = [step.step for step in training]
+    assert training.epoch == 2 and len(training.history) == 2 and training.step == 14 and (not steps or steps[-1] == 14)
+    assert all(math.isfinite(row["loss"]) for row in training.history)
+    unique = {tuple(x.flatten().tolist()): x for x in seen}
+    assert sum(len(x) for x in unique.values()) == 100
+
+
+def test_leaving_the_loop_and_coming_back():
+    expected = [step.loss for step in run()]
+    training, losses = run(), []
+    for step in training:
+        losses.append(step.loss)
+        if training.step % 4 == 0: break
+    while training.step < 21:
+        for step in training:
+            losses.append(step.loss)
+            break
+    assert losses == expected
+
+
+def test_stop_ends_it_and_puts_the_best_back():
+    training = run(epochs=50, optimiser=sgd.SGD)
+    for step in training:
+        if step.is_epoch_end and training.epoch - training.best_epoch >= 3: training.stop()
+    best = min(training.history, key=lambda row: row["valid_loss"])
+    assert training.best_epoch == best["epoch"] == training.epoch - 3 and list(training) == []
+    x, y = problem()
+    training.model.eval()
+    assert F.cross_entropy(training.model(x), y).item() == pytest.approx(best["valid_loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_not_finite_changes_nothing(bad):
+    training = run()
+    for _ in range(3): next(training)
+    before = [p.detach().clone() for p in training.model.parameters()]
+    training.loss_func = lambda p, y: p.sum() * 0 + bad
+    with pytest.raises(FloatingPointError) as caught: next(training)
+    for part in (str(bad), "step 4", "epoch 1", "learning rate 0.05", "0.005", "inputs"):
+        assert part in str(caught.value)
+    assert all(torch.equal(p, q) for p, q in zip(before, training.model.parameters())) and training.step == 3
+    training.loss_func = F.cross_entropy
+    assert len(list(training)) == 17 and training.epoch == 3  # one batch was passed over
+
+
+def test_the_error_sees_bad_inputs():
+    x, y = problem()
+    x[3] = math.nan
+    model = network()
+    with pytest.raises(FloatingPointError, match="not finite"):
+        train(model, batches(x, y, 50), F.cross_entropy, sgd.SGD(model.parameters(), lr=0.1)).run()
+
+
+def test_modes_of_modules_are_put_back():
+    training = run()
+    frozen = training.model[1].eval()
+    training.run()
+    assert not frozen.training and training.model[0].training
+
+
+def test_what_cannot_work_is_refused():
+    x, y = problem()
+    model = network()
+    opt = sgd.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="valid="): train(model, [(x, y)], F.cross_entropy, opt, keep_best=True)
+    with pytest.raises(ValueError, match="different names"):
+        train(model, [(x, y)], F.cross_entropy, opt, valid=(x, y), metrics=[accuracy, accuracy])
+    training = train(model, ((a, b) for a, b in [(x, y)]), F.cross_entropy, opt, epochs=2)
+    with pytest.raises(ValueError, match="only once|read only once"): training.run()
+    with pytest.raises(TypeError): len(training)
+
+
+def test_several_inputs_and_other_devices():
+    class Sum(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, a, b): return self.layer(a + b)
+
+    x, y = problem()
+    model = Sum()
+    training = train(model, [(x, x, y)], F.cross_entropy, sgd.SGD(model.parameters(), lr=0.1), epochs=3,
+                     valid=[(x, x, y)], metrics=[accuracy]).run()
+    assert training.history[-1]["loss"] < training.history[0]["loss"]
+
+
+# Optimisers
+
+
+numbers = st.floats(0.0, 0.5)
+shapes = st.lists(st.lists(st.integers(1, 4), max_size=3).map(tuple), min_size=1, max_size=4)
+options = {
+    "SGD": st.fixed_dictionaries({"lr": numbers, "momentum": st.sampled_from([0.0, 0.5, 0.9]), "weight_decay": numbers,
+                                  "nesterov": st.booleans()}).map(
+        lambda o: o | {"nesterov": bool(o["nesterov"] and o["momentum"])}),
+    "RMSprop": st.fixed_dictionaries({"lr": numbers, "alpha": st.floats(0.1, 0.999), "centered": st.booleans(),
+                                      "eps": st.sampled_from([1e-8, 1e-3]), "weight_decay": numbers,
+                                      "momentum": st.sampled_from([0.0, 0.7])}),
+    "Adam": st.fixed_dictionaries({"lr": numbers, "betas": st.tuples(st.floats(0, 0.99), st.floats(0, 0.999)),
+                                   "eps": st.sampled_from([1e-8, 1e-3]), "weight_decay": numbers}),
+}
+options["AdamW"] = options["Adam"]
+
+
+def twins(name, tensor_shapes, dtype, first, second):
+    "The same parameters for ours and torch's, in two groups when there is more than one tensor."
+    ours = [torch.randn(s, dtype=dtype, requires_grad=True) for s in tensor_shapes]
+    theirs = [p.detach().clone().requires_grad_() for p in ours]
+    cut = max(1, len(ours) // 2)
+    groups = [[{"params": ps[:cut]}] + [{"params": ps[cut:], "lr": second}] * bool(ps[cut:]) for ps in (ours, theirs)]
+    return ours, theirs, getattr(sgd, name)(groups[0], **first), getattr(torch.optim, name)(groups[1], **first)
+
+
+def steps_alike(ours, theirs, a, b, n_steps, missing=0.2):
+    for i in range(n_steps):
+        for p, q in zip(ours, theirs):
+            p.grad = None if torch.rand(()) < missing else torch.randn_like(p)
+            q.grad = None if p.grad is None else p.grad.clone()
+        a.step()
+        b.step()
+        assert all(torch.equal(p.nan_to_num(7e7), q.nan_to_num(7e7)) for p, q in zip(ours, theirs)), f"step {i + 1}"
+
+
+@pytest.mark.parametrize("name", options)
+@few
+@given(st.data())
+def test_optimisers_equal_torch_bit_by_bit(name, data):
+    torch.manual_seed(data.draw(st.integers(0, 99)))
+    dtype = data.draw(st.sampled_from([torch.float32, torch.float64]))
+    pair = twins(name, data.draw(shapes), dtype, data.draw(options[name]), data.draw(numbers))
+    steps_alike(*pair, n_steps=50)
+
+
+@pytest.mark.parametrize("name, first", [
+    ("SGD", dict(lr=0.1)), ("SGD", dict(lr=0.1, momentum=0.9, weight_decay=0.1)),
+    ("RMSprop", dict(momentum=0.5, centered=True)), ("Adam", dict(weight_decay=0.1)), ("AdamW", {}),
+])
+def test_large_tensors_go_in_pieces_and_stay_equal(name, first):
+    torch.manual_seed(0)
+    big = [(600, 1000), (7,), (500, 400), (sgd._piece + 1,)]
+    steps_alike(*twins(name, big, torch.float32, first, 0.05), n_steps=3)
+    ours, theirs, a, b = twins(name, [(8, 64, 40, 20)], torch.float32, first, 0.05)
+    for tensors in (ours, theirs): tensors[0].data = tensors[0].data.to(memory_format=torch.channels_last)
+    steps_alike(ours, theirs, a, b, n_steps=2, missing=0)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+@pytest.mark.parametrize("scheduler", [
+    lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.5, total_steps=30),
+    lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 30),
+    lambda o: torch.optim.lr_scheduler.SequentialLR(o, [torch.optim.lr_scheduler.LinearLR(o, 0.1, total_iters=5),
+                                                        torch.optim.lr_scheduler.ExponentialLR(o, 0.9)], [5])])
+@pytest.mark.filterwarnings("error")
+def test_schedulers_drive_them(name, scheduler):
+    torch.manual_seed(0)
+    first = dict(lr=0.1, momentum=0.9) if name == "SGD" else dict(lr=0.1)
+    ours, theirs, a, b = twins(name, [(3,), (2, 2)], torch.float64, first, 0.02)
+    for _ in range(29):
+        if not a.state: both = scheduler(a), scheduler(b)
+        steps_alike(ours, theirs, a, b, 1, missing=0)
+        for s in both: s.step()
+        assert [g["lr"] for g in a.param_groups] == [g["lr"] for g in b.param_groups]
+
+
+def test_states_travel_between_ours_and_torch():
+    for name in options:
+        torch.manual_seed(0)
+        ours, theirs, a, b = twins(name, [(3,), (2, 2)], torch.float64, {"lr": 0.1}, 0.02)
+        steps_alike(ours, theirs, a, b, 3, missing=0)
+        a.load_state_dict(b.state_dict())
+        steps_alike(ours, theirs, a, b, 3, missing=0)
+        b.load_state_dict(copy.deepcopy({**b.state_dict(), "state": a.state_dict()["state"]}))
+        steps_alike(ours, theirs, a, b, 3, missing=0)
+
+
+@pytest.mark.parametrize("make, error, message", [
+    (lambda p: sgd.SGD(p, lr=0.1, dampening=0.5), TypeError, "dampening"),
+    (lambda p: sgd.SGD(p, lr=0.1, foreach=True), TypeError, "foreach"),
+    (lambda p: sgd.Adam(p, amsgrad=True), TypeError, "amsgrad"),
+    (lambda p: sgd.AdamW(p, learning_rate=1), TypeError, "learning_rate"),
+    (lambda p: sgd.RMSprop([{"params": p, "maximize": True}]), TypeError, "maximize"),
+    (lambda p: sgd.SGD(p, lr=-1.0), ValueError, "lr"),
+    (lambda p: sgd.SGD(p, lr=0.1, nesterov=True), ValueError, "momentum"),
+    (lambda p: sgd.Adam(p, betas=(0.9, 1.0)), ValueError, "betas"),
+    (lambda p: sgd.Adam([{"params": p, "eps": -1.0}]), ValueError, "eps"),
+    (lambda p: sgd.SGD([], lr=0.1), ValueError, "empty"),
+])
+def test_options_that_they_do_not_have_are_refused_by_name(make, error, message):
+    with pytest.raises(error, match=message): make([torch.zeros(2, requires_grad=True)])
+
+
+def test_closures_hooks_and_zero_grad():
+    w = torch.tensor([1.0], requires_grad=True)
+    opt, calls = sgd.SGD([w], lr=0.1), []
+    opt.register_step_pre_hook(lambda *a: calls.append("before"))
+    opt.register_step_post_hook(lambda *a: calls.append("after"))
+
+    def closure():
+        opt.zero_grad()
+        loss = (w**2).sum()
+        loss.backward()
+        return loss
+    assert opt.step(closure).item() == 1 and w.item() == pytest.approx(0.8) and calls == ["before", "after"]
+    opt.zero_grad(set_to_none=False)
+    assert w.grad.item() == 0
+    opt.zero_grad()
+    assert w.grad is None
+
+
+def test_the_first_optimiser_does_not_import_the_compiler():
+    code = """
+import sys, torch
+from dljourney import sgd
+p = [torch.zeros(3, requires_grad=True)]
+for make in (sgd.SGD, sgd.RMSprop, sgd.Adam, sgd.AdamW):
+    opt = make(p, lr=0.1)
+    opt.add_param_group({"params": [torch.zeros(2, requires_grad=True)]})
+    schedule = torch.optim.lr_scheduler.StepLR(opt, 3)
+    p[0].grad = torch.ones(3)
+    opt.step(); schedule.step(); opt.zero_grad(); opt.load_state_dict(opt.state_dict())
+sys.exit("torch._dynamo" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+# The search for a learning rate
+
+
+def searched(lr=0.01, steps=60, optimiser=sgd.Adam, **options):
+    x, y = problem(n=200)
+    model = network()
+    opt = optimiser(model.parameters(), lr=lr)
+    data = batches(x, y, 20, seed=0)
+    return model, opt, lambda: lr_find(model, data, F.cross_entropy, opt, steps=steps, **options), data
+
+
+def test_lr_find_puts_everything_back_and_repeats():
+    model, opt, find, data = searched()
+    train(model, data, F.cross_entropy, opt, epochs=2).run()  # after training
+    model[1].eval()
+    states = lambda: (sgd._copied(dict(model.state_dict())), sgd._copied(opt.state_dict()), torch.get_rng_state(),
+                      data.generator.get_state(), [m.training for m in model.modules()],
+                      [None if p.grad is None else p.grad.clone() for p in model.parameters()])
+    before, first = states(), find()
+    after, second = states(), find()
+    assert first == second  # twice in a row
+    torch.testing.assert_close(before, after, rtol=0, atol=0)
+    assert 1e-6 <= first.suggestion <= 10 and all(math.isfinite(loss) for loss in first.losses)
+    assert list(first.lrs) == sorted(first.lrs) and first.lrs[0] == 1e-6
+
+
+def test_lr_find_survives_an_explosion_and_keeps_ratios():
+    x, y = problem(n=200)
+    model = nn.Linear(3, 1)
+    opt = sgd.SGD([{"params": [model.weight], "lr": 0.1}, {"params": [model.bias], "lr": 0.01}])
+    seen = []
+    opt.register_step_post_hook(lambda o, *_: seen.append(o.param_groups[1]["lr"] / o.param_groups[0]["lr"]))
+    before = model.weight.clone()
+    data, loss_func = batches(x, y.float()[:, None], 20, seed=0), lambda p, t: ((p - t) ** 4).mean()
+    found = lr_find(model, data, loss_func, opt, highest=1e8)
+    assert torch.equal(before, model.weight) and [g["lr"] for g in opt.param_groups] == [0.1, 0.01]
+    assert all(ratio == pytest.approx(0.1) for ratio in seen) and found.suggestion < 10
+    with pytest.raises(ValueError, match="exploded"):
+        lr_find(model, batches(x, y.float()[:, None], 20), lambda p, t: p.sum() * math.nan, opt)
+    assert torch.equal(before, model.weight)
+
+
+def test_what_lr_find_suggests_trains():
+    from dljourney.kit.data import digits
+
+    split = digits()
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 50), nn.ReLU(), nn.Linear(50, 10))
+    opt = sgd.Adam(model.parameters(), lr=1e-5)
+    found = lr_find(model, batches(*split.train, 32, seed=0), F.cross_entropy, opt)
+    opt.param_groups[0]["lr"] = found.suggestion
+    training = train(model, batches(*split.train, 32, seed=0), F.cross_entropy, opt, 5, split.valid, [accuracy]).run()
+    assert training.history[-1]["accuracy"] > 0.85
+    assert found.plot().axes[0].get_xscale() == "log"
