@@ -37,6 +37,14 @@ class Experiment:
 
 EXPERIMENTS: dict[str, Experiment] = {
     # "name": Experiment("dljourney.chapter:run_seed_function", range(10), {"setting": 1}),
+    "hinges": Experiment("dljourney.universal:hinge_rows", range(10)),
+    "width_and_depth": Experiment("dljourney.universal:depth_rows", range(10)),
+    "double_descent": Experiment("dljourney.overfitting:descent_rows", range(10)),
+    "trained_descent": Experiment("dljourney.overfitting:trained_descent_rows", range(5)),
+    "shuffled_labels": Experiment("dljourney.overfitting:memory_rows", range(10)),
+    "leaks": Experiment("dljourney.overfitting:leaks", range(20)),
+    "cures": Experiment("dljourney.overfitting:cure_rows", range(10)),
+    "epochs": Experiment("dljourney.overfitting:epoch_rows", range(10)),
 }
 
 

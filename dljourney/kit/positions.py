@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# %% ../../nbs/kit/positions.ipynb #9fff0e9c
+# %% ../../nbs/kit/positions.ipynb #cc9af187
 BIT = tuple(s + s // 8 for s in range(32))       # bit of each square, square 1 first: 0-7, 9-16, 18-25, 27-34
 BOARD = sum(1 << b for b in BIT)
 BOTTOM, TOP = 0b1111, 0b1111 << 31               # the two crowning rows
@@ -30,7 +30,7 @@ def mask_to_squares(mask:int) -> list[int]:
     "The square numbers of the bits that are set in a word"
     return [s + 1 for s, b in enumerate(BIT) if mask >> b & 1]
 
-# %% ../../nbs/kit/positions.ipynb #4b1a7a2a
+# %% ../../nbs/kit/positions.ipynb #c05274e8
 def popcount(
     x:Tensor, # int64 words of at most 62 bits, any shape
 ) -> Tensor: # how many bits are set in each word
@@ -179,7 +179,7 @@ def _write_fen(words, black):
         text[name] = ",".join(("K" if kings >> BIT[s - 1] & 1 else "") + str(s) for s in mask_to_squares(forward | backward))
     return f"{'B' if black else 'W'}:W{text['W']}:B{text['B']}"
 
-# %% ../../nbs/kit/positions.ipynb #ece3cae1
+# %% ../../nbs/kit/positions.ipynb #9db2e1f5
 def neighbours(forward:Tensor, backward:Tensor) -> Tensor:
     "Where pieces arrive in the four directions, (4, n): forward by 4 and 5, backward by 4 and 5"
     return torch.stack([forward << 4, forward << 5, backward >> 4, backward >> 5])
@@ -222,7 +222,7 @@ def _hop(words, start, to, taken):
                          (words[1] & ~start) | (to & nonzero_mask(backward))])
     return torch.cat([moved, words[2:] & ~taken])
 
-# %% ../../nbs/kit/positions.ipynb #15aeb143
+# %% ../../nbs/kit/positions.ipynb #fc1d15e1
 class Moves(NamedTuple):
     "All legal moves of many positions"
     boards: Boards             # the positions they lead to, the other side to move
@@ -230,14 +230,15 @@ class Moves(NamedTuple):
     jump: Tensor               # does the move capture? bool, (m,)
     paths: list[list[int]]|None # squares of each move, first to last, if asked for
 
-
+# %% ../../nbs/kit/positions.ipynb #dab8b855
 def moves(
-    boards:Boards,    # positions, n of them
-    paths:bool=False, # also list the squares that each move visits (a Python loop, for few boards)
+    boards:Boards,      # positions, n of them
+    paths:bool=False,   # also list the squares that each move visits (a Python loop, for few boards)
+    only:Tensor|int=-1, # in the middle of a capture: the square of the piece that must go on, as a bit, (n,)
 ) -> Moves:
     "Every complete legal move of every position"
     words, black = boards.words, boards.black
-    n, jumps = len(boards), jump_targets(words)
+    n, jumps = len(boards), jump_targets(words, only)
     must = any_of(jumps)
     place, to = list_bits(step_targets(words) & ~nonzero_mask(must))
     parent, start = place % n if n else place, _back(to, place // max(n, 1), 1)

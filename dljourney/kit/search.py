@@ -38,7 +38,7 @@ def material(
     ahead = 2 * (popcount(b.passive) - popcount(b.active))
     return (ahead + popcount(b.passive_kings) - popcount(b.active_kings)).double()
 
-# %% ../../nbs/kit/search.ipynb #005201c4
+# %% ../../nbs/kit/search.ipynb #a0037aed
 class Best(NamedTuple):
     "What a search found"
     score: Tensor   # value for the side to move of each position, float64, (n,)
@@ -52,43 +52,52 @@ def search(
     depth:int,             # plies to look ahead, 1 or more
     value:Value=material,  # judges the leaves for the side that has just moved
     extend:bool=False,     # follow captures beyond the depth?
+    fade:float=0.0,        # shrink scores by this fraction at every ply of backing up: near wins, far losses
     at_most:int=1000,      # roots searched together; more take more memory
 ) -> Best: # scores and best moves; of equal moves the first counts
     "Minimax: look ahead in all positions at once"
     if depth < 1: raise ValueError(f"depth: expected 1 or more, got {depth}")
     root = torch.arange(len(boards), device=boards.words.device)
     if len(boards) > at_most:
-        parts = [search(boards[i], depth, lambda leaves, i=i: value(leaves._replace(root=i[leaves.root])), extend, at_most)
+        parts = [search(boards[i], depth, lambda leaves, i=i: value(leaves._replace(root=i[leaves.root])), extend, fade, at_most)
                  for i in root.split(at_most)]
         return Best(torch.cat([p.score for p in parts]), Boards.cat([p.boards for p in parts]),
                     torch.cat([p.lost for p in parts]), sum(p.nodes for p in parts))
-    level, levels, nodes = boards, [], 0
+    level, levels, leaves, nodes, met = boards, [], [], 0, 0
     for ply in range(1, 21):
         found = moves(level)
         nodes, root = nodes + len(found.parent), root[found.parent]
         jumps = any_of(jump_targets(found.boards.words))
         if ply < depth: grow = torch.ones_like(jumps, dtype=torch.bool)
         else: grow = (jumps != 0) & (extend and ply < 20)
-        score = torch.empty(len(jumps), dtype=torch.float64, device=jumps.device)
         leaf, inner = (~grow).nonzero().squeeze(1), grow.nonzero().squeeze(1)
         if len(leaf):
-            leaves = Leaves(found.boards[leaf], level, found.parent[leaf], root[leaf])
-            score[leaf] = _judge(leaves, value, ply, jumps[leaf])
-        levels.append((found, score, inner, len(level)))
+            leaves.append((found.boards[leaf], level, found.parent[leaf] + met, root[leaf], jumps[leaf], ply))
+            met += len(level)
+        levels.append((found, leaf, inner, len(level)))
         level, root = found.boards[inner], root[inner]
         if not len(inner): break
-    best = score
-    for ply, (found, score, inner, n) in reversed(list(enumerate(levels))):
+    judged, best = _judge(leaves, value), torch.empty(0)
+    for ply, (found, leaf, inner, n) in reversed(list(enumerate(levels))):
+        score = torch.empty(len(found.parent), dtype=torch.float64, device=boards.words.device)
+        if len(leaf): score[leaf] = judged.pop()
         if len(inner): score[inner] = -best
         best = torch.full((n,), -(WIN - ply), dtype=torch.float64, device=score.device)
         best = best.scatter_reduce(0, found.parent, score, "amax")
-    return Best(best, *_first_best(boards, found, score, best), nodes)
+        if fade: best = torch.where(best.abs() < WIN / 2, best * (1 - fade), best)
+    top = torch.full((n,), -WIN, dtype=torch.float64, device=score.device).scatter_reduce(0, found.parent, score, "amax")
+    return Best(best, *_first_best(boards, found, score, top), nodes)
 
-# %% ../../nbs/kit/search.ipynb #feb55046
-def _judge(leaves, value, ply, jumps):
-    "The judgement, and a win where the side to move has no move left"
-    stuck = (jumps | any_of(step_targets(leaves.boards.words))) == 0
-    return torch.where(stuck, WIN - ply, value(leaves).double())
+# %% ../../nbs/kit/search.ipynb #f3b970b1
+def _judge(leaves, value):
+    "All leaves together, then by ply: the judgement, or a win where the side to move has no move left"
+    if not leaves: return []
+    boards, before, parent, root, jumps, ply = zip(*leaves)
+    together = Leaves(Boards.cat(boards), Boards.cat(before), torch.cat(parent), torch.cat(root))
+    ply = torch.cat([torch.full_like(r, p, dtype=torch.float64) for r, p in zip(root, ply)])
+    stuck = (torch.cat(jumps) | any_of(step_targets(together.boards.words))) == 0
+    score = torch.where(stuck, WIN - ply, value(together).double())
+    return list(score.split([len(r) for r in root]))
 
 
 def _first_best(boards, found, score, best):
@@ -100,7 +109,7 @@ def _first_best(boards, found, score, best):
     joined = Boards.cat([found.boards, boards])
     return joined[torch.where(lost, m + torch.arange(n, device=score.device), first)], lost
 
-# %% ../../nbs/kit/search.ipynb #092b15b2
+# %% ../../nbs/kit/search.ipynb #d90bdaa2
 def alpha_beta(
     board:Boards,            # one position
     depth:int,               # plies to look ahead, 1 or more
@@ -113,8 +122,8 @@ def alpha_beta(
     found, nodes = moves(board), 0
     if not len(found.parent): return -(WIN - ply), 0
     if depth == 1:
-        leaves = Leaves(found.boards, board, found.parent, found.parent)
-        scores = _judge(leaves, value, ply + 1, any_of(jump_targets(found.boards.words))).tolist()
+        jumps = any_of(jump_targets(found.boards.words))
+        scores = _judge([(found.boards, board, found.parent, found.parent, jumps, ply + 1)], value)[0].tolist()
     best = -WIN
     for i in range(len(found.parent)):
         nodes += 1

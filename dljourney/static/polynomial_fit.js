@@ -1,0 +1,131 @@
+// The twin of `PolynomialFit.draw` in nbs/demos/polynomial_fit.ipynb.
+const demo = (() => {
+  const HIGHEST = 20; const N_SHOWN = 60; const N_VALID = 200; const N_MOST = 60;
+  const CURVES = { wave: (x) => Math.sin(3 * x), step: (x) => (x > 1e-9 ? 0.8 : -0.8), "straight line": (x) => 0.8 * x };
+  const GRID = Array.from({ length: 121 }, (_, i) => -1 + i / 60);
+
+  // Orthonormal polynomials of degree 0 to HIGHEST at t in [-1, 1].
+  function legendre(t) {
+    const p = [1, t];
+    for (let k = 1; k < HIGHEST; k++) p.push(((2 * k + 1) * t * p[k] - k * p[k - 1]) / (k + 1));
+    return p.map((v, k) => v * Math.sqrt(2 * k + 1));
+  }
+  const GRID_BASIS = GRID.map(legendre);
+
+  // One QR factorisation by reflections serves every degree and every right-hand side; the ridge is rows below.
+  function factorise(basis, ys, ridge) {
+    const n = basis.length; const p = HIGHEST + 1; const m = n + p;
+    const a = Array.from({ length: p }, (_, k) => {
+      const column = new Float64Array(m);
+      for (let i = 0; i < n; i++) column[i] = basis[i][k];
+      if (k) column[n + k] = Math.sqrt(ridge);
+      return column;
+    });
+    const z = ys.map((y) => { const column = new Float64Array(m); column.set(y); return column; });
+    for (let k = 0; k < p; k++) {
+      let length = 0;
+      for (let i = k; i < m; i++) length += a[k][i] * a[k][i];
+      length = Math.sqrt(length) * (a[k][k] > 0 ? -1 : 1);
+      const v = a[k].slice(); v.fill(0, 0, k); v[k] -= length;
+      let square = 0;
+      for (let i = k; i < m; i++) square += v[i] * v[i];
+      if (!square) continue;
+      const reflect = (column) => {
+        let dot = 0;
+        for (let i = k; i < m; i++) dot += v[i] * column[i];
+        dot *= 2 / square;
+        for (let i = k; i < m; i++) column[i] -= dot * v[i];
+      };
+      for (let j = k; j < p; j++) reflect(a[j]);
+      z.forEach(reflect);
+    }
+    return { r: a, z };
+  }
+  function coefficients({ r, z }, row, degree) {
+    const c = new Float64Array(degree + 1);
+    for (let i = degree; i >= 0; i--) {
+      let rest = z[row][i];
+      for (let j = i + 1; j <= degree; j++) rest -= r[j][i] * c[j];
+      c[i] = rest / r[i][i];
+    }
+    return c;
+  }
+  const height = (basis, c) => { let sum = 0; for (let k = 0; k < c.length; k++) sum += c[k] * basis[k]; return sum; };
+  const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+  const squares = (basis, ys, c) => mean(basis.map((b, i) => (height(b, c) - ys[i]) ** 2));
+
+  const line = (x, y, colour, width, dash, label) => ({ mark: "line", x, y, colour, width, dash, label });
+  const points = (x, y, colour, size, hollow, label) => ({ mark: "points", x, y, colour, classes: null, size, hollow, label });
+  const shown = (e) => Math.min(1e4, Math.max(1e-4, e));
+
+  // Errors of every degree and the chosen fit, for one measurement.
+  function study(x, y, newX, newY, degree, fitted) {
+    const basis = x.map(legendre); const newBasis = newX.map(legendre);
+    const cs = Array.from({ length: HIGHEST + 1 }, (_, d) => coefficients(fitted(basis), 0, d));
+    return {
+      train: cs.map((c) => squares(basis, y, c)), valid: cs.map((c) => squares(newBasis, newY, c)),
+      fit: GRID_BASIS.map((b) => height(b, cs[degree])),
+    };
+  }
+
+  function frame(seen, x, y, { train, valid, fit }, degree, ridge, figures) {
+    const degrees = train.map((_, d) => d);
+    return {
+      fit: [...seen, line(GRID, fit, "blue", 2.5, false, "fit"), points(x, y, "ink", 4, false, "points")],
+      errors: [
+        { mark: "rule", x: degree, y: null, colour: "grey", dash: true, label: null },
+        line(degrees, train.map(shown), "blue", 2.5, false, "training"), line(degrees, valid.map(shown), "orange", 2.5, false, "validation"),
+        points([degree], [shown(train[degree])], "blue", 6, false, null), points([degree], [shown(valid[degree])], "orange", 6, false, null),
+      ],
+      figures: { "training error": train[degree], "validation error": valid[degree], ...figures },
+      code: `polynomial_fits(x, y, degrees=${degree}, ridge=${general(ridge)})`,
+    };
+  }
+  // Python's `.2g`.
+  function general(value) {
+    const e = Number(value.toExponential(1).split("e")[1]);
+    if (e >= -4 && e < 2) return String(Number(value.toPrecision(2)));
+    const [digits, power] = value.toExponential(1).split("e");
+    return `${Number(digits)}e${power[0]}${power.slice(1).padStart(2, "0")}`;
+  }
+
+  function drawOwn({ degree, ridge }, data) {
+    const x = []; const y = []; const newX = []; const newY = [];
+    data.own_x.forEach((v, i) => { (i % 3 === 2 ? newX : x).push(v); (i % 3 === 2 ? newY : y).push(data.own_y[i]); });
+    let done = null;
+    const numbers = study(x, y, newX, newY, degree, (basis) => (done ||= factorise(basis, [y], ridge)));
+    return frame([points(newX, newY, "orange", 4, true, "validation")], x, y, numbers, degree, ridge, {});
+  }
+
+  return {
+    draw(state, data) {
+      if (data.own_x) return drawOwn(state, data);
+      const { degree, n_points: n, noise, ridge, curve, cloud } = state;
+      const truth = CURVES[curve];
+      const x = Array.from({ length: n }, (_, i) => -1 + (2 * i) / (n - 1));
+      const table = data.table.values;
+      const copies = Array.from({ length: table.length / N_MOST }, (_, row) => x.map((v, i) => truth(v) + noise * table[row * N_MOST + i]));
+      const newX = Array.from({ length: N_VALID }, (_, i) => ((i + 0.5) / N_VALID) * 2 - 1);
+      const newY = newX.map((v, i) => truth(v) + noise * data.valid[i]);
+      let done = null;
+      const numbers = study(x, copies[0], newX, newY, degree, (basis) => (done ||= factorise(basis, copies, ridge)));
+      const others = copies.slice(1).map((_, i) => { const c = coefficients(done, i + 1, degree); return GRID_BASIS.map((b) => height(b, c)); });
+      const level = GRID.map(truth);
+      let bias = 0; let variance = 0;
+      for (let g = 0; g < GRID.length; g++) {
+        let sum = 0; let square = 0;
+        for (const other of others) sum += other[g];
+        const middle = sum / others.length;
+        for (const other of others) square += (other[g] - middle) ** 2;
+        bias += (middle - level[g]) ** 2 / GRID.length; variance += square / others.length / GRID.length;
+      }
+      const seen = [line(GRID, level, "grey", 2, true, "truth")];
+      if (cloud) {
+        const gridX = []; const gridY = [];
+        for (const other of others.slice(0, N_SHOWN)) { gridX.push(...GRID, NaN); gridY.push(...other, NaN); }
+        seen.unshift(line(gridX, gridY, "faint", 1, false, "other measurements"));
+      }
+      return frame(seen, x, copies[0], numbers, degree, ridge, { "bias²": bias, variance });
+    },
+  };
+})();
