@@ -112,12 +112,12 @@ class Warped:
             chosen = torch.randint(len(self.x), (self.batch_size,), generator=dice)
             yield self.prepare(warped(self.x[chosen], seed=self.seed + step)), self.y[chosen]
 
-# %% ../nbs/01_whole_game.ipynb #6de7437f
+# %% ../nbs/01_whole_game.ipynb #d480e22c
 def from_scratch(
     x: "Tensor",  # pictures, (N,1,32,32), uint8 or float in [0,1]
     y: "Tensor",  # which thing each one is, int64, (N,)
     n_things: int,
-    steps: int = 150,
+    steps: int = 120,
     lr: float = 1.5e-3,  # of AdamW
     seed: int = 0,  # of the first weights and the order of the pictures
 ) -> "Training":  # loop over it: each `next` is one step; `.model` is the network
@@ -318,7 +318,7 @@ class _Learner(Desk):
             self.beginner.train()
         return [_sorted(self.names, row) for row in rows]
 
-# %% ../nbs/01_whole_game.ipynb #bf679587
+# %% ../nbs/01_whole_game.ipynb #44e2df2b
 class TeachMe(_Learner):
     "Teach a network things of your own: draw a few of each, press Teach, draw another one and watch."
 
@@ -335,7 +335,7 @@ class TeachMe(_Learner):
                 drawings.things.setdefault(name, [])
                 for drawing in things[name] if isinstance(things, Mapping) else ():
                     drawings.add(name, drawing)
-        self._own = drawings
+        self._mine = drawings
         super().__init__(drawings, **values)
         self.load()
 
@@ -347,7 +347,7 @@ class TeachMe(_Learner):
 
     def use_own(self) -> None:
         "Your own drawings on the shelf again."
-        self._shelve(self._own, [])
+        self._shelve(self._mine, [])
         self.has_digits = False
 
     def _shelve(self, drawings: Drawings, hidden: list[tuple[str, Drawing]]) -> None:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 root = Path(__file__).parent.parent
 sys.path.insert(0, str(Path(__file__).parent))  # so that tests share their helpers
+from browser import front  # noqa: E402, F401
 
 common = dict(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 settings.register_profile("default", derandomize=True, **common)

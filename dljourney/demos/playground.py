@@ -302,7 +302,7 @@ def _draw_network(figure: Any, panel: dict, content: dict) -> None:
             ax.imshow(picture, table, vmin=-1, vmax=1, origin="lower", extent=(c - 0.2, c + 0.2, y - 0.4, y + 0.4),
                       aspect="auto", zorder=2)
 
-# %% ../../nbs/demos/playground.ipynb #a422ab3a
+# %% ../../nbs/demos/playground.ipynb #f4222726
 class _Editable(_Pictured):
     "Points that are added by clicking, and the buttons."
 
@@ -312,7 +312,7 @@ class _Editable(_Pictured):
 
     def add_point(self, x: float, y: float, label: int) -> None:
         "One more training point; the network goes on from where it is."
-        self._clicked.append((round(x, 4), round(y, 4), label))
+        self._clicked.append((round(float(x), 4), round(float(y), 4), label))
         self._points, self._labels, self._train_index, self._valid_index = self._make_data()
         self._steps = self._training()
         self.redraw()
