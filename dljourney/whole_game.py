@@ -206,7 +206,7 @@ def most_exciting(
         parts.append(F.pad(x[i, 0], [half] * 4)[row : row + side, column : column + side])
     return torch.stack(parts)
 
-# %% ../nbs/01_whole_game.ipynb #e7c89269
+# %% ../nbs/01_whole_game.ipynb #deb0e29d
 def _mosaic(tiles: Sequence[Any], side: int = 64, gap: int = 4) -> np.ndarray:
     "Square pictures in a row, each made `side` pixels wide; gaps are NaN."
     grown = []
@@ -226,7 +226,7 @@ def show_activations(
     from dljourney.kit.figures import subplots
 
     fig, axes = subplots(1 + len(seen), 1, figsize=(8, 0.95 * (1 + len(seen))))
-    rows = {"drawing": np.concatenate([_mosaic([x[0, 0]]), np.full((64, (n - 1) * 68), np.nan)], 1)}
+    rows = {"drawing": np.concatenate([_mosaic([x[0, 0].numpy()]), np.full((64, (n - 1) * 68), np.nan)], 1)}
     for name, maps in seen.items():
         strongest = maps[0].amax((1, 2)).argsort(descending=True, stable=True)[:n]
         tiles = [m / (float(m.max()) or 1) for m in maps[0, strongest].numpy()]
