@@ -45,6 +45,18 @@ EXPERIMENTS: dict[str, Experiment] = {
     "leaks": Experiment("dljourney.overfitting:leaks", range(20)),
     "cures": Experiment("dljourney.overfitting:cure_rows", range(10)),
     "epochs": Experiment("dljourney.overfitting:epoch_rows", range(10)),
+    # chapter 09: digits are tuned within the pool ("valid") and measured on other writers ("test")
+    "glyphnet_one_shot": Experiment("dljourney.pretraining:one_shot_seed", range(20), tolerance=0.1),
+    "digits_from_random_tuning": Experiment(
+        "dljourney.pretraining:digits_seed", [100, 101],
+        {"trials": [{"per_class": k, "start": "random", "steps": steps, "lr": lr}
+                    for steps in (150, 300) for k in (1, 5, 20) for lr in (3e-3, 1e-2)], "split": "valid"},
+        tolerance=0.3),
+    "digits_probe_tuning": Experiment(
+        "dljourney.pretraining:probe_seed", range(100, 105),
+        {"trials": [{"per_class": k, "copies": copies, "c": c} for k in (1, 5, 20) for copies in (0, 16)
+                    for c in (0.001, 0.01, 0.1, 1.0) if (k, copies, c) != (20, 16, 1.0)], "split": "valid"},
+        tolerance=0.1),
 }
 
 
