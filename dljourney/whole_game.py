@@ -393,7 +393,7 @@ def ready_digits(
             else: hidden += [(str(digit), d) for d in drawings]
     return examples, hidden
 
-# %% ../nbs/01_whole_game.ipynb #ac114bd6
+# %% ../nbs/01_whole_game.ipynb #191037ed
 def doodles(
     names: Sequence[str] = ("smile", "frown"),  # of smile, frown, star, house, wave
     n: int = 3,  # of each
@@ -427,5 +427,5 @@ def _by_hand(strokes: list, dice: np.random.Generator) -> list:
         t = np.linspace(0, 3, len(stroke))[:, None]
         bend = dice.normal(0, 0.02, 2) * np.sin(t + dice.uniform(0, 6))
         x, y = (np.asarray(stroke) - 0.5 + dice.normal(0, 0.015, 2) + bend).T
-        made.append(np.stack([0.5 + wide * x + slant * y, 0.5 + tall * y], 1).tolist())
+        made.append(np.clip(np.stack([0.5 + wide * x + slant * y, 0.5 + tall * y], 1), 0.03, 0.97).tolist())
     return made

@@ -73,7 +73,6 @@ def test_a_learners_first_minutes(front, page):
 
 def test_answers_keep_up_with_the_pen(front, page):
     "While a stroke grows, answers arrive one after the other, not at its end."
-    page.locator(".dlj-padbar button", has_text="Clear").click()
     page.evaluate("""() => {
       window.texts = [];
       const bars = () => [...document.querySelectorAll('.dlj-bar.dlj-taught i')].map(i => i.style.width).join();
