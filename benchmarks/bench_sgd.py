@@ -23,8 +23,8 @@ from torch import nn
 from dljourney import sgd
 
 PACKAGES = ["torch", "fastai", "lightning", "skorch", "timm"]
-n, batch_size = 3200, 64
-steps = n // batch_size
+n, batch_size, epochs = 3200, 64, 4
+steps = epochs * n // batch_size  # in one call of each contender
 torch.manual_seed(0)
 x, y = torch.rand(n, 64), torch.randint(0, 10, (n,))
 
@@ -34,37 +34,17 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
 
 
-def bare(optimiser):
-    "The loop that one writes by hand; it gathers once an epoch, as ours does."
-    model = network()
-    opt = optimiser(model.parameters(), lr=0.01)
-
-    def epoch():
-        order = torch.randperm(n)
-        for xb, yb in zip(x[order].split(batch_size), y[order].split(batch_size)):
-            loss = F.cross_entropy(model(xb), yb)
-            opt.zero_grad()
-            loss.backward()
-            opt.step()
-
-    return epoch
+def shuffled():
+    "An epoch's batches, gathered at once, as ours are."
+    order = torch.randperm(n)
+    return zip(x[order].split(batch_size), y[order].split(batch_size))
 
 
-def bare_indexed():
-    "The same, with each batch gathered by itself."
-    model = network()
-    opt = torch.optim.SGD(model.parameters(), lr=0.01)
-
-    def epoch():
-        order = torch.randperm(n)
-        for i in range(0, n, batch_size):
-            xb, yb = x[order[i : i + batch_size]], y[order[i : i + batch_size]]
-            loss = F.cross_entropy(model(xb), yb)
-            opt.zero_grad()
-            loss.backward()
-            opt.step()
-
-    return epoch
+def gathered():
+    "An epoch's batches, each gathered by itself."
+    order = torch.randperm(n)
+    for i in range(0, n, batch_size):
+        yield x[order[i : i + batch_size]], y[order[i : i + batch_size]]
 
 
 def loader():
@@ -73,25 +53,27 @@ def loader():
     return DataLoader(TensorDataset(x, y), batch_size=batch_size, shuffle=True)
 
 
-def bare_loader():
-    model, data = network(), loader()
-    opt = torch.optim.SGD(model.parameters(), lr=0.01)
+def bare(optimiser, data):
+    "The loop that one writes by hand."
+    model = network()
+    opt = optimiser(model.parameters(), lr=0.01)
 
-    def epoch():
-        for xb, yb in data:
-            loss = F.cross_entropy(model(xb), yb)
-            opt.zero_grad()
-            loss.backward()
-            opt.step()
+    def loop():
+        for _ in range(epochs):
+            for xb, yb in data():
+                loss = F.cross_entropy(model(xb), yb)
+                opt.zero_grad()
+                loss.backward()
+                opt.step()
 
-    return epoch
+    return loop
 
 
 def ours(optimiser, data=None):
     model = network()
     opt = optimiser(model.parameters(), lr=0.01)
     data = data or sgd.batches(x, y, batch_size)
-    return lambda: sgd.train(model, data, F.cross_entropy, opt).run()
+    return lambda: sgd.train(model, data, F.cross_entropy, opt, epochs).run()
 
 
 def with_skorch(harness):
@@ -104,7 +86,7 @@ def with_skorch(harness):
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.SGD,
         lr=0.01,
-        max_epochs=1,
+        max_epochs=epochs,
         batch_size=batch_size,
         iterator_train__shuffle=True,
         train_split=None,
@@ -138,7 +120,7 @@ def with_lightning(harness):
 
     def epoch():
         trainer = L.Trainer(
-            max_epochs=1,
+            max_epochs=epochs,
             accelerator="cpu",
             logger=False,
             enable_checkpointing=False,
@@ -154,26 +136,22 @@ def with_lightning(harness):
 def with_fastai(harness):
     if harness.peer("fastai") is None:
         return None
+    import fastai.callback.progress  # noqa: F401  (adds Learner.no_bar)
     from fastai.data.core import DataLoaders
     from fastai.data.load import DataLoader
     from fastai.learner import Learner
     from fastai.optimizer import SGD as fastai_sgd
 
-    data = DataLoader(list(zip(x, y)), bs=batch_size, shuffle=True, num_workers=0)
-    learn = Learner(DataLoaders(data, data), network(), loss_func=F.cross_entropy, opt_func=fastai_sgd, lr=0.01)
-    learn.validate = None
+    pairs = list(zip(x, y))
+    data = DataLoader(pairs, bs=batch_size, shuffle=True, num_workers=0)
+    one_batch = DataLoader(pairs[:batch_size], bs=batch_size, num_workers=0)  # it insists on validating
+    learn = Learner(DataLoaders(data, one_batch), network(), loss_func=F.cross_entropy, opt_func=fastai_sgd, lr=0.01)
 
-    def epoch():
+    def fit():
         with learn.no_bar(), learn.no_logging():
-            learn._do_fit_quietly()
+            learn.fit(epochs)
 
-    def train_only():
-        learn.dl = data
-        learn._do_epoch_train()
-
-    learn.create_opt()
-    learn._do_fit_quietly = lambda: learn._with_events(train_only, "fit", Exception)
-    return epoch
+    return fit
 
 
 def pair(name: str, params: list[torch.Tensor], **options):
@@ -206,37 +184,23 @@ def lines(harness):
     quiet = contextlib.redirect_stdout(io.StringIO())
     with quiet:
         others = {"skorch": with_skorch(harness), "Lightning": with_lightning(harness), "fastai": with_fastai(harness)}
-    loops = {"bare loop, torch.optim.SGD": bare(torch.optim.SGD), "bare loop, a gather for each batch": bare_indexed()}
-    common = dict(number=4, units=steps, judged_by="cpu", warmup=2)
-    harness.compare(
-        "a step of the loop, torch's SGD on both sides",
-        ours(torch.optim.SGD),
-        loops,
-        bar=1.03,
-        runs=31,
-        our_name="train, torch.optim.SGD",
-        **common,
-    )
-    harness.compare(
-        "a step of the loop, our SGD", ours(sgd.SGD), loops, bar=0.85, runs=31, our_name="train, our SGD", **common
-    )
+    loops = {
+        "bare loop, torch.optim.SGD": bare(torch.optim.SGD, shuffled),
+        "bare loop, a gather for each batch": bare(torch.optim.SGD, gathered),
+    }
+    common = dict(units=steps, judged_by="cpu", warmup=2)
+    name = "a step of the loop, torch's SGD on both sides"
+    harness.compare(name, ours(torch.optim.SGD), loops, bar=1.03, runs=21, our_name="train, torch.optim.SGD", **common)
+    name = "a step of the loop, our SGD"
+    harness.compare(name, ours(sgd.SGD), loops, bar=0.85, runs=21, our_name="train, our SGD", **common)
+    data = loader()
+    peers = {"bare loop, DataLoader": bare(torch.optim.SGD, lambda: data)}
+    name = "a step of the loop, from a DataLoader"
+    harness.compare(name, ours(torch.optim.SGD, data), peers, runs=11, our_name="train, torch.optim.SGD", **common)
     with quiet:
-        harness.compare(
-            "a step of the loop, from a DataLoader",
-            ours(torch.optim.SGD, loader()),
-            {"bare loop, DataLoader": bare_loader()},
-            runs=11,
-            our_name="train, DataLoader",
-            **common,
-        )
-        harness.compare(
-            "a step of the loop, beside other libraries",
-            ours(sgd.SGD),
-            others,
-            runs=7,
-            **{**common, "number": 2},
-            note="their usual way from tensors in memory: a DataLoader or skorch's own; callbacks, bars, logs off",
-        )
+        name = "a step of the loop, beside other libraries"
+        note = "their usual way with tensors in memory: a DataLoader; callbacks, progress bars and logs off"
+        harness.compare(name, ours(sgd.SGD), others, runs=5, our_name="train, our SGD", note=note, **common)
 
     shapes = [torch.randn(32, 32) for _ in range(10)]
     family = [("SGD", {}), ("SGD", {"momentum": 0.9}), ("RMSprop", {}), ("Adam", {}), ("AdamW", {})]

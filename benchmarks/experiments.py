@@ -35,8 +35,13 @@ class Experiment:
         return getattr(import_module(module), name)
 
 
+SCRATCH, PRETRAINED = ["SVM on pixels", "random weights"], ["linear probe", "fine-tuning"]
 EXPERIMENTS: dict[str, Experiment] = {
     # "name": Experiment("dljourney.chapter:run_seed_function", range(10), {"setting": 1}),
+    "checkers_series_1": Experiment("dljourney.checkers:series_rows", range(1)),  # fifty series in one batch
+    "checkers_series_2": Experiment("dljourney.checkers:series_rows", range(1), {"series": 2}),
+    "checkers_stale_scores": Experiment("dljourney.checkers:series_rows", range(1), {"recompute": False}),
+    "checkers_self_play": Experiment("dljourney.checkers:self_play_rows", range(2)),
     "hinges": Experiment("dljourney.universal:hinge_rows", range(10)),
     "width_and_depth": Experiment("dljourney.universal:depth_rows", range(10)),
     "double_descent": Experiment("dljourney.overfitting:descent_rows", range(10)),
@@ -45,6 +50,23 @@ EXPERIMENTS: dict[str, Experiment] = {
     "leaks": Experiment("dljourney.overfitting:leaks", range(20)),
     "cures": Experiment("dljourney.overfitting:cure_rows", range(10)),
     "epochs": Experiment("dljourney.overfitting:epoch_rows", range(10)),
+    # tuning before what uses it; from_scratch does not depend on the weights that ship
+    "scratch_tuning": Experiment("dljourney.transfer:tune_few_examples", range(100, 102), {"methods": SCRATCH}),
+    "pretrained_tuning": Experiment("dljourney.transfer:tune_few_examples", range(100, 102), {"methods": PRETRAINED}),
+    "from_scratch": Experiment("dljourney.transfer:few_examples", range(5), {"methods": SCRATCH}),
+    "from_pretrained": Experiment("dljourney.transfer:few_examples", range(5), {"methods": PRETRAINED}),
+    # chapter 09: digits are tuned within the pool ("valid") and measured on other writers ("test")
+    "glyphnet_one_shot": Experiment("dljourney.pretraining:one_shot_seed", range(20), tolerance=0.1),
+    "digits_from_random_tuning": Experiment(
+        "dljourney.pretraining:digits_seed", [100, 101],
+        {"trials": [{"per_class": k, "start": "random", "steps": steps, "lr": lr}
+                    for steps in (150, 300) for k in (1, 5, 20) for lr in (3e-3, 1e-2)], "split": "valid"},
+        tolerance=0.3),
+    "digits_probe_tuning": Experiment(
+        "dljourney.pretraining:probe_seed", range(100, 105),
+        {"trials": [{"per_class": k, "copies": copies, "c": c} for k in (1, 5, 20) for copies in (0, 16)
+                    for c in (0.001, 0.01, 0.1, 1.0) if (k, copies, c) != (20, 16, 1.0)], "split": "valid"},
+        tolerance=0.1),
 }
 
 

@@ -147,25 +147,27 @@ def _not_finite(value: float, step: int, epoch: int, lr: float, batch: Sequence)
         f"no parameter was changed by it. Two things to try: a smaller learning rate (say {lr / 10:g}), or {data}.")
 
 # %% ../nbs/04_sgd.ipynb #aa000030
-def _random_state(source: Any, device: torch.device) -> dict[str, Any]:
-    "Every random state that a step may use; `source.generator` is the data's own."
-    name, keys, *rest = np.random.get_state(legacy=True)
-    state: dict[str, Any] = {
-        "torch": torch.get_rng_state(), "python": random.getstate(),
-        "numpy": (name, torch.from_numpy(np.asarray(keys, np.int64)), *rest)}
+def _random_state(source: Any, device: torch.device, everything: bool = True) -> dict[str, Any]:
+    "The random states that a step may use; `source.generator` is the data's own."
+    state: dict[str, Any] = {}
     generator = getattr(source, "generator", None)
     if isinstance(generator, torch.Generator): state["data"] = generator.get_state()
+    if not everything: return state
+    name, keys, *rest = np.random.get_state(legacy=True)
+    state |= {"torch": torch.get_rng_state(), "python": random.getstate(),
+              "numpy": (name, torch.from_numpy(np.asarray(keys, np.int64)), *rest)}
     if device.type == "cuda": state["cuda"] = torch.cuda.get_rng_state(device)
     if device.type == "mps": state["mps"] = torch.mps.get_rng_state()
     return state
 
 def _set_random_state(state: dict[str, Any], source: Any, device: torch.device):
     "Undo whatever was drawn since `_random_state`."
+    if "data" in state: source.generator.set_state(state["data"])
+    if "torch" not in state: return
     torch.set_rng_state(state["torch"])
     random.setstate(state["python"])
     name, keys, *rest = state["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
-    if "data" in state: source.generator.set_state(state["data"])
     if "cuda" in state and device.type == "cuda": torch.cuda.set_rng_state(state["cuda"], device)
     if "mps" in state and device.type == "mps": torch.mps.set_rng_state(state["mps"])
 
@@ -225,7 +227,7 @@ class _Epochs:
     def _draw(self):
         "The next batch of this epoch into `_batch`, or None when there is none left."
         if self._iterator is None:
-            self._epoch_random = _random_state(self.batches, self.device)
+            self._epoch_random = _random_state(self.batches, self.device, not getattr(self.batches, "all_chance_is_its_own", False))
             self._iterator = iter(self.batches)
         self._batch = next(self._iterator, None)
 
@@ -375,6 +377,7 @@ def minibatches(
 # %% ../nbs/04_sgd.ipynb #aa000021
 class Batches:
     "Pairs of tensors `(xb, yb)`, dealt anew each time you loop over it. Made by `batches`."
+    all_chance_is_its_own = True  # its order depends on `generator` and on nothing else
 
     def __init__(self, x: Tensor, y: Tensor, batch_size: int, shuffle: bool = True, seed: int | None = None):
         for name, t in (("x", x), ("y", y)):

@@ -112,12 +112,12 @@ class Warped:
             chosen = torch.randint(len(self.x), (self.batch_size,), generator=dice)
             yield self.prepare(warped(self.x[chosen], seed=self.seed + step)), self.y[chosen]
 
-# %% ../nbs/01_whole_game.ipynb #6de7437f
+# %% ../nbs/01_whole_game.ipynb #d480e22c
 def from_scratch(
     x: "Tensor",  # pictures, (N,1,32,32), uint8 or float in [0,1]
     y: "Tensor",  # which thing each one is, int64, (N,)
     n_things: int,
-    steps: int = 150,
+    steps: int = 120,
     lr: float = 1.5e-3,  # of AdamW
     seed: int = 0,  # of the first weights and the order of the pictures
 ) -> "Training":  # loop over it: each `next` is one step; `.model` is the network
@@ -206,7 +206,7 @@ def most_exciting(
         parts.append(F.pad(x[i, 0], [half] * 4)[row : row + side, column : column + side])
     return torch.stack(parts)
 
-# %% ../nbs/01_whole_game.ipynb #e7c89269
+# %% ../nbs/01_whole_game.ipynb #deb0e29d
 def _mosaic(tiles: Sequence[Any], side: int = 64, gap: int = 4) -> np.ndarray:
     "Square pictures in a row, each made `side` pixels wide; gaps are NaN."
     grown = []
@@ -226,7 +226,7 @@ def show_activations(
     from dljourney.kit.figures import subplots
 
     fig, axes = subplots(1 + len(seen), 1, figsize=(8, 0.95 * (1 + len(seen))))
-    rows = {"drawing": np.concatenate([_mosaic([x[0, 0]]), np.full((64, (n - 1) * 68), np.nan)], 1)}
+    rows = {"drawing": np.concatenate([_mosaic([x[0, 0].numpy()]), np.full((64, (n - 1) * 68), np.nan)], 1)}
     for name, maps in seen.items():
         strongest = maps[0].amax((1, 2)).argsort(descending=True, stable=True)[:n]
         tiles = [m / (float(m.max()) or 1) for m in maps[0, strongest].numpy()]
@@ -318,7 +318,7 @@ class _Learner(Desk):
             self.beginner.train()
         return [_sorted(self.names, row) for row in rows]
 
-# %% ../nbs/01_whole_game.ipynb #bf679587
+# %% ../nbs/01_whole_game.ipynb #44e2df2b
 class TeachMe(_Learner):
     "Teach a network things of your own: draw a few of each, press Teach, draw another one and watch."
 
@@ -335,7 +335,7 @@ class TeachMe(_Learner):
                 drawings.things.setdefault(name, [])
                 for drawing in things[name] if isinstance(things, Mapping) else ():
                     drawings.add(name, drawing)
-        self._own = drawings
+        self._mine = drawings
         super().__init__(drawings, **values)
         self.load()
 
@@ -347,7 +347,7 @@ class TeachMe(_Learner):
 
     def use_own(self) -> None:
         "Your own drawings on the shelf again."
-        self._shelve(self._own, [])
+        self._shelve(self._mine, [])
         self.has_digits = False
 
     def _shelve(self, drawings: Drawings, hidden: list[tuple[str, Drawing]]) -> None:
@@ -393,7 +393,7 @@ def ready_digits(
             else: hidden += [(str(digit), d) for d in drawings]
     return examples, hidden
 
-# %% ../nbs/01_whole_game.ipynb #ac114bd6
+# %% ../nbs/01_whole_game.ipynb #191037ed
 def doodles(
     names: Sequence[str] = ("smile", "frown"),  # of smile, frown, star, house, wave
     n: int = 3,  # of each
@@ -427,5 +427,5 @@ def _by_hand(strokes: list, dice: np.random.Generator) -> list:
         t = np.linspace(0, 3, len(stroke))[:, None]
         bend = dice.normal(0, 0.02, 2) * np.sin(t + dice.uniform(0, 6))
         x, y = (np.asarray(stroke) - 0.5 + dice.normal(0, 0.015, 2) + bend).T
-        made.append(np.stack([0.5 + wide * x + slant * y, 0.5 + tall * y], 1).tolist())
+        made.append(np.clip(np.stack([0.5 + wide * x + slant * y, 0.5 + tall * y], 1), 0.03, 0.97).tolist())
     return made

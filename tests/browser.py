@@ -176,11 +176,9 @@ class Front:
         )
         context.set_default_timeout(30_000)
         page = context.new_page()
-        page.problems, page.outside = [], []
-        page.on("pageerror", lambda e: page.problems.append(str(e)))
-        page.on(
-            "console", lambda m: page.problems.append(m.text) if m.type == "error" and "dlj" in m.text.lower() else None
-        )
+        page.problems, page.outside, page.dark = [], [], theme == "dark"
+        page.on("pageerror", lambda e: page.problems.append(f"{e}\n{e.stack}"))
+        page.on("console", lambda m: page.problems.append(m.text) if m.type == "error" else None)
         inside = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
         page.on("request", lambda r: None if r.url.startswith(inside) else page.outside.append(r.url))
         return page
@@ -250,6 +248,13 @@ class Front:
         page.goto(f"http://127.0.0.1:{port}/", timeout=60_000)
         return page
 
+    def until(self, page, code, wanted=True, seconds=20):
+        "Until `code`, an expression, has the wanted value in the page's kernel."
+        end = time.monotonic() + seconds
+        while (value := self.python(page, f"print(repr({code}))")) != repr(wanted):
+            assert time.monotonic() < end, f"{code} is still {value} after {seconds} s, wanted {wanted!r}"
+            page.wait_for_timeout(100)
+
     def shut(self, page):
         "Close the page and stop its kernel."
         with contextlib.suppress(Exception):
@@ -263,6 +268,8 @@ class Front:
         for process in self.processes:
             process.terminate()
         for process in self.processes:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(10)
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -45,6 +45,16 @@ socket.getaddrinfo = look_up
 
 
 @pytest.fixture(scope="session")
+def front():
+    "One JupyterLab and one Chromium for all tests of a session."
+    from browser import Front
+
+    front = Front()
+    yield front
+    front.close()
+
+
+@pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     source = tmp_path_factory.mktemp("source") / "dljourney"

@@ -90,6 +90,7 @@ def test_a_wrong_declaration_is_refused(make):
 
 
 def test_one_drawing_for_each_change_and_one_for_several():
+    assert Demo(a=3, kind="y").draws == 1
     demo = Demo()
     assert demo.draws == 1 and demo.history == [{"a", "b", "kind", "on"}]
     demo.a = 2

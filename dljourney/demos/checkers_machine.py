@@ -64,7 +64,7 @@ _names = ("ADV", "BACK", "CENT", "DENY", "EXPOS", "KCENT", "MOB", "THRET")
 def _weight(name: str, value: float = 0.0) -> Any:
     return slider(value, -50.0, 50.0, step=1, label=f"{name}: {TERMS[name].title}", on_release=True)
 
-# %% ../../nbs/demos/checkers_machine.ipynb #fdd369b1
+# %% ../../nbs/demos/checkers_machine.ipynb #2f4de8cf
 class Weights(Live):
     "A player's weights, its share of the points, and what the machine on the board sees."
 
@@ -74,7 +74,7 @@ class Weights(Live):
     against = choice("hand-set", ["hand-set", "1959", "modern", "counts pieces"], label="1,000 games against")
     opponent = choice("hand-set", ["hand-set", "1959", "modern", "mine"], label="On the board you meet")
     panels = [plot("games", "1,000 games", width=240, height=200, y=(0, 1000), grid=False),
-              readout("score", width=300),
+              readout("score", width=340),
               plot("reasons", "Why the machine moved, in men", width=560, height=220, new_row=True)]
 
     def __init__(self, n_games: int = 1000, **values: Any):
@@ -103,7 +103,7 @@ class Weights(Live):
         return {"games": view([bars([0, 1, 2], [result.wins, result.draws, result.losses], colour=["green", "grey", "red"])],
                               y=(0, self.n_games), xticks=[(0.0, "won"), (1.0, "drawn"), (2.0, "lost")]),
                 "score": {"won": result.wins, "drawn": result.draws, "lost": result.losses,
-                          "points": f"{result.score:.1%}", "the machine played": self.move or "nothing yet"},
+                          "points": f"{result.score:.1%}", "it played": self.move or "nothing yet"},
                 "reasons": view([*reasons, rule(y=0, dash=False)], xticks=names)}
 
 # %% ../../nbs/demos/checkers_machine.ipynb #6a3ab89b

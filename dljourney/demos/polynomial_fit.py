@@ -18,12 +18,12 @@ from ..kit.live import Live
 from ..kit.marks import code, line, plot, points, readout, rule
 from ..overfitting import bias_variance, polynomial_fits
 
-# %% ../../nbs/demos/polynomial_fit.ipynb #7d8c725a
+# %% ../../nbs/demos/polynomial_fit.ipynb #eb377fcd
 HIGHEST = 20  # degree
 N_COPIES, N_SHOWN, N_VALID, N_MOST = 200, 60, 200, 60
 CURVES = {
     "wave": lambda x: (3 * x).sin(),
-    "step": lambda x: (x > 0).to(x) * 1.6 - 0.8,
+    "step": lambda x: (x > 1e-9).to(x) * 1.6 - 0.8,
     "straight line": lambda x: 0.8 * x,
 }
 GRID = torch.linspace(-1, 1, 121, dtype=torch.float64)

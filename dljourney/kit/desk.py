@@ -17,7 +17,7 @@ from .drawings import Drawing, Drawings
 from .live import Live, bundle, static
 from .marks import line, pack, plot, readout, rule, view
 
-# %% ../../nbs/kit/desk.ipynb #5712d4a2
+# %% ../../nbs/kit/desk.ipynb #94e390d5
 _STEPS = "Draw one thing, press keep in its row. A few of each will do. Then press Teach."
 
 
@@ -27,11 +27,11 @@ class _Shelf(Live):
     panels: Sequence[dict] = [
         dict(kind="pad", name="pad", label=None, width=240, height=300, hint="draw here", pen=0.06),
         dict(kind="shelf", name="shelf", label=None, width=620, height=300),
-        plot("race", "Right answers", width=560, height=230, x=(0, 150), y=(0, 1.03),
+        plot("race", "Right answers", width=560, height=230, x=(0, 120), y=(0, 1.03),
              xlabel="training steps of the network that has seen nothing"),
         readout("count", width=330),
     ]
-    strokes = traitlets.List().tag(sync=True, echo_update=False)
+    strokes: Any = traitlets.List().tag(sync=True, echo_update=False)
     _shelf = traitlets.Dict().tag(sync=True)
     most = 6  # things that the page offers to add
 
@@ -77,7 +77,7 @@ class _Shelf(Live):
         "A name for a thing that has none yet."
         return next(f"thing {n}" for n in range(1, 1000) if f"thing {n}" not in self.drawings.things)
 
-# %% ../../nbs/kit/desk.ipynb #e1003abf
+# %% ../../nbs/kit/desk.ipynb #a8f5eb99
 class _Taught(_Shelf):
     "The desk with its two networks."
 
@@ -88,7 +88,7 @@ class _Taught(_Shelf):
         self.right: dict[str, float] = {}  # the share of right answers of both, 0 to 1
         self.curve: list[tuple[int, float, float]] = []  # steps, share right of the one from scratch, of the other
         self._problem: BaseException | None = None
-        self._loader = threading.Thread(target=self._prepare, daemon=True)
+        self._loader = threading.Thread(target=self._prepare)  # Python waits for it at its end: torch minds being cut off
         super().__init__(drawings, **values)
 
     def prepare(self) -> None:
@@ -192,7 +192,7 @@ class _Judged(_Taught):
             drawing = Drawing.of_image(drawing) if hasattr(drawing, "ndim") else Drawing.of_strokes(drawing)
         return self.answer("taught", [drawing])[0]
 
-# %% ../../nbs/kit/desk.ipynb #0ec44f38
+# %% ../../nbs/kit/desk.ipynb #bde049d2
 class _Served(_Judged):
     "The desk, operated from a page or from Python."
 
@@ -202,7 +202,8 @@ class _Served(_Judged):
         drawing: Any = None,  # a Drawing or strokes; None: what is on the pad
     ) -> None:
         "Keep a drawing as an example. After Teach it is a test first."
-        drawing = self.drawing if drawing is None else drawing
+        from_pad = drawing is None
+        drawing = self.drawing if from_pad else drawing
         if drawing is None:
             raise ValueError("the pad is empty: draw something first")
         drawing = drawing if isinstance(drawing, Drawing) else Drawing.of_strokes(drawing)
@@ -211,14 +212,15 @@ class _Served(_Judged):
             if name in self.names:
                 self.hidden.append((name, kept))
                 self.right = {which: self.share(which) for which in self.right}
-            self.strokes = []
+            if from_pad:
+                self.strokes = []
             self.redraw_shelf()
 
     def on_message(self, message: dict) -> None:
         things, thing = self.things, message.get("thing", 0)
         do = message.get("do")
         if do == "keep":
-            self.keep(things[thing], message["strokes"])
+            self.keep(things[thing], message["strokes"])  # the page clears its pad itself: the next stroke may have begun
         elif do == "away":
             self.drawings.put_aside(things[thing], message["drawing"])
         elif do == "rename":
@@ -266,7 +268,7 @@ class Desk(_Served):
     def still_panels(self) -> dict:
         return {"pad": lambda figure, *_: _pad_still(figure, self), "shelf": lambda figure, _, c: _shelf_still(figure, self, c)}
 
-# %% ../../nbs/kit/desk.ipynb #10504253
+# %% ../../nbs/kit/desk.ipynb #b57b4fee
 def _race(desk: _Judged) -> Any:
     "Both networks' share of right answers."
     if not desk.names:
@@ -274,7 +276,7 @@ def _race(desk: _Judged) -> Any:
     guess, taught = 1 / len(desk.names), desk.right["taught"]
     steps, scratch, level = zip(*desk.curve) if desk.curve else ([0], [guess], [taught])
     marks = [rule(y=guess, label="guessing"),
-             line([*steps, 150], [*level, taught], colour="blue", label="has seen signs"),
+             line([*steps, 120], [*level, taught], colour="blue", label="has seen signs"),
              line(steps, scratch, colour="orange", label="has seen nothing")]
     return view(marks, ylabel="share right, new drawings" if desk.hidden else "share right, the examples")
 

@@ -131,7 +131,7 @@ class _Kept:
         self.things.setdefault(label, []).append(drawing)
         return drawing
 
-# %% ../../nbs/kit/drawings.ipynb #c6fcc89c
+# %% ../../nbs/kit/drawings.ipynb #8922da69
 class Drawings(_Kept):
     "Drawings by label, each kept in a folder as soon as it is there."
 
@@ -166,12 +166,15 @@ class Drawings(_Kept):
 
     def export(
         self,
-        folder: str | os.PathLike,  # made where missing; pictures are added, none is replaced
+        folder: str | os.PathLike,  # made where missing; pictures are added, none is replaced, none comes twice
     ) -> Path:  # the folder
         "Copy all drawings as PNG files, in one folder for each label."
         for label, found in self.things.items():
-            for drawing in found:
-                _write(Path(folder) / folder_name(label), drawing.to_png())
+            place = Path(folder) / folder_name(label)
+            there = {p.read_bytes() for p in place.glob("*.png")}
+            for data in (drawing.to_png() for drawing in found):
+                if data not in there:
+                    _write(place, data)
         return Path(folder)
 
 # %% ../../nbs/kit/drawings.ipynb #ef03f6ca

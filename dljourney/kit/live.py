@@ -93,7 +93,7 @@ def _hear_of_interrupts() -> None:
     if shell and _after_cell not in shell.events.callbacks["post_run_cell"]:
         shell.events.register("post_run_cell", _after_cell)
 
-# %% ../../nbs/kit/live.ipynb #12f38267
+# %% ../../nbs/kit/live.ipynb #2dfa0d2b
 class _Page(anywidget.AnyWidget):
     "What Python and the page share."
 
@@ -107,22 +107,23 @@ class _Page(anywidget.AnyWidget):
 
     @traitlets.default("_esm")
     def _default_esm(self) -> str:
-        return bundle("theme.js", "plot.js", "panels.js", "controls.js", *([self.script] if self.script else []))
+        return bundle("theme.js", "plot.js", "panels.js", "controls.js", self.script or "const demo = null;\n")
 
     @traitlets.default("_css")
     def _default_css(self) -> str:
         return static("live.css")
 
-# %% ../../nbs/kit/live.ipynb #35d45197
+# %% ../../nbs/kit/live.ipynb #cc87ff9b
 class _Values(_Page):
     "Values that can be changed, one by one or together."
 
     def __init__(self, **values: Any):
         self._main = MainThread()
-        self._lock, self._depth = threading.Lock(), 0
+        self._lock, self._depth = threading.Lock(), 1  # no drawing before everything is set
         self._stale: set[str] = set()
         self._own: int | None = None  # the thread whose changes are the demo's own
         super().__init__(**values)
+        self._depth = 0
 
     @classmethod
     def _controls(cls) -> dict[str, dict]:

@@ -27,6 +27,7 @@ function render({ model, el }) {
   const bar = make("div", { class: "dlj-padbar" }, make("button", { type: "button", onclick: send("undo") }, "↶ Undo"), make("button", { type: "button", onclick: send("reset") }, "↺ New game"),
     make("button", { type: "button", onclick: () => { model.set("flipped", !model.get("flipped")); model.save_changes(); } }, "⇅ Turn"));
   root.append(failure, make("div", { class: "dlj-boardbody" }, stage, make("div", { class: "dlj-boardside" }, status, bar, list)));
+  keepKeys(root);
   el.append(root);
 
   let squares = {}; let pieces = {}; let chosen = []; let current = 1; let shown = null; let queued = 0;

@@ -1,5 +1,6 @@
 // One view of a live demo: controls and panels from the model's `_spec`, a picture from its frame.
-// A demo whose maths runs here defines `const demo = { draw(state, data) -> frame }` in its own script.
+// `demo` comes from the demo's own script, else it is null: `draw(state, data) -> frame` where the maths runs here,
+// and `panels: { kind: (spec, view) => ({ el, draw }) }` for panels of its own.
 
 // Numbers that came as bytes become typed arrays (grids: {values, shape}); everything else stays.
 function unpack(value) {
@@ -18,12 +19,12 @@ function flatten(marks) {
   return marks;
 }
 
-const OWN = typeof demo === "undefined" ? null : demo;
 const VIEWS = new WeakMap(); // model -> how many views of it are open here
-let nextId = 0;
+let nextId = Math.floor(Math.random() * 1e9); // every demo loads its own copy of this file: ids must differ all the same
 
 function render({ model, el }) {
   const root = make("div", { class: "dlj", "data-lm-suppress-shortcuts": "true", "data-jp-suppress-context-menu": true });
+  keepKeys(root);
   el.append(root);
   const listeners = [];
   const on = (name, call) => { model.on(name, call); listeners.push([name, call]); };
@@ -71,8 +72,8 @@ function render({ model, el }) {
     if (more.childElementCount > 1) side.append(more);
     const stage = make("div", { class: "dlj-stage" });
     for (const panel of spec.panels) {
-      const build = (OWN && OWN.panels && OWN.panels[panel.kind]) || PANELS[panel.kind];
-      const made = (panels[panel.name] = build(panel, view));
+      const makePanel = (demo && demo.panels && demo.panels[panel.kind]) || PANELS[panel.kind];
+      const made = (panels[panel.name] = makePanel(panel, view));
       const grow = panel.width || 320;
       if (panel.new_row) stage.append(make("div", { class: "dlj-break" }));
       stage.append(make("figure", { class: `dlj-panel dlj-${panel.kind}`, style: `flex:${grow} 1 ${Math.min(grow, 480) * 0.66}px;max-width:calc(${grow}px * var(--dlj-scale))` },
@@ -90,7 +91,7 @@ function render({ model, el }) {
     data ||= unpack(model.get("_data") || {});
     const state = {};
     for (const control of spec.controls) if (control.kind !== "button") state[control.name] = model.get(control.name);
-    return OWN.draw(state, data);
+    return demo.draw(state, data);
   }
 
   function paint() {
@@ -134,7 +135,7 @@ function render({ model, el }) {
   const resize = new ResizeObserver(() => queue());
   resize.observe(root);
   const unwatch = watchTheme(() => { theme = null; fresh = true; queue(); });
-  root.dlj = { model, spec: () => spec, frame: () => lastFrame, draw: OWN && OWN.draw, at: view.at }; // for tests and the curious
+  root.dlj = { model, spec: () => spec, frame: () => lastFrame, draw: demo && demo.draw, at: view.at }; // for tests and the curious
 
   return () => {
     listeners.forEach(([name, call]) => model.off(name, call));

@@ -7,6 +7,7 @@ function render({ model, el }) {
   const spoken = make("div", { class: "dlj-spoken", "aria-live": "polite" });
   const caption = make("div", { class: "dlj-label" });
   root.append(caption, canvas, make("div", { class: "dlj-padbar" }, undo, clear), spoken);
+  keepKeys(root);
   el.append(root);
 
   let drawing = null; // the stroke being drawn here, and the pointer that draws it

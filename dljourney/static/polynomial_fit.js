@@ -1,7 +1,7 @@
 // The twin of `PolynomialFit.draw` in nbs/demos/polynomial_fit.ipynb.
 const demo = (() => {
   const HIGHEST = 20; const N_SHOWN = 60; const N_VALID = 200; const N_MOST = 60;
-  const CURVES = { wave: (x) => Math.sin(3 * x), step: (x) => (x > 0 ? 0.8 : -0.8), "straight line": (x) => 0.8 * x };
+  const CURVES = { wave: (x) => Math.sin(3 * x), step: (x) => (x > 1e-9 ? 0.8 : -0.8), "straight line": (x) => 0.8 * x };
   const GRID = Array.from({ length: 121 }, (_, i) => -1 + i / 60);
 
   // Orthonormal polynomials of degree 0 to HIGHEST at t in [-1, 1].

@@ -88,14 +88,27 @@ function paintGrid(values, rows, cols, low, high, table, levels) {
   return canvas;
 }
 
+const FOCUSABLE = ["button", "input", "select", "canvas", "summary", "pre", "ol"];
+
+// An element with attributes, listeners (onclick: ...) and children. Jupyter leaves its keys alone.
 function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
+  if (FOCUSABLE.includes(tag)) node.dataset.lmSuppressShortcuts = "true";
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (value !== undefined && value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
   }
   node.append(...children.filter((child) => child !== null && child !== undefined));
   return node;
+}
+
+// Keys pressed inside a demo are the demo's: the notebook must not move on an arrow or delete a cell on "d d".
+// Shift+Enter, Ctrl and Command keys, Tab and Escape still reach the notebook.
+function keepKeys(root) {
+  root.addEventListener("keydown", (event) => {
+    const theirs = event.ctrlKey || event.metaKey || event.altKey || event.key === "Tab" || event.key === "Escape" || (event.shiftKey && event.key === "Enter");
+    if (!theirs) event.stopPropagation();
+  });
 }
 
 function formatNumber(value) {

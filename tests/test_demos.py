@@ -1,0 +1,210 @@
+"RollDownhill, BeTheOptimiser and Playground without a browser: their maths, their training, their names."
+
+import contextlib
+import io
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dljourney.demos
+from dljourney import sgd
+from dljourney.demos.be_the_optimiser import BeTheOptimiser, squared_error
+from dljourney.demos.playground import DATASETS, Playground, make_network
+from dljourney.demos.roll_downhill import LANDSCAPES, RollDownhill, descend
+
+
+def test_demos_are_found_by_name():
+    assert {"RollDownhill", "BeTheOptimiser", "Playground"} <= set(dir(dljourney.demos))
+    for name in dir(dljourney.demos):
+        assert getattr(dljourney.demos, name).__name__ == name
+    with pytest.raises(AttributeError, match="no demo called 'Plaground'"):
+        dljourney.demos.Plaground  # noqa: B018
+
+
+weight = st.floats(-2, 2)
+
+
+@given(st.sampled_from(sorted(LANDSCAPES)), weight, weight)
+def test_the_gradients_of_the_landscapes_are_those_of_autograd(name, x, y):
+    loss, gradient = LANDSCAPES[name]
+    w = torch.tensor([x, y], dtype=torch.float64, requires_grad=True)
+    loss(w[0], w[1]).backward()
+    assert w.grad.tolist() == pytest.approx(gradient(x, y), abs=1e-9)
+    assert loss(x, y) >= 0
+
+
+@given(st.sampled_from(sorted(LANDSCAPES)), weight, weight, st.floats(0, 0.4), st.floats(0, 0.9))
+def test_rolling_is_torch_s_sgd(name, x, y, lr, momentum):
+    w = torch.tensor([x, y], dtype=torch.float64, requires_grad=True)
+    opt = torch.optim.SGD([w], lr=lr, momentum=momentum)
+    path = descend(name, (x, y), lr, momentum, steps=8)
+    for place in path[1:]:
+        opt.zero_grad()
+        LANDSCAPES[name][0](w[0], w[1]).backward()
+        opt.step()
+        assert w.detach().tolist() == pytest.approx(place, rel=1e-6, abs=1e-9)
+
+
+def test_a_path_that_diverges_ends_and_says_so():
+    roll = RollDownhill(landscape="ravine", lr=1.2, steps=100)
+    assert len(roll.paths()[0]) < 20 and roll.draw()["figures"]["two weights"] == "diverged"
+    before = roll.draw()["surface"]
+    roll.noise = 1.0
+    roll.new_noise()
+    assert len(roll.draw()["surface"]) == len(before)
+
+
+@given(st.floats(-5, 5), st.floats(-5, 5), st.floats(-5, 5))
+def test_the_slopes_of_the_parabola_are_those_of_autograd(a, b, c):
+    x, y = np.linspace(-1, 1, 7), np.linspace(-2, 1, 7)
+    abc = torch.tensor([a, b, c], dtype=torch.float64, requires_grad=True)
+    xs, ys = torch.from_numpy(x), torch.from_numpy(y)
+    loss = ((abc[0] * xs**2 + abc[1] * xs + abc[2] - ys) ** 2).mean()
+    loss.backward()
+    ours, slope = squared_error(x, y, a, b, c)
+    assert ours == pytest.approx(loss.item()) and list(slope) == pytest.approx(abc.grad.tolist(), abs=1e-9)
+
+
+def test_sgd_takes_over_from_where_the_sliders_are_and_gives_them_back():
+    demo = BeTheOptimiser(a=-1.0, lr=0.2)
+    start = demo.draw()["figures"]["loss"]
+    demo.step(1)
+    first = demo.draw()["figures"]["loss"]
+    assert first < start and demo.a != -1.0
+    demo.step(400)
+    assert demo.draw()["figures"]["loss"] < 1.2 * demo._best
+    demo.b = -4.0  # somebody takes hold of a slider
+    demo.step(1)
+    assert -4.0 < demo.b < -2.0, "it goes on from there"
+    demo.reset()
+    assert demo.a == -1.0 and demo.b == 0.0
+
+
+def test_be_the_optimiser_takes_points_and_an_optimiser_of_one_s_own():
+    made = []
+
+    class Still(torch.optim.SGD):
+        def __init__(self, params, lr):
+            made.append(lr)
+            super().__init__(params, lr=0.0)
+
+    demo = BeTheOptimiser(([0, 1, 2], torch.tensor([1.0, 2.0, 5.0])), optimiser=Still, lr=0.5)
+    demo.step(3)
+    assert made and set(made) == {0.5} and (demo.a, demo.b, demo.c) == (0.0, 0.0, 0.0)
+    with pytest.raises(ValueError, match="data: expected as many x as y"):
+        BeTheOptimiser(([1, 2], [1]))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        dict(dataset="circles", optimiser="SGD, momentum", lr=0.1, l2=0.001),
+        dict(dataset="spiral", features=["x1", "sin x2", "x1·x2"], layers=1, units=4, activation="ReLU", l1=0.0001),
+        dict(dataset="xor", layers=0, batch_size=33, share=0.3, seed=7, noise=0.2),
+    ],
+    ids=lambda v: v["dataset"],
+)
+def test_the_printed_code_gives_the_same_numbers(values):
+    demo = Playground(n_points=120, **values)
+    demo.add_point(0.5, -0.5, 1)
+    demo.add_point(-0.25, 0.125, 0)
+    demo.reset()
+    while len(demo._rows) < 3:
+        demo.step()
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(demo.code(), {})
+    row, shown = eval(said.getvalue()), demo._rows[-1]
+    assert (row["loss"], row["valid_loss"], row["accuracy"]) == (
+        shown["train_loss"],
+        shown["valid_loss"],
+        shown["valid_accuracy"],
+    )
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_playground_learns(dataset):
+    demo = Playground(dataset=dataset, n_points=200, noise=0.02)
+    demo.step(1200 if dataset == "spiral" else 300)
+    figures = demo.draw()["figures"]
+    assert demo._rows[-1]["accuracy"] > (0.8 if dataset == "spiral" else 0.95)
+    assert figures["epoch"] == len(demo._rows) and figures["held-out loss"] > 0
+
+
+def test_the_playground_takes_what_the_chapter_teaches():
+    used = []
+
+    class Adam(torch.optim.Adam):  # as a class that a learner has just written
+        def __init__(self, *args, **kwargs):
+            used.append("optimiser")
+            super().__init__(*args, **kwargs)
+
+    def train(*args, **kwargs):
+        used.append("train")
+        return sgd.train(*args, **kwargs)
+
+    demo = Playground(train=train, optimiser=Adam, dataset="xor", n_points=50)
+    demo.step(3)
+    assert used == ["optimiser", "train"] and demo.optimiser == "Adam"
+    assert "import Adam" not in demo.code() and "opt = Adam(" in demo.code()
+
+    class Mine(torch.optim.SGD):
+        pass
+
+    assert Playground(optimiser=Mine).optimiser == "yours"
+    with pytest.raises(ValueError, match="optimiser=YourClass"):
+        Playground(optimiser="yours")
+
+
+def test_the_playground_takes_points_of_one_s_own():
+    x, y = np.array([[0, 0], [5, 5], [0, 5], [5, 0]], float), [0, 1, 1, 0]
+    demo = Playground((x, y), share=0.5)
+    demo.step(5)
+    assert demo.dataset == "yours" and demo.draw()["surface"]["x"][1] > 5
+    empty = Playground(dataset="yours")
+    empty.step(1)
+    empty._heard(empty, {"event": "click", "panel": "surface", "x": 1, "y": 0.5, "shift": True}, None)
+    assert empty._clicked == [(1.0, 0.5, 0)]
+    empty.step(2)
+    assert len(empty._rows) == 2
+    for bad in ((x, y[:3]), (x[:, :1], y), (x, [0, 1, 2, 1]), (x * np.nan, y)):
+        with pytest.raises(ValueError, match="data"):
+            Playground(bad)
+
+
+def test_a_learning_rate_changes_while_it_runs_and_others_start_again():
+    demo = Playground(dataset="clouds", n_points=60)
+    demo.step(20)
+    model = demo._model
+    demo.lr = 0.5
+    assert demo._model is model and demo._opt.param_groups[0]["lr"] == 0.5
+    demo.units = 3
+    assert demo._model is not model and demo._rows == []
+    before = torch.get_rng_state()
+    demo.reset()
+    assert torch.equal(torch.get_rng_state(), before), "the learner's own random numbers are left alone"
+
+
+def test_a_loss_that_explodes_is_shown():
+    demo = Playground(dataset="clouds", optimiser="SGD", lr=3.0, l2=0.03, activation="ReLU", n_points=60)
+    with pytest.raises(FloatingPointError):
+        demo._opt.param_groups[0]["lr"] = 1e30
+        demo.step(50)
+    assert "FloatingPointError" in demo.error
+
+
+@pytest.mark.parametrize("make", [RollDownhill, BeTheOptimiser, Playground])
+def test_the_still_pictures_are_the_same_from_run_to_run(make):
+    first, second = make(), make()
+    for demo in (first, second):
+        if demo._runs():
+            demo.step(12)
+    assert first.still() == second.still() and len(first.still()) > 5000
+
+
+def test_a_network_has_the_layers_it_was_asked_for():
+    widths = [m.out_features for m in make_network(3, 2, 5, "ReLU") if isinstance(m, torch.nn.Linear)]
+    assert widths == [5, 5, 2]

@@ -1,0 +1,276 @@
+"Pretraining: laws of the generator, what is left out, the same run again, checkpoints, the command."
+import json
+import math
+import unicodedata
+
+import numpy as np
+import pytest
+import safetensors
+import timm
+import torch
+from hypothesis import given, settings, strategies as st
+from scipy import ndimage
+
+from dljourney import pretraining as pre
+from dljourney.kit import glyphnet
+
+LETTERS = "ABEGKRX"
+
+
+@pytest.fixture(scope="module")
+def bank():
+    return pre.source_bank(lambda code: chr(code) in LETTERS, pre.FACES[:12])
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return pre.drawings(pre.FACES[:2], keep=lambda code: chr(code) in "AΑАRr7٧⑦ՀႩⴰⴀ")
+
+
+def test_drawings_fill_the_same_box_whatever_the_character():
+    images = pre.drawings(pre.FACES[:1], keep=lambda code: chr(code) in ".-|MW").images.numpy()
+    for image in images:
+        rows, columns = np.nonzero(image.any(1))[0], np.nonzero(image.any(0))[0]
+        assert max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1 in (pre.INK - 1, pre.INK)
+    with pytest.raises(ValueError, match="at least one character"): pre.drawings(keep=lambda code: False)
+
+
+def test_no_code_point_without_ink_and_only_letters_of_the_cm_faces():
+    for code in pre.codepoints("DejaVuSans"):
+        assert unicodedata.category(chr(code))[0] not in "ZCM"
+    assert "".join(map(chr, pre.codepoints("cmr10"))).isalnum()
+
+
+def test_what_looks_the_same_is_one_class_and_what_must_not_be_in_is_not(drawn):
+    rows, labels, chars = pre.inventory(drawn, at_least=1)
+    assert chars == ["A", "R", "r"]
+    assert {chr(c) for c in drawn.codes[rows[labels == 0]].tolist()} <= set("AΑА")
+    kept = {chr(c) for c in drawn.codes[rows].tolist()}
+    assert not kept & set("7٧⑦ՀႩⴰⴀ")
+    assert len(labels) == len(rows) and labels.unique().tolist() == [0, 1, 2]
+
+
+def test_same_drawings_count_once(drawn):
+    twice = pre.Drawings(*(torch.cat([t, t]) for t in drawn))
+    assert len(pre.inventory(twice, at_least=1)[0]) == len(pre.inventory(drawn, at_least=1)[0])
+
+
+@pytest.mark.parametrize("char,expected", [("7", True), ("⑦", True), ("٧", True), ("½", True), ("²", True),
+                                           ("Ⅶ", False), ("l", False), ("O", False), ("Ա", False)])
+def test_digits(char, expected): assert pre.is_digit(char) is expected
+
+
+@pytest.mark.parametrize("char,script", [("Ա", "Armenian"), ("ﬓ", "Armenian"), ("ა", "Georgian"), ("ⴀ", "Georgian"),
+                                         ("ⵣ", "Tifinagh"), ("A", None), ("Я", None)])
+def test_scripts(char, script): assert pre.script_held_out(ord(char)) == script
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**31), share=st.floats(0.002, 0.9), reach=st.integers(1, 12))
+def test_distances_are_exact(seed, share, reach):
+    mask = torch.rand(2, 17, 23, generator=torch.Generator().manual_seed(seed)) < share
+    mask[:, 3, 5] = True
+    expected = np.stack([ndimage.distance_transform_edt(~m) for m in mask.numpy()])
+    np.testing.assert_allclose(pre.distance(mask, reach).numpy(), np.minimum(expected, reach), atol=1e-5)
+
+
+def test_no_ink_is_far_away(): assert pre.distance(torch.zeros(1, 9, 9, dtype=torch.bool), 4).eq(4).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**31))
+def test_a_skeleton_lies_in_the_ink_and_falls_apart_nowhere(seed):
+    noise = torch.randn(1, 24, 24, generator=torch.Generator().manual_seed(seed))
+    ink = torch.nn.functional.avg_pool2d(noise[None], 7, 1, 3)[0] > 0.05
+    thin = pre.skeleton(ink)
+    assert not (thin & ~ink).any()
+    assert torch.equal(pre.skeleton(thin), thin)
+    pieces = [ndimage.label(x[0].numpy(), np.ones((3, 3)))[1] for x in (ink, thin)]
+    assert pieces[1] <= pieces[0]  # 2 x 2 squares may vanish, but nothing breaks
+
+
+def test_a_thick_line_becomes_a_thin_one():
+    ink = torch.zeros(1, 20, 30, dtype=torch.bool)
+    ink[:, 8:13, 3:27] = True
+    thin = pre.skeleton(ink)[0]
+    assert thin[10, 8:22].all() and thin.sum(0).max() == 1
+
+
+def test_thresholds_of_the_map_give_thinner_and_thicker_strokes(bank):
+    areas = [(bank.outline > level).flatten(1).sum(1) for level in (16, 0, -16)]
+    assert (areas[0] < areas[1]).all() and (areas[1] < areas[2]).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**31), pen=st.sampled_from([0.0, 0.5, 1.0]), low=st.sampled_from([0.0, 1.0]),
+       n=st.integers(1, 9))
+def test_pictures_are_pictures(bank, seed, pen, low, n):
+    rows = torch.randint(len(bank.labels), (n,), generator=torch.Generator().manual_seed(seed))
+    write = lambda: pre.pictures(bank.outline[rows], bank.spine[rows], torch.Generator().manual_seed(seed), pen, low)
+    x = write()
+    assert x.shape == (n, 1, 32, 32) and x.dtype == torch.float32
+    assert x.isfinite().all() and x.min() >= 0 and x.max() <= 1 and (x.flatten(1).std(1) > 0).all()
+    assert torch.equal(x, write())
+
+
+def test_ink_is_light_unless_it_is_inverted(bank):
+    rows = torch.arange(200) % len(bank.labels)
+    corners = {}
+    for invert in (0.0, 1.0):
+        x = pre.pictures(bank.outline[rows], bank.spine[rows], torch.Generator().manual_seed(0), invert=invert)
+        corners[invert] = x[:, 0, :2, :2].mean()
+    assert corners[0.0] < 0.25 and corners[1.0] > 0.75
+
+
+def test_no_warp_gives_the_picture_back():
+    x = torch.rand(3, 2, 32, 32)
+    same, zoom = pre.warp(x, torch.Generator().manual_seed(0), turn=0, slant=0, zoom=(0.8, 0.8), stretch=0, bend=0)
+    assert zoom.eq(0.8).all() and same.shape == x.shape and not torch.allclose(same, x)
+    g = torch.Generator().manual_seed(0)
+    blank, _ = pre.warp(torch.ones(2, 1, 16, 16), g, padding_mode="border")
+    torch.testing.assert_close(blank, torch.ones(2, 1, 32, 32))
+
+
+def test_batches_are_fresh_balanced_and_repeat_with_their_seed(bank):
+    a, b = (pre.Glyphs(bank, 32, 3, seed=4) for _ in range(2))
+    first, second = list(a), list(a)
+    assert len(first) == len(a) == 3 and all(x.shape == (32, 1, 32, 32) for x, _ in first)
+    assert not torch.equal(first[0][0], second[0][0])
+    for (x, y), (u, v) in zip(first, b): assert torch.equal(x, u) and torch.equal(y, v)
+    _, y = pre.Glyphs(bank, seed=1).draw(7000)
+    counts = torch.bincount(y, minlength=len(bank.chars)).float() / 1000
+    assert len(counts) == len(LETTERS) and (counts - 1).abs().max() < 0.15
+    with pytest.raises(ValueError, match="a drawing of every character"): pre.Glyphs(bank.select(bank.labels > 0))
+
+
+@given(st.floats(0, 1), st.floats(0.01, 0.5))
+def test_schedule(progress, warmup):
+    assert 0 <= pre.schedule(progress, warmup) <= 1
+    assert pre.schedule(0, warmup) == 0 and math.isclose(pre.schedule(1, warmup), 0, abs_tol=1e-12)
+
+
+def test_the_gradient_is_shortened():
+    p = torch.nn.Parameter(torch.zeros(4))
+    p.grad = torch.full((4,), 100.0)
+    pre.ClippedAdamW([p], lr=0.1).step()
+    assert math.isclose(float(p.grad.norm()), 1, rel_tol=1e-4)
+
+
+def parameters(model): return {k: v.clone() for k, v in model.state_dict().items()}
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a: assert torch.equal(a[name], b[name]), name
+
+
+@pytest.fixture
+def one_thread():
+    n = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n)
+
+
+def test_a_run_repeats_bit_by_bit_and_a_stopped_one_goes_on_the_same(bank, tmp_path, one_thread):
+    options = dict(steps=4, batch_size=8, epoch=2, seed=3)
+    a, rows = pre.pretrain(bank, **options)
+    b, _ = pre.pretrain(bank, **options)
+    assert_same(parameters(a), parameters(b))
+    assert [row["step"] for row in rows] == [2, 4]
+
+    class Stop(Exception): pass
+
+    def stop(line): raise Stop
+
+    with pytest.raises(Stop): pre.pretrain(bank, **options, folder=tmp_path, say=stop)
+    assert (tmp_path / "checkpoint.safetensors").is_file()
+    torch.manual_seed(77)
+    c, again = pre.pretrain(bank, **options, folder=tmp_path)
+    assert_same(parameters(a), parameters(c))
+    assert [row["train_loss"] for row in again] == [row["train_loss"] for row in rows]
+    assert len((tmp_path / "log.txt").read_text().splitlines()) == 2
+
+
+def test_another_seed_is_another_run(bank, one_thread):
+    a, b = (pre.pretrain(bank, steps=1, batch_size=4, seed=seed)[0] for seed in (0, 1))
+    assert not torch.equal(a.net.fc.weight, b.net.fc.weight)
+
+
+def test_minutes_end_the_run(bank):
+    _, history = pre.pretrain(bank, minutes=0.02, batch_size=4, epoch=1)
+    assert 0 < history[-1]["seconds"] < 20
+
+
+@pytest.mark.parametrize("both", [{}, {"steps": 1, "minutes": 1}])
+def test_steps_or_minutes(bank, both):
+    with pytest.raises(ValueError, match="minutes or steps"): pre.pretrain(bank, **both)
+
+
+def test_the_command_makes_a_file_that_timm_loads(tmp_path, capsys):
+    assert pre.main(["--steps", "2", "--out", str(tmp_path), "--chars", LETTERS]) == 0
+    assert "Tifinagh" in capsys.readouterr().out
+    path = tmp_path / "glyphnet.safetensors"
+    assert glyphnet.check_weights(path) == path and glyphnet.labels(path) == list(LETTERS)
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert card["n_classes"] == len(LETTERS) and set(card) >= {"results", "training", "limits", "left_out", "sha256"}
+    overlay = dict(file=str(path), num_classes=len(LETTERS))
+    model = timm.create_model("glyphnet", pretrained=True, pretrained_cfg_overlay=overlay, num_classes=len(LETTERS))
+    with safetensors.safe_open(path, "pt") as f:
+        torch.testing.assert_close(model.fc.bias, f.get_tensor("fc.bias").float())
+
+
+def test_the_command_wants_a_length(capsys):
+    with pytest.raises(SystemExit): pre.main([])
+    assert "--minutes" in capsys.readouterr().err
+
+
+def test_held_out_scripts_share_no_character_and_no_look_with_the_source():
+    for script in pre.HELD_OUT:
+        bank = pre.held_out_bank(script)
+        assert len(bank.chars) >= 30 and all(pre.script_held_out(ord(c)) == script for c in bank.chars)
+        assert not set(bank.chars) & set(glyphnet.labels())
+    assert "Օ" not in pre.held_out_bank("Armenian").chars  # it looks like O
+    with pytest.raises(ValueError, match="expected one of Armenian"): pre.held_out_bank("Latin")
+
+
+def test_few_shot_tasks_ask_in_another_face():
+    bank = pre.held_out_bank("Tifinagh")
+    shown, asked, answers = pre.few_shot_task(bank, 20, 3, torch.Generator().manual_seed(0))
+    assert (bank.faces[shown] == 0).all() and (bank.faces[asked] != 0).all()
+    assert torch.equal(bank.labels[asked], bank.labels[shown][answers])
+    assert bank.labels[shown].unique().numel() == 20
+    with pytest.raises(ValueError, match="n_way"): pre.few_shot_task(bank, 500, 1, torch.Generator())
+
+
+def test_frozen_features_reach_the_bar_and_random_ones_do_not():
+    bank = pre.held_out_bank("Georgian")
+    shipped, random = (timm.create_model("glyphnet", pretrained=p, in_chans=1) for p in (True, False))
+    share = lambda model: sum(pre.one_shot(model, bank, seed) for seed in range(4)) / 4
+    assert share(shipped) > 0.8 > 0.4 > share(random)
+
+
+def test_examples_are_balanced_and_from_the_pool():
+    (x, y), (test_x, test_y) = pre.digits_32()
+    assert x.shape == (898, 1, 32, 32) and test_x.shape == (899, 1, 32, 32) and 0 <= x.min() and x.max() <= 1
+    rows = pre.examples(y, 5, seed=1)
+    assert torch.bincount(y[rows]).tolist() == [5] * 10 and len(rows.unique()) == 50
+    (small, _), (valid, _) = pre.digits_32("valid")
+    assert torch.equal(torch.cat([small, valid]), x)  # tuning never sees a test picture
+
+
+def test_digit_rows_repeat(one_thread):
+    trial = dict(per_class=1, start="glyphnet", steps=2, lr=1e-3)
+    rows = pre.digits_seed(0, [trial])
+    assert rows == pre.digits_seed(0, [trial]) and rows[0]["steps"] == 2 and 0 < rows[0]["accuracy"] < 1
+    with pytest.raises(ValueError, match="start"):
+        pre.learn_digits(torch.rand(2, 1, 32, 32), torch.arange(2), start="x")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(0.1, 0.9), min_size=1, max_size=9), st.floats(0.1, 1))
+def test_error_ratio(theirs, factor):
+    ours = [1 - factor * (1 - a) for a in theirs]
+    ratio, low, high = pre.error_ratio(ours, theirs)
+    assert math.isclose(ratio, factor, rel_tol=1e-3) and low - 1e-3 <= ratio <= high + 1e-3
+    with pytest.raises(ValueError, match="as many draws"): pre.error_ratio(ours, [*theirs, 0.5])

@@ -1,0 +1,309 @@
+"Chapter 01: drawings that are never lost, a desk that teaches, and answers that stay the same in a program."
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dljourney import whole_game
+from dljourney.kit.desk import Desk
+from dljourney.kit.drawings import Drawing, Drawings, folder_name, label_of
+from dljourney.whole_game import TeachMe, activations, best_head, doodles, ready_digits, signs, stacked, teach, warped
+
+
+@pytest.fixture(scope="module")
+def taught():
+    "A desk that has been taught three doodles; tests leave it as it is."
+    desk = TeachMe(doodles(["smile", "star", "house"], n=3))
+    desk.teach()
+    return desk
+
+
+# Drawings
+
+
+@given(st.text(min_size=1, max_size=20))
+def test_any_name_becomes_one_folder_and_comes_back(label):
+    name = folder_name(label)
+    assert label_of(name) == label
+    assert not set(name) & set('/\\:*?"<>|') and name not in (".", "..") and not name.startswith(".")
+    assert not name.endswith((".", " "))
+
+
+@pytest.mark.parametrize("label", ["con", "NUL", "com1", "aux.txt", "..", ".git", "a/b", "%41", "☺", " x "])
+def test_awkward_names(label, tmp_path):
+    kept = Drawings(tmp_path)
+    kept.add(label, doodles(["star"], n=1)["star"][0])
+    assert list(Drawings(tmp_path).things) == [label]
+    assert folder_name(label).lower() not in ("con", "nul", "com1", "aux.txt")
+
+
+points = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8)
+
+
+@settings(max_examples=25)
+@given(st.lists(points, min_size=1, max_size=4))
+def test_a_kept_drawing_comes_back_to_the_last_pixel(tmp_path_factory, strokes):
+    drawing = Drawing.of_strokes(strokes)
+    path = tmp_path_factory.mktemp("d") / "x.png"
+    path.write_bytes(drawing.to_png())
+    again = Drawing.read(path)
+    assert (again.image == drawing.image).all() and again.strokes == drawing.strokes
+    assert (Drawing.of_strokes(again.strokes).image == drawing.image).all()
+
+
+def test_where_and_how_large_it_was_drawn_does_not_matter():
+    strokes = doodles(["star"], n=1)["star"][0].strokes
+    small = [[[0.1 + 0.3 * x, 0.6 + 0.3 * y] for x, y in stroke] for stroke in strokes]
+    a, b = Drawing.of_strokes(strokes).image, Drawing.of_strokes(small).image
+    assert np.abs(a.astype(int) - b).mean() < 2
+
+
+def test_nothing_is_lost(tmp_path):
+    kept = Drawings(tmp_path)
+    made = doodles(["smile", "star"], n=3)
+    for name, found in made.items():
+        for drawing in found:
+            kept.add(name, drawing)
+    kept.rename("smile", "☺ / happy")
+    kept.put_aside("star", 1)
+    kept.put_aside("star", 0)
+    (tmp_path / "star" / "notes.txt").write_text("mine")
+    (tmp_path / "star" / "torn.png").write_bytes(b"\x89PNG torn")
+    again = Drawings(tmp_path)
+    assert {name: len(found) for name, found in again.things.items()} == {"☺ / happy": 3, "star": 1}
+    assert sorted(p.name for p in again.skipped) == ["notes.txt", "torn.png"]
+    assert all(p.exists() for p in again.skipped)
+    pictures = {p.read_bytes() for p in tmp_path.rglob("*.png") if p.name != "torn.png"}
+    assert pictures == {d.to_png() for found in made.values() for d in found}
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_renamed_things_new_drawings_stay_together(tmp_path):
+    kept = Drawings(tmp_path)
+    one, two = doodles(["smile"], n=2)["smile"]
+    kept.add("a", one)
+    kept.rename("a", "b")
+    kept.add("b", two)
+    assert [d.path.parent.name for d in kept.things["b"]] == ["b", "b"]
+    assert all(d.path.exists() for d in kept.things["b"])
+    with pytest.raises(ValueError, match="no other thing"):
+        kept.things["c"] = []
+        kept.rename("b", "c")
+
+
+def test_two_notebooks_keep_at_the_same_time(tmp_path):
+    drawing = doodles(["star"], n=1)["star"][0]
+    folders = [Drawings(tmp_path) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda i: folders[i % 4].add("star", drawing), range(40)))
+    assert len(Drawings(tmp_path)) == 40
+
+
+def test_export_twice_adds_nothing(tmp_path):
+    kept = Drawings()
+    for drawing in doodles(["wave"], n=3)["wave"]:
+        kept.add("wave", drawing)
+    assert len(list(kept.export(tmp_path).rglob("*.png"))) == len(list(kept.export(tmp_path).rglob("*.png"))) == 3
+
+
+# Teaching
+
+
+def test_the_best_head_is_scikit_learns_ridge():
+    from sklearn.linear_model import Ridge
+
+    dice = torch.Generator().manual_seed(0)
+    f, y = torch.randn(60, 7, generator=dice) * torch.arange(1, 8), torch.randint(0, 3, (60,), generator=dice)
+    weight, bias = best_head(f, y, 3, sharpness=1.0)
+    strength = 60 * f.var(0, correction=0).mean().item()
+    target = torch.nn.functional.one_hot(y, 3).double().numpy()
+    theirs = Ridge(alpha=strength).fit(f.double().numpy(), target).predict(f.double().numpy())
+    torch.testing.assert_close(f @ weight.T + bias, torch.tensor(theirs).float(), atol=1e-4, rtol=1e-3)
+
+
+def test_warped_copies_are_new_and_repeatable():
+    x = torch.tensor(doodles(["star"], n=1)["star"][0].image)[None, None].repeat(4, 1, 1, 1)
+    a, b = warped(x, seed=1), warped(x, seed=1)
+    assert torch.equal(a, b) and not torch.equal(a, warped(x, seed=2))
+    assert a.shape == x.shape and 0 <= a.min() and a.max() <= 1 and not torch.equal(a[0], a[1])
+
+
+def test_teaching_is_repeatable_and_beats_the_same_network_from_dice():
+    means = dict(taught=0.0, scratch=0.0)
+    for seed in (0, 2):
+        desk = TeachMe()
+        desk.use_digits(seed=seed)
+        desk.teach()
+        desk.step(41)
+        for which in means:
+            means[which] += desk.right[which] / 2
+    assert means["taught"] > 0.85 and means["taught"] - means["scratch"] > 0.1, means
+    x, y = stacked(desk.drawings.things, desk._look)
+    for p, q in zip(teach(x, y, 5).state_dict().values(), desk.model.state_dict().values()):
+        assert torch.equal(p, q)
+
+
+def test_digits_of_the_test_are_not_among_the_examples():
+    examples, hidden = ready_digits([1, 7], each=5, seed=3)
+    shown = {d.image.tobytes() for found in examples.things.values() for d in found}
+    assert len(hidden) == 100 and {name for name, _ in hidden} == {"1", "7"}
+    assert not shown & {d.image.tobytes() for _, d in hidden}
+
+
+def test_a_new_drawing_is_a_test_before_it_is_an_example():
+    made = doodles(["smile", "star"], n=3)
+    desk = TeachMe({name: found[:2] for name, found in made.items()})
+    desk.teach()
+    assert desk.hidden == []
+    desk.keep("star", made["star"][2])
+    assert [name for name, _ in desk.hidden] == ["star"]
+    assert desk.draw()["count"]["new drawings"] == "1"
+    desk.teach()
+    assert desk.hidden == [] and len(desk.drawings.things["star"]) == 3
+
+
+def test_the_first_network_answers_at_once_and_the_other_learns_step_by_step(taught):
+    desk = TeachMe(doodles(["smile", "star"], n=2))
+    desk.teach()
+    desk.strokes = doodles(["star"], n=1, seed=9)["star"][0].strokes
+    assert set(desk.answers) == {"taught"} and max(desk.answers["taught"], key=desk.answers["taught"].get) == "star"
+    desk.step(3)
+    assert set(desk.answers) == {"taught", "scratch"} and len(desk.curve) == 1
+    before = [p.clone() for p in desk.beginner.parameters()]
+    desk.step(1)
+    assert any(not torch.equal(p, q) for p, q in zip(before, desk.beginner.parameters()))
+    assert abs(sum(desk.answers["scratch"].values()) - 1) < 1e-5
+    desk.reset()
+    assert desk.curve == []
+
+
+def test_answers_follow_the_pen(taught):
+    "Answers come while a stroke grows: one costs a small part of what Teach costs."
+    strokes = doodles(["house"], n=1, seed=5)["house"][0].strokes
+    start = time.process_time()
+    for _ in range(3):
+        taught.teach()
+    once = (time.process_time() - start) / 3
+    start = time.process_time()
+    for n in range(2, 2 + 20):
+        taught.strokes = [strokes[0][:n]]
+    answer = (time.process_time() - start) / 20
+    assert taught.answers["taught"]
+    taught.strokes = []
+    assert answer < once / 4, (answer, once)
+
+
+# A program
+
+
+def test_the_program_says_the_same_in_a_fresh_process(taught, tmp_path):
+    taught.save(tmp_path / "signs.safetensors")
+    taught.export(tmp_path / "drawings")
+    pictures = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.glob("drawings/*/*.png"))
+    code = f"from dljourney.program import load; import json; print(json.dumps(load('signs.safetensors')({pictures})))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    for picture, there in zip(pictures, json.loads(run.stdout)):
+        here = taught.predict(Drawing.read(tmp_path / picture))
+        assert here.keys() == there.keys() and all(abs(here[k] - there[k]) < 1e-4 for k in here)
+        assert max(there, key=there.get) == picture.split("/")[1]
+
+
+# The desk from the page's side
+
+
+def press(desk, **message):
+    desk._heard(desk, message, [])
+
+
+def test_what_the_page_asks_for(tmp_path):
+    desk, made = TeachMe(["a", "b"], folder=tmp_path), doodles(["smile", "star"], n=2)
+    for thing, found in enumerate(made.values()):
+        for drawing in found:
+            desk.set_state({"strokes": [list(map(list, s)) for s in drawing.strokes]})
+            press(desk, do="keep", thing=thing, strokes=drawing.strokes)
+            assert desk.strokes != []  # the page clears its pad, where the next drawing may have begun
+            desk.set_state({"strokes": []})
+    assert {n: len(f) for n, f in desk.drawings.things.items()} == {"a": 2, "b": 2}
+    press(desk, do="rename", thing=1, name="star")
+    press(desk, do="more")
+    assert desk.things == ["a", "star", "thing 1"] and desk._shelf["names"] == desk.things
+    press(desk, do="teach")
+    assert desk.names == ["a", "star"] and desk.playing
+    press(desk, do="away", thing=0, drawing=0)
+    assert len(desk.drawings.things["a"]) == 1
+    again = TeachMe(folder=tmp_path)
+    assert {n: len(f) for n, f in again.drawings.things.items()} == {"a": 1, "star": 2}
+    press(desk, do="digits")
+    assert desk.things == ["3", "5", "6", "8", "9"] and len(desk.hidden) == 100
+    press(desk, do="digits")
+    assert desk.things == ["a", "star", "thing 1"] and desk.hidden == []
+    assert not (tmp_path / "3").exists()
+
+
+def test_too_little_is_said_in_the_demo():
+    desk = TeachMe(doodles(["smile"], n=2))
+    with pytest.raises(ValueError, match="two things or more"):
+        press(desk, do="teach")
+    assert "two things or more" in desk.error
+    for call in (desk.predict, lambda: desk.save("x")):
+        with pytest.raises(ValueError, match="nothing has been taught"):
+            call()
+    with pytest.raises(ValueError, match="pad is empty"):
+        desk.keep("smile")
+    with pytest.raises(ValueError, match="unicorn"):
+        doodles(["unicorn"])
+
+
+def test_a_problem_while_getting_ready_is_told_at_teach():
+    class Broken(Desk):
+        def prepare(self):
+            raise ImportError("no torch here")
+
+    desk = Broken(Drawings())
+    desk.drawings.things.update(doodles(["smile", "star"], n=1))
+    desk.load()
+    with pytest.raises(ImportError, match="no torch"):
+        desk.teach()
+
+
+def test_the_pictures_are_the_same_each_time(taught):
+    assert taught.still() == taught.still() and TeachMe().still() == TeachMe().still()
+
+
+def test_importing_the_desk_does_not_import_torch():
+    code = "import sys, dljourney.whole_game; print([m for m in ('torch', 'timm', 'sklearn') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+# Inside
+
+
+def test_activations_are_what_the_layers_make(taught):
+    x = torch.tensor(np.stack([d.image for d in doodles(["wave"], n=2)["wave"]]))[:, None]
+    seen = activations(taught.model, x)
+    assert [m.shape[0] for m in seen.values()] == [2] * len(seen) and len(seen) >= 4
+    assert [m.shape[2] for m in seen.values()] == sorted((m.shape[2] for m in seen.values()), reverse=True)
+    body = taught.model.forward_features(taught._look(x))
+    torch.testing.assert_close(list(seen.values())[-1], body.detach())
+    assert not any(m._forward_hooks for m in taught.model.modules())
+
+
+def test_the_most_exciting_parts_are_where_the_maps_are_brightest():
+    x = torch.zeros(5, 1, 32, 32)
+    x[3, 0, 8:12, 20:24] = 1.0
+    maps = torch.nn.functional.avg_pool2d(x, 4)
+    (part,) = whole_game.most_exciting(x, maps, channel=0, side=9, n=1)
+    assert part.shape == (9, 9) and part.sum() == 16
+
+
+def test_signs_are_drawn_large_and_differ():
+    x = signs(60)
+    assert x.shape[1:] == (1, 32, 32) and len({p.numpy().tobytes() for p in x}) > 50
+    assert all(p.max() > 128 for p in x)
