@@ -13,8 +13,6 @@ import time
 import urllib.request
 from pathlib import Path
 
-import pytest
-
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -275,11 +273,3 @@ class Front:
             except subprocess.TimeoutExpired:
                 process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def front():
-    "One JupyterLab and one Chromium for all tests of a session."
-    front = Front()
-    yield front
-    front.close()

@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, settings
 
 root = Path(__file__).parent.parent
 sys.path.insert(0, str(Path(__file__).parent))  # so that tests share their helpers
-from browser import front  # noqa: E402, F401
 
 common = dict(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 settings.register_profile("default", derandomize=True, **common)
@@ -43,6 +42,16 @@ def look_up(host, *rest, **more):
     return lookup(host, *rest, **more)
 socket.getaddrinfo = look_up
 """
+
+
+@pytest.fixture(scope="session")
+def front():
+    "One JupyterLab and one Chromium for all tests of a session."
+    from browser import Front
+
+    front = Front()
+    yield front
+    front.close()
 
 
 @pytest.fixture(scope="session")

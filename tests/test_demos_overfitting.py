@@ -229,3 +229,95 @@ def test_browser_and_python_draw_the_same_fit(blank, seed):
         (k, v) => Number.isNaN(v) ? "nan" : ArrayBuffer.isView(v) ? Array.from(v) : v)"""
     theirs = json.loads(blank.evaluate(script, [demo.state, table]).replace('"nan"', "NaN"))
     agree(plain(demo.draw()), theirs, "frame")
+
+
+DEMOS = [
+    """from dljourney.demos.cures import Cures
+from dljourney.demos.double_descent import DoubleDescent
+from dljourney.demos.draw_a_curve import DrawACurve
+from dljourney.demos.polynomial_fit import PolynomialFit
+from dljourney.demos.shuffled_labels import ShuffledLabels""",
+    "fit = PolynomialFit(); fit",
+    "curve = DrawACurve(); curve",
+    "labels = ShuffledLabels(n_points=100); labels",
+    "descent = DoubleDescent(n=50); descent",
+    "cures = Cures(epochs=20); cures",
+]
+
+
+@pytest.fixture(scope="module")
+def page(front):
+    page = front.open(*DEMOS)
+    page.wait_for_function("document.querySelectorAll('.dlj canvas').length >= 9", timeout=60_000)
+    yield page
+    assert page.problems == [] and page.outside == []
+    front.shut(page)
+
+
+def cell(page, n):
+    node = page.locator(f".jp-Cell >> nth={n}").locator(".dlj").first
+    node.scroll_into_view_if_needed()
+    return node
+
+
+def drag(page, node, label, by):
+    "Drag the thumb of a slider by some pixels."
+    slider = node.get_by_label(label, exact=True)
+    slider.evaluate("i => i.scrollIntoView({block: 'center'})")
+    page.wait_for_timeout(300)  # the page settles
+    box = slider.bounding_box()
+    share = slider.evaluate("i => (i.value - i.min) / (i.max - i.min)")
+    x, y = box["x"] + 9 + share * (box["width"] - 18), box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + by, y, steps=5)
+    page.mouse.up()
+
+
+@pytest.mark.browser
+def test_dragging_the_degree_draws_in_the_browser(front, page):
+    node = cell(page, 1)
+    before = node.locator("canvas").first.evaluate("c => c.toDataURL()")
+    drag(page, node, "Degree", 60)
+    canvas = node.locator("canvas").first.element_handle()
+    page.wait_for_function("([c, old]) => c.toDataURL() !== old", arg=[canvas, before])
+    front.until(page, "fit.degree > 6", True)
+
+
+@pytest.mark.browser
+def test_drawing_a_curve_starts_the_training_of_it(front, page):
+    canvas = cell(page, 2).locator("canvas").first
+    box = canvas.bounding_box()
+    at = lambda x, y: (box["x"] + x * box["width"], box["y"] + y * box["height"])
+    page.mouse.move(*at(0.2, 0.3))
+    page.mouse.down()
+    page.mouse.move(*at(0.8, 0.6), steps=12)
+    page.mouse.up()
+    front.until(page, "len(curve.x) < 201 and len(curve.losses) > 5", True)
+    front.until(page, "curve.y[0] > curve.y[-1] and curve.error == ''", True)
+    front.python(page, "curve.playing = False")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("n, label, check", [
+    (3, "Labels shuffled", "labels.fraction > 0.6 and labels.told.ne(labels.true).sum().item() > 40"),
+    (4, "Labels shuffled", "descent.label_noise > 0.1 and descent.sweep.train_error[0].item() > 0"),
+    (5, "Dropout", "(cures.dropout > 0.05, cures.error) == (True, '')"),
+])
+def test_dragging_a_slider_computes_anew(front, page, n, label, check):
+    node = cell(page, n)
+    before = node.locator("canvas").first.evaluate("c => c.toDataURL()")
+    drag(page, node, label, 50)
+    front.until(page, check, True)
+    if n == 4:  # the others also need a step
+        canvas = node.locator("canvas").first.element_handle()
+        page.wait_for_function("([c, old]) => c.toDataURL() !== old", arg=[canvas, before])
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("n, name", [(3, "labels"), (5, "cures")])
+def test_play_trains_epoch_by_epoch(front, page, n, name):
+    cell(page, n).get_by_role("button", name="Play").click()
+    history = {"labels": "labels.history", "cures": "cures.race.history['without']"}[name]
+    front.until(page, f"len({history}) > 3", True)
+    front.python(page, f"{name}.playing = False")

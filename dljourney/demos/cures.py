@@ -58,16 +58,16 @@ class Race:
         loss, accuracy = (torch.stack([epoch[i] for epoch in self.history[name]]) for i in (3, 4))
         return loss, accuracy
 
-# %% ../../nbs/demos/cures.ipynb #50726649
+# %% ../../nbs/demos/cures.ipynb #4c6dabf5
 class Cures(Live):
     "A race between a network that overfits and one that is cured."
 
     label_noise = slider(0.2, 0.0, 0.5, step=0.05, label="Labels shuffled", restart=True)
-    n_points = choice(200, [50, 100, 200, 400, 700], label="More data: pictures", restart=True)
-    n_hidden = choice(256, [8, 16, 32, 64, 256], label="Smaller model: hidden units", restart=True)
+    n_points = choice(200, [50, 100, 200, 400, 700], label="Pictures", restart=True)
+    n_hidden = choice(256, [8, 16, 32, 64, 256], label="Hidden units", restart=True)
     weight_decay = slider(0.0, 0.0, 5.0, step=0.5, label="Weight decay", restart=True)
     dropout = slider(0.0, 0.0, 0.9, step=0.1, label="Dropout", restart=True)
-    augment = toggle(False, label="Augmentation: move by a pixel", restart=True)
+    augment = toggle(False, label="Augmentation: 1 pixel", restart=True)
     panels = [
         plot("accuracy", "Accuracy on other writers", width=460, height=320, xlabel="epoch"),
         plot("loss", "Loss on other writers", width=400, height=320, xlabel="epoch"),
@@ -105,7 +105,8 @@ class Cures(Live):
             panels["loss"] += [rule(x=best, colour=colour), points([best], [loss.mean(1)[best]], colour, size=6)]
             figures[name], figures[f"{name}, at {best}"] = float(accuracy[-1].mean()), float(accuracy[best].mean())
         options = [f"{k}={getattr(self, k):g}" for k in ("n_points", "n_hidden", "weight_decay", "dropout", "label_noise")]
-        call = f"try_recipe(Recipe({', '.join(options)}, shift={int(self.augment)}), known, valid, test)"
+        first, second = ", ".join(options[:3]), ", ".join(options[3:])
+        call = f"recipe = Recipe({first},\n                {second}, shift={int(self.augment)})\ntry_recipe(recipe, known, valid, test)"
         return {**panels, "figures": figures, "code": call}
 
 # %% ../../nbs/demos/cures.ipynb #b654c5bc

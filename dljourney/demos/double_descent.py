@@ -22,14 +22,14 @@ def sweep_widths_for(n: int) -> list[int]:  # about 30 widths, more of them near
     shares = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.86, 0.92, 0.96, 1, 1.04, 1.08, 1.15, 1.25, 1.4, 1.6, 2, 2.5, 3, 4, 5, 6, 8]
     return sorted({max(2, round(share * n)) for share in shares})
 
-# %% ../../nbs/demos/double_descent.ipynb #e827cc97
+# %% ../../nbs/demos/double_descent.ipynb #86ef1e46
 class DoubleDescent(Live):
     "Least squares on random features, for every width at once."
 
     n = choice(100, [50, 100, 200], label="Training pictures")
     label_noise = slider(0.0, 0.0, 0.5, step=0.05, label="Labels shuffled")
     ridge = choice(0.0, [0.0, 1e-5, 1e-4, 1e-3, 1e-2], label="Ridge")
-    width = slider(1.0, 0.05, 8.0, log=True, label="Width, as a multiple of the pictures")
+    width = slider(1.0, 0.05, 8.0, log=True, label="Width / pictures")
     seed = slider(0, 0, 9, label="Seed")
     panels = [
         plot("errors", "Share of wrong answers", width=480, height=330, y=(0, 1), xlog=True, xlabel="width"),
@@ -63,5 +63,6 @@ class DoubleDescent(Live):
         first = min(test[: s.widths.index(n)].tolist())
         figures = {"width": width, "test error": float(test[at]), "at the peak": float(test[s.widths.index(n)]),
                    "first valley": first, "widest": float(test[-1])}
-        call = f"double_descent(x, y, x_test, y_test, widths, ridge={self.ridge:g}, label_noise={self.label_noise:g}, seed={self.seed})"
+        call = (f"double_descent(x, y, x_test, y_test, widths,\n"
+                f"               ridge={self.ridge:g}, label_noise={self.label_noise:g}, seed={self.seed})")
         return {"errors": marks, "norm": norm, "figures": figures, "code": call}

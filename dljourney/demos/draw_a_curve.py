@@ -46,7 +46,7 @@ def first_curve() -> tuple[Tensor, Tensor]:
     "What is there before anything is drawn."
     return PLACES, 0.55 * (4 * PLACES).sin() + 0.45 * PLACES.abs() - 0.1
 
-# %% ../../nbs/demos/draw_a_curve.ipynb #12c14805
+# %% ../../nbs/demos/draw_a_curve.ipynb #89807701
 class DrawACurve(Live):
     "A network learns the curve that you draw."
 
@@ -56,8 +56,8 @@ class DrawACurve(Live):
     units = toggle(True, label="Show the units' shares")
     panels = [
         plot("curve", "Draw here", width=620, height=380, x=(-1, 1), y=(-1.5, 1.5), pointer="draw"),
-        plot("losses", "Mean squared error", width=300, height=240, ylog=True, xlabel="step"),
-        readout("figures", width=300), code("code", width=900),
+        plot("losses", "Mean squared error", width=420, height=380, ylog=True, xlabel="step"),
+        readout("figures", width=480), code("code", width=900),
     ]
 
     def __init__(

@@ -20,7 +20,7 @@ function flatten(marks) {
 }
 
 const VIEWS = new WeakMap(); // model -> how many views of it are open here
-let nextId = 0;
+let nextId = Math.floor(Math.random() * 1e9); // every demo loads its own copy of this file: ids must differ all the same
 
 function render({ model, el }) {
   const root = make("div", { class: "dlj", "data-lm-suppress-shortcuts": "true", "data-jp-suppress-context-menu": true });
