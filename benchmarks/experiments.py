@@ -38,6 +38,10 @@ class Experiment:
 SCRATCH, PRETRAINED = ["SVM on pixels", "random weights"], ["linear probe", "fine-tuning"]
 EXPERIMENTS: dict[str, Experiment] = {
     # "name": Experiment("dljourney.chapter:run_seed_function", range(10), {"setting": 1}),
+    "checkers_series_1": Experiment("dljourney.checkers:series_rows", range(1)),  # fifty series in one batch
+    "checkers_series_2": Experiment("dljourney.checkers:series_rows", range(1), {"series": 2}),
+    "checkers_stale_scores": Experiment("dljourney.checkers:series_rows", range(1), {"recompute": False}),
+    "checkers_self_play": Experiment("dljourney.checkers:self_play_rows", range(2)),
     "hinges": Experiment("dljourney.universal:hinge_rows", range(10)),
     "width_and_depth": Experiment("dljourney.universal:depth_rows", range(10)),
     "double_descent": Experiment("dljourney.overfitting:descent_rows", range(10)),
