@@ -118,12 +118,12 @@ def finetune_folder(
     write_report(result)
     return result
 
-# %% ../nbs/commands.ipynb #dbdd0441
+# %% ../nbs/commands.ipynb #5eda6739
 def _curves(history: list[dict]) -> Any:
     "Loss and accuracy, epoch by epoch; the line is where the whole model began to learn."
     fig, (left, right) = figures.subplots(1, 2, figsize=(9, 3.4), alt="loss and accuracy by epoch")
     epochs = range(1, len(history) + 1)
-    left.plot(epochs, [row["train_loss"] for row in history], "o-", ms=4, label="training")
+    left.plot(epochs, [row["loss"] for row in history], "o-", ms=4, label="training")
     left.plot(epochs, [row["valid_loss"] for row in history], "o--", ms=4, label="held out")
     left.set(title="Loss", xlabel="epoch")
     left.legend()
@@ -151,7 +151,7 @@ def _pictures(result: FineTuned) -> dict[str, bytes]:
     }
     return {name: fig.to_png() for name, fig in pictures.items()}
 
-# %% ../nbs/commands.ipynb #42bbf286
+# %% ../nbs/commands.ipynb #68f650ce
 def history_table(
     history: list[dict[str, Any]],  # one row an epoch
 ) -> str:  # plain text, one line an epoch
@@ -159,7 +159,7 @@ def history_table(
     lines = [f"{'epoch':>5}  {'learning':<12}{'training loss':>14}{'held-out loss':>15}{'accuracy':>10}"]
     for i, row in enumerate(history):
         phase = {"head": "the head", "all": "everything"}[row["phase"]]
-        lines.append(f"{i + 1:>5}  {phase:<12}{row['train_loss']:>14.4f}{row['valid_loss']:>15.4f}{row['accuracy']:>10.3f}")
+        lines.append(f"{i + 1:>5}  {phase:<12}{row['loss']:>14.4f}{row['valid_loss']:>15.4f}{row['accuracy']:>10.3f}")
     return "\n".join(lines)
 
 

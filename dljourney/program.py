@@ -36,6 +36,14 @@ def _prepared(image: Any, preprocess: Preprocess) -> Tensor:
         raise ImageError(f"expected a picture of shape (C, H, W) or (H, W), got {tuple(image.shape)}")
     return preprocess((image if image.ndim == 3 else image[None])[None].cpu())
 
+# %% ../nbs/08_program.ipynb #8083819e
+def _tried(image: Any, preprocess: Preprocess) -> Tensor | ImageError:
+    "The prepared picture, or what is wrong with it."
+    try:
+        return _prepared(image, preprocess)
+    except ImageError as e:
+        return e
+
 # %% ../nbs/08_program.ipynb #cf662986
 class Program:
     "A trained model as a function: a picture in, `{label: probability}` out."
@@ -94,14 +102,6 @@ class Program:
         shown = ", ".join(self.labels[:8]) + (f" and {len(self.labels) - 8} more" if len(self.labels) > 8 else "")
         name = self.card.get("architecture", {}).get("name", type(self.model).__name__)
         return f"Program({name}: {self.preprocess.channels} x {height} x {width} pixels -> {shown})"
-
-# %% ../nbs/08_program.ipynb #8083819e
-def _tried(image: Any, preprocess: Preprocess) -> Tensor | ImageError:
-    "The prepared picture, or what is wrong with it."
-    try:
-        return _prepared(image, preprocess)
-    except ImageError as e:
-        return e
 
 # %% ../nbs/08_program.ipynb #2b1a1c3a
 @contextmanager

@@ -169,7 +169,7 @@ def test_fine_tuning_learns_and_tells(data):
     steps = list(tuning)
     assert len(steps) == len(tuning) == 3 * 7
     assert [r["phase"] for r in tuning.history] == ["head"] * 5 + ["all"] * 2
-    assert tuning.history[-1]["accuracy"] > 0.8 and tuning.history[-1]["train_loss"] < tuning.history[0]["train_loss"]
+    assert tuning.history[-1]["accuracy"] > 0.8 and tuning.history[-1]["loss"] < tuning.history[0]["loss"]
     assert (predict(model, xt).argmax(1) == yt).float().mean() == pytest.approx(
         tuning.history[-1]["accuracy"], abs=1e-6
     )

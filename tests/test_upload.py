@@ -1,0 +1,101 @@
+"The upload button takes what ipywidgets 7 and 8 give, the pad takes strokes, and bad files are told."
+
+import datetime
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dljourney.demos.upload import Upload, answers, answers_html, uploaded_files
+from dljourney.kit.images import read_image
+
+
+def picture(value=200):
+    out = io.BytesIO()
+    Image.new("L", (30, 20), value).save(out, "PNG")
+    return out.getvalue()
+
+
+def light(image):
+    share = float(read_image(image, 8, channels=1).float().mean() / 255)
+    return dict(sorted({"light": share, "dark": 1 - share}.items(), key=lambda pair: -pair[1]))
+
+
+def entry(name, value):
+    return {"name": name, "type": "image/png", "size": 99, "content": memoryview(picture(value)), "last_modified": NOW}
+
+
+NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+eight = (entry("a.png", 250), entry("b.png", 5))
+seven = {"a.png": {"content": picture(250)}, "b.png": {"content": picture(5)}}
+
+
+def test_ipywidgets_7_and_8_give_the_same_files():
+    assert uploaded_files(seven) == uploaded_files(eight)
+    assert [name for name, _ in uploaded_files(eight)] == ["a.png", "b.png"]
+    assert uploaded_files(()) == uploaded_files({}) == []
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "C:\\Windows\\passwd", "/etc/passwd", "a/b/passwd"])
+def test_names_cannot_lead_anywhere(name):
+    assert uploaded_files([{"name": name, "content": b""}])[0][0] == "passwd"
+
+
+def test_the_button_asks_the_program():
+    demo = Upload(light)
+    demo.button.value = eight
+    assert [(name, next(iter(answer))) for name, _, answer in demo.found] == [("a.png", "light"), ("b.png", "dark")]
+    assert "a.png" in demo.result.value and "light" in demo.result.value
+
+
+def test_drawing_asks_the_program():
+    demo = Upload(light)
+    demo.pad.strokes = [[[0.1, 0.1], [0.9, 0.9]]]
+    assert demo.found[0][0] == "your drawing" and next(iter(demo.found[0][2])) == "dark"
+    demo.clear.click()
+    assert demo.pad.strokes == [] and demo.found == [] and demo.result.value == ""
+
+
+def test_bad_files_are_told_and_the_others_answered():
+    found = answers(light, [("bad.jpg", b"junk"), ("good.png", picture())])
+    assert found[0][2] == "not a picture of a known kind" and isinstance(found[1][2], dict)
+    page = answers_html(found)
+    assert "bad.jpg" in page and "cannot be read: not a picture" in page and page.count("<img") == 1
+
+
+def test_names_and_labels_are_escaped():
+    page = answers_html([("<script>x</script>.png", picture(), {"<b>": 1.0})])
+    assert "<script>" not in page and "<b>&lt;b&gt;" not in page and "&lt;b&gt;" in page
+
+
+def test_errors_of_the_program_are_shown():
+    def broken(image):
+        raise RuntimeError("no <idea>")
+
+    demo = Upload(broken)
+    try:
+        demo.ask([("a.png", picture())])
+    except RuntimeError:
+        pass  # without a front end it may travel on
+    assert "RuntimeError: no &lt;idea&gt;" in demo.result.value
+
+
+def test_it_shows_a_still_picture():
+    demo = Upload(light, drawing=False)
+    for _ in range(2):
+        data = demo._repr_mimebundle_()
+        assert data["image/png"] and "Upload" in data["text/plain"]
+        demo.ask([("x", np.zeros((9, 9), np.uint8)), ("bad", b"junk")])
+
+
+def test_a_program_from_chapter_08_fits():
+    import torch
+    from torch import nn
+
+    from dljourney.kit.images import Preprocess
+    from dljourney.program import Program
+
+    torch.manual_seed(0)
+    program = Program(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), ["a", "b", "c"], Preprocess((8, 8), 1))
+    assert set(Upload(program).ask([("x", picture())])[0][2]) == {"a", "b", "c"}
