@@ -20,6 +20,7 @@ import os
 import platform
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -125,6 +126,7 @@ class Harness:
                 contender.wall.append(wall / (number * units))
                 contender.cpu.append(cpu / (number * units))
         self.lines.append(line)
+        print(f"  {name}: {summary(line)}", file=sys.stderr, flush=True)
         return line
 
     def quantity(
@@ -174,6 +176,12 @@ def timed(f: Callable[[], Any], number: int) -> tuple[float, float]:
 def _cpu() -> float:
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def summary(line: Line) -> str:
+    "The ratios in a few words, to be read while the benchmark runs."
+    found = [(c.name, line.ratio(c, line.judged_by)) for c in line.contenders[1:]]
+    return ", ".join(f"{ratio:.2f} x {name}" for name, ratio in found if ratio is not None)
 
 
 def line_from(data: dict[str, Any]) -> Line:

@@ -206,7 +206,7 @@ def most_exciting(
         parts.append(F.pad(x[i, 0], [half] * 4)[row : row + side, column : column + side])
     return torch.stack(parts)
 
-# %% ../nbs/01_whole_game.ipynb #e7c89269
+# %% ../nbs/01_whole_game.ipynb #deb0e29d
 def _mosaic(tiles: Sequence[Any], side: int = 64, gap: int = 4) -> np.ndarray:
     "Square pictures in a row, each made `side` pixels wide; gaps are NaN."
     grown = []
@@ -226,7 +226,7 @@ def show_activations(
     from dljourney.kit.figures import subplots
 
     fig, axes = subplots(1 + len(seen), 1, figsize=(8, 0.95 * (1 + len(seen))))
-    rows = {"drawing": np.concatenate([_mosaic([x[0, 0]]), np.full((64, (n - 1) * 68), np.nan)], 1)}
+    rows = {"drawing": np.concatenate([_mosaic([x[0, 0].numpy()]), np.full((64, (n - 1) * 68), np.nan)], 1)}
     for name, maps in seen.items():
         strongest = maps[0].amax((1, 2)).argsort(descending=True, stable=True)[:n]
         tiles = [m / (float(m.max()) or 1) for m in maps[0, strongest].numpy()]
@@ -393,7 +393,7 @@ def ready_digits(
             else: hidden += [(str(digit), d) for d in drawings]
     return examples, hidden
 
-# %% ../nbs/01_whole_game.ipynb #ac114bd6
+# %% ../nbs/01_whole_game.ipynb #191037ed
 def doodles(
     names: Sequence[str] = ("smile", "frown"),  # of smile, frown, star, house, wave
     n: int = 3,  # of each
@@ -427,5 +427,5 @@ def _by_hand(strokes: list, dice: np.random.Generator) -> list:
         t = np.linspace(0, 3, len(stroke))[:, None]
         bend = dice.normal(0, 0.02, 2) * np.sin(t + dice.uniform(0, 6))
         x, y = (np.asarray(stroke) - 0.5 + dice.normal(0, 0.015, 2) + bend).T
-        made.append(np.stack([0.5 + wide * x + slant * y, 0.5 + tall * y], 1).tolist())
+        made.append(np.clip(np.stack([0.5 + wide * x + slant * y, 0.5 + tall * y], 1), 0.03, 0.97).tolist())
     return made

@@ -222,7 +222,7 @@ def equivalent_code(
         "print(training.history[-1])"]
     return "\n".join(lines)
 
-# %% ../../nbs/demos/playground.ipynb #321d9969
+# %% ../../nbs/demos/playground.ipynb #815e5070
 def _curves(rows: list[dict[str, float]], train: str, valid: str) -> list[dict]:
     "Two learning curves of at most 300 points each."
     every = max(1, len(rows) // 300)
@@ -238,12 +238,12 @@ class _Pictured(_Machine):
 
     def draw(self) -> dict:
         reach = max(1.3, 1.15 * float(self._points.abs().max())) if len(self._points) else 1.3
-        side = torch.linspace(-reach, reach, 40)
+        side = torch.linspace(-reach, reach, 60)
         grid = torch.cartesian_prod(side, side).flip(1)
         features = make_features(grid, self.features)
         layers, verdict = look_inside(self._model, features)
         return {"network": _network(self._model, self.features, features, layers, verdict),
-                "surface": self._surface(verdict.reshape(40, 40), reach),
+                "surface": self._surface(verdict.reshape(60, 60), reach),
                 "loss": _curves(self._rows, "train_loss", "valid_loss"),
                 "accuracy": _curves(self._rows, "accuracy", "valid_accuracy"),
                 "figures": self._figures(),
@@ -257,9 +257,10 @@ class _Pictured(_Machine):
         return view([heat(verdict, ends, ends, alpha=0.8), *held, dots(self._train_index, False)], x=ends, y=ends)
 
     def _figures(self) -> dict:
-        row = self._rows[-1] if self._rows else dict.fromkeys(("train_loss", "valid_loss", "accuracy", "valid_accuracy"))
-        return {"epoch": len(self._rows), "training loss": row["train_loss"], "held-out loss": row["valid_loss"],
-                "training accuracy": row["accuracy"], "held-out accuracy": row["valid_accuracy"]}
+        row = self._rows[-1] if self._rows else {}
+        share = lambda name: f"{row[name]:.1%}" if row else None
+        return {"epoch": len(self._rows), "training loss": row.get("train_loss"), "held-out loss": row.get("valid_loss"),
+                "training accuracy": share("accuracy"), "held-out accuracy": share("valid_accuracy")}
 
     def code(self) -> str:
         "A program that gives the same numbers as this demo does after a reset."
@@ -267,11 +268,11 @@ class _Pictured(_Machine):
         own = getattr(cls, "__name__", "optimiser") if self.optimiser in self._own_names else ""
         return equivalent_code(self.state, max(1, len(self._rows)), self._clicked, self.n_points, own)
 
-# %% ../../nbs/demos/playground.ipynb #1d6db226
+# %% ../../nbs/demos/playground.ipynb #c63d04a6
 def _network(model: nn.Sequential, names: Sequence[str], features: Tensor, layers: list[Tensor], verdict: Tensor) -> dict:
     "Each unit's answer as a small picture (20 x 20, scaled to [-1, 1]), and the weights between neighbouring layers."
     def pictures(values: Tensor) -> np.ndarray:
-        small = values.T.reshape(-1, 40, 40)[:, ::2, ::2]
+        small = values.T.reshape(-1, 60, 60)[:, ::3, ::3]
         return as_array(small / small.abs().amax((1, 2), keepdim=True).clamp(min=1e-6))
     weights = [as_array(p) for name, p in model.named_parameters() if name.endswith("weight")]
     weights[-1] = weights[-1][1:] - weights[-1][:1]  # two scores, one decision

@@ -17,7 +17,7 @@ from .drawings import Drawing, Drawings
 from .live import Live, bundle, static
 from .marks import line, pack, plot, readout, rule, view
 
-# %% ../../nbs/kit/desk.ipynb #d7909be9
+# %% ../../nbs/kit/desk.ipynb #94e390d5
 _STEPS = "Draw one thing, press keep in its row. A few of each will do. Then press Teach."
 
 
@@ -31,7 +31,7 @@ class _Shelf(Live):
              xlabel="training steps of the network that has seen nothing"),
         readout("count", width=330),
     ]
-    strokes = traitlets.List().tag(sync=True, echo_update=False)
+    strokes: Any = traitlets.List().tag(sync=True, echo_update=False)
     _shelf = traitlets.Dict().tag(sync=True)
     most = 6  # things that the page offers to add
 
@@ -77,7 +77,7 @@ class _Shelf(Live):
         "A name for a thing that has none yet."
         return next(f"thing {n}" for n in range(1, 1000) if f"thing {n}" not in self.drawings.things)
 
-# %% ../../nbs/kit/desk.ipynb #a8f5eb99
+# %% ../../nbs/kit/desk.ipynb #36b9d21f
 class _Taught(_Shelf):
     "The desk with its two networks."
 
@@ -116,7 +116,8 @@ class _Taught(_Shelf):
 
     def _prepared(self) -> None:
         self.loading = False
-        self.note = f"{type(self._problem).__name__}: {self._problem}" if self._problem else _STEPS
+        if self._problem or not self.names:  # somebody may have pressed Teach meanwhile, and waited
+            self.note = f"{type(self._problem).__name__}: {self._problem}" if self._problem else _STEPS
         self.redraw()
 
     def load(self) -> None:
@@ -192,7 +193,7 @@ class _Judged(_Taught):
             drawing = Drawing.of_image(drawing) if hasattr(drawing, "ndim") else Drawing.of_strokes(drawing)
         return self.answer("taught", [drawing])[0]
 
-# %% ../../nbs/kit/desk.ipynb #0ec44f38
+# %% ../../nbs/kit/desk.ipynb #bde049d2
 class _Served(_Judged):
     "The desk, operated from a page or from Python."
 
@@ -202,7 +203,8 @@ class _Served(_Judged):
         drawing: Any = None,  # a Drawing or strokes; None: what is on the pad
     ) -> None:
         "Keep a drawing as an example. After Teach it is a test first."
-        drawing = self.drawing if drawing is None else drawing
+        from_pad = drawing is None
+        drawing = self.drawing if from_pad else drawing
         if drawing is None:
             raise ValueError("the pad is empty: draw something first")
         drawing = drawing if isinstance(drawing, Drawing) else Drawing.of_strokes(drawing)
@@ -211,14 +213,15 @@ class _Served(_Judged):
             if name in self.names:
                 self.hidden.append((name, kept))
                 self.right = {which: self.share(which) for which in self.right}
-            self.strokes = []
+            if from_pad:
+                self.strokes = []
             self.redraw_shelf()
 
     def on_message(self, message: dict) -> None:
         things, thing = self.things, message.get("thing", 0)
         do = message.get("do")
         if do == "keep":
-            self.keep(things[thing], message["strokes"])
+            self.keep(things[thing], message["strokes"])  # the page clears its pad itself: the next stroke may have begun
         elif do == "away":
             self.drawings.put_aside(things[thing], message["drawing"])
         elif do == "rename":

@@ -230,7 +230,7 @@ class Moves(NamedTuple):
     jump: Tensor               # does the move capture? bool, (m,)
     paths: list[list[int]]|None # squares of each move, first to last, if asked for
 
-# %% ../../nbs/kit/positions.ipynb #dab8b855
+# %% ../../nbs/kit/positions.ipynb #207e28bf
 def moves(
     boards:Boards,      # positions, n of them
     paths:bool=False,   # also list the squares that each move visits (a Python loop, for few boards)
@@ -242,7 +242,7 @@ def moves(
     must = any_of(jumps)
     place, to = list_bits(step_targets(words) & ~nonzero_mask(must))
     parent, start = place % n if n else place, _back(to, place // max(n, 1), 1)
-    found = [(_hop(words[:, parent], start, to, 0), parent, torch.stack([start, to], 1))]
+    found: list[tuple] = [(_hop(words[:, parent], start, to, 0), parent, torch.stack([start, to], 1))]
     source, way = torch.arange(n, device=words.device), None
     n_steps = len(parent)
     while must.any():                                  # one round for each hop of the longest capture

@@ -132,8 +132,8 @@ function drawAxes(ctx, spec, box, x, y, ranges, theme) {
   const size = theme.size * 0.88;
   ctx.font = `${size}px system-ui, sans-serif`;
   ctx.lineWidth = 1;
-  const xTicks = spec.xticks || (spec.xlog ? logTicks(...ranges.x) : niceTicks(...ranges.x, Math.max(2, (box.right - box.left) / 90))).map((v) => [v, tickText(v)]);
-  const yTicks = spec.yticks || (spec.ylog ? logTicks(...ranges.y) : niceTicks(...ranges.y, Math.max(2, (box.bottom - box.top) / 45))).map((v) => [v, tickText(v)]);
+  const xTicks = spec.xticks || (spec.xlog ? logTicks(...ranges.x) : niceTicks(...ranges.x, Math.max(2, (box.right - box.left) / 80))).map((v) => [v, tickText(v)]);
+  const yTicks = spec.yticks || (spec.ylog ? logTicks(...ranges.y) : niceTicks(...ranges.y, Math.max(3.5, (box.bottom - box.top) / 60))).map((v) => [v, tickText(v)]);
   ctx.strokeStyle = theme.colour("grid"); ctx.fillStyle = theme.colour("grey");
   ctx.textAlign = "center"; ctx.textBaseline = "top";
   for (const [v, text] of xTicks) {

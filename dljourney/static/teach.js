@@ -76,7 +76,7 @@ function shelfPanel(spec, view) {
       const bars = { taught: answerBar("taught"), scratch: answerBar("scratch") };
       const row = make("div", { class: "dlj-thing", role: "group", "aria-label": name }, input, make("div", { class: "dlj-thumbs" }, ...pictures), add, make("div", { class: "dlj-answers" }, bars.taught.el, bars.scratch.el));
       rows.append(row);
-      return { row, add, bars };
+      return { row, bars };
     });
     more.hidden = !shelf.more;
   }
@@ -89,11 +89,10 @@ function shelfPanel(spec, view) {
     verdict.textContent = content.verdict || "\u00a0";
     el.classList.toggle("dlj-answering", content.is_taught);
     const best = content.taught ? content.taught.indexOf(Math.max(...content.taught)) : -1;
-    made.forEach(({ row, add, bars }, i) => {
+    made.forEach(({ row, bars }, i) => {
       bars.taught.show(content.taught && content.taught[i]);
       bars.scratch.show(content.scratch && content.scratch[i]);
       row.classList.toggle("dlj-best", i === best);
-      add.disabled = !view.get("strokes").length;
     });
   }
   return { el, draw };

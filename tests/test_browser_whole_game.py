@@ -1,0 +1,112 @@
+"Chapter 01 in a real browser: draw, keep, teach, and watch the answers while the pen is down."
+import json
+
+import pytest
+
+from dljourney.whole_game import doodles
+
+pytestmark = pytest.mark.browser
+
+CELLS = ["from dljourney.whole_game import TeachMe", "teach_me = TeachMe(folder='mine'); teach_me"]
+ROWS = "document.querySelectorAll('.dlj-rows .dlj-thing')"
+
+
+@pytest.fixture(scope="module")
+def page(front):
+    page = front.open(*CELLS)
+    page.wait_for_selector(".dlj-desk")
+    yield page
+    front.shut(page)
+
+
+def place(page, point):
+    box = page.locator(".dlj-pad canvas").first.bounding_box()
+    return box["x"] + point[0] * box["width"], box["y"] + point[1] * box["height"]
+
+
+def stroke(page, points, lift=True):
+    page.mouse.move(*place(page, points[0]))
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*place(page, point))
+    if lift:
+        page.mouse.up()
+
+
+def keep(page, row, drawing):
+    before = page.evaluate(f"{ROWS}[{row}].querySelectorAll('.dlj-thumb').length")
+    for points in drawing.strokes:
+        stroke(page, points)
+    page.locator(".dlj-keep").nth(row).click()
+    page.wait_for_function(f"{ROWS}[{row}].querySelectorAll('.dlj-thumb').length === {before + 1}")
+
+
+def test_a_learners_first_minutes(front, page):
+    made = doodles(["smile", "star"], n=4, seed=2)
+    assert page.locator(".dlj-answering").count() == 0
+    name = page.locator(".dlj-thing input").nth(1)
+    name.fill("star")
+    name.press("Enter")
+    page.wait_for_function(f"{ROWS}[1].getAttribute('aria-label') === 'star'")
+    for row, found in enumerate(made.values()):
+        for drawing in found[:3]:
+            keep(page, row, drawing)
+    counts = front.python(page, "print({k: len(v) for k, v in teach_me.drawings.things.items()})")
+    assert counts == "{'smile': 3, 'star': 3}"
+    assert front.python(page, "print(len(list(teach_me.drawings.folder.glob('*/*.png'))))") == "6"
+    page.locator(".dlj-teach").click()
+    page.wait_for_selector(".dlj-answering", timeout=60_000)
+
+    stroke(page, made["star"][3].strokes[0], lift=False)  # the pen is still down
+    page.wait_for_function("document.querySelector('.dlj-verdict').textContent.startsWith('star')")
+    shares = page.locator(".dlj-best .dlj-bar.dlj-taught span").all_inner_texts()
+    assert len(shares) == 1 and int(shares[0].split()[0]) > 50
+    page.mouse.up()
+    page.wait_for_function("document.querySelector('.dlj-best .dlj-bar.dlj-scratch span').textContent !== ''")
+
+    page.locator(".dlj-keep").nth(1).click()  # a test for both
+    page.wait_for_function("document.querySelector('.dlj-readout').textContent.includes('new drawings')")
+    assert front.python(page, "print(teach_me.hidden[0][0], teach_me.strokes)") == "star []"
+    assert page.problems == [] and page.outside == []
+    assert page.locator(".dlj-error:visible").count() == 0
+
+
+def test_answers_keep_up_with_the_pen(front, page):
+    "While a stroke grows, answers arrive one after the other, not at its end."
+    page.evaluate("""() => {
+      window.texts = [];
+      const bars = () => [...document.querySelectorAll('.dlj-bar.dlj-taught i')].map(i => i.style.width).join();
+      new MutationObserver(() => { if (window.texts.at(-1) !== bars()) window.texts.push(bars()); })
+        .observe(document.querySelector('.dlj-rows'), { subtree: true, attributes: true, childList: true });
+    }""")
+    points = doodles(["smile"], n=1, seed=4)["smile"][0].strokes[0]
+    page.mouse.move(*place(page, points[0]))
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*place(page, point))
+        page.wait_for_timeout(60)
+    n_answers = page.evaluate("window.texts.length")
+    page.mouse.up()
+    assert n_answers >= len(points) // 3, n_answers
+
+
+def test_closed_and_opened_again_everything_is_there(front, page):
+    again = front.open(*CELLS)
+    again.wait_for_selector(".dlj-thumb")
+    counts = again.evaluate(f"[...{ROWS}].map(row => row.querySelectorAll('.dlj-thumb').length)")
+    names = again.evaluate(f"[...{ROWS}].map(row => row.getAttribute('aria-label'))")
+    assert dict(zip(names, counts)) == {"smile": 3, "star": 4}
+    again.locator(".dlj-digits").click()
+    again.wait_for_function(f"{ROWS}.length === 5", timeout=60_000)
+    again.locator(".dlj-digits").click()
+    again.wait_for_function(f"{ROWS}.length === 2")
+    assert json.loads(front.python(again, "import json; print(json.dumps(teach_me.things))")) == ["smile", "star"]
+    front.shut(again)
+
+
+def test_teach_with_an_empty_shelf_says_what_to_do(front, page):
+    front.python(page, "from ipywidgets import Output; empty = TeachMe()")
+    message = front.python(page, """
+try: empty.teach()
+except ValueError as e: print(e)""")
+    assert "two things" in message

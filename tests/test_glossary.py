@@ -1,0 +1,66 @@
+"The glossary: each term once, in one sentence, and every link of it leads to a heading that is there."
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+nbs = Path(__file__).parent.parent / "nbs"
+entry = re.compile(r"^- \*\*(.+?)\*\*: (.+?) \[(.+?)\]\((.+?)\)$", re.M)
+
+
+def words(name):
+    cells = json.loads((nbs / name).read_text(encoding="utf-8"))["cells"]
+    return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+
+
+def anchors(name):
+    "The headings of a notebook as Jupyter makes links of them."
+    return {h.strip().replace(" ", "-") for h in re.findall(r"^#+ (.+)$", words(name), re.M)}
+
+
+def broken(link):
+    "What is wrong with a link to a notebook, or None."
+    file, _, anchor = link.partition("#")
+    if not (nbs / file).is_file():
+        return f"{link}: there is no notebook {file}"
+    if anchor and anchor not in anchors(file):
+        return f"{link}: {file} has no such heading, but {', '.join(sorted(anchors(file)))}"
+    return None
+
+
+def links(name):
+    return re.findall(r"\]\(((?!https?:)[^)\s]+\.ipynb[^)\s]*)\)", words(name))
+
+
+def test_each_term_stands_once_in_one_sentence():
+    found = entry.findall(words("glossary.ipynb"))
+    bullets = re.findall(r"^- ", words("glossary.ipynb"), re.M)
+    assert len(found) == len(bullets) >= 60
+    terms = [term.lower() for term, *_ in found]
+    assert len(set(terms)) == len(terms)
+    for name, letters in re.findall(r"^## ((.) to .)$", words("glossary.ipynb"), re.M):
+        assert letters == name[0]
+    assert terms == sorted(terms)
+    for term, sentence, _, link in found:
+        assert sentence[0].isupper() and sentence[-1] == "." and len(sentence) <= 140, term
+        assert link.startswith(("0", "commands")), term
+
+
+def test_each_chapter_is_in_it():
+    chapters = {p.name for p in nbs.glob("0[1-9]_*.ipynb")}
+    missing = chapters - {link.partition("#")[0] for *_, link in entry.findall(words("glossary.ipynb"))}
+    assert not missing, f"no term leads to {sorted(missing)}"
+
+
+@pytest.mark.parametrize("name", ["glossary.ipynb", "01_whole_game.ipynb"])
+def test_every_link_leads_somewhere(name):
+    assert links(name)
+    wrong = [problem for problem in map(broken, links(name)) if problem]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_wrong_link_is_found():
+    assert "no notebook" in broken("99_nothing.ipynb")
+    assert "no such heading" in broken("01_whole_game.ipynb#Nowhere")
+    assert broken("01_whole_game.ipynb#6.-Open-it-up") is None
