@@ -2,8 +2,8 @@
 
 The same folder of photos, the same ResNet-18 with one linear layer as its head, the same initial weights (random ones:
 speed does not depend on them), 128 pixels, batches of 32, SGD at one learning rate, no augmentation, BatchNorm frozen
-on both sides, one thread. `PHOTOS=folder` names a folder with one subfolder a class; without it, patches of
-scikit-learn's two sample photographs are written as JPEGs. The losses after each phase stand beside the times: they must agree.
+on both sides, one thread. `PHOTOS=folder` names a folder with one subfolder a class; without it, patches of two sample
+photographs of scikit-learn's are written as JPEGs. The losses after each phase stand beside the times: they must agree.
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     # tuning before what uses it; from_scratch does not depend on the weights that ship
     "scratch_tuning": Experiment("dljourney.transfer:tune_few_examples", range(100, 102), {"methods": SCRATCH}),
     "pretrained_tuning": Experiment("dljourney.transfer:tune_few_examples", range(100, 102), {"methods": PRETRAINED}),
-    "from_scratch": Experiment("dljourney.transfer:few_examples", range(4), {"methods": SCRATCH}),
-    "from_pretrained": Experiment("dljourney.transfer:few_examples", range(4), {"methods": PRETRAINED}),
+    "from_scratch": Experiment("dljourney.transfer:few_examples", range(5), {"methods": SCRATCH}),
+    "from_pretrained": Experiment("dljourney.transfer:few_examples", range(5), {"methods": PRETRAINED}),
     # chapter 09: digits are tuned within the pool ("valid") and measured on other writers ("test")
     "glyphnet_one_shot": Experiment("dljourney.pretraining:one_shot_seed", range(20), tolerance=0.1),
     "digits_from_random_tuning": Experiment(
