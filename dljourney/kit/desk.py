@@ -77,7 +77,7 @@ class _Shelf(Live):
         "A name for a thing that has none yet."
         return next(f"thing {n}" for n in range(1, 1000) if f"thing {n}" not in self.drawings.things)
 
-# %% ../../nbs/kit/desk.ipynb #a8f5eb99
+# %% ../../nbs/kit/desk.ipynb #36b9d21f
 class _Taught(_Shelf):
     "The desk with its two networks."
 
@@ -116,7 +116,8 @@ class _Taught(_Shelf):
 
     def _prepared(self) -> None:
         self.loading = False
-        self.note = f"{type(self._problem).__name__}: {self._problem}" if self._problem else _STEPS
+        if self._problem or not self.names:  # somebody may have pressed Teach meanwhile, and waited
+            self.note = f"{type(self._problem).__name__}: {self._problem}" if self._problem else _STEPS
         self.redraw()
 
     def load(self) -> None:
