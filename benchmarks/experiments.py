@@ -70,11 +70,11 @@ EXPERIMENTS: dict[str, Experiment] = {
                     for k in (1, 5, 20) for steps in (40, 120) for lr in (3e-4, 1e-3)], "split": "valid"},
         tolerance=0.1),
     "digits_from_random": Experiment(
-        "dljourney.pretraining:digits_seed", range(3),
+        "dljourney.pretraining:digits_seed", range(4),
         {"trials": [{"per_class": k, "start": "random", "steps": steps, "lr": 3e-3}
                     for k, steps in ((1, 150), (5, 300), (20, 300))]}, tolerance=0.3),
     "digits_from_glyphnet": Experiment(
-        "dljourney.pretraining:digits_seed", range(8),
+        "dljourney.pretraining:digits_seed", range(13),
         {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": 3e-4, "head_lr": 1e-2}
                     for k, steps in ((1, 40), (5, 40), (20, 120))]}, tolerance=0.1),
 }
