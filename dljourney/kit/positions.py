@@ -62,7 +62,7 @@ def list_bits(
         index, rest = index.index_select(0, more), rest.index_select(0, more)
     return (torch.cat(places), torch.cat(bits)) if places else (index, rest)
 
-# %% ../../nbs/kit/positions.ipynb #9434c8e1
+# %% ../../nbs/kit/positions.ipynb #ad67e2bc
 class _Sides:
     "What the four words say about the two sides, (n,) each"
     words: Tensor
@@ -73,6 +73,9 @@ class _Sides:
     def fens(self) -> list[str]: # one text for each position
         "Write the positions as PDN FEN"
         return [_write_fen(w, b) for w, b in zip(self.words.T.tolist(), self.black.tolist())]
+
+    def __repr__(self) -> str:
+        return f"Boards({self.fens()[0]!r})" if len(self) == 1 else f"Boards({len(self)} positions)"
 
     @property
     def active(self) -> Tensor: return self.words[0] | self.words[1] # all pieces of the side to move
@@ -85,7 +88,7 @@ class _Sides:
     @property
     def empty(self) -> Tensor: return BOARD ^ (self.active | self.passive) # squares with no piece
 
-# %% ../../nbs/kit/positions.ipynb #30294aef
+# %% ../../nbs/kit/positions.ipynb #a1099952
 class Boards(_Sides):
     "Many positions of English draughts at once"
     def __init__(self,
@@ -125,9 +128,6 @@ class Boards(_Sides):
         if isinstance(index, Tensor) and index.dtype == torch.long:     # index_select is far faster than indexing
             return Boards(self.words.index_select(1, index), self.black.index_select(0, index))
         return Boards(self.words[:, index], self.black[index])
-
-    def __repr__(self) -> str:
-        return f"Boards({self.fens()[0]!r})" if len(self) == 1 else f"Boards({len(self)} positions)"
 
     def to(self,
         device, # a torch device or its name
