@@ -38,14 +38,20 @@ class Experiment:
 SCRATCH, PRETRAINED = ["SVM on pixels", "random weights"], ["linear probe", "fine-tuning"]
 EXPERIMENTS: dict[str, Experiment] = {
     # "name": Experiment("dljourney.chapter:run_seed_function", range(10), {"setting": 1}),
-    "hinges": Experiment("dljourney.universal:hinge_rows", range(10)),
-    "width_and_depth": Experiment("dljourney.universal:depth_rows", range(10)),
+    "hinges": Experiment("dljourney.universal:hinge_rows", range(10), tolerance=0.9),
+    "width_and_depth": Experiment("dljourney.universal:depth_rows", range(10), tolerance=0.5),
+    "checkers_series_1": Experiment("dljourney.checkers:series_rows", range(1)),  # fifty series in one batch
+    "checkers_series_2": Experiment("dljourney.checkers:series_rows", range(1), {"series": 2}),
+    "checkers_stale_scores": Experiment("dljourney.checkers:series_rows", range(1), {"recompute": False}),
+    "checkers_self_play": Experiment("dljourney.checkers:self_play_rows", range(2)),
     "double_descent": Experiment("dljourney.overfitting:descent_rows", range(10)),
-    "trained_descent": Experiment("dljourney.overfitting:trained_descent_rows", range(5)),
-    "shuffled_labels": Experiment("dljourney.overfitting:memory_rows", range(10)),
+    "trained_descent": Experiment("dljourney.overfitting:trained_descent_rows", range(5), tolerance=0.3),
+    "shuffled_labels": Experiment(
+        "dljourney.overfitting:memory_rows", range(10), tolerance=0.2, varies=("epochs_to_full",)
+    ),
     "leaks": Experiment("dljourney.overfitting:leaks", range(20)),
-    "cures": Experiment("dljourney.overfitting:cure_rows", range(10)),
-    "epochs": Experiment("dljourney.overfitting:epoch_rows", range(10)),
+    "cures": Experiment("dljourney.overfitting:cure_rows", range(10), tolerance=0.3),
+    "epochs": Experiment("dljourney.overfitting:epoch_rows", range(10), tolerance=0.5, varies=("best_epoch",)),
     # tuning before what uses it; from_scratch does not depend on the weights that ship
     "scratch_tuning": Experiment("dljourney.transfer:tune_few_examples", range(100, 102), {"methods": SCRATCH}),
     "pretrained_tuning": Experiment("dljourney.transfer:tune_few_examples", range(100, 102), {"methods": PRETRAINED}),
@@ -58,11 +64,19 @@ EXPERIMENTS: dict[str, Experiment] = {
         {"trials": [{"per_class": k, "start": "random", "steps": steps, "lr": lr}
                     for steps in (150, 300) for k in (1, 5, 20) for lr in (3e-3, 1e-2)], "split": "valid"},
         tolerance=0.3),
-    "digits_probe_tuning": Experiment(
-        "dljourney.pretraining:probe_seed", range(100, 105),
-        {"trials": [{"per_class": k, "copies": copies, "c": c} for k in (1, 5, 20) for copies in (0, 16)
-                    for c in (0.001, 0.01, 0.1, 1.0) if (k, copies, c) != (20, 16, 1.0)], "split": "valid"},
+    "digits_from_glyphnet_tuning": Experiment(
+        "dljourney.pretraining:digits_seed", [100, 101],
+        {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "head_lr": 1e-2}
+                    for k in (1, 5, 20) for steps in (40, 120) for lr in (3e-4, 1e-3)], "split": "valid"},
         tolerance=0.1),
+    "digits_from_random": Experiment(
+        "dljourney.pretraining:digits_seed", range(4),
+        {"trials": [{"per_class": k, "start": "random", "steps": steps, "lr": 3e-3}
+                    for k, steps in ((1, 150), (5, 300), (20, 300))]}, tolerance=0.3),
+    "digits_from_glyphnet": Experiment(
+        "dljourney.pretraining:digits_seed", range(13),
+        {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": 3e-4, "head_lr": 1e-2}
+                    for k, steps in ((1, 40), (5, 40), (20, 120))]}, tolerance=0.1),
 }
 
 

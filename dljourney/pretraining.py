@@ -7,7 +7,7 @@ __all__ = ['FACES', 'UNSEEN_FACE', 'HELD_OUT', 'SIZE', 'INK', 'codepoints', 'ren
            'script_held_out', 'inventory', 'distance', 'skeleton', 'Bank', 'make_bank', 'source_bank', 'held_out_bank',
            'warp', 'pictures', 'Glyphs', 'Network', 'ClippedAdamW', 'optimiser', 'schedule', 'pretrain', 'printed',
            'few_shot_task', 'one_shot', 'one_shot_seed', 'Warped', 'a_little', 'learn_digits', 'digits_32', 'examples',
-           'digits_seed', 'probe_seed', 'error_ratio', 'evaluate', 'ship', 'main']
+           'digits_seed', 'error_ratio', 'evaluate', 'ship', 'main']
 
 # %% ../nbs/09_pretraining.ipynb #5191f77d
 import argparse
@@ -453,7 +453,7 @@ def schedule(
     "Rise quickly, then fall along half a cosine to nothing."
     return min(1.0, progress / warmup) * (0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0)))
 
-# %% ../nbs/09_pretraining.ipynb #93ee2b5e
+# %% ../nbs/09_pretraining.ipynb #f44b3da3
 def pretrain(
     bank: Bank,  # the source task
     *,
@@ -466,7 +466,7 @@ def pretrain(
     lr: float = 4e-3,  # the highest learning rate
     dtype: torch.dtype = torch.bfloat16,  # of the large products
     say: Callable[[str], Any] | None = None,  # called with a line of text for each epoch
-) -> tuple[Network, list[dict]]:  # the trained network; a row for each epoch: step, train_loss, seconds
+) -> tuple[Network, list[dict]]:  # the trained network; a row for each epoch: step, loss, seconds
     "Train glyphnet on characters, within a time or a number of steps."
     if (minutes is None) == (steps is None): raise ValueError("expected minutes or steps, one of the two")
     torch.manual_seed(seed)
@@ -486,11 +486,11 @@ def pretrain(
         if step.row is not None: _end_epoch(training, step.row, time.monotonic() - start, done, checkpoint, say)
     return model.eval(), training.history
 
-# %% ../nbs/09_pretraining.ipynb #efec94a2
+# %% ../nbs/09_pretraining.ipynb #dcf37586
 def _end_epoch(training: Any, row: dict, seconds: float, done: float, checkpoint: Path | None, say: Callable | None):
     "Note the time in the history, which the checkpoint keeps; save; tell."
     row["seconds"] = round(seconds, 1)
-    line = f"{done:6.1%}  step {row['step']:>6}  pictures {row['step'] * training.batches.batch_size:>9,}  loss {row['train_loss']:.3f}"
+    line = f"{done:6.1%}  step {row['step']:>6}  pictures {row['step'] * training.batches.batch_size:>9,}  loss {row['loss']:.3f}"
     if checkpoint is not None:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         training.save(checkpoint)
@@ -648,29 +648,6 @@ def digits_seed(
         rows.append({**trial, "accuracy": round(float(right.float().mean()), 4)})
     return rows
 
-# %% ../nbs/09_pretraining.ipynb #694ee480
-def probe_seed(
-    seed: int,  # draws the examples and the warps
-    trials: Iterable[dict] = (),  # for each run: per_class, copies (warped, of each example), c (how free the head is)
-    split: str = "test",  # "test", or "valid" for tuning
-) -> list[dict]:  # for each trial its settings and the share of the test pictures that were right
-    "The same with the body frozen: logistic regression on its features."
-    from sklearn.linear_model import LogisticRegression
-
-    (x, y), (test_x, test_y) = digits_32(split)
-    model = timm.create_model("glyphnet", pretrained=True, in_chans=1)
-    seen, rows = features(model, test_x), []
-    for trial in trials:
-        chosen = examples(y, trial["per_class"], seed)
-        generator = torch.Generator().manual_seed(seed)
-        copies = [x[chosen], *(a_little(x[chosen], generator) for _ in range(trial["copies"]))]
-        f = features(model, torch.cat(copies))
-        mean, std = f.mean(0), f.std(0) + 1e-3
-        head = LogisticRegression(C=trial["c"], max_iter=500).fit(((f - mean) / std).numpy(), y[chosen].repeat(len(copies)).numpy())
-        right = head.predict(((seen - mean) / std).numpy()) == test_y.numpy()
-        rows.append({**trial, "accuracy": round(float(right.mean()), 4)})
-    return rows
-
 # %% ../nbs/09_pretraining.ipynb #2ab6e6ef
 def error_ratio(
     ours: Iterable[float],  # accuracies in [0, 1], one a draw
@@ -742,7 +719,7 @@ def main(
     bank = source_bank((lambda code: code in wanted) if wanted else (lambda code: True))
     return _pretrain_and_ship(bank, args)
 
-# %% ../nbs/09_pretraining.ipynb #251a3c50
+# %% ../nbs/09_pretraining.ipynb #8f4043c9
 def _pretrain_and_ship(bank: Bank, args: argparse.Namespace) -> int:
     unseen = bank.faces == FACES.index(UNSEEN_FACE)
     out = Path(args.out)
@@ -760,14 +737,14 @@ def facts(
     results: dict[str, float],  # what `evaluate` found
 ) -> dict[str, Any]:
     "What a card says, next to the file's size and checksum."
-    last: dict[str, Any] = history[-1] if history else {"step": 0, "seconds": 0.0, "train_loss": None}
+    last: dict[str, Any] = history[-1] if history else {"step": 0, "seconds": 0.0, "loss": None}
     return {
         "what": "a ResNet of ten layers (timm's resnet10t, 32 to 256 channels) for 32 x 32 pictures",
         "trained_on": f"{len(bank.chars):,} characters in {len(bank.labels):,} drawings by the fonts that come with "
                       f"matplotlib {matplotlib.__version__}, written anew for every batch",
         "left_out": ["all digits and the classes most like one", f"the scripts {', '.join(HELD_OUT)}", f"the face {UNSEEN_FACE}"],
         "training": {"steps": last["step"], "pictures": last["step"] * 128, "minutes": round(last["seconds"] / 60, 1),
-                     "last loss": last["train_loss"], "by": "python -m dljourney.pretraining, on one thread of a CPU"},
+                     "last loss": last["loss"], "by": "python -m dljourney.pretraining, on one thread of a CPU"},
         "results": results,
         "limits": ["one character in the middle of the picture, white on black or black on white",
                    "blind to colour, and to anything but shape", "made with low resolutions in mind, 8 x 8 and up"],

@@ -1,6 +1,8 @@
 "The scripts of the demos, each as the browser gets it: linted, with nothing fetched and no name undefined."
 
+import importlib
 import json
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -8,13 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from anywidget import AnyWidget
 
+import dljourney.demos
+import dljourney.kit
 from browser import HELP, find_chromium
 from dljourney.kit.live import bundle
 
 static = Path(__file__).parent.parent / "dljourney" / "static"
-SHARED = ["theme.js", "plot.js", "panels.js", "controls.js"]
-MAINS = ["live.js", "pad.js", "board.js"]
 RULES = {
     "env": {"browser": True, "es2024": True},
     "categories": {"correctness": "error", "suspicious": "error"},
@@ -24,16 +27,32 @@ RULES = {
         "eqeqeq": "error",
         "prefer-const": "error",
         "consistent-function-scoping": "off",
+        "no-shadow": "off",
     },
 }
 
 
+def subclasses(cls):
+    for sub in cls.__subclasses__():
+        yield sub
+        yield from subclasses(sub)
+
+
 def bundles():
-    "Every module that a widget sends: the base, the base with each demo's own script, the pad and the board."
-    own = [p.name for p in sorted(static.glob("*.js")) if p.name not in [*SHARED, *MAINS]]
-    yield "live.js", bundle(*SHARED, "const demo = null;\n")
-    yield from ((name, bundle(*SHARED, name)) for name in own)
-    yield from ((name, bundle("theme.js", main=name)) for name in MAINS[1:])
+    "Each module that one of our widgets sends, under the name of a class that sends it."
+    for package in (dljourney.kit, dljourney.demos):
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package.__name__}.{module.name}")
+    found = {}
+    for cls in subclasses(AnyWidget):
+        if cls.__module__.startswith("dljourney.") and not cls.__name__.startswith("_"):
+            found.setdefault(cls.__new__(cls)._default_esm(), cls.__name__)
+    return {name: text for text, name in found.items()}
+
+
+@pytest.fixture(scope="module")
+def modules():
+    return bundles()
 
 
 def lint(text, folder):
@@ -41,7 +60,9 @@ def lint(text, folder):
     assert tool, "no oxlint here: pip install oxlint"
     (folder / "oxlintrc.json").write_text(json.dumps(RULES))
     # a helper that one widget doesn't use is another's: whole functions and constants may stay unused
-    text += "\nexport {" + ", ".join(re.findall(r"^(?:async )?(?:function|const) (\w+)", text, re.M)) + "};\n"
+    text += (
+        "\nexport {" + ", ".join(sorted(set(re.findall(r"^(?:async )?(?:function|const) (\w+)", text, re.M)))) + "};\n"
+    )
     (folder / "module.mjs").write_text(text, encoding="utf-8")
     done = subprocess.run(
         [tool, "-c", "oxlintrc.json", "module.mjs"], cwd=folder, capture_output=True, text=True, timeout=60
@@ -49,11 +70,17 @@ def lint(text, folder):
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize("name, text", list(bundles()), ids=lambda v: v if v.endswith(".js") else "")
-def test_scripts_are_linted(name, text, tmp_path):
-    code, said = lint(text, tmp_path)
-    assert code == 0, said
-    assert not re.search(r"^\s*import\b|\bimport\(|https?://", text, re.M), f"{name} fetches something"
+def test_scripts_are_linted(modules, tmp_path):
+    assert {"Live", "DrawingPad", "Board", "RollDownhill"} <= set(modules)
+    for name, text in modules.items():
+        code, said = lint(text, tmp_path)
+        assert code == 0, f"{name}: {said}"
+        assert not re.search(r"^\s*import\b|\bimport\(|https?://", text, re.M), f"{name} fetches something"
+
+
+def test_no_script_is_left_over(modules):
+    sent = "\n".join(modules.values())
+    assert [p.name for p in static.glob("*.js") if p.read_text(encoding="utf-8") not in sent] == []
 
 
 @pytest.mark.parametrize("wrong", ["nobody(1);", "let x = ;", "if (a == 1) render();"])

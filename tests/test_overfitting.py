@@ -212,7 +212,8 @@ def test_shuffled_labels_keep_every_class_and_change_no_more_than_asked(n, fract
 
 def test_a_network_remembers_random_labels_and_learns_from_true_ones():
     train, valid, test = digits("random")
-    memory = memorise(train[0][:200], train[1][:200], valid, fractions=(0.0, 1.0), n_hidden=256, epochs=80, lr=5e-3)
+    known = train[0][:200], train[1][:200]
+    memory = memorise(*known, valid, fractions=(0.0, 1.0), n_hidden=256, epochs=80, batch_size=32)
     assert memory.train_accuracy.shape == (81, 2)
     assert memory.train_accuracy[-1].min() == 1
     assert memory.valid_accuracy[-1, 0] > 0.85 and memory.valid_accuracy[-1, 1] < 0.25

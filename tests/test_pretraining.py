@@ -188,7 +188,7 @@ def test_a_run_repeats_bit_by_bit_and_a_stopped_one_goes_on_the_same(bank, tmp_p
     torch.manual_seed(77)
     c, again = pre.pretrain(bank, **options, folder=tmp_path)
     assert_same(parameters(a), parameters(c))
-    assert [row["train_loss"] for row in again] == [row["train_loss"] for row in rows]
+    assert [row["loss"] for row in again] == [row["loss"] for row in rows]
     assert len((tmp_path / "log.txt").read_text().splitlines()) == 2
 
 

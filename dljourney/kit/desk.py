@@ -17,7 +17,7 @@ from .drawings import Drawing, Drawings
 from .live import Live, bundle, static
 from .marks import line, pack, plot, readout, rule, view
 
-# %% ../../nbs/kit/desk.ipynb #94e390d5
+# %% ../../nbs/kit/desk.ipynb #18250990
 _STEPS = "Draw one thing, press keep in its row. A few of each will do. Then press Teach."
 
 
@@ -29,7 +29,7 @@ class _Shelf(Live):
         dict(kind="shelf", name="shelf", label=None, width=620, height=300),
         plot("race", "Right answers", width=560, height=230, x=(0, 120), y=(0, 1.03),
              xlabel="training steps of the network that has seen nothing"),
-        readout("count", width=330),
+        readout("count", "Right on drawings that are new to both", width=330),
     ]
     strokes: Any = traitlets.List().tag(sync=True, echo_update=False)
     _shelf = traitlets.Dict().tag(sync=True)
@@ -77,7 +77,7 @@ class _Shelf(Live):
         "A name for a thing that has none yet."
         return next(f"thing {n}" for n in range(1, 1000) if f"thing {n}" not in self.drawings.things)
 
-# %% ../../nbs/kit/desk.ipynb #a8f5eb99
+# %% ../../nbs/kit/desk.ipynb #36b9d21f
 class _Taught(_Shelf):
     "The desk with its two networks."
 
@@ -116,7 +116,8 @@ class _Taught(_Shelf):
 
     def _prepared(self) -> None:
         self.loading = False
-        self.note = f"{type(self._problem).__name__}: {self._problem}" if self._problem else _STEPS
+        if self._problem or not self.names:  # somebody may have pressed Teach meanwhile, and waited
+            self.note = f"{type(self._problem).__name__}: {self._problem}" if self._problem else _STEPS
         self.redraw()
 
     def load(self) -> None:
@@ -268,7 +269,7 @@ class Desk(_Served):
     def still_panels(self) -> dict:
         return {"pad": lambda figure, *_: _pad_still(figure, self), "shelf": lambda figure, _, c: _shelf_still(figure, self, c)}
 
-# %% ../../nbs/kit/desk.ipynb #b57b4fee
+# %% ../../nbs/kit/desk.ipynb #6000a968
 def _race(desk: _Judged) -> Any:
     "Both networks' share of right answers."
     if not desk.names:
@@ -286,7 +287,7 @@ def _count(desk: _Judged) -> dict:
     if not desk.hidden or not desk.names:
         return {}
     words = {"taught": "has seen signs", "scratch": "has seen nothing"}
-    shares = {words[w]: f"{share:.0%} right" for w, share in desk.right.items()}
+    shares = {words[w]: f"{share:.0%}" for w, share in desk.right.items()}
     return {"new drawings": str(len(desk.hidden)), **shares}
 
 # %% ../../nbs/kit/desk.ipynb #4cc8abe8

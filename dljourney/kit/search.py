@@ -38,7 +38,7 @@ def material(
     ahead = 2 * (popcount(b.passive) - popcount(b.active))
     return (ahead + popcount(b.passive_kings) - popcount(b.active_kings)).double()
 
-# %% ../../nbs/kit/search.ipynb #a0037aed
+# %% ../../nbs/kit/search.ipynb #b39f84c0
 class Best(NamedTuple):
     "What a search found"
     score: Tensor   # value for the side to move of each position, float64, (n,)
@@ -59,14 +59,15 @@ def search(
     if depth < 1: raise ValueError(f"depth: expected 1 or more, got {depth}")
     root = torch.arange(len(boards), device=boards.words.device)
     if len(boards) > at_most:
-        parts = [search(boards[i], depth, lambda leaves, i=i: value(leaves._replace(root=i[leaves.root])), extend, fade, at_most)
-                 for i in root.split(at_most)]
+        def part(i): # the same judgement, given the numbers that the roots have in all of them
+            return search(boards[i], depth, lambda leaves: value(leaves._replace(root=i[leaves.root])), extend, fade)
+        parts = [part(i) for i in root.split(at_most)]
         return Best(torch.cat([p.score for p in parts]), Boards.cat([p.boards for p in parts]),
                     torch.cat([p.lost for p in parts]), sum(p.nodes for p in parts))
     level, levels, leaves, nodes, met = boards, [], [], 0, 0
     for ply in range(1, 21):
         found = moves(level)
-        nodes, root = nodes + len(found.parent), root[found.parent]
+        nodes, root = nodes + len(found.parent), root.index_select(0, found.parent)
         jumps = any_of(jump_targets(found.boards.words))
         if ply < depth: grow = torch.ones_like(jumps, dtype=torch.bool)
         else: grow = (jumps != 0) & (extend and ply < 20)
@@ -86,15 +87,16 @@ def search(
         best = best.scatter_reduce(0, found.parent, score, "amax")
         if fade: best = torch.where(best.abs() < WIN / 2, best * (1 - fade), best)
     top = torch.full((n,), -WIN, dtype=torch.float64, device=score.device).scatter_reduce(0, found.parent, score, "amax")
-    return Best(best, *_first_best(boards, found, score, top), nodes)
+    after, lost = _first_best(boards, found, score, top)
+    return Best(best, after, lost, nodes)
 
-# %% ../../nbs/kit/search.ipynb #f3b970b1
+# %% ../../nbs/kit/search.ipynb #bef796e5
 def _judge(leaves, value):
     "All leaves together, then by ply: the judgement, or a win where the side to move has no move left"
     if not leaves: return []
-    boards, before, parent, root, jumps, ply = zip(*leaves)
+    boards, before, parent, root, jumps, plies = zip(*leaves)
     together = Leaves(Boards.cat(boards), Boards.cat(before), torch.cat(parent), torch.cat(root))
-    ply = torch.cat([torch.full_like(r, p, dtype=torch.float64) for r, p in zip(root, ply)])
+    ply = torch.cat([torch.full_like(r, p, dtype=torch.float64) for r, p in zip(root, plies)])
     stuck = (torch.cat(jumps) | any_of(step_targets(together.boards.words))) == 0
     score = torch.where(stuck, WIN - ply, value(together).double())
     return list(score.split([len(r) for r in root]))
