@@ -248,7 +248,7 @@ def _bare(ax: Any, name: str) -> None:
     ax.spines[:].set_visible(False)
     ax.set_ylabel(name, rotation=0, ha="right", va="center")
 
-# %% ../nbs/01_whole_game.ipynb #61aeea31
+# %% ../nbs/01_whole_game.ipynb #0d843324
 def show_kinds(
     x: "Tensor",  # many pictures, (N,1,32,32)
     model: "nn.Module",  # a timm model such as glyphnet
@@ -265,7 +265,7 @@ def show_kinds(
     for row, side, (name, maps) in zip(axes, sides, found.items()):
         kinds = like[name][0].amax((1, 2)).argsort(descending=True, stable=True)[:n_kinds]
         for ax, kind in zip(row, kinds.tolist()):
-            ax.imshow(_mosaic(most_exciting(x, maps, kind, int(side), n)), "gray")
+            ax.imshow(_mosaic(most_exciting(x, maps, kind, int(side), n).numpy()), "gray")
             _bare(ax, name if ax is row[0] else "")
     return fig
 

@@ -67,7 +67,7 @@ def _in_byte():
         table[byte, :len(ones)] = torch.tensor(ones, dtype=torch.int64)
     return table.reshape(-1)
 
-# %% ../../nbs/kit/game.ipynb #23a0d26f
+# %% ../../nbs/kit/game.ipynb #4a5a05f2
 def _targets(words, only):
     "Where pieces can go: jumps if there are any, else steps; and is a second jump in sight?"
     passive = words[2] | words[3]
@@ -96,7 +96,7 @@ def _pick(to, state, in_byte):
     rank = rank - (total[0] & down)
     word, prefix = (w[0] ^ ((w[0] ^ w[1]) & down) for w in (pair, prefix))
     shift, rank, byte = _nth_byte(word, rank, prefix)
-    bit = in_byte[(byte << 3) + rank & 2047] << shift
+    bit = in_byte.index_select(0, (byte << 3) + rank & 2047) << shift
     second = bit >> 31
     return (bit & _LOW31 | second) << (4 & ~down), down, 4 - nonzero_mask(second), options, state
 

@@ -30,7 +30,7 @@ def mask_to_squares(mask:int) -> list[int]:
     "The square numbers of the bits that are set in a word"
     return [s + 1 for s, b in enumerate(BIT) if mask >> b & 1]
 
-# %% ../../nbs/kit/positions.ipynb #c05274e8
+# %% ../../nbs/kit/positions.ipynb #aab4d2fc
 def popcount(
     x:Tensor, # int64 words of at most 62 bits, any shape
 ) -> Tensor: # how many bits are set in each word
@@ -53,16 +53,16 @@ def list_bits(
     "Take words apart: every bit with the place of its word, lowest bits first"
     flat = masks.reshape(-1)
     index = flat.nonzero().squeeze(1)
-    rest, places, bits = flat[index], [], []
+    rest, places, bits = flat.index_select(0, index), [], []
     while index.numel():
         places.append(index)
         bits.append(rest & -rest)
         rest = rest & (rest - 1)
         more = rest.nonzero().squeeze(1)
-        index, rest = index[more], rest[more]
+        index, rest = index.index_select(0, more), rest.index_select(0, more)
     return (torch.cat(places), torch.cat(bits)) if places else (index, rest)
 
-# %% ../../nbs/kit/positions.ipynb #9434c8e1
+# %% ../../nbs/kit/positions.ipynb #ad67e2bc
 class _Sides:
     "What the four words say about the two sides, (n,) each"
     words: Tensor
@@ -73,6 +73,9 @@ class _Sides:
     def fens(self) -> list[str]: # one text for each position
         "Write the positions as PDN FEN"
         return [_write_fen(w, b) for w, b in zip(self.words.T.tolist(), self.black.tolist())]
+
+    def __repr__(self) -> str:
+        return f"Boards({self.fens()[0]!r})" if len(self) == 1 else f"Boards({len(self)} positions)"
 
     @property
     def active(self) -> Tensor: return self.words[0] | self.words[1] # all pieces of the side to move
@@ -85,7 +88,7 @@ class _Sides:
     @property
     def empty(self) -> Tensor: return BOARD ^ (self.active | self.passive) # squares with no piece
 
-# %% ../../nbs/kit/positions.ipynb #f10e6d8e
+# %% ../../nbs/kit/positions.ipynb #a1099952
 class Boards(_Sides):
     "Many positions of English draughts at once"
     def __init__(self,
@@ -122,10 +125,9 @@ class Boards(_Sides):
         "Some of the positions"
         if isinstance(index, int): index = [index]
         if isinstance(index, list): index = torch.tensor(index, dtype=torch.long, device=self.words.device)
+        if isinstance(index, Tensor) and index.dtype == torch.long:     # index_select is far faster than indexing
+            return Boards(self.words.index_select(1, index), self.black.index_select(0, index))
         return Boards(self.words[:, index], self.black[index])
-
-    def __repr__(self) -> str:
-        return f"Boards({self.fens()[0]!r})" if len(self) == 1 else f"Boards({len(self)} positions)"
 
     def to(self,
         device, # a torch device or its name
@@ -179,15 +181,21 @@ def _write_fen(words, black):
         text[name] = ",".join(("K" if kings >> BIT[s - 1] & 1 else "") + str(s) for s in mask_to_squares(forward | backward))
     return f"{'B' if black else 'W'}:W{text['W']}:B{text['B']}"
 
-# %% ../../nbs/kit/positions.ipynb #9db2e1f5
+# %% ../../nbs/kit/positions.ipynb #6b701a57
 def neighbours(forward:Tensor, backward:Tensor) -> Tensor:
     "Where pieces arrive in the four directions, (4, n): forward by 4 and 5, backward by 4 and 5"
-    return torch.stack([forward << 4, forward << 5, backward >> 4, backward >> 5])
+    to = forward.new_empty(4, len(forward))
+    for i in (0, 1): torch.bitwise_left_shift(forward, 4 + i, out=to[i])
+    for i in (0, 1): torch.bitwise_right_shift(backward, 4 + i, out=to[2 + i])
+    return to
 
 
 def go_on(squares:Tensor) -> Tensor:
     "One more step in the same four directions"
-    return torch.cat([torch.stack([squares[0] << 4, squares[1] << 5]), torch.stack([squares[2] >> 4, squares[3] >> 5])])
+    to = torch.empty_like(squares)
+    for i in (0, 1): torch.bitwise_left_shift(squares[i], 4 + i, out=to[i])
+    for i in (0, 1): torch.bitwise_right_shift(squares[2 + i], 4 + i, out=to[2 + i])
+    return to
 
 
 def jump_targets(words:Tensor, movers:Tensor|int=-1) -> Tensor:
@@ -230,7 +238,7 @@ class Moves(NamedTuple):
     jump: Tensor               # does the move capture? bool, (m,)
     paths: list[list[int]]|None # squares of each move, first to last, if asked for
 
-# %% ../../nbs/kit/positions.ipynb #207e28bf
+# %% ../../nbs/kit/positions.ipynb #15b61e89
 def moves(
     boards:Boards,      # positions, n of them
     paths:bool=False,   # also list the squares that each move visits (a Python loop, for few boards)
@@ -242,21 +250,21 @@ def moves(
     must = any_of(jumps)
     place, to = list_bits(step_targets(words) & ~nonzero_mask(must))
     parent, start = place % n if n else place, _back(to, place // max(n, 1), 1)
-    found: list[tuple] = [(_hop(words[:, parent], start, to, 0), parent, torch.stack([start, to], 1))]
+    found: list[tuple] = [(_hop(words.index_select(1, parent), start, to, 0), parent, torch.stack([start, to], 1))]
     source, way = torch.arange(n, device=words.device), None
     n_steps = len(parent)
     while must.any():                                  # one round for each hop of the longest capture
         place, to = list_bits(jumps)
         direction, i = place // jumps.shape[1], place % jumps.shape[1]
-        start, source, before = _back(to, direction, 2), source[i], words[:, i]
+        start, source, before = _back(to, direction, 2), source.index_select(0, i), words.index_select(1, i)
         words = _hop(before, start, to, _back(to, direction, 1))
         crowned = nonzero_mask(to & (BOTTOM | TOP)) & ~nonzero_mask(before[0] & before[1] & start)
         jumps = jump_targets(words, to & ~crowned)
         must = any_of(jumps)
         if paths: way = torch.cat([start[:, None] if way is None else way[i], to[:, None]], 1)
         done, more = (must == 0).nonzero().squeeze(1), must.nonzero().squeeze(1)
-        found.append((words[:, done], source[done], way[done] if way is not None else None))
-        words, jumps, source = words[:, more], jumps[:, more], source[more]
+        found.append((words.index_select(1, done), source.index_select(0, done), way[done] if way is not None else None))
+        words, jumps, source = (t.index_select(-1, more) for t in (words, jumps, source))
         if way is not None: way = way[more]
     parent = torch.cat([f[1] for f in found])
     words = torch.cat([f[0] for f in found], 1)

@@ -38,7 +38,7 @@ def material(
     ahead = 2 * (popcount(b.passive) - popcount(b.active))
     return (ahead + popcount(b.passive_kings) - popcount(b.active_kings)).double()
 
-# %% ../../nbs/kit/search.ipynb #ffbc66a7
+# %% ../../nbs/kit/search.ipynb #b39f84c0
 class Best(NamedTuple):
     "What a search found"
     score: Tensor   # value for the side to move of each position, float64, (n,)
@@ -67,7 +67,7 @@ def search(
     level, levels, leaves, nodes, met = boards, [], [], 0, 0
     for ply in range(1, 21):
         found = moves(level)
-        nodes, root = nodes + len(found.parent), root[found.parent]
+        nodes, root = nodes + len(found.parent), root.index_select(0, found.parent)
         jumps = any_of(jump_targets(found.boards.words))
         if ply < depth: grow = torch.ones_like(jumps, dtype=torch.bool)
         else: grow = (jumps != 0) & (extend and ply < 20)

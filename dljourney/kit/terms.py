@@ -271,7 +271,7 @@ def _connectives():
 # %% ../../nbs/kit/terms.ipynb #c2458a0d
 TERMS: dict[str, Term] = {row[0]: Term(*row) for row in [*_SIMPLE, *_connectives()]}  # 26 simple terms, 12 connectives
 
-# %% ../../nbs/kit/terms.ipynb #b95d9832
+# %% ../../nbs/kit/terms.ipynb #ea9042bd
 def parameters(
     boards:Boards,              # n positions
     names:Sequence[str]=(),     # simple terms; all 26 if empty
@@ -298,7 +298,7 @@ def term_values(
     "The values of terms"
     names = list(names) or list(TERMS)
     simple = list(dict.fromkeys(s for n in names for s in (_MADE_OF[n][:2] if n in _MADE_OF else (n,))))
-    change = parameters(leaves.boards, simple) - parameters(swapped(leaves.before), simple)[leaves.parent]
+    change = parameters(leaves.boards, simple) - parameters(swapped(leaves.before), simple).index_select(0, leaves.parent)
     if simple == names: return change
     columns = {name: change[:, i] for i, name in enumerate(simple)}
     for n in names:
@@ -307,7 +307,7 @@ def term_values(
             columns[n] = (((columns[a] > 0) == with_a) & ((columns[b] > 0) == with_b)).float()
     return torch.stack([columns[n] for n in names], 1)
 
-# %% ../../nbs/kit/terms.ipynb #693c68fd
+# %% ../../nbs/kit/terms.ipynb #9d36ab50
 PIECE = 2.0 ** 20  # what a point of piece advantage is worth, beside coefficients of at most 2**18
 
 
@@ -342,5 +342,5 @@ def polynomial(
         total = piece_advantage(leaves.boards)
         if not names: return total
         values, by_root = term_values(leaves, names), table.to(total.device)
-        return total + (values @ by_root if table.dim() == 1 else (by_root[leaves.root] * values).sum(1))
+        return total + (values @ by_root if table.dim() == 1 else (by_root.index_select(0, leaves.root) * values).sum(1))
     return score

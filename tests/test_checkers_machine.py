@@ -1,0 +1,85 @@
+"Rote learning, self-play and the demo of chapter 03."
+import pytest
+import torch
+
+from dljourney.checkers import ROTE_TERMS, Boards, Memory, SelfPlay, as_player, legal_moves, polynomial, rote, search
+from dljourney.demos.checkers_machine import CheckersMachine, choose, reasons
+from dljourney.kit.game import START, apply_move
+from dljourney.samuel import improve
+
+
+def test_memory_finds_what_was_added_after_a_merge_and_its_mirror_image():
+    boards = Boards.from_fen([START, "B:W21,22:B1,K2", "W:W30,K3:B12"])
+    memory = Memory()
+    memory.add(boards, torch.tensor([1.0, 2.0, 3.0]))
+    assert len(memory) == 0
+    memory.merge()
+    for seen in (boards, boards.mirrored()):
+        known, score = memory.find(seen)
+        assert known.all() and score.tolist() == [1.0, 2.0, 3.0]
+    known, score = memory.find(Boards.from_fen("B:W21,23:B1,K2"))
+    assert not known.any() and score.tolist() == [0.0]
+
+
+def test_memory_forgets_what_is_not_used():
+    memory, boards = Memory(oldest=3), Boards.from_fen([START, "B:W21,22:B1,K2"])
+    memory.add(boards, torch.tensor([1.0, 2.0]))
+    for _ in range(6):
+        memory.merge()
+        memory.find(boards[0])
+    assert memory.find(boards)[0].tolist() == [True, False]
+
+
+def test_a_stored_score_stands_for_a_deeper_search():
+    fen = "B:W18,27,32:B14,K1"          # 14x23 wins a man for one ply; White takes back
+    board, value = Boards.from_fen(fen), polynomial({})
+    memory, after = Memory(), Boards.from_fen(apply_move(fen, "14x23"))
+    memory.add(after, search(after, 3, value).score)
+    memory.merge()
+    assert search(board, 1, memory.with_memory(value)).score.item() == search(board, 4, value).score.item()
+
+
+def test_rote_repeats_and_goes_on():
+    a, b = rote(4, depth=1, seed=1), rote(4, depth=1, seed=1)
+    assert len(a) == len(b) > 20 and torch.equal(a.scores, b.scores)
+    assert len(rote(4, depth=1, seed=2, memory=a)) > len(b)
+    assert set(ROTE_TERMS) == {"DENY", "MOB", "CENT", "ADV"}
+
+
+def test_self_play_is_a_mechanism_and_repeats():
+    start = torch.cat([torch.ones(1), torch.zeros(38)])
+    runs = [list(improve(start, lambda w: 0.0, SelfPlay(8, plies=10, seed=3), rounds=2)) for _ in range(2)]
+    assert torch.equal(runs[0][-1].weights, runs[1][-1].weights)
+    assert not torch.equal(runs[0][-1].weights, start) and start[0] == 1 and not start[1:].any()
+    assert len(as_player(runs[0][-1].weights)) == 38
+
+
+def test_the_end_of_a_game_teaches():
+    "A side that has just left the other without a move learns that this is worth 1."
+    play = SelfPlay(1, seed=0)
+    play.boards = Boards.from_fen("B:W5,6,9,10:B1")
+    play.before = Boards.from_fen("W:W5,6,9,14:B1")
+    play.age = torch.tensor([10])
+    weights = torch.cat([torch.ones(1), torch.zeros(38)])
+    assert play.step(weights)[0] < 0 and play.games == 1       # the piece weight is to rise
+
+
+def test_the_machine_takes_what_it_can():
+    assert choose("B:W18,27,30:B3,14", {}, depth=1) == "14x23x32"
+    move = choose(START, {"CENT": 2.0**18})
+    said = reasons(START, move, {"CENT": 2.0**18})
+    assert move in legal_moves(START) and set(said) <= {"pieces", "CENT"}
+
+
+@pytest.mark.parametrize("opponent", ["hand-set", "1959", "modern", "mine"])
+def test_the_demo_plays_and_gives_reasons(opponent):
+    demo = CheckersMachine(n_games=10, depth=1, opponent=opponent, MOB=10.0)
+    demo.board.play("11-15")
+    assert demo.board.fen.startswith("B:") and "pieces" in demo.weights.said and len(demo.board.history) == 2
+
+
+def test_a_slider_plays_again():
+    demo = CheckersMachine(n_games=10)
+    before = demo.weights.outcome
+    demo.weights.set(DENY=40.0, MOB=30.0)
+    assert demo.weights.outcome.games == 10 and demo.weights.outcome is not before
