@@ -220,7 +220,7 @@ def lines(harness):
             f"opt.step(), ResNet-18, {what}",
             step,
             peers,
-            bar=1.05 if name == "SGD" else 0.9,
+            bar=0.9 if name in ("Adam", "AdamW") else 1.05,
             number=2,
             runs=15,
             warmup=2,

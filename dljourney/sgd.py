@@ -414,7 +414,8 @@ def batches(
     return Batches(x, y, batch_size, shuffle, seed)
 
 # %% ../nbs/04_sgd.ipynb #aa00040a
-_piece = 1 << 18  # elements; a piece of a parameter, its gradient and its averages stay in the processor's cache
+_piece = 1 << 18  # elements of a large parameter that are done together, so that they stay in the processor's cache
+_pack = 1 << 15  # elements of small parameters that are done together
 _elsewhere = {"amsgrad", "capturable", "dampening", "differentiable", "foreach", "fused", "maximize"}  # torch's options
 
 def _check_options(name: str, group: dict[str, Any]):
@@ -451,7 +452,7 @@ def _packs(params: Iterable[Tensor], states: dict, names: Sequence[str], cut: bo
                 for part in zip(*(x.view(-1).split(_piece) for x in row[1:])): yield [row[0]], *([x] for x in part)
             else: yield ([x] for x in row)
             continue
-        if rows and size + n > _piece and p.is_cpu:
+        if rows and size + n > _pack and p.is_cpu:
             yield zip(*rows)
             rows, size = [], 0
         rows.append(row)
