@@ -207,7 +207,7 @@ def most_exciting(
     return torch.stack(parts)
 
 # %% ../nbs/01_whole_game.ipynb #deb0e29d
-def _mosaic(tiles: Sequence[Any], side: int = 64, gap: int = 4) -> np.ndarray:
+def _mosaic(tiles: Any, side: int = 64, gap: int = 4) -> np.ndarray:
     "Square pictures in a row, each made `side` pixels wide; gaps are NaN."
     grown = []
     for tile in tiles:

@@ -78,7 +78,8 @@ class Weights(Live):
               plot("reasons", "Why the machine moved, in men", width=560, height=220, new_row=True)]
 
     def __init__(self, n_games: int = 1000, **values: Any):
-        self.n_games, self.outcome, self.said, self.move = n_games, Outcome(0, 0, 0, 0), {}, ""
+        self.n_games, self.outcome, self.move = n_games, Outcome(0, 0, 0, 0), ""
+        self.said: dict[str, float] = {}
         super().__init__(**values)
 
     @property
