@@ -84,6 +84,7 @@ def with_fastai(harness, folder: Path, frozen: int, full: int, losses: list):
             folder, valid_pct=0.02, seed=0, bs=BATCH, num_workers=0, item_tfms=Resize(SIZE, method=ResizeMethod.Squish),
             batch_tfms=[Normalize.from_stats(cfg["mean"], cfg["std"])],
         )  # fmt: skip
+        data.train.drop_last = False  # every picture in every epoch, as on our side
         model = unfreeze(network(len(names)))  # BatchNorm at rest, as on our side
         options = dict(loss_func=F.cross_entropy, opt_func=SGD, splitter=ByPart(), train_bn=False, wd=0.01)
         learn = Learner(data, model, **options)

@@ -60,7 +60,7 @@ def pretrained(
         model.pretrained_cfg = {**own, "input_size": (own["input_size"][0], size, size)}  # type: ignore[assignment]
     return model
 
-# %% ../nbs/07_transfer.ipynb #cc6789f4
+# %% ../nbs/07_transfer.ipynb #d75d9bbc
 @contextmanager
 def _resting(model: nn.Module) -> Iterator[nn.Module]:
     "The model in eval mode, without gradients; each module's own mode is put back."
@@ -73,23 +73,26 @@ def _resting(model: nn.Module) -> Iterator[nn.Module]:
             module.training = mode
 
 
-def _batchwise(model: nn.Module, x: Tensor, apply: Callable[[Tensor], Tensor], batch_size: int) -> Tensor:
+def _batchwise(
+    model: nn.Module, x: Tensor, apply: Callable[[Tensor], Tensor], batch_size: int, bf16: bool = False
+) -> Tensor:
     "Prepare images, apply a function batch by batch, gather the results on the CPU."
     preprocess = Preprocess.of(model)
     device = next(model.parameters()).device
-    with _resting(model):
+    with _resting(model), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         parts = [apply(preprocess(part).to(device)).float().cpu() for part in x.split(batch_size)]
     return torch.cat(parts)
 
-# %% ../nbs/07_transfer.ipynb #77c66b01
+# %% ../nbs/07_transfer.ipynb #a13da4f7
 def features(
     model: nn.Module,  # a timm model
     x: Tensor,  # images, (N,C,H,W), uint8 or float in [0,1], any size, 1 or 3 channels
     batch_size: int = 64,  # how many at once; the result does not depend on it
+    bf16: bool = False,  # compute in bfloat16, see `bf16_helps`
 ) -> Tensor:  # float32, (N, n_features), on the CPU
     "What the body of a model says about images: the numbers that its head decides on."
     body = lambda xb: model.forward_head(model.forward_features(xb), pre_logits=True)  # type: ignore[operator]
-    return _batchwise(model, x, body, batch_size)
+    return _batchwise(model, x, body, batch_size, bf16)
 
 
 def predict(
@@ -329,7 +332,7 @@ def _body_and_head(model: nn.Module, x: Tensor) -> tuple[Callable[[Tensor], Tens
             raise ValueError("model: its head does more than its last layer; fine_tune(..., frozen_epochs=0) can train it")
     return body, head
 
-# %% ../nbs/07_transfer.ipynb #f04bcc35
+# %% ../nbs/07_transfer.ipynb #763d9ee3
 def fine_tune(
     model: nn.Module,  # a timm model with a head for your classes; trained in place
     x: Tensor,  # images, (N,C,H,W), uint8 or float in [0,1], any size, 1 or 3 channels
@@ -366,11 +369,11 @@ def fine_tune(
         freeze(model)
         _, last_layer = _body_and_head(model, preprocess(x[:2]).to(device))
         opt = optimiser([g for g in groups() if g["name"].startswith("head")])
-        resting = lambda xb: features(model, xb, batch_size)
+        resting = partial(features, model, batch_size=batch_size, bf16=bf16)
         source = _Pictures(x, y, batch_size, resting, augment, seed)
         if augment is None:  # the body is frozen and its inputs do not change: ask it once
-            source = _Pictures(features(model, x), y, batch_size, lambda f: f, None, seed)
-        held = (features(model, valid[0]), valid[1]) if valid is not None else None
+            source = _Pictures(resting(x), y, batch_size, lambda f: f, None, seed)
+        held = (resting(valid[0]), valid[1]) if valid is not None else None
         return train(last_layer, source, loss_func, opt, frozen_epochs, held, **measured)
 
     def train_all() -> Training:

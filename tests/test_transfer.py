@@ -165,10 +165,10 @@ def test_param_groups_hold_every_parameter_once_and_rise_towards_the_head():
 def test_fine_tuning_learns_and_tells(data):
     x, y, xt, yt = data
     model = net()
-    tuning = fine_tune(model, x, y, valid=(xt, yt), epochs=2, frozen_epochs=5, batch_size=16)
+    tuning = fine_tune(model, x, y, valid=(xt, yt), epochs=2, frozen_epochs=12, batch_size=16)
     steps = list(tuning)
-    assert len(steps) == len(tuning) == 3 * 7
-    assert [r["phase"] for r in tuning.history] == ["head"] * 5 + ["all"] * 2
+    assert len(steps) == len(tuning) == 3 * 14
+    assert [r["phase"] for r in tuning.history] == ["head"] * 12 + ["all"] * 2
     assert tuning.history[-1]["accuracy"] > 0.8 and tuning.history[-1]["loss"] < tuning.history[0]["loss"]
     assert (predict(model, xt).argmax(1) == yt).float().mean() == pytest.approx(
         tuning.history[-1]["accuracy"], abs=1e-6
