@@ -44,6 +44,11 @@ socket.getaddrinfo = look_up
 """
 
 
+def pytest_collection_modifyitems(items):
+    "Browsers last: while Playwright is open, this thread has a running event loop, which other tests must not meet."
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
 @pytest.fixture(scope="session")
 def front():
     "One JupyterLab and one Chromium for all tests of a session."
