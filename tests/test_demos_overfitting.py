@@ -74,7 +74,7 @@ def test_the_network_learns_what_is_drawn_and_follows_a_new_stroke():
     demo.on_draw("curve", list(PLACES.tolist()), [0.5] * 201, True)
     assert demo.playing and demo.network is before
     demo.step(200)
-    assert float((demo.network(PLACES[:, None]) - 0.5).abs().max()) < 0.3
+    assert float((demo.network(PLACES[:, None]) - 0.5).detach().abs().max()) < 0.3
     demo.n_hidden = 3  # a new start
     assert demo.losses == [] and demo.network[0].out_features == 3
     demo.on_draw("curve", [0.1], [0.1], True)  # a click is no curve
@@ -178,17 +178,12 @@ def states(seed):
 
 
 @pytest.fixture(scope="module")
-def blank():
+def blank(front):
     "An empty page with the script of PolynomialFit."
-    from browser import FLAGS, find_chromium
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        page = browser.new_page()
-        page.add_script_tag(content=bundle("polynomial_fit.js").split("export default")[0], type="text/javascript")
-        yield page
-        browser.close()
+    page = front.page()
+    page.add_script_tag(content=bundle("polynomial_fit.js").split("export default")[0], type="text/javascript")
+    yield page
+    page.context.close()
 
 
 def agree(ours, theirs, where):
