@@ -143,6 +143,18 @@ def run_notebook(
     result.seconds = time.perf_counter() - start
     return result
 
+# %% ../../nbs/kit/notebooks.ipynb #18034f81
+def _joined(outputs: list) -> list:
+    "Printed text arrives in pieces, cut by chance: neighbouring pieces become one."
+    joined: list = []
+    for output in outputs:
+        last = joined[-1] if joined else {}
+        if output["output_type"] == "stream" == last.get("output_type") and output["name"] == last["name"]:
+            last["text"] += output["text"]
+        else:
+            joined.append(output)
+    return joined
+
 # %% ../../nbs/kit/notebooks.ipynb #c7bbbfec
 def settled(notebook: Any) -> Any:  # `notebook` as nbformat's NotebookNode; it is not changed
     "The notebook as it is kept: outputs without live widgets, times, counters and machine-made metadata."
@@ -155,9 +167,12 @@ def settled(notebook: Any) -> Any:  # `notebook` as nbformat's NotebookNode; it 
         if cell.cell_type != "code":
             continue
         cell.execution_count = None
+        cell.outputs = _joined(cell.outputs)
         for output in cell.outputs:
             if "data" in output:
                 output["data"].pop("application/vnd.jupyter.widget-view+json", None)
+                if "text/plain" in output["data"]:  # an object's address differs from run to run
+                    output["data"]["text/plain"] = re.sub(r" at 0x[0-9a-fA-F]+", "", output["data"]["text/plain"])
             if "execution_count" in output:
                 output["execution_count"] = None
         cell.outputs = [o for o in cell.outputs if o.get("data") != {}]
