@@ -10,6 +10,8 @@ import io
 import math
 import os
 import stat
+import struct
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -47,6 +49,26 @@ def printable(
     text = os.fspath(name)
     return "".join(c if c.isprintable() else "\ufffd" for c in text.encode("utf-8", "replace").decode("utf-8"))
 
+# %% ../../nbs/kit/images.ipynb #465d7d9f
+def _icon_sizes(file) -> Iterator[tuple[int, int]]:
+    "(width, height) of every picture inside an icon: Pillow decodes them while it opens the icon."
+    file.seek(0)
+    head = file.read(6 + 16 * 255)
+    for entry in range(6, min(len(head) - 15, 6 + 16 * int.from_bytes(head[4:6], "little")), 16):
+        file.seek(int.from_bytes(head[entry + 12 : entry + 16], "little"))
+        inside = file.read(24)
+        is_png = inside[:4] == b"\x89PNG"
+        width, height = struct.unpack(">II", inside[16:]) if is_png and len(inside) == 24 else (0, 0)
+        if not is_png and len(inside) == 24:  # a bitmap, with a mask below it: twice the height
+            width, height = (abs(n) for n in struct.unpack("<ii", inside[4:12]))
+        yield width, height
+
+# %% ../../nbs/kit/images.ipynb #4e30dcc3
+def _check_pixels(width: int, height: int, max_pixels: int) -> None:
+    "Refuse a size that would take too much memory."
+    if width * height > max_pixels:
+        raise ImageError(f"{width} x {height} pixels, more than the limit of {max_pixels:,}")
+
 # %% ../../nbs/kit/images.ipynb #3ecc2552
 def _open(file, max_pixels: int) -> Image.Image:
     "Find the decoder that accepts the first bytes of a binary file, and check the size it announces."
@@ -60,13 +82,14 @@ def _open(file, max_pixels: int) -> Image.Image:
         factory, accept = Image.OPEN[name]
         if accept is None or accept(prefix) is not True:
             continue
+        for size in _icon_sizes(file) if name == "ICO" else ():
+            _check_pixels(*size, max_pixels)
         file.seek(0)
         try:
             im = factory(file, "")
         except SyntaxError:  # Pillow's way to say "not mine after all"
             continue
-        if im.size[0] * im.size[1] > max_pixels:
-            raise ImageError(f"{im.size[0]} x {im.size[1]} pixels, more than the limit of {max_pixels:,}")
+        _check_pixels(*im.size, max_pixels)
         if min(im.size) < 1:
             raise ImageError("the picture has no pixels")
         return im
