@@ -95,16 +95,6 @@ def notebook(*cells):
     return json.dumps(dict(cells=made, metadata=meta, nbformat=4, nbformat_minor=5))
 
 
-def is_the_front_ends(error):
-    """Was the error thrown and passed on by JupyterLab's own files alone?
-
-    On a fast machine JupyterLab's React sometimes loses a node of its own while cells are added ("removeChild: not a
-    child of this node"). Our scripts run from blobs, so an error that passed through them has another frame.
-    """
-    frames = [line for line in str(error.stack).splitlines() if line.strip().startswith("at ")]
-    return bool(frames) and all("/static/lab/" in frame for frame in frames)
-
-
 class Front:
     "A server in folders of its own, a browser, and everything that went wrong in a page."
 
@@ -187,7 +177,7 @@ class Front:
         context.set_default_timeout(30_000)
         page = context.new_page()
         page.problems, page.outside, page.dark = [], [], theme == "dark"
-        page.on("pageerror", lambda e: None if is_the_front_ends(e) else page.problems.append(f"{e}\n{e.stack}"))
+        page.on("pageerror", lambda e: page.problems.append(f"{e}\n{e.stack}"))
         page.on("console", lambda m: page.problems.append(m.text) if m.type == "error" else None)
         inside = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
         page.on("request", lambda r: None if r.url.startswith(inside) else page.outside.append(r.url))
@@ -198,26 +188,39 @@ class Front:
         self.n += 1
         name = f"test{self.n}.ipynb"
         (self.root / name).write_text(notebook(*cells))
-        page = self.page(**options)
-        page.goto(f"http://127.0.0.1:{self.port}/lab/workspaces/w{self.n}/tree/{name}?token={self.token}&reset")
-        dark = options.get("theme") == "dark"
+        page = self.show(name, **options)
+        if run:
+            self.run_all(page)
+        return page
+
+    def show(self, name, page=None, **options):
+        "A notebook below the server's folder in JupyterLab, as it is; in a page of its own unless there is one."
+        self._wear("JupyterLab Dark" if options.get("theme") == "dark" else "JupyterLab Light")
+        page = page or self.page(**options)
+        page.goto(f"http://127.0.0.1:{self.port}/lab/workspaces/w{secrets.token_hex(4)}/tree/{name}?token={self.token}&reset")
         page.evaluate(
-            """async ([name, dark]) => {
+            """async name => {
               while (!window.jupyterapp) await new Promise(done => setTimeout(done, 30));
               const app = window.jupyterapp;
               await app.restored;
-              const theme = dark ? "JupyterLab Dark" : "JupyterLab Light";
-              await app.commands.execute("apputils:change-theme", { theme });
               app.shell.collapseLeft();
               const panel = await app.commands.execute("docmanager:open", { path: name });
               await panel.context.ready; await panel.sessionContext.ready;
               window.panel = panel;
             }""",
-            [name, dark],
+            name,
         )
-        if run:
-            self.run_all(page)
         return page
+
+    def _wear(self, theme):
+        """The theme of pages opened from now on.
+
+        Not by the command: a theme changed by command shows JupyterLab's splash screen a second time, and if that
+        falls into the 200 ms in which the first one fades, JupyterLab takes the same node away twice and throws
+        ("removeChild: not a child of this node"). It does so in a notebook without any widget.
+        """
+        themes = self.folder / "settings" / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
+        themes.write_text(json.dumps({"theme": theme}))
 
     def run_all(self, page):
         page.evaluate(
