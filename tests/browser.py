@@ -128,8 +128,9 @@ class Front:
         apputils.mkdir(parents=True)
         news = {"fetchNews": "false", "checkForUpdates": False}
         (apputils / "notification.jupyterlab-settings").write_text(json.dumps(news))
+        known = {k: v for k, v in os.environ.items() if k != "DLJOURNEY_NO_PROGRESS"}  # a learner's progress is recorded
         self.env = {
-            **os.environ,
+            **known,
             "OMP_NUM_THREADS": "1",
             "JUPYTERLAB_SETTINGS_DIR": str(self.folder / "settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(self.folder / "workspaces"),
@@ -267,6 +268,28 @@ class Front:
         while (value := self.python(page, f"print(repr({code}))")) != repr(wanted):
             assert time.monotonic() < end, f"{code} is still {value} after {seconds} s, wanted {wanted!r}"
             page.wait_for_timeout(100)
+
+    def cell(self, page, id):
+        "The cell with this id."
+        n = page.evaluate("id => window.panel.content.widgets.findIndex(c => c.model.id === id)", id)
+        assert n >= 0, f"the notebook has no cell {id}"
+        return page.locator(f"#{page.evaluate('window.panel.id')} .jp-Notebook > .jp-WindowedPanel-outer .jp-Cell >> nth={n}")
+
+    def shot(self, page, name, whole=True):
+        "A picture of the page as SHOTS/name.png, where the variable SHOTS names a folder."
+        if folder := os.environ.get("SHOTS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            page.wait_for_timeout(300)  # let what glides arrive
+            page.screenshot(path=Path(folder) / f"{name}{'-dark' if page.dark else ''}.png")
+
+    def command(self, *arguments, cwd=None):
+        "What `dljourney ARGUMENTS` prints in a terminal."
+        done = subprocess.run(
+            [sys.executable, "-m", "dljourney.course", *map(str, arguments)], cwd=cwd or self.root, env=self.env,
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def shut(self, page):
         "Close the page and stop its kernel."

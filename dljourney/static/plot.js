@@ -150,6 +150,13 @@ function drawAxes(ctx, spec, box, x, y, ranges, theme) {
   if (spec.ylabel) { ctx.save(); ctx.translate(2, (box.top + box.bottom) / 2); ctx.rotate(-Math.PI / 2); ctx.textBaseline = "top"; ctx.fillText(spec.ylabel, 0, 0); ctx.restore(); }
 }
 
+// Room to the right of the plot, so that the last number under it fits.
+function lastTick(ctx, spec, [, high], em) {
+  ctx.font = `${em * 0.88}px system-ui, sans-serif`;
+  const text = spec.xticks ? (spec.xticks.at(-1) || ["", ""])[1] : tickText(Number(high.toPrecision(2)));
+  return Math.max(8, ctx.measureText(text).width / 2 + 1);
+}
+
 function drawLegend(ctx, marks, box, theme) {
   ctx.font = `${theme.size * 0.92}px system-ui, sans-serif`;
   ctx.textAlign = "left"; ctx.textBaseline = "middle";
@@ -186,7 +193,7 @@ function plotPanel(spec, view) {
     const ranges = { x: rangeOf(shown.x, marks, "x", shown.xlog), y: rangeOf(shown.y, marks, "y", shown.ylog) };
     const em = theme.size;
     const axes = shown.axes !== false;
-    const box = { width, height, left: axes ? em * (shown.ylabel ? 4.4 : 3) : 1, right: width - (axes ? 8 : 1),
+    const box = { width, height, left: axes ? em * (shown.ylabel ? 4.4 : 3) : 1, right: width - (axes ? lastTick(ctx, shown, ranges.x, em) : 1),
       top: marks.some((m) => m.label) ? em * 1.7 : axes ? 8 : 1, bottom: height - (axes ? em * (shown.xlabel ? 3 : 1.7) : 1) };
     const x = axisScale(ranges.x, box.left, box.right, shown.xlog);
     const y = axisScale(ranges.y, box.bottom, box.top, shown.ylog);
