@@ -128,9 +128,8 @@ class Front:
         apputils.mkdir(parents=True)
         news = {"fetchNews": "false", "checkForUpdates": False}
         (apputils / "notification.jupyterlab-settings").write_text(json.dumps(news))
-        known = {k: v for k, v in os.environ.items() if k != "DLJOURNEY_NO_PROGRESS"}  # a learner's progress is recorded
-        self.env = {
-            **known,
+        self.env = {  # without DLJOURNEY_NO_PROGRESS: what a learner solves is recorded
+            **{name: value for name, value in os.environ.items() if name != "DLJOURNEY_NO_PROGRESS"},
             "OMP_NUM_THREADS": "1",
             "JUPYTERLAB_SETTINGS_DIR": str(self.folder / "settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(self.folder / "workspaces"),
@@ -144,14 +143,14 @@ class Front:
             ),
         }
 
-    def _lab_options(self):
+    def _lab_options(self, app="LabApp"):
         return [
             "--no-browser",
             "--ServerApp.ip=127.0.0.1",
             "--ServerApp.port_retries=0",
             f"--IdentityProvider.token={self.token}",
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-            "--LabApp.news_url=None",
+            *(["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"] if app == "LabApp" else []),
+            *(["--LabApp.news_url=None"] if app == "LabApp" else []),
             "--expose-app-in-browser",
             *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
         ]
@@ -175,7 +174,7 @@ class Front:
         context = self.browser.new_context(
             viewport=dict(width=width, height=height), device_scale_factor=scale, color_scheme=theme
         )
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(120_000)  # a busy machine is no error
         page = context.new_page()
         page.problems, page.outside, page.dark = [], [], theme == "dark"
         page.on("pageerror", lambda e: page.problems.append(f"{e}\n{e.stack}"))
@@ -262,6 +261,32 @@ class Front:
         page.goto(f"http://127.0.0.1:{port}/", timeout=60_000)
         return page
 
+    def notebook7(self, *cells, **options):
+        "The same cells in Jupyter Notebook 7, run to the end."
+        self.n += 1
+        name = f"test{self.n}.ipynb"
+        (self.root / name).write_text(notebook(*cells))
+        port = self._serve(
+            "-m",
+            "notebook",
+            *self._lab_options("JupyterNotebookApp"),
+            "--ServerApp.port={port}",
+            f"--ServerApp.root_dir={self.root}",
+            ready="/api?token=" + self.token,
+        )
+        page = self.page(**options)
+        page.goto(f"http://127.0.0.1:{port}/notebooks/{name}?token={self.token}", timeout=60_000)
+        page.evaluate(
+            """async () => {
+              const ready = () => window.jupyterapp?.shell.currentWidget?.context?.isReady;
+              while (!ready()) await new Promise(done => setTimeout(done, 50));
+              window.panel = window.jupyterapp.shell.currentWidget;
+              await window.panel.sessionContext.ready;
+            }"""
+        )
+        self.run_all(page)
+        return page
+
     def until(self, page, code, wanted=True, seconds=20):
         "Until `code`, an expression, has the wanted value in the page's kernel."
         end = time.monotonic() + seconds
@@ -273,9 +298,10 @@ class Front:
         "The cell with this id."
         n = page.evaluate("id => window.panel.content.widgets.findIndex(c => c.model.id === id)", id)
         assert n >= 0, f"the notebook has no cell {id}"
-        return page.locator(f"#{page.evaluate('window.panel.id')} .jp-Notebook > .jp-WindowedPanel-outer .jp-Cell >> nth={n}")
+        panel = page.evaluate("window.panel.id")
+        return page.locator(f"#{panel} .jp-Notebook > .jp-WindowedPanel-outer .jp-Cell >> nth={n}")
 
-    def shot(self, page, name, whole=True):
+    def shot(self, page, name):
         "A picture of the page as SHOTS/name.png, where the variable SHOTS names a folder."
         if folder := os.environ.get("SHOTS"):
             Path(folder).mkdir(parents=True, exist_ok=True)

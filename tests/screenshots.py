@@ -1,4 +1,4 @@
-"""Pictures of every demo in a real JupyterLab, light and dark, wide and narrow: `python -m tests.screenshots OUT [NAME...]`."""
+"Every demo in a real JupyterLab, light and dark, wide and narrow: `python -m tests.screenshots OUT [NAME...]`."
 
 import sys
 from pathlib import Path
@@ -10,8 +10,10 @@ from browser import Front
 DEMOS = {
     "RollDownhill": "from dljourney.demos import RollDownhill\nRollDownhill(landscape='ravine', lr=0.3)",
     "BeTheOptimiser": "from dljourney.demos import BeTheOptimiser\nBeTheOptimiser()",
-    "Playground": "from dljourney.demos import Playground\nd = Playground(dataset='spiral', units=8, layers=2); d.step(600); d",
-    "PlaygroundCode": "from dljourney.demos import Playground\nd = Playground(dataset='circles'); d.step(100); d.show_code(); d",
+    "Playground": """from dljourney.demos import Playground
+d = Playground(dataset='spiral', units=8, layers=2); d.step(600); d""",
+    "PlaygroundCode": """from dljourney.demos import Playground
+d = Playground(dataset='circles'); d.step(100); d.show_code(); d""",
     "DrawACurve": "from dljourney.demos import DrawACurve\nd = DrawACurve(); d.step(150); d",
     "PolynomialFit": "from dljourney.demos import PolynomialFit\nPolynomialFit()",
     "ShuffledLabels": "from dljourney.demos import ShuffledLabels\nd = ShuffledLabels(); d.step(30); d",

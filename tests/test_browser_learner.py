@@ -3,19 +3,25 @@
 SHOTS=folder keeps a picture of every step, THEME=dark takes the dark theme.
 """
 
+import io
 import json
 import os
 import time
 
 import pytest
+from PIL import Image
 
+from dljourney.kit.drawings import Drawings
 from dljourney.whole_game import doodles
 
 pytestmark = pytest.mark.browser
 
 ROWS = "document.querySelectorAll('.dlj-rows .dlj-thing')"
-DESK, AFTER_DESK, SAVE, FIRST_EXERCISE, QUESTION, MAP = "66e05f9b", "a1fa6666", "e661b53b", "e953590c", "383ca88a", "0569d946"
-PHOTOS, UPLOAD = "9e88a972", "8173d98d"
+FIRST_CELL, MAP = "102638b3", "0569d946"  # in 00_start
+FIRST_WORDS, DESK, SAVE, PHOTOS, UPLOAD = "4cef7f2c", "66e05f9b", "e661b53b", "9e88a972", "8173d98d"  # in 01_whole_game
+YOUR_TURN, EXERCISE, QUESTION = "4b76e6a9", "e953590c", "383ca88a"
+WRONG = "def likeliest(answer):\n    return max(answer)\n\ncheck.likeliest(likeliest)"
+RIGHT = WRONG.replace("max(answer)", "max(answer, key=answer.get)")
 THEME = os.environ.get("THEME", "light")
 
 
@@ -37,10 +43,11 @@ def here(page):
 
 def run_up_to(front, page, last):
     "Shift+Enter, cell by cell, until the one called `last` has run."
-    for _ in range(200):
-        active = page.evaluate("window.panel.content.activeCell.model.id")
+    active = "window.panel.content.activeCell.model.id"
+    while (now := page.evaluate(active)) is not None:
         page.keyboard.press("Shift+Enter")
-        if active == last:
+        page.wait_for_function(f"now => {active} !== now", arg=now)
+        if now == last:
             break
     idle = "id => window.panel.content.widgets.find(c => c.model.id === id).model.executionState !== 'running'"
     page.wait_for_function(idle, arg=last, timeout=120_000)
@@ -92,7 +99,8 @@ def keep(page, row, drawing):
 
 
 def shelf(page):
-    return dict(page.evaluate(f"[...{ROWS}].map(r => [r.getAttribute('aria-label'), r.querySelectorAll('.dlj-thumb').length])"))
+    row = "row => [row.getAttribute('aria-label'), row.querySelectorAll('.dlj-thumb').length]"
+    return dict(page.evaluate(f"[...{ROWS}].map({row})"))
 
 
 WATCH = """() => {
@@ -123,6 +131,12 @@ teach_me.play()
 """
 
 
+def picture(value):
+    out = io.BytesIO()
+    Image.new("L", (64, 48), value).save(out, "PNG")
+    return out.getvalue()
+
+
 def test_a_learners_first_fifteen_minutes(front, course):
     # The map, as it looks before anything has been run: a stored picture, not yet trusted
     page = front.show("course/00_start.ipynb", theme=THEME)
@@ -134,9 +148,9 @@ def test_a_learners_first_fifteen_minutes(front, course):
     front.shot(page, "01-map-first-opened")
 
     # and trusted, after Shift + Enter; a card leads to its chapter
-    select(front, page, "102638b3")
+    select(front, page, FIRST_CELL)
     run_up_to(front, page, MAP)
-    assert front.cell(page, "102638b3").locator(".jp-OutputArea").inner_text().strip().endswith("42")
+    assert front.cell(page, FIRST_CELL).locator(".jp-OutputArea").inner_text().strip().endswith("42")
     cards.first.wait_for()
     assert "of 18 solved" not in cards.first.inner_text() or cards.first.inner_text().count("0 of")
     front.cell(page, MAP).scroll_into_view_if_needed()
@@ -147,6 +161,7 @@ def test_a_learners_first_fifteen_minutes(front, course):
 
     # Chapter 01: the desk
     began = time.monotonic()
+    select(front, page, FIRST_WORDS)
     run_up_to(front, page, DESK)
     page.wait_for_selector(".dlj-desk")
     desk = front.cell(page, DESK)
@@ -169,8 +184,9 @@ def test_a_learners_first_fifteen_minutes(front, course):
         if (desk.classList.contains('dlj-answering')) { watching.disconnect(); done(performance.now() - began); }
       });
       watching.observe(desk, { attributes: true });
-      document.querySelector('.dlj-teach').addEventListener('click', () => { began = performance.now(); }, { once: true });
-      document.querySelector('.dlj-teach').click();
+      const teach = document.querySelector('.dlj-teach');
+      teach.addEventListener('click', () => { began = performance.now(); }, { once: true });
+      teach.click();
     })""")
     print(f"\nTeach answers after {taught / 1000:.2f} s; {time.monotonic() - began:.0f} s after the cell was run")
     front.shot(page, "05-taught")
@@ -194,7 +210,7 @@ def test_a_learners_first_fifteen_minutes(front, course):
 
     # A program, asked from a terminal
     page.wait_for_function("document.querySelector('.dlj-bar.dlj-scratch span') !== null")
-    select(front, page, AFTER_DESK)
+    select(front, page, SAVE)
     run_up_to(front, page, SAVE)
     drawn = sorted((course / "drawings" / "star").glob("*.png"))
     assert (course / "taught" / "signs.safetensors").is_file() and len(drawn) == 4
@@ -204,21 +220,22 @@ def test_a_learners_first_fifteen_minutes(front, course):
     front.shot(page, "07-saved")
 
     # An exercise: wrong, a hint, right
-    select(front, page, "4b76e6a9")
+    select(front, page, YOUR_TURN)
     page.keyboard.press("Shift+Enter")
-    told = write(front, page, FIRST_EXERCISE, "def likeliest(answer):\n    return max(answer)\n\ncheck.likeliest(likeliest)")
+    told = write(front, page, EXERCISE, WRONG)
     assert "compared the names" in told
     front.shot(page, "08-wrong")
-    select(front, page, FIRST_EXERCISE)
+    select(front, page, EXERCISE)
     page.keyboard.press("b")
     page.keyboard.press("Enter")
     page.keyboard.insert_text("hint.likeliest()")
     page.keyboard.press("Control+Enter")
     front.python(page, "pass")
-    told = front.cell(page, page.evaluate("window.panel.content.activeCell.model.id")).locator(".jp-OutputArea").inner_text()
+    active = page.evaluate("window.panel.content.activeCell.model.id")
+    told = front.cell(page, active).locator(".jp-OutputArea").inner_text()
     assert "best so far" in told
     front.shot(page, "09-hint")
-    told = write(front, page, FIRST_EXERCISE, "def likeliest(answer):\n    return max(answer, key=answer.get)\n\ncheck.likeliest(likeliest)")
+    told = write(front, page, EXERCISE, RIGHT)
     assert "Correct" in told and "Not yet" not in told
     front.shot(page, "10-right")
     write(front, page, QUESTION, 'quiz.one_difference("a")')
@@ -226,8 +243,7 @@ def test_a_learners_first_fifteen_minutes(front, course):
     page.wait_for_function("!window.panel.context.model.dirty")
 
     # The map knows
-    page.evaluate("""() => { const tab = [...window.jupyterapp.shell.widgets('main')].find(w => w.title.label.startsWith('00'));
-                             window.jupyterapp.shell.activateById(tab.id); }""")
+    page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text="00_start").click()
     here(page)
     select(front, page, MAP)
     page.keyboard.press("Shift+Enter")
@@ -243,8 +259,9 @@ def test_a_learners_first_fifteen_minutes(front, course):
     page.evaluate("async () => { await window.jupyterapp.serviceManager.sessions.shutdownAll(); }")
     page.context.close()
     page = front.show("course/01_whole_game.ipynb", theme=THEME)
-    assert "answer.get" in front.cell(page, FIRST_EXERCISE).locator(".cm-content").inner_text()
-    assert "Correct" in front.cell(page, FIRST_EXERCISE).locator(".jp-OutputArea").inner_text()
+    assert "answer.get" in front.cell(page, EXERCISE).locator(".cm-content").inner_text()
+    assert "Correct" in front.cell(page, EXERCISE).locator(".jp-OutputArea").inner_text()
+    select(front, page, FIRST_WORDS)
     run_up_to(front, page, DESK)
     page.wait_for_selector(".dlj-thumb")
     assert shelf(page) == {"smile": 3, "star": 4}
@@ -254,3 +271,42 @@ def test_a_learners_first_fifteen_minutes(front, course):
     front.shut(page)
     solved = json.loads((course / ".dljourney" / "progress.json").read_text())["chapters"]["whole_game"]
     assert solved["likeliest"] == {"outcome": "correct", "tries": 2}
+
+
+def test_your_own_photos_by_folder_and_by_button(front, course):
+    kept = Drawings(course / "drawings")
+    for name, found in doodles(["smile", "star"], n=3).items():
+        for drawing in found if name not in kept.things else ():
+            kept.add(name, drawing)
+    page = front.show("course/01_whole_game.ipynb", theme=THEME)
+    select(front, page, FIRST_WORDS)
+    run_up_to(front, page, DESK)
+    page.wait_for_selector(".dlj-thumb")
+    page.locator(".dlj-teach").first.click()
+    page.wait_for_selector(".dlj-answering", timeout=60_000)
+    for id in (SAVE, PHOTOS, UPLOAD):
+        select(front, page, id)
+        run_up_to(front, page, id)
+
+    # the folder of drawings, read as if it held photos of two things
+    said = front.cell(page, PHOTOS).locator(".jp-OutputArea").inner_text()
+    assert "smile" in said and "star" in said, said
+
+    # the button: a kept drawing, a picture of nothing, a file that is no picture
+    star = sorted((course / "drawings" / "star").glob("*.png"))[0]
+    cell = front.cell(page, UPLOAD)
+    cell.scroll_into_view_if_needed()
+    with page.expect_file_chooser() as chooser:
+        cell.locator(".widget-upload").click()
+    nothing = {"name": "nothing.png", "mimeType": "image/png", "buffer": picture(0)}
+    broken = {"name": "letter.png", "mimeType": "image/png", "buffer": b"dear reader"}
+    mine = {"name": "mine.png", "mimeType": "image/png", "buffer": star.read_bytes()}
+    chooser.value.set_files([mine, nothing, broken])
+    page.wait_for_function("document.querySelectorAll('.dljourney-answer').length === 3")
+    shown = cell.locator(".dljourney-answer").all_inner_texts()
+    assert "mine.png" in shown[0] and shown[0].split("\n")[1] == "star", shown
+    assert "cannot be read" in shown[2], shown
+    cell.locator(".dljourney-answer").last.scroll_into_view_if_needed()
+    front.shot(page, "13-your-own-photos")
+    assert page.problems == [] and page.outside == []
+    front.shut(page)

@@ -80,7 +80,7 @@ def answers_html(
     rows = []
     for name, picture, answer in found:
         if isinstance(answer, str):
-            told = f'<span style="color:#d9730d">cannot be read: {html.escape(answer)}</span>'
+            told = f'<div style="color:#d9730d">cannot be read: {html.escape(answer)}</div>'
         else:
             told = "".join(_bar(*pair) for pair in list(answer.items())[:n_labels])
         image = _thumbnail(picture)
@@ -127,7 +127,10 @@ class Upload(ipywidgets.VBox):
         self.pad.observe(lambda change: self._drawn(), "strokes")
         self.clear.on_click(lambda _: self.reset())
         row = ipywidgets.HBox([self.button, self.clear])
-        super().__init__([row, *([self.pad] if drawing else []), self.result])
+        beside = ipywidgets.Box([*([self.pad] if drawing else []), self.result],
+                                layout=dict(display="flex", flex_flow="row wrap", grid_gap="8px 32px", width="100%"))
+        self.pad.layout.width = "210px"
+        super().__init__([row, beside])
 
     def ask(
         self,
