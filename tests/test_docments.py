@@ -45,6 +45,8 @@ def every_kind(
     *rest: "int, # no comment",  # what is left
     key=lambda x: {"a": x},  # by name
     silent=1,
+    # a line of its own
+    below=2,
     **more,  # the others
 ) -> dict[str, int]:  # what comes back
     # not a docment
@@ -115,7 +117,7 @@ sys.modules[here] = sys.modules[__name__]
 
 @pytest.mark.parametrize("thing, expected", [
     (every_kind, {"first": "position only", "b": "two on a line: # and a second sign", "rest": "what is left",
-                  "key": "by name", "more": "the others", "return": "what comes back"}),
+                  "key": "by name", "below": "a line of its own", "more": "the others", "return": "what comes back"}),
     (closed, {"x": "in", "return": "out"}),
     (one_line, {}),
     (one_line_head, {"return": "twice x"}),
@@ -218,7 +220,8 @@ def public():
                 yield f"{name}.{word}", thing
             for method, f in vars(thing).items() if isinstance(thing, type) else ():
                 f = getattr(f, "__func__", f)
-                replaces = any(method in vars(base) for base in thing.__mro__[1:])
+                bases = thing.__mro__[1:]
+                replaces = any(method in {**vars(b), **vars(b).get("__annotations__", {})} for b in bases)
                 if inspect.isfunction(f) and not method.startswith("_") and f.__module__ == name and not replaces:
                     yield f"{name}.{word}.{method}", f
 

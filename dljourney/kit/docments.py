@@ -26,7 +26,7 @@ def _source(thing):
     }
     return ast.parse(text).body[0], text.splitlines(), comments
 
-# %% ../../nbs/kit/docments.ipynb #9447ba1e
+# %% ../../nbs/kit/docments.ipynb #71746b26
 def _function_docments(function) -> dict:
     "Of a plain function, or of a method with its `self`."
     import ast
@@ -39,9 +39,11 @@ def _function_docments(function) -> dict:
     start = node.body[0].lineno
     closing = next((i for i in range(node.lineno, start) if lines[i - 1].lstrip().startswith(")")), node.lineno)
     for arg, default in ends.items():
-        line = (default or arg).end_lineno if arg else closing
-        if line != closing and line in comments:
-            found[arg.arg] = comments[line]
+        beside, above = ((default or arg).end_lineno, arg.lineno - 1) if arg else (closing, closing)
+        if beside != closing and beside in comments:
+            found[arg.arg] = comments[beside]
+        elif above in comments and lines[above - 1].lstrip().startswith("#"):
+            found[arg.arg] = comments[above]
     if closing < start and closing in comments:
         found["return"] = comments[closing]
     for step in ast.walk(node) if node.name == "__init__" else ():  # self.x = x  # what x is
@@ -73,14 +75,14 @@ def _control(spec: dict) -> str:
     values = ", ".join(map(str, options)) if options else f"{spec['low']:g} to {spec['high']:g}" if "low" in spec else ""
     return "; ".join(filter(None, [spec["label"] or "", values])) or "on or off"
 
-# %% ../../nbs/kit/docments.ipynb #8601fe17
+# %% ../../nbs/kit/docments.ipynb #2d3d8b28
 def _class_docments(cls: type) -> dict:
     "Fields, controls and the parameters of `__init__`, those of the bases first."
     import types
 
     found: dict = {}
-    bases = [base for base in reversed(cls.__mro__) if _is_ours(base)]
-    names = (*getattr(cls, "_fields", ()), *getattr(getattr(cls.__init__, "__code__", None), "co_varnames", ()))
+    bases: list[type] = [base for base in reversed(cls.__mro__) if _is_ours(base)]
+    names = (*getattr(cls, "_fields", ()), *getattr(getattr(vars(cls).get("__init__"), "__code__", None), "co_varnames", ()))
     for maker in _makers(cls):
         found |= {k: v for k, v in _quietly(_function_docments, maker).items() if k in names}
     for base in bases:
@@ -105,7 +107,8 @@ def _method_docments(function) -> dict:
     for part in function.__qualname__.split(".")[:-1]:
         owner = getattr(owner, part, None)
     found: dict = {}
-    for base in reversed(owner.__mro__[1:] if isinstance(owner, type) else ()):
+    bases: tuple[type, ...] = owner.__mro__[1:] if isinstance(owner, type) else ()
+    for base in reversed(bases):
         if _is_ours(base) and name in vars(base):
             found |= _quietly(_function_docments, vars(base)[name])
     names = {*function.__code__.co_varnames, "return"}

@@ -168,7 +168,7 @@ class Figure(_ShownFigure):
 
     def __init__(
         self,
-        *args: Any,
+        *args: Any,  # as for matplotlib.figure.Figure
         alt: str = "",  # what the figure shows, for those who do not see it
         **kwargs: Any,  # as for matplotlib.figure.Figure
     ):
@@ -278,9 +278,9 @@ def plot_curves(
     x: Any = None,  # (n,) horizontal values of all curves that bring none; None: 1, 2, 3...
     *,
     band: str = "range",  # over seeds: "range", "quartiles" or "std"
-    title: str = "",
-    x_label: str = "",
-    y_label: str = "",
+    title: str = "",  # above the axes
+    x_label: str = "",  # under the axis
+    y_label: str = "",  # beside the axis
     log: str = "",  # axes in powers of ten: "", "x", "y" or "xy"
     ax: Axes | None = None,  # draw here; None: a new figure
     alt: str = "",  # what the figure shows; "": made from titles and labels
@@ -334,8 +334,8 @@ def _loss_curves(history: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 def plot_losses(
     history: Any,  # a Training, its history (rows with "epoch", "loss", "valid_loss"), a list of losses, or a dict
     *,
-    title: str = "",
-    x_label: str = "epoch",
+    title: str = "",  # above the axes
+    x_label: str = "epoch",  # under the axis: what one value stands for
     log: bool = False,  # the loss in powers of ten
     ax: Axes | None = None,  # draw here; None: a new figure
     alt: str = "",  # what the figure shows; "": made from the curves
@@ -357,8 +357,8 @@ def plot_losses(
 def plot_comparison(
     results: Mapping[str, Any],  # name -> one value a seed
     *,
-    title: str = "",
-    x_label: str = "",
+    title: str = "",  # above the axes
+    x_label: str = "",  # under the axis: what is measured
     fmt: str = ".3g",  # how the mean is printed, such as ".1%"
     reference: float | None = None,  # a value to compare with, as a dashed line
     ax: Axes | None = None,  # draw here; None: a new figure
@@ -448,7 +448,7 @@ def show_images(
     *,
     n_cols: int | None = None,  # pictures in a row; None: what fits
     class_names: Sequence[str] | None = None,  # words for the class numbers
-    title: str = "",
+    title: str = "",  # above the pictures
     size: float = 1.1,  # inches a picture, in width
     cmap: str = "gray",  # for pictures with one channel; "gray_r" shows ink as dark
     alt: str = "",  # what the figure shows; "": made from labels and predictions
@@ -484,7 +484,7 @@ def show_confusions(
     counts: Any,  # (n_classes, n_classes): rows the right class, columns the predicted one
     class_names: Sequence[str] | None = None,  # None: 0, 1, 2...
     *,
-    title: str = "",
+    title: str = "",  # above the matrix
     ax: Axes | None = None,  # draw here; None: a new figure
     alt: str = "",  # what the figure shows; "": the most frequent confusions, in words
 ) -> Figure:
@@ -635,10 +635,10 @@ def _png(boxes: Sequence[_Box], arrows: Sequence[_Arrow], width: int, height: in
 class Diagram:
     "A diagram of boxes and arrows: `svg` is its text, `alt` says in words what it shows."
 
-    svg: str
-    alt: str
+    svg: str  # the picture as SVG text
+    alt: str  # what it shows, in words
     width: int  # CSS pixels
-    height: int
+    height: int  # CSS pixels
     plan: tuple = field(repr=False, default=())  # boxes and arrows
 
     def to_png(
@@ -674,9 +674,9 @@ def _diagram(boxes: list[_Box], arrows: list[_Arrow], width: int, height: int, a
 
 # %% ../../nbs/kit/figures.ipynb #9a804b9c
 def program_diagram(
-    inputs: str = "inputs",
-    program: str = "program",
-    results: str = "results",
+    inputs: str = "inputs",  # text of the first box
+    program: str = "program",  # of the box in the middle
+    results: str = "results",  # of the last box
     *,
     alt: str = "",  # the diagram in words; "": made from the labels
 ) -> Diagram:
@@ -687,10 +687,10 @@ def program_diagram(
 
 # %% ../../nbs/kit/figures.ipynb #5a40cf8e
 def weights_diagram(
-    inputs: str = "inputs",
-    weights: str = "weights",
-    model: str = "model",
-    results: str = "results",
+    inputs: str = "inputs",  # text of the first box
+    weights: str = "weights",  # of the box below it
+    model: str = "model",  # of the large box
+    results: str = "results",  # of the last box
     *,
     alt: str = "",  # the diagram in words; "": made from the labels
 ) -> Diagram:
@@ -702,12 +702,12 @@ def weights_diagram(
 
 # %% ../../nbs/kit/figures.ipynb #797814b8
 def training_diagram(
-    inputs: str = "inputs",
-    weights: str = "weights",
-    model: str = "model",
-    results: str = "results",
-    performance: str = "performance",
-    update: str = "update",
+    inputs: str = "inputs",  # text of the first box
+    weights: str = "weights",  # of the box below it
+    model: str = "model",  # of the large box
+    results: str = "results",  # of what comes out
+    performance: str = "performance",  # of the judgement of it
+    update: str = "update",  # beside the arrow that leads back
     *,
     alt: str = "",  # the diagram in words; "": made from the labels
 ) -> Diagram:
@@ -723,10 +723,10 @@ def training_diagram(
 
 # %% ../../nbs/kit/figures.ipynb #7af386f2
 def trained_diagram(
-    inputs: str = "inputs",
-    model: str = "trained model",
-    results: str = "results",
-    weights: str = "weights",
+    inputs: str = "inputs",  # text of the first box
+    model: str = "trained model",  # of the large box
+    results: str = "results",  # of the last box
+    weights: str = "weights",  # of the box inside the model
     *,
     alt: str = "",  # the diagram in words; "": made from the labels
 ) -> Diagram:
@@ -740,13 +740,13 @@ def trained_diagram(
 
 # %% ../../nbs/kit/figures.ipynb #8b3fa0ad
 def sgd_diagram(
-    inputs: str = "inputs",
-    parameters: str = "parameters",
-    architecture: str = "architecture",
-    predictions: str = "predictions",
-    labels: str = "labels",
-    loss: str = "loss",
-    update: str = "update",
+    inputs: str = "inputs",  # text of the first box
+    parameters: str = "parameters",  # of the box below it
+    architecture: str = "architecture",  # of the large box
+    predictions: str = "predictions",  # of what comes out
+    labels: str = "labels",  # of what should come out
+    loss: str = "loss",  # of the comparison
+    update: str = "update",  # beside the arrow that leads back
     *,
     alt: str = "",  # the diagram in words; "": made from the labels
 ) -> Diagram:
