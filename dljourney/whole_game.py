@@ -329,10 +329,8 @@ class _Learner(Desk):
 # %% ../nbs/01_whole_game.ipynb #44e2df2b
 class TeachMe(_Learner):
     "Teach a network things of your own: draw a few of each, press Teach, draw another one and watch."
-
     def __init__(
-        self,
-        things: Sequence[str] | Mapping[str, Sequence[Drawing]] = ("smile", "frown"),  # names, or drawings by name
+        self, things: Sequence[str] | Mapping[str, Sequence[Drawing]] = ("smile", "frown"),  # names, or drawings by name
         folder: str | Path | None = None,  # where drawings are kept; None: the course's own folder, if we are in one
         **values: Any,  # size="small", "normal" or "projector"
     ):
@@ -348,10 +346,8 @@ class TeachMe(_Learner):
         self.load()
 
     def use_digits(
-        self,
-        digits: Sequence[int] = (3, 5, 6, 8, 9),  # which ones, 0 to 9
-        each: int = 2,  # examples of each
-        seed: int = 0,  # which ones
+        self, digits: Sequence[int] = (3, 5, 6, 8, 9),  # which ones, 0 to 9
+        each: int = 2, seed: int = 0,  # how many examples of each, and which
     ) -> None:
         "Real handwritten digits on the shelf, and 100 others as a test."
         self.ready()
@@ -376,8 +372,7 @@ class TeachMe(_Learner):
         return {name: [d for n, d in self.hidden if n == name] for name in self.names}
 
     def save(
-        self,
-        path: str | Path,  # where the file goes
+        self, path: str | Path,  # where the file goes
     ) -> Path:  # the path
         "Save the taught network as a program."
         from dljourney.program import save
@@ -387,8 +382,7 @@ class TeachMe(_Learner):
         return save(self.model, path, labels=self.names, scores=dict(accuracy=self.right["taught"]))
 
     def export(
-        self,
-        folder: str | Path,  # where the pictures go
+        self, folder: str | Path,  # where the pictures go
     ) -> Path:  # the folder
         "Copy the drawings as PNG files, one folder for each thing."
         return self.drawings.export(folder)

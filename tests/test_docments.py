@@ -78,8 +78,7 @@ class Base:
         self.y = y + 1  # not a docment
 
     def move(
-        self,
-        dx,  # to the right
+        self, dx,  # to the right
         dy,  # up
     ) -> None:
         "Go there."

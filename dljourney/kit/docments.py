@@ -26,7 +26,7 @@ def _source(thing):
     }
     return ast.parse(text).body[0], text.splitlines(), comments
 
-# %% ../../nbs/kit/docments.ipynb #71746b26
+# %% ../../nbs/kit/docments.ipynb #93e8354b
 def _function_docments(function) -> dict:
     "Of a plain function, or of a method with its `self`."
     import ast
@@ -39,7 +39,9 @@ def _function_docments(function) -> dict:
     start = node.body[0].lineno
     closing = next((i for i in range(node.lineno, start) if lines[i - 1].lstrip().startswith(")")), node.lineno)
     for arg, default in ends.items():
-        beside, above = ((default or arg).end_lineno, arg.lineno - 1) if arg else (closing, closing)
+        if arg is None or arg.arg in ("self", "cls"):
+            continue
+        beside, above = (default or arg).end_lineno, arg.lineno - 1
         if beside != closing and beside in comments:
             found[arg.arg] = comments[beside]
         elif above in comments and lines[above - 1].lstrip().startswith("#"):
@@ -52,7 +54,7 @@ def _function_docments(function) -> dict:
                 found.setdefault(step.value.id, comments[step.lineno])
     return found
 
-# %% ../../nbs/kit/docments.ipynb #f916062e
+# %% ../../nbs/kit/docments.ipynb #4276e16f
 def _is_ours(thing) -> bool:
     "Is it from this package, or from a cell of the notebook?"
     return (getattr(thing, "__module__", None) or "").partition(".")[0] in ("dljourney", "__main__")
@@ -69,26 +71,32 @@ def _fields(cls) -> dict:
     return {name: comments[line] for name, line in fields.items() if line in comments and not name.startswith("_")}
 
 
-def _control(spec: dict) -> str:
-    "A demo's control in words."
-    options = spec.get("options")
-    values = ", ".join(map(str, options)) if options else f"{spec['low']:g} to {spec['high']:g}" if "low" in spec else ""
-    return "; ".join(filter(None, [spec["label"] or "", values])) or "on or off"
+def _trait(thing, is_own: bool) -> str:
+    "What a trait says about itself: its control in words, or its help."
+    traitlets = sys.modules.get("traitlets")
+    if not traitlets or not isinstance(thing, traitlets.TraitType):
+        return ""
+    spec = thing.metadata.get("control")
+    if not spec:
+        return thing.help if is_own else ""  # those of the base are its own business
+    options = map(str, spec.get("options", ()))
+    values = f"{spec['low']:g} to {spec['high']:g}" if "low" in spec else ", ".join(options) or "on or off"
+    return "; ".join(filter(None, [spec["label"], values]))
 
-# %% ../../nbs/kit/docments.ipynb #2d3d8b28
+# %% ../../nbs/kit/docments.ipynb #134aae30
 def _class_docments(cls: type) -> dict:
     "Fields, controls and the parameters of `__init__`, those of the bases first."
     import types
 
     found: dict = {}
     bases: list[type] = [base for base in reversed(cls.__mro__) if _is_ours(base)]
-    names = (*getattr(cls, "_fields", ()), *getattr(getattr(vars(cls).get("__init__"), "__code__", None), "co_varnames", ()))
+    init = next((vars(base)["__init__"] for base in cls.__mro__ if "__init__" in vars(base)), None)
+    names = (*getattr(cls, "_fields", ()), *getattr(getattr(init, "__code__", None), "co_varnames", ()))
     for maker in _makers(cls):
         found |= {k: v for k, v in _quietly(_function_docments, maker).items() if k in names}
     for base in bases:
         found |= _quietly(_fields, base)
-        specs = {n: getattr(t, "metadata", {}).get("control") for n, t in vars(base).items() if not isinstance(t, type)}
-        found |= {name: _control(spec) for name, spec in specs.items() if spec}
+        found |= {name: text for name, thing in vars(base).items() if (text := _trait(thing, base is cls))}
         init = vars(base).get("__init__")
         if isinstance(init, types.FunctionType):
             found |= _quietly(_function_docments, init)

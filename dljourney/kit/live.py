@@ -385,8 +385,7 @@ class Live(_Hearing):
     "A demo: values that can be changed, and panels that show what follows from them."
 
     def __init__(
-        self,
-        **values: Any,  # any of the demo's values; size="small", "normal" or "projector"; playing=True
+        self, **values: Any,  # any of the demo's values; size="small", "normal" or "projector"; playing=True
     ):
         names = [*self._names(), "size", "playing"]
         wrong = sorted(set(values) - {*names, "layout"})
@@ -405,8 +404,7 @@ class Live(_Hearing):
         return {name: getattr(self, name) for name in self._names()}
 
     def set(
-        self,
-        **values: Any,  # new values by name
+        self, **values: Any,  # new values by name
     ) -> None:
         "Change several values with one drawing."
         with self.together():

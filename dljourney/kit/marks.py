@@ -214,7 +214,7 @@ def image_grid(
     return dict(kind="images", name=name, label=label, columns=columns, width=width, smallest=smallest, pointer=pointer,
                 new_row=new_row)
 
-
+# %% ../../nbs/kit/marks.ipynb #556e9df2
 def readout(
     name: str,  # the panel's key
     label: str | None = None,  # a heading, also read aloud by screen readers

@@ -99,8 +99,7 @@ class DrawingPad(anywidget.AnyWidget):
         return [np.asarray(stroke).reshape(-1, 2) for stroke in self.strokes]
 
     def image(
-        self,
-        size: int = 32,  # pixels of a side
+        self, size: int = 32,  # pixels of a side
         fill: float = 0.8,  # share of the side that the drawing takes, 0 to 1
         pen: float = 0.08,  # width of the line, as a share of the side
     ) -> np.ndarray:
