@@ -142,10 +142,10 @@ def _png(boxes: Sequence[_Box], arrows: Sequence[_Arrow], width: int, height: in
 class Diagram:
     "A diagram of boxes and arrows: `svg` is its text, `alt` says in words what it shows."
 
-    svg: str
-    alt: str
+    svg: str  # the picture as SVG text
+    alt: str  # what it shows, in words
     width: int  # CSS pixels
-    height: int
+    height: int  # CSS pixels
     plan: tuple = field(repr=False, default=())  # boxes and arrows
 
     def to_png(
@@ -181,9 +181,9 @@ def _diagram(boxes: list[_Box], arrows: list[_Arrow], width: int, height: int, a
 
 # %% ../../nbs/kit/diagrams.ipynb #9a804b9c
 def program_diagram(
-    inputs: str = "inputs",
-    program: str = "program",
-    results: str = "results",
+    inputs: str = "inputs",  # text of the first box
+    program: str = "program",  # of the box in the middle
+    results: str = "results",  # of the last box
     *,
     alt: str = "",  # the diagram in words; "": made from the labels
 ) -> Diagram:
@@ -194,10 +194,10 @@ def program_diagram(
 
 # %% ../../nbs/kit/diagrams.ipynb #5a40cf8e
 def weights_diagram(
-    inputs: str = "inputs",
-    weights: str = "weights",
-    model: str = "model",
-    results: str = "results",
+    inputs: str = "inputs",  # text of the first box
+    weights: str = "weights",  # of the box below it
+    model: str = "model",  # of the large box
+    results: str = "results",  # of the last box
     *,
     alt: str = "",  # the diagram in words; "": made from the labels
 ) -> Diagram:
@@ -209,12 +209,12 @@ def weights_diagram(
 
 # %% ../../nbs/kit/diagrams.ipynb #797814b8
 def training_diagram(
-    inputs: str = "inputs",
-    weights: str = "weights",
-    model: str = "model",
-    results: str = "results",
-    performance: str = "performance",
-    update: str = "update",
+    inputs: str = "inputs",  # text of the first box
+    weights: str = "weights",  # of the box below it
+    model: str = "model",  # of the large box
+    results: str = "results",  # of what comes out
+    performance: str = "performance",  # of the judgement of it
+    update: str = "update",  # beside the arrow that leads back
     *,
     alt: str = "",  # the diagram in words; "": made from the labels
 ) -> Diagram:
@@ -230,10 +230,10 @@ def training_diagram(
 
 # %% ../../nbs/kit/diagrams.ipynb #7af386f2
 def trained_diagram(
-    inputs: str = "inputs",
-    model: str = "trained model",
-    results: str = "results",
-    weights: str = "weights",
+    inputs: str = "inputs",  # text of the first box
+    model: str = "trained model",  # of the large box
+    results: str = "results",  # of the last box
+    weights: str = "weights",  # of the box inside the model
     *,
     alt: str = "",  # the diagram in words; "": made from the labels
 ) -> Diagram:
@@ -247,13 +247,13 @@ def trained_diagram(
 
 # %% ../../nbs/kit/diagrams.ipynb #8b3fa0ad
 def sgd_diagram(
-    inputs: str = "inputs",
-    parameters: str = "parameters",
-    architecture: str = "architecture",
-    predictions: str = "predictions",
-    labels: str = "labels",
-    loss: str = "loss",
-    update: str = "update",
+    inputs: str = "inputs",  # text of the first box
+    parameters: str = "parameters",  # of the box below it
+    architecture: str = "architecture",  # of the large box
+    predictions: str = "predictions",  # of what comes out
+    labels: str = "labels",  # of what should come out
+    loss: str = "loss",  # of the comparison
+    update: str = "update",  # beside the arrow that leads back
     *,
     alt: str = "",  # the diagram in words; "": made from the labels
 ) -> Diagram:

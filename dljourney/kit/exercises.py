@@ -768,7 +768,12 @@ def _solution(item: Exercise | Question, chapter: str) -> Result:
 # %% ../../nbs/kit/exercises.ipynb #917d9743
 class Action:
     "One verb applied to one item: call it; shown without a call, it says what it is about."
-    def __init__(self, call: Callable[..., Result], item: Exercise | Question, look: Callable[[], Result]):
+    def __init__(
+        self,
+        call: Callable[..., Result],  # what to do when it is called
+        item: Exercise | Question,  # the exercise or question
+        look: Callable[[], Result],  # what to show when it is not called
+    ):
         self._call, self._look, self.item = call, look, item
         self.__doc__ = item.task if isinstance(item, Exercise) else item.text
 
@@ -779,7 +784,13 @@ class Action:
 
 class Verb:
     "Actions by name: `check.step(...)`. Shown, it lists them."
-    def __init__(self, word: str, chapter: str, actions: dict[str, Action], look: Callable[[], Result]):
+    def __init__(
+        self,
+        word: str,  # check, hint, solution or quiz
+        chapter: str,  # the chapter's module
+        actions: dict[str, Action],  # one for each item, by name
+        look: Callable[[], Result],  # what to show when no item is named
+    ):
         self._word, self._chapter, self._look = word, chapter, look
         vars(self).update(actions)
 

@@ -72,9 +72,9 @@ def plot_curves(
     x: Any = None,  # (n,) horizontal values of all curves that bring none; None: 1, 2, 3...
     *,
     band: str = "range",  # over seeds: "range", "quartiles" or "std"
-    title: str = "",
-    x_label: str = "",
-    y_label: str = "",
+    title: str = "",  # above the axes
+    x_label: str = "",  # under the axis
+    y_label: str = "",  # beside the axis
     log: str = "",  # axes in powers of ten: "", "x", "y" or "xy"
     ax: Axes | None = None,  # draw here; None: a new figure
     alt: str = "",  # what the figure shows; "": made from titles and labels
@@ -128,8 +128,8 @@ def _loss_curves(history: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 def plot_losses(
     history: Any,  # a Training, its history (rows with "epoch", "loss", "valid_loss"), a list of losses, or a dict
     *,
-    title: str = "",
-    x_label: str = "epoch",
+    title: str = "",  # above the axes
+    x_label: str = "epoch",  # under the axis: what one value stands for
     log: bool = False,  # the loss in powers of ten
     ax: Axes | None = None,  # draw here; None: a new figure
     alt: str = "",  # what the figure shows; "": made from the curves
@@ -151,8 +151,8 @@ def plot_losses(
 def plot_comparison(
     results: Mapping[str, Any],  # name -> one value a seed
     *,
-    title: str = "",
-    x_label: str = "",
+    title: str = "",  # above the axes
+    x_label: str = "",  # under the axis: what is measured
     fmt: str = ".3g",  # how the mean is printed, such as ".1%"
     reference: float | None = None,  # a value to compare with, as a dashed line
     ax: Axes | None = None,  # draw here; None: a new figure
@@ -242,7 +242,7 @@ def show_images(
     *,
     n_cols: int | None = None,  # pictures in a row; None: what fits
     class_names: Sequence[str] | None = None,  # words for the class numbers
-    title: str = "",
+    title: str = "",  # above the pictures
     size: float = 1.1,  # inches a picture, in width
     cmap: str = "gray",  # for pictures with one channel; "gray_r" shows ink as dark
     alt: str = "",  # what the figure shows; "": made from labels and predictions
@@ -278,7 +278,7 @@ def show_confusions(
     counts: Any,  # (n_classes, n_classes): rows the right class, columns the predicted one
     class_names: Sequence[str] | None = None,  # None: 0, 1, 2...
     *,
-    title: str = "",
+    title: str = "",  # above the matrix
     ax: Axes | None = None,  # draw here; None: a new figure
     alt: str = "",  # what the figure shows; "": the most frequent confusions, in words
 ) -> Figure:

@@ -159,7 +159,7 @@ class Figure(_ShownFigure):
 
     def __init__(
         self,
-        *args: Any,
+        *args: Any,  # as for matplotlib.figure.Figure
         alt: str = "",  # what the figure shows, for those who do not see it
         **kwargs: Any,  # as for matplotlib.figure.Figure
     ):
