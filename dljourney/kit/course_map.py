@@ -29,7 +29,7 @@ def chapter_tasks(
 class Stop:
     "A chapter on the map."
 
-    chapter: Chapter
+    chapter: Chapter  # the notebook, its title and its minutes
     tasks: tuple[str, ...]  # its exercises and questions
     solved: int  # how many of them are
 
