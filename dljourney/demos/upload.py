@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from ..kit.images import ImageError, printable, read_image
-from ..kit.live import with_still
+from ..kit.live import Stack, with_still
 from ..kit.pad import DrawingPad
 
 # %% ../../nbs/demos/upload.ipynb #af35e2d4
@@ -120,17 +120,14 @@ class Upload(ipywidgets.VBox):
         self.found: list[tuple[str, Any, dict[str, float] | str]] = []
         self.button = ipywidgets.FileUpload(accept="image/*", multiple=True, description="Upload pictures",
                                             layout={"width": "auto"})
-        self.pad = DrawingPad(label="or draw", hint="draw here", size="small")
+        self.pad = DrawingPad(label="or draw", hint="draw here", size="small", layout={"width": "210px"})
         self.clear = ipywidgets.Button(description="Clear", layout={"width": "auto"})
         self.result = ipywidgets.HTML("<i>The files stay on this machine.</i>")
         self.button.observe(lambda change: self.ask(uploaded_files(change["new"])), "value")
         self.pad.observe(lambda change: self._drawn(), "strokes")
         self.clear.on_click(lambda _: self.reset())
         row = ipywidgets.HBox([self.button, self.clear])
-        beside = ipywidgets.Box([*([self.pad] if drawing else []), self.result],
-                                layout=dict(display="flex", flex_flow="row wrap", grid_gap="8px 32px", width="100%"))
-        self.pad.layout.width = "210px"
-        super().__init__([row, beside])
+        super().__init__([row, Stack(*([self.pad] if drawing else []), self.result, across=True)])
 
     def ask(
         self,
