@@ -397,7 +397,10 @@ class Memory:
 
     def __len__(self): return len(self.keys)
 
-    def find(self, boards:Boards) -> tuple[Tensor, Tensor]:
+    def find(
+        self,
+        boards:Boards,  # positions to look up
+    ) -> tuple[Tensor, Tensor]:
         "Which positions are known, and their scores for the side to move (0 where unknown)"
         if not len(self): return torch.zeros(len(boards), dtype=torch.bool), torch.zeros(len(boards))
         key = _key(boards)
@@ -406,7 +409,11 @@ class Memory:
         self.ages[at[known]] /= 2                           # what is used stays young
         return known, torch.where(known, self.scores[at], 0.0)
 
-    def add(self, boards:Boards, scores:Tensor):
+    def add(
+        self,
+        boards:Boards,  # positions
+        scores:Tensor,  # of each, for the side to move
+    ):
         "Note positions and their backed-up scores; they count from the next merge on"
         self.new.append((_key(boards), scores))
 
@@ -420,7 +427,10 @@ class Memory:
         kept = order[first & (ages[order] < self.oldest)]
         self.keys, self.scores, self.ages, self.new = keys[kept], scores[kept], ages[kept], []
 
-    def with_memory(self, value:Value) -> Value:
+    def with_memory(
+        self,
+        value:Value,  # a judgement of leaves, as `search` takes it
+    ) -> Value:
         "The same judgement, but positions that are known get the score that was found by looking ahead from them"
         def judge(leaves):
             known, score = self.find(leaves.boards)
@@ -464,7 +474,9 @@ def rote(
     return memory
 
 # %% ../nbs/03_checkers.ipynb #7121e4ae
-def features(leaves:Leaves) -> Tensor: # float32, (m, 39): piece advantage in men, then the terms
+def features(
+    leaves:Leaves,  # positions at the ends of a search
+) -> Tensor:  # float32, (m, 39): piece advantage in men, then the terms
     "What the modern player looks at: the same as Samuel's"
     pieces = piece_advantage(leaves.boards)[:, None] / (2 * PIECE)
     return torch.cat([pieces.float(), term_values(leaves)], 1)
@@ -485,7 +497,7 @@ class SelfPlay:
         plies:int=60,        # moves in each game between two rounds
         lr:float=0.05,       # learning rate
         explore:float=0.1,   # share of moves made at random
-        seed:int=0,
+        seed:int=0,  # of the moves made at random
     ):
         self.plies, self.lr, self.explore, self.rng = plies, lr, explore, torch.Generator().manual_seed(seed)
         self.boards = self.before = Boards.start(n_games)
@@ -497,7 +509,10 @@ class SelfPlay:
         for _ in range(self.plies): weights -= self.lr * self.step(weights)
         return Round(weights, performance(weights))
 
-    def step(self, weights):
+    def step(
+        self,
+        weights,  # of the features, float32, (39,)
+    ):
         "One move in every game; returns the gradient of the surprise"
         rows = torch.arange(len(self.boards))
         seen = features(Leaves(self.boards, self.before, rows, rows))        # for the side that has just moved

@@ -109,7 +109,7 @@ def bias_variance(
 def shuffle_labels(
     y: Tensor,  # labels, (n,) int64
     fraction: float,  # share of the labels to replace, 0 to 1
-    seed: int = 0,
+    seed: int = 0,  # of the shuffle
 ) -> Tensor:  # labels, (n,) int64
     "Give a random `fraction` of the points each other's labels: every class keeps its count."
     if not 0 <= fraction <= 1:
@@ -127,8 +127,8 @@ class Epoch(NamedTuple):
     epoch: int  # 0 is before any training
     train_loss: Tensor  # cross-entropy, (n_networks,)
     train_accuracy: Tensor  # 0 to 1
-    valid_loss: Tensor
-    valid_accuracy: Tensor
+    valid_loss: Tensor  # the same on the validation points
+    valid_accuracy: Tensor  # 0 to 1
     networks: Networks  # as they are now; the next epoch changes them
 
 # %% ../nbs/06_overfitting.ipynb #1e18fd5a
@@ -137,9 +137,9 @@ def train_networks(
     y: Tensor,  # labels, (n,) shared, or (n_networks, n)
     valid: tuple[Tensor, Tensor],  # inputs (m, ...) and labels (m,)
     n_hidden: int = 256,  # hidden units of each network
-    epochs: int = 50,
+    epochs: int = 50,  # passes through the data
     lr: float = 1e-3,  # learning rate of AdamW
-    batch_size: int = 32,
+    batch_size: int = 32,  # points in one step
     weight_decay: float = 0.0,  # share of each weight taken off a step, times lr
     dropout: float = 0.0,  # probability that a hidden unit is left out, 0 to below 1
     augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,  # changes each batch of images anew
@@ -187,11 +187,11 @@ def memorise(
     y: Tensor,  # true labels, (n,) int64
     valid: tuple[Tensor, Tensor],  # inputs and true labels of other points
     fractions: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),  # shares of the training labels to shuffle
-    n_hidden: int = 512,
-    epochs: int = 80,
-    lr: float = 5e-3,
-    batch_size: int = 64,
-    seed: int = 0,
+    n_hidden: int = 512,  # hidden units
+    epochs: int = 80,  # passes through the data
+    lr: float = 5e-3,  # learning rate of AdamW
+    batch_size: int = 64,  # points in one step
+    seed: int = 0,  # of labels, weights and order
 ) -> Memory:
     "Train the same network once for each fraction of shuffled labels, all side by side."
     _real("x", x, "(n, ...)"), _labels("y", y, len(x)), check_whole("epochs", epochs), check_whole("n_hidden", n_hidden, 1)
@@ -207,9 +207,9 @@ def memorise(
 
 # %% ../nbs/06_overfitting.ipynb #996302dd
 def memory_rows(
-    seed: int = 0,
-    fractions: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
-    epochs: int = 120,
+    seed: int = 0,  # of labels, weights and order
+    fractions: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),  # shares of the training labels to shuffle
+    epochs: int = 120,  # passes through the data
 ) -> list[dict]:  # one row a fraction
     "What is left at the end of `memorise`, for each fraction of shuffled labels."
     parts = digits("random")
@@ -248,9 +248,9 @@ class DoubleDescent(NamedTuple):
 
     widths: tuple[int, ...]
     train_loss: Tensor  # mean squared error, (n_widths,)
-    test_loss: Tensor
+    test_loss: Tensor  # the same on the test points
     train_error: Tensor | None  # share of wrong labels, 0 to 1, (n_widths,)
-    test_error: Tensor | None
+    test_error: Tensor | None  # the same on the test points
     norm: Tensor  # length of all the coefficients, (n_widths,)
 
     def peak(self) -> int:
@@ -323,7 +323,9 @@ def teacher_task(
     return x, y + noise * torch.randn(n, generator=g, dtype=torch.float64)
 
 # %% ../nbs/06_overfitting.ipynb #acf1df5c
-def descent_widths(n: int) -> list[int]:  # 40 widths, rising
+def descent_widths(
+    n: int,  # training points
+) -> list[int]:  # 40 widths, rising
     "Twenty even steps up to n, the number of training points, and twenty growing ones up to 10 n."
     return [n * i // 20 for i in range(1, 21)] + [round(n * 10 ** (i / 20)) for i in range(1, 21)]
 
@@ -360,11 +362,11 @@ def _listed(sweep: DoubleDescent) -> dict:
 
 # %% ../nbs/06_overfitting.ipynb #90bf8c79
 def trained_descent_rows(
-    seed: int = 0,
+    seed: int = 0,  # of the points, labels, weights and order
     n: int = 200,  # training points
-    label_noise: float = 0.15,
+    label_noise: float = 0.15,  # share of the training labels shuffled
     widths: Sequence[int] = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256),  # hidden units
-    epochs: int = 300,
+    epochs: int = 300,  # passes through the data
 ) -> list[dict]:  # one row a width: test error at the last epoch and at the one with the best validation loss
     "Double descent with networks that are trained to the end: one row for each width."
     parts, rows = digits("random"), []
@@ -392,7 +394,7 @@ def peek(
     n_models: int,  # how many models are tried
     n_repeats: int = 200,  # how often the whole search is repeated
     n_classes: int | None = None,  # what a model may answer; None: the classes that occur
-    seed: int = 0,
+    seed: int = 0,  # of the guesses
 ) -> Peek:
     "Try models that only guess, keep the best on the validation set, and look at its test score."
     _labels("y_valid", y_valid, len(y_valid)), _labels("y_test", y_test, len(y_test))
@@ -560,22 +562,22 @@ class Recipe:
     n_members: int = 1  # networks whose probabilities are averaged
     label_noise: float = 0.0  # share of training labels shuffled
     lr: float = 3e-3  # learning rate of AdamW
-    batch_size: int = 32
+    batch_size: int = 32  # points in one step
 
 # %% ../nbs/06_overfitting.ipynb #9faadc98
 class Outcome(NamedTuple):
     "How a recipe turned out, one entry for each seed."
 
     train_loss: Tensor  # by epoch, of each seed's first network, (epochs + 1, n_seeds)
-    valid_loss: Tensor
+    valid_loss: Tensor  # the same on the validation points
     train_accuracy: Tensor  # of the network that is kept, on the labels it was given, (n_seeds,)
-    valid_accuracy: Tensor
-    test_accuracy: Tensor
+    valid_accuracy: Tensor  # 0 to 1, (n_seeds,)
+    test_accuracy: Tensor  # 0 to 1, (n_seeds,)
     test_loss: Tensor  # cross-entropy
 
 # %% ../nbs/06_overfitting.ipynb #52ba4675
 def try_recipe(
-    recipe: Recipe,
+    recipe: Recipe,  # what to do about overfitting, if anything
     known: tuple[Tensor, Tensor],  # training images (n, c, h, w) and labels
     valid: tuple[Tensor, Tensor],  # for early stopping and for choosing
     test: tuple[Tensor, Tensor],  # looked at once, at the end
@@ -638,9 +640,9 @@ CURES: dict[str, list[dict]] = {  # what each cure changes in the plain recipe; 
 
 # %% ../nbs/06_overfitting.ipynb #8774b344
 def cure_rows(
-    seed: int = 0,
+    seed: int = 0,  # of the points, labels, weights and order
     label_noises: Sequence[float] = (0.0, 0.2),  # clean labels, and a fifth of them shuffled
-    n_points: int = 200,
+    n_points: int = 200,  # training points
 ) -> list[dict]:  # one row a cure, strength and noise; choose the strength by valid_accuracy
     "Every cure on the same problem, in each of its strengths."
     parts, rows = digits("writers"), []
@@ -672,7 +674,7 @@ def learning_curve(
     valid: tuple[Tensor, Tensor],  # inputs and labels that no fit sees
     n_repeats: int = 5,  # draws of the training points; the points of a smaller size are among those of a larger
     batched: bool = False,  # True: fit and predict all repeats at once, along a first axis of n_repeats
-    seed: int = 0,
+    seed: int = 0,  # of the draws
 ) -> LearningCurve:
     "Fit with growing parts of the data, several draws each, and score on what was fitted and on what was not."
     _labels("y", y, len(x)), _labels("valid labels", valid[1], len(valid[0]))
@@ -700,9 +702,9 @@ def learning_curve(
 
 # %% ../nbs/06_overfitting.ipynb #14ed4ae8
 def epoch_rows(
-    seed: int = 0,
-    sizes: Sequence[int] = (50, 100, 200, 400, 718),
-    epochs: int = 60,
+    seed: int = 0,  # of the weights and the order
+    sizes: Sequence[int] = (50, 100, 200, 400, 718),  # how many points to train with
+    epochs: int = 60,  # passes through the data
 ) -> list[dict]:  # one row a size, losses by epoch
     "Training and validation loss after every pass, for several amounts of data."
     parts, rows = digits("writers"), []

@@ -416,7 +416,13 @@ def changed_copies(
     return torch.cat([x, *(change(x) for _ in range(copies))]), y.repeat(1 + copies)
 
 # %% ../nbs/07_transfer.ipynb #8d0142af
-def fit_pixels(x: Tensor, y: Tensor, seed: int, C: float = 10.0, copies: bool = True) -> Callable[[Tensor], Tensor]:
+def fit_pixels(
+    x: Tensor,  # images, (N, 1, H, W) in [0, 1]
+    y: Tensor,  # their classes, int64, (N,)
+    seed: int,  # of the warps
+    C: float = 10.0,  # how closely to follow the examples, more than 0
+    copies: bool = True,  # learn from warped copies too
+) -> Callable[[Tensor], Tensor]:
     "A support vector machine on bare pixels: what to beat. Gives a function from images to decisions."
     from sklearn.svm import SVC
 
@@ -426,7 +432,13 @@ def fit_pixels(x: Tensor, y: Tensor, seed: int, C: float = 10.0, copies: bool = 
     return lambda x: torch.from_numpy(machine.predict(flat(x)))
 
 
-def fit_probe(x: Tensor, y: Tensor, seed: int, C: float = 1.0, copies: bool = True) -> Callable[[Tensor], Tensor]:
+def fit_probe(
+    x: Tensor,  # images, (N, 1, H, W) in [0, 1]
+    y: Tensor,  # their classes, int64, (N,)
+    seed: int,  # of the warps
+    C: float = 1.0,  # how closely to follow the examples, more than 0
+    copies: bool = True,  # learn from warped copies too
+) -> Callable[[Tensor], Tensor]:
     "A linear classifier on the features of the frozen, pretrained body."
     from sklearn.linear_model import LogisticRegression
 
@@ -437,7 +449,12 @@ def fit_probe(x: Tensor, y: Tensor, seed: int, C: float = 1.0, copies: bool = Tr
 
 
 def fit_network(
-    x: Tensor, y: Tensor, seed: int, lr: float = 1e-3, steps: int = 40, weights: bool = True
+    x: Tensor,  # images, (N, 1, H, W) in [0, 1]
+    y: Tensor,  # their classes, int64, (N,)
+    seed: int,  # of the head, the order and the warps
+    lr: float = 1e-3,  # the highest learning rate
+    steps: int = 40,  # how many updates
+    weights: bool = True,  # start from the pretrained weights? False: from random ones
 ) -> Callable[[Tensor], Tensor]:
     "The whole network, from pretrained weights (fine-tuning) or from random ones."
     torch.manual_seed(seed)

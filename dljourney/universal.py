@@ -119,7 +119,7 @@ def relu_network(
     n_hidden: int,  # units of each hidden layer
     n_layers: int = 1,  # hidden layers
     spread: bool = False,  # put the hinges of the first layer evenly over [-1, 1], facing left and right in turn
-    seed: int = 0,
+    seed: int = 0,  # of the starting weights
 ) -> nn.Sequential:  # takes (m, 1), gives (m, 1)
     "A network of torch's layers with torch's own random start, or with its hinges spread out."
     with torch.random.fork_rng(devices=[]):
@@ -174,7 +174,7 @@ def fit_network(
 def hinge_rows(
     seed: int = 0,  # of the starting weights
     counts: Sequence[int] = (5, 10, 20, 50, 100),  # hidden units
-    epochs: int = 1000,
+    epochs: int = 1000,  # steps of the training, each with all points
 ) -> list[dict]:  # one row a count: largest errors of the built network and of two trained ones
     "Two waves of a sine, drawn by networks that were built and by networks that were trained."
     x = torch.linspace(-3, 3, 401)
@@ -210,7 +210,7 @@ def depth_rows(
     seed: int = 0,  # of the starting weights
     shapes: Sequence[tuple[int, int]] = ((64, 1), (12, 2), (9, 3)),  # units and layers, some 200 weights
     n_folds: int = 4,  # the target goes up and down 2 ** (n_folds - 1) times
-    epochs: int = 1500,
+    epochs: int = 1500,  # steps of the training, each with all points
 ) -> list[dict]:  # one row a shape: root mean square and largest error
     "A saw with many teeth, learnt by a wide network and by deeper ones with as many parameters."
     x = torch.linspace(0, 1, 513)

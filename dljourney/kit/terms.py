@@ -287,7 +287,9 @@ def parameters(
     return counts.T @ sums.to(counts.device)
 
 
-def swapped(boards:Boards) -> Boards:
+def swapped(
+    boards:Boards,  # positions
+) -> Boards:
     "The same pieces with the other side to move"
     return Boards(boards.words[[2, 3, 0, 1]], ~boards.black)
 
