@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from dljourney.kit.checks import check_finite, check_whole, explained
 from dljourney.kit.files import write_atomically
+from dljourney.kit.interrupts import as_a_whole
 
 # %% ../nbs/04_sgd.ipynb #aa000010
 def numerical_gradient(
@@ -246,9 +247,10 @@ class _Epochs:
             row |= _evaluate(self.model, self.valid, self.loss_func, self.metrics, self.device)
         if self.keep_best and row["valid_loss"] < (self._best or {"loss": math.inf})["loss"]:
             self._best = {"loss": row["valid_loss"], "epoch": row["epoch"], "model": _copied(self.model.state_dict())}
-        self.history.append(row)
-        self.epoch, self._iterator = self.epoch + 1, None
-        self._place, self._loss_sum, self._n_seen = 0, 0.0, 0
+        with as_a_whole():
+            self.history.append(row)
+            self.epoch, self._iterator = self.epoch + 1, None
+            self._place, self._loss_sum, self._n_seen = 0, 0.0, 0
         return row
 
 # %% ../nbs/04_sgd.ipynb #aa00034c
@@ -309,10 +311,17 @@ class Training(_Resumable):
         if self._stopped or self.epoch >= self.epochs:
             self._restore_best()
             raise StopIteration
-        if self._batch is None: self._draw()
-        if self._batch is None:  # an interrupt came between the last update and the epoch's end
+        with as_a_whole(): done = self._learn()
+        if done is None:  # an interrupt came between the last update and the epoch's end
             self._end_epoch()
             return next(self)
+        epoch = self.epoch + 1
+        return Step(epoch, *done, self._end_epoch() if self._batch is None else None)
+
+    def _learn(self) -> tuple[int, float, float] | None:
+        "One step: update number, loss, learning rate; None when this epoch has no batch left. Then the next batch is drawn."
+        if self._batch is None: self._draw()
+        if self._batch is None: return None
         prediction, (*xs, yb) = None, self._batch if self._on_cpu else _moved(self._batch, self.device)
         try:
             prediction = self.model(*xs)
@@ -328,8 +337,7 @@ class Training(_Resumable):
         self._batch, self.step, self._place = None, self.step + 1, self._place + 1
         self._loss_sum, self._n_seen = self._loss_sum + value * n, self._n_seen + n
         self._draw()
-        epoch = self.epoch + 1
-        return Step(epoch, self.step, value, lr, self._end_epoch() if self._batch is None else None)
+        return self.step, value, lr
 
     def _restore_best(self):
         if self.keep_best and self._best: self.model.load_state_dict(self._best["model"])

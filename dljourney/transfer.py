@@ -26,6 +26,7 @@ from .kit.data import digits
 from .kit.experiments import stored_rows
 from .kit.hub import weights_file
 from .kit.images import Preprocess
+from .kit.interrupts import as_a_whole
 from .kit.photos import augment
 from .sgd import AdamW, Step, Training, accuracy, train
 
@@ -241,15 +242,19 @@ class FineTuning:
         schedule: Callable[[float], float] | None = None,  # progress of a phase, 0 to 1 -> factor of its learning rates
     ):
         self._phases, self._n_steps, self.schedule = list(phases), n_steps, schedule
-        self.history: list[dict[str, Any]] = []  # one row an epoch, with its "phase"
-        self.step = 0  # steps made, of `len(self)`
+        self._rows: list[dict[str, Any]] = []  # of the phases that are over
+        self._steps = 0  # of the phases that are over
         self._index, self._stopped = -1, False
         self.training: Training | None = None  # the run of this phase
         self._rates: list[float] = []
 
-    def _enter(self, index: int) -> None:
-        self._index, self.training = index, self._phases[index][1]()
-        self._rates = [group["lr"] for group in self.training.opt.param_groups]
+    def _enter(self, index: int) -> Training:
+        training = self._phases[index][1]()
+        rates = [group["lr"] for group in training.opt.param_groups]
+        with as_a_whole():
+            self._rows, self._steps = self.history, self.step
+            self._index, self.training, self._rates = index, training, rates
+        return training
 
     def __len__(self) -> int: return self._n_steps
 
@@ -262,17 +267,24 @@ class FineTuning:
                 progress = training.step / max(len(training), 1)
                 for group, rate in zip(training.opt.param_groups, self._rates):
                     group["lr"] = rate * (self.schedule(progress) if self.schedule else 1.0)
-                step = next(training)
-                self.step += 1
-                if step.is_epoch_end:
-                    self.history.append({"phase": self.phase, **(step.row or {})})
-                return step
+                return next(training)
             if training is not None:
                 training.stop()
             if self._index + 1 >= len(self._phases):
                 break
             self._enter(self._index + 1)
         raise StopIteration
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        "One row an epoch, with its \"phase\"."
+        rows = self.training.history if self.training is not None else []
+        return [*self._rows, *({"phase": self.phase, **row} for row in rows)]
+
+    @property
+    def step(self) -> int:
+        "Steps made, of `len(self)`."
+        return self._steps + (self.training.step if self.training is not None else 0)
 
     @property
     def phase(self) -> str:
@@ -302,11 +314,12 @@ class _ResumableFineTuning(FineTuning):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         "Go on from where `state_dict` was taken; model, data and options are those given to `fine_tune`."
-        self.history, self._stopped = [dict(row) for row in state["history"]], state["stopped"]
-        self.step = state["step"]
+        self._stopped, self._index, self.training = state["stopped"], -1, None
         if state["index"] >= 0:
-            self._enter(state["index"])
-            self.training.load_state_dict(state["training"])  # type: ignore[union-attr]
+            here = self._enter(state["index"])
+            here.load_state_dict(state["training"])
+            n_over = len(state["history"]) - len(here.history)
+            self._rows, self._steps = [dict(row) for row in state["history"][:n_over]], state["step"] - here.step
 
     save, resume = Training.save, Training.resume  # they need state_dict and load_state_dict, and nothing else
 
