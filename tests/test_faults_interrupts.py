@@ -65,6 +65,12 @@ def tuning():
                               augment=change, batch_norm=True)  # fmt: skip
 
 
+@pytest.fixture(scope="module", autouse=True)
+def warm():
+    "What takes seconds (imports, weights) is done before the first fork."
+    next(tuning())
+
+
 def fingerprint(run):
     "Every number that a run leaves behind."
     digest = hashlib.sha256(json.dumps([run.step, run.history]).encode())
@@ -103,7 +109,7 @@ def stubborn(make, seconds, seed, file=None):
 
 @lengths
 @pytest.mark.parametrize("way", ["going on", "saved and resumed"])
-@pytest.mark.parametrize("make, seconds, n", [(training, 0.006, 60), (tuning, 0.3, 10)], ids=["train", "fine_tune"])
+@pytest.mark.parametrize("make, seconds, n", [(training, 0.006, 60), (tuning, 0.05, 20)], ids=["train", "fine_tune"])
 def test_many_interrupts_change_no_bit(make, seconds, n, way, length, tmp_path):
     "Wherever in a step an interrupt arrives: data, forward, backward, update, evaluation, bookkeeping."
     wanted, n_interrupts = in_a_child(lambda: fingerprint(make().run()))[0], 0
@@ -268,7 +274,7 @@ def stopped(job, signal_number, wait):
         with os.fdopen(pipe) as f:
             finished = json.loads(f.read() or "null") if not running else None
     else:
-        finished = json.loads(received(pid, pipe, 60) or "null")
+        finished = json.loads(received(pid, pipe, 240) or "null")
     with pytest.raises(ProcessLookupError):  # nobody of its group is left
         os.killpg(pid, 0)
     return finished, running
