@@ -128,6 +128,13 @@ class _Values(_Page):
         super().__init__(**values)
         self._depth = 0
 
+    _complete = False
+
+    def open(self) -> None:
+        "The page hears of a demo once all of it is there: on a slow machine later messages may come too late."
+        if self._complete:
+            super().open()
+
     @classmethod
     def _controls(cls) -> dict[str, dict]:
         return controls_of(cls)
@@ -396,6 +403,8 @@ class Live(_Hearing):
         self.on_msg(self._heard)
         with self.together():
             self._stale.update(self._names() or [""])
+        self._complete = True
+        self.open()
         self.playing = play
 
     @property
