@@ -52,9 +52,10 @@ def play(
     return Outcome(plies, *(int((result == r).sum()) for r in (1, -1, 0)))
 
 # %% ../nbs/03_checkers.ipynb #2ff193f4
+@torch.inference_mode()
 def _play(black, white, n_games, depth, seed, opening, max_plies, extend, fen=START):
     "The games: plies made, and a result for each game, 1 where Black has won, -1 where White has"
-    rng, boards, plies = torch.Generator().manual_seed(seed), Boards.from_fen([fen] * n_games), 0
+    rng, boards, plies = torch.Generator().manual_seed(seed), Boards.from_fen(fen)[[0] * n_games], 0
     game, result = torch.arange(n_games), torch.zeros(n_games, dtype=torch.long)
     past = torch.zeros(n_games, 0, dtype=torch.int64)
     for ply in range(max_plies):
@@ -236,6 +237,7 @@ class Learning:
         return dict(sorted(pairs, key=lambda p: -abs(p[1])))
 
 # %% ../nbs/03_checkers.ipynb #ddf7a18c
+@torch.inference_mode()
 def _run(self):
     "The loop: a ply in every series that is not done"
     number = 0
@@ -441,7 +443,7 @@ def rote(
 ) -> Memory: # with all the positions met
     "Rote learning of 1959: play, and remember each position met with its backed-up score"
     memory, rng = memory or Memory(), torch.Generator().manual_seed(seed)
-    boards = Boards.from_fen([fen] * n_games)
+    boards = Boards.from_fen(fen)[[0] * n_games]
     for ply in range(max_plies):
         if ply < opening: after, lost = _random_move(boards, rng)
         else:
