@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .checks import check_whole
 from .positions import (
     BOARD, BOTTOM, START, TOP, Boards, Moves, apply_move, legal_moves, moves, perft, play_moves, read_pdn, write_pdn)
 from .search import Best, alpha_beta, material, search
@@ -336,8 +337,7 @@ def random_games(
     hop=None,           # a replacement of the inner step: what `compiled_hop()` gives
 ) -> Outcome: # counted for Black, who begins
     "Play games between two players who choose among their legal moves at random"
-    for name, number in (("n_games", n_games), ("max_plies", max_plies), ("batch", batch)):
-        if number < 1: raise ValueError(f"{name}: expected 1 or more, got {number}")
+    for name, number in (("n_games", n_games), ("max_plies", max_plies), ("batch", batch)): check_whole(name, number, 1)
     with torch.inference_mode():
         table, round, rounds = _Table(n_games, max_plies, seed, device, batch), hop or _Round(device), 0
         while table.lanes:

@@ -43,7 +43,7 @@ function rangeOf(given, marks, axis, log) {
     else if (m[axis]) m[axis].forEach(see);
   }
   if (low > high) return log ? [0.1, 1] : [0, 1];
-  if (log) return low === high ? [low / 2, high * 2] : [low / 1.1, high * 1.1];
+  if (log) return low === high ? [low / 2, high * 2] : [low / 1.25, high * 1.25]; // room for a point at the end
   const pad = low === high ? Math.abs(low) * 0.1 || 1 : 0.04 * (high - low);
   return [low - pad, high + pad];
 }
@@ -138,7 +138,7 @@ function drawAxes(ctx, spec, box, x, y, ranges, theme) {
   ctx.textAlign = "center"; ctx.textBaseline = "top";
   for (const [v, text] of xTicks) {
     if (spec.grid) { ctx.beginPath(); ctx.moveTo(x(v), box.top); ctx.lineTo(x(v), box.bottom); ctx.stroke(); }
-    ctx.fillText(text, x(v), box.bottom + 5);
+    (box.tall ? text.split(" ") : [text]).forEach((words, i) => ctx.fillText(words, x(v), box.bottom + 5 + i * size * 1.15));
   }
   ctx.textAlign = "right"; ctx.textBaseline = "middle";
   for (const [v, text] of yTicks) {
@@ -150,12 +150,42 @@ function drawAxes(ctx, spec, box, x, y, ranges, theme) {
   if (spec.ylabel) { ctx.save(); ctx.translate(2, (box.top + box.bottom) / 2); ctx.rotate(-Math.PI / 2); ctx.textBaseline = "top"; ctx.fillText(spec.ylabel, 0, 0); ctx.restore(); }
 }
 
-function drawLegend(ctx, marks, box, theme) {
+// How many lines the names under the plot need: one, or as many as words where they would touch.
+function tickLines(ctx, spec, room, em) {
+  if (!spec.xticks || spec.xticks.length < 2) return 1;
+  ctx.font = `${em * 0.88}px system-ui, sans-serif`;
+  const widest = Math.max(...spec.xticks.map(([, text]) => ctx.measureText(text).width));
+  return widest + 6 > room / spec.xticks.length ? Math.max(...spec.xticks.map(([, text]) => text.split(" ").length)) : 1;
+}
+
+// Room to the right of the plot, so that the last number under it fits.
+function lastTick(ctx, spec, [, high], em) {
+  ctx.font = `${em * 0.88}px system-ui, sans-serif`;
+  if (spec.xticks) return 8;
+  const text = tickText(Number(high.toPrecision(2)));
+  return Math.max(8, ctx.measureText(text).width / 2 + 1);
+}
+
+// The labelled marks in rows that fit into `room` pixels, each with its distance from the left.
+function legendRows(ctx, marks, room, em) {
+  ctx.font = `${em * 0.92}px system-ui, sans-serif`;
+  const rows = [];
+  let used = Infinity;
+  for (const m of marks.filter((mark) => mark.label)) {
+    const width = 34 + ctx.measureText(m.label).width;
+    if (used + width - 13 > room) { rows.push([]); used = 0; }
+    rows.at(-1).push([m, used]);
+    used += width;
+  }
+  return rows;
+}
+
+function drawLegend(ctx, rows, box, theme) {
   ctx.font = `${theme.size * 0.92}px system-ui, sans-serif`;
   ctx.textAlign = "left"; ctx.textBaseline = "middle";
-  let left = box.left;
-  const y = box.top - 10;
-  for (const m of marks.filter((mark) => mark.label)) {
+  rows.forEach((row, i) => row.forEach(([m, distance]) => {
+    const left = box.left + distance;
+    const y = box.top - 10 - (rows.length - 1 - i) * theme.size * 1.4;
     const colour = theme.colour(Array.isArray(m.colour) ? m.colour[0] : m.colour);
     ctx.strokeStyle = ctx.fillStyle = colour; ctx.lineWidth = 2.5;
     ctx.beginPath();
@@ -163,8 +193,7 @@ function drawLegend(ctx, marks, box, theme) {
     else { ctx.setLineDash(m.dash ? [4, 3] : []); ctx.moveTo(left, y); ctx.lineTo(left + 16, y); ctx.stroke(); ctx.setLineDash([]); }
     ctx.fillStyle = theme.ink;
     ctx.fillText(m.label, left + 21, y);
-    left += 34 + ctx.measureText(m.label).width;
-  }
+  }));
 }
 
 // view: { theme(), send(message), sendSoon(message), set(values, done) }
@@ -186,8 +215,12 @@ function plotPanel(spec, view) {
     const ranges = { x: rangeOf(shown.x, marks, "x", shown.xlog), y: rangeOf(shown.y, marks, "y", shown.ylog) };
     const em = theme.size;
     const axes = shown.axes !== false;
-    const box = { width, height, left: axes ? em * (shown.ylabel ? 4.4 : 3) : 1, right: width - (axes ? 8 : 1),
-      top: marks.some((m) => m.label) ? em * 1.7 : axes ? 8 : 1, bottom: height - (axes ? em * (shown.xlabel ? 3 : 1.7) : 1) };
+    const left = axes ? em * (shown.ylabel ? 4.4 : 3) : 1;
+    const legend = legendRows(ctx, marks, width - left - 4, em);
+    const right = width - (axes ? lastTick(ctx, shown, ranges.x, em) : 1);
+    const lines = axes ? tickLines(ctx, shown, right - left, em) : 1;
+    const box = { width, height, left, right, tall: lines > 1,
+      top: legend.length ? em * (0.3 + 1.4 * legend.length) : axes ? 8 : 1, bottom: height - (axes ? em * ((shown.xlabel ? 3 : 1.7) + lines - 1) : 1) };
     const x = axisScale(ranges.x, box.left, box.right, shown.xlog);
     const y = axisScale(ranges.y, box.bottom, box.top, shown.ylog);
     scales = { x, y, box };
@@ -199,7 +232,7 @@ function plotPanel(spec, view) {
     ctx.strokeStyle = theme.colour("faint"); ctx.lineWidth = 1;
     ctx.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
     for (const m of marks) if (m.mark === "handle") DRAW_MARK.handle(ctx, m, x, y, theme);
-    drawLegend(ctx, marks, box, theme);
+    drawLegend(ctx, legend, box, theme);
     if (cursor && document.activeElement === canvas) {
       ctx.strokeStyle = theme.ink; ctx.lineWidth = 1.5; ctx.beginPath();
       ctx.moveTo(cursor[0] - 8, cursor[1]); ctx.lineTo(cursor[0] + 8, cursor[1]);
