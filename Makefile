@@ -45,6 +45,9 @@ export: .venv/.dev  ## clean the notebooks and write the modules from them
 notebooks: export  ## execute the notebooks and save their outputs (NAME=04_sgd for one)
 	$(BIN)/python -m dljourney.kit.notebooks nbs $(NAME)
 
+docs: .venv/.dev  ## build the site to read without a kernel: _docs/index.html
+	$(BIN)/python docs/build.py
+
 experiments: .venv/.dev  ## run the long experiments and store their rows (NAME=... for one)
 	$(BIN)/python -m benchmarks.experiments $(NAME)
 
@@ -60,7 +63,7 @@ bench: .venv-bench/.bench  ## measure dljourney beside its peers (ONLY=sgd for o
 .venv/.dev: $(SOURCES)
 	@echo 'Setting up .venv for development: a few minutes the first time'
 	@test -x $(BIN)/python || $(call VENV,.venv)
-	@$(call INSTALL,.venv) -e '.[course,onnx,distributed,dev]'
+	@$(call INSTALL,.venv) -e '.[course,onnx,distributed,docs,dev]'
 	@touch .venv/.course $@
 
 .venv-bench/.bench: $(SOURCES) benchmarks/requirements.txt
@@ -73,5 +76,5 @@ bench: .venv-bench/.bench  ## measure dljourney beside its peers (ONLY=sgd for o
 clean:  ## remove what make made (never the course folder)
 	rm -rf .venv .venv-bench build dist *.egg-info _docs
 
-.PHONY: help course test test-fast soak edit export notebooks experiments bench clean
+.PHONY: help course test test-fast soak edit export notebooks docs experiments bench clean
 .DEFAULT_GOAL := help
