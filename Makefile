@@ -27,8 +27,8 @@ course: .venv/.course  ## install what is missing, lay the course in dljourney-c
 test: .venv/.dev  ## run every notebook and every test
 	$(BIN)/python -m pytest $(ARGS)
 
-test-fast: .venv/.dev  ## the same without a browser and without running notebooks
-	$(BIN)/python -m pytest -m 'not soak and not browser and not notebooks' $(ARGS)
+test-fast: .venv/.dev  ## the same without browser, notebooks and site
+	$(BIN)/python -m pytest -m 'not soak and not browser and not notebooks and not site' $(ARGS)
 
 soak: .venv/.dev  ## the long tests (MINUTES=30)
 	MINUTES=$(MINUTES) REPEAT=10 $(BIN)/python -m pytest -m 'soak or browser' --timeout 0 $(ARGS)
@@ -45,7 +45,7 @@ export: .venv/.dev  ## clean the notebooks and write the modules from them
 notebooks: export  ## execute the notebooks and save their outputs (NAME=04_sgd for one)
 	$(BIN)/python -m dljourney.kit.notebooks nbs $(NAME)
 
-docs: .venv/.dev  ## build the site to read without a kernel: _docs/index.html
+docs: .venv/.dev  ## build the site to read without a kernel: _docs/html/index.html
 	$(BIN)/python docs/build.py
 
 experiments: .venv/.dev  ## run the long experiments and store their rows (NAME=... for one)

@@ -1,4 +1,4 @@
-"""Lay the site's pages in a folder and let Sphinx build them: `python docs/build.py [OUT]` (`make docs` writes to _docs/).
+"""Lay the site's pages in a folder and let Sphinx build them: `python docs/build.py [FOLDER]`, or `make docs`.
 
 The chapters are the committed notebooks with the outputs that `make notebooks` stored. Nothing is executed.
 """
@@ -21,7 +21,7 @@ from house import modules, public_names  # noqa: E402
 from dljourney.kit.notebooks import Chapter, chapters  # noqa: E402
 
 families = {  # heading -> which modules; those of the exercises hold no names of their own
-    "Chapters": ["whole_game", "samuel", "checkers", "sgd", "universal", "overfitting", "transfer", "program", "pretraining"],
+    "Chapters": "whole_game samuel checkers sgd universal overfitting transfer program pretraining".split(),
     "Demos": ["demos."],
     "The kit": ["kit."],
     "The course and its commands": ["course", "commands"],
@@ -43,10 +43,10 @@ def page_of(notebook: dict, name: str) -> dict:
 
 def still_note(name: str) -> str:
     "What a reader of a still page should know."
+    text = "A still copy, to read. In the notebook the pictures move, the cells run, and the exercises answer:"
     if name in ("glossary", "00_start"):
-        return ":::{container} still-note\nThis page is also a notebook of the course: [start it](index.md#Start) on your own computer.\n:::"
-    return (":::{container} still-note\nA still copy, to read. In the notebook the pictures move, the cells run, and the exercises answer: "
-            "[start the course](index.md#Start) on your own computer.\n:::")
+        text = "This page is also a notebook of the course:"
+    return f":::{{container}} still-note\n{text} [start the course](index.md#Start) on your own computer.\n:::"
 
 
 def cell_of(cell: dict) -> dict | None:
@@ -110,7 +110,9 @@ def card(chapter: Chapter, notebook: dict, folder: Path) -> str:
     (folder / image).write_bytes(face(notebook, chapter))
     number = chapter.name[:2]
     minutes = f"\n\n{chapter.minutes} minutes" if chapter.minutes else ""
-    return f":::{{container}} card\n![The picture of chapter {number}]({image})\n\n**[{number} {escape(chapter.title)}]({chapter.name}.ipynb)**\n\n{chapter.summary}{minutes}\n:::\n"
+    title = f"**[{number} {escape(chapter.title)}]({chapter.name}.ipynb)**"
+    alt = f"The picture of chapter {number}"
+    return f":::{{container}} card\n![{alt}]({image})\n\n{title}\n\n{chapter.summary}{minutes}\n:::\n"
 
 
 def numbered(chapter: Chapter) -> str:
@@ -166,14 +168,16 @@ def lay(folder: Path) -> None:
             cards.append(card(chapter, notebook, folder))
     front = (here / "index.md").read_text(encoding="utf-8")
     front = front.replace("<!-- chapters -->", "::::{container} cards\n" + "\n".join(cards) + "::::")
-    pages["index.md"] = front.replace("<!-- contents -->", "\n".join(f"{numbered(c)} <{name}>" for name, c in nbs.items()))
+    contents = "\n".join(f"{numbered(c)} <{name}>" for name, c in nbs.items())
+    pages["index.md"] = front.replace("<!-- contents -->", contents)
     by_module = {re.sub(r"^\d+_", "", name): c for name, c in nbs.items()}
     index = heading("API reference") + (here / "api.rst").read_text(encoding="utf-8")
     for title, starts in families.items():
-        names = [m for s in starts for m in modules() if (m == s or (s.endswith(".") and m.startswith(s))) and public_names(m)]
-        index += heading(title, "-") + ".. toctree::\n   :maxdepth: 1\n\n" + "".join(f"   {m} <{m}>\n" for m in names) + "\n"
-        index += ".. list-table::\n   :widths: 30 70\n\n" + "".join(
-            f"   * - :doc:`{m} <{m}>`\n     - {summary(m)}\n" for m in names) + "\n"
+        names = [m for m in modules() if public_names(m) and (m in starts or m.partition(".")[0] + "." in starts)]
+        names.sort(key=lambda m: starts.index(m) if m in starts else 0)
+        index += heading(title, "-") + ".. toctree::\n   :hidden:\n\n" + "".join(f"   {m} <{m}>\n" for m in names)
+        index += "\n.. list-table::\n   :widths: 30 70\n\n"
+        index += "".join(f"   * - :doc:`{m} <{m}>`\n     - {summary(m)}\n" for m in names) + "\n"
         for m in names:
             pages[f"api/{m}.rst"] = api_page(m, by_module.get(m))
     pages["api/index.rst"] = index
@@ -190,14 +194,16 @@ def lay(folder: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", nargs="?", default=root / "_docs", type=Path, help="where the site goes")
-    parser.add_argument("--work", default=root / "build" / "docs", type=Path, help="where its sources are laid")
-    args = parser.parse_args()
-    lay(args.work / "pages")
+    parser.add_argument("folder", nargs="?", default=root / "_docs", type=Path, help="the site goes to html/ in it")
+    folder = parser.parse_args().folder
+    lay(folder / "pages")
     from sphinx.cmd.build import build_main
 
-    return build_main(["-W", "--keep-going", "-q", "-b", "html", "-c", str(here), "-d", str(args.work / "doctrees"),
-                       str(args.work / "pages"), str(args.out)])
+    failed = build_main(["-W", "--keep-going", "-q", "-b", "html", "-c", str(here), "-d", str(folder / "doctrees"),
+                         str(folder / "pages"), str(folder / "html")])
+    if not failed:
+        print(f"The site is {folder / 'html' / 'index.html'}")
+    return failed
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"Sphinx's settings; the work is in house.py. `make docs` builds the site from a folder that build.py lays."
+"Sphinx's settings; the work is in house.py. `make docs` builds the site from pages that build.py lays."
 import configparser
 import os
 import sys
@@ -15,7 +15,7 @@ release = version = settings["DEFAULT"]["version"]
 author = settings["DEFAULT"]["author"]
 copyright = settings["DEFAULT"]["copyright"]
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "house"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "house"]
 html_theme = "furo"
 html_title = "dljourney"
 html_static_path = [str(here / "static")]

@@ -3,7 +3,6 @@
 Nothing here is needed to run the course.
 """
 import ast
-import inspect
 import re
 from functools import cache
 from pathlib import Path
