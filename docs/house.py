@@ -143,6 +143,41 @@ class LinkNames(SphinxTransform):
                 link += literal
 
 
+class LinkChapters(SphinxTransform):
+    "`chapter 02` becomes a link to it, and `section 3` to that section of the page."
+
+    default_priority = 410
+    spoken = re.compile(r"\b([Cc]hapter (0\d)|[Ss]ection (\d+))\b")
+
+    def apply(self, **kwargs):
+        page = self.env.docname
+        pages = {name[:2]: name for name in self.env.found_docs if re.match(r"0\d_", name) and name != page}
+        if page.startswith("api/"):
+            return
+        sections = [s for s in self.document.findall(nodes.section) if s["ids"]]
+        titles = {s[0].astext().partition(".")[0]: s["ids"][0] for s in sections}
+        for text in list(self.document.findall(nodes.Text)):
+            if not isinstance(text.parent, (nodes.paragraph, nodes.emphasis, nodes.strong)):
+                continue
+            around, parts, at = text.parent, [], 0
+            while around is not None and not isinstance(around, (nodes.reference, addnodes.pending_xref)):
+                around = around.parent
+            for found in () if around is not None else self.spoken.finditer(str(text)):
+                words, chapter, section = found.groups()
+                if chapter in pages:
+                    link = addnodes.pending_xref("", refdomain="std", reftype="doc", reftarget=f"/{pages[chapter]}",
+                                                 refdoc=page, refwarn=True, refexplicit=True)
+                elif section in titles:
+                    link = nodes.reference("", "", internal=True, refid=titles[section])
+                else:
+                    continue
+                link += nodes.inline("", words)
+                parts += [nodes.Text(str(text)[at : found.start()]), link]
+                at = found.end()
+            if parts:
+                text.parent.replace(text, [*parts, nodes.Text(str(text)[at:])])
+
+
 @cache
 def names_on(page: str, path: Path) -> tuple[str, dict[str, str]]:
     "A page's own module, and the names that its cells import from the package."
@@ -188,6 +223,7 @@ def formula(self, node):
 def setup(app):
     app.add_html_math_renderer("mathml", (formula, None), (formula, None))
     app.add_transform(LinkNames)
+    app.add_transform(LinkChapters)
     app.connect("autodoc-process-docstring", add_docments)
     app.connect("autodoc-skip-member", skip_plumbing)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -155,6 +155,12 @@ def test_prose_leads_to_the_api(pages):
 
 
 @pytest.mark.site
+def test_chapters_and_sections_that_are_spoken_of_are_linked(pages):
+    links = pages["04_sgd.html"].links
+    assert "02_samuel.html" in links and any(link.startswith("#") and "which-learning-rate" in link for link in links)
+
+
+@pytest.mark.site
 def test_formulas_are_drawn_by_the_browser(pages):
     assert pages["05_universal.html"].maths > 10 and pages["04_sgd.html"].maths > 5
     for name in chapters:
