@@ -16,6 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .kit.checks import check_finite, check_whole
 from .kit.game import (
     START, Boards, Outcome, alpha_beta, apply_move, legal_moves, moves, perft, play_moves,
     random_games, read_pdn, search, write_pdn)
@@ -48,6 +49,8 @@ def play(
     fen:str=START,                  # where games begin, Black to move
 ) -> Outcome: # counted for Black
     "Play many games between two players, all at once"
+    check_whole("n_games", n_games, 1), check_whole("depth", depth, 1), check_whole("max_plies", max_plies, 1)
+    check_whole("opening", opening), _check_player("black", black), _check_player("white", white)
     plies, result = _play(black, white, n_games, depth, seed, opening, max_plies, depth > 1, fen)
     return Outcome(plies, *(int((result == r).sum()) for r in (1, -1, 0)))
 
@@ -68,6 +71,12 @@ def _play(black, white, n_games, depth, seed, opening, max_plies, extend, fen=ST
         boards, past, game = (after, past, game) if going.all() else (after[going], past[going], game[going])
         if not len(game): break
     return plies, result
+
+
+def _check_player(name, player):
+    "A mapping, a table, a function or None"
+    if not (player is None or callable(player) or isinstance(player, Mapping | Tensor)):
+        raise TypeError(f"{name}: expected {{term: coefficient}}, a function of leaves or None, got {player!r}")
 
 
 def _value(player, game):
@@ -337,8 +346,7 @@ def learn(
 ) -> Learning: # iterate over it, or call its run()
     "Generalisation learning of 1959: Alpha learns from its own surprises, Beta is frozen for each game"
     if series not in (1, 2): raise ValueError(f"series: expected 1 or 2, got {series!r}")
-    for name, number in (("n_series", n_series), ("n_games", n_games), ("depth", depth)):
-        if number < 1: raise ValueError(f"{name}: expected 1 or more, got {number}")
+    for name, number in (("n_series", n_series), ("n_games", n_games), ("depth", depth)): check_whole(name, number, 1)
     return Learning(n_series, n_games, depth, seed, series, recompute, max_plies, extend)
 
 # %% ../nbs/03_checkers.ipynb #07d37061
@@ -450,7 +458,8 @@ def rote(
     max_plies:int=60,      # then a game is stopped
 ) -> Memory: # with all the positions met
     "Rote learning of 1959: play, and remember each position met with its backed-up score"
-    memory, rng = memory or Memory(), torch.Generator().manual_seed(seed)
+    check_whole("n_games", n_games, 1), check_whole("depth", depth, 1), check_finite("fade", fade, 0)
+    memory, rng = Memory() if memory is None else memory, torch.Generator().manual_seed(seed)
     boards = Boards.from_fen([fen] * n_games)
     for ply in range(max_plies):
         if ply < opening: after, lost = _random_move(boards, rng)

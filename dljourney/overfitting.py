@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .kit.checks import check_labels, check_whole
 from .kit.data import digits, train_valid_split
 from .kit.least_squares import legendre_basis, nested_fits, sweep_widths
 from .kit.networks import Networks, StackedBatches, shift_images, summed_cross_entropy
@@ -43,12 +44,7 @@ def _precise(values: Tensor) -> Tensor:
 
 # %% ../nbs/06_overfitting.ipynb #1e68798e
 def _labels(name: str, y: Tensor, n: int) -> Tensor:
-    if not isinstance(y, Tensor) or y.is_floating_point() or y.ndim != 1:
-        what = f"{y.dtype} {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
-        raise TypeError(f"{name} should be labels (n,) int64, got {what}")
-    if len(y) != n:
-        raise ValueError(f"{name} should have one label for each of the {n} inputs, got {len(y)}")
-    return y
+    return check_labels(name, y, n)
 
 # %% ../nbs/06_overfitting.ipynb #57c8da5f
 @dataclass(frozen=True)
@@ -84,8 +80,8 @@ def polynomial_fits(
         raise ValueError(f"x should be (n,) and y (..., n) with the same n, got {tuple(x.shape)} and {tuple(y.shape)}")
     if not 0 <= ridge < math.inf:
         raise ValueError(f"ridge should be 0 or a positive number, got {ridge}")
-    wanted = (degrees,) if isinstance(degrees, int) else tuple(degrees)
-    if not wanted or min(wanted) < 0:
+    wanted = tuple(check_whole("degrees", d) for d in (degrees if isinstance(degrees, Sequence | range) else [degrees]))
+    if not wanted:
         raise ValueError(f"degrees should be whole numbers from 0, got {degrees}")
     n_distinct = len(x.unique())
     if n_distinct < 2 or (not ridge and max(wanted) >= n_distinct):
@@ -198,7 +194,11 @@ def memorise(
     seed: int = 0,  # of labels, weights and order
 ) -> Memory:
     "Train the same network once for each fraction of shuffled labels, all side by side."
-    _real("x", x, "(n, ...)"), _labels("y", y, len(x)), _labels("valid labels", valid[1], len(valid[0]))
+    _real("x", x, "(n, ...)"), _labels("y", y, len(x)), check_whole("epochs", epochs), check_whole("n_hidden", n_hidden, 1)
+    _real("valid inputs", valid[0], "(m, ...)"), _labels("valid labels", valid[1], len(valid[0]))
+    if x.shape[1:] != valid[0].shape[1:] or not len(x) or not len(valid[0]):
+        raise ValueError(f"x and valid: expected inputs of one shape, one or more of each, got {tuple(x.shape)} and "
+                         f"{tuple(valid[0].shape)}")
     labels = torch.stack([shuffle_labels(y, f, seed) for f in fractions])
     run = train_networks(x, labels, valid, n_hidden, epochs, lr, batch_size, seeds=[seed] * len(fractions))
     rows = [(e.train_accuracy, e.valid_accuracy) for e in run]
@@ -231,7 +231,11 @@ def random_features(
     "A hidden layer that nobody trains: `relu` of random sums of the centred inputs."
     flat = [_precise(t.flatten(1)) for t in (x, *others)]
     centre = flat[0].mean(0)
-    scale = (flat[0] - centre).square().sum(1).mean().sqrt().clamp_min(1e-12)
+    scale = (flat[0] - centre).square().sum(1).mean().sqrt()
+    if not scale.isfinite() or (scale == 0 and (flat[0] != centre).any()):
+        raise ValueError(f"x: expected numbers whose squares fit into float64, got a spread of {(flat[0] - centre).abs().max():g}; "
+                         "multiply x by a number that brings it to about 1")
+    scale = torch.where(scale > 0, scale, 1.0)  # 0: all points are one and the same
     generator = torch.Generator().manual_seed(seed)
     size = (256, flat[0].shape[1] + 1)  # whole blocks: what a generator deals depends on how much is asked for
     blocks = [torch.randn(size, generator=generator, dtype=torch.float64) for _ in range(0, width, 256)]
@@ -269,11 +273,16 @@ def double_descent(
     if len(x) < 2 or len(x) != len(y) or len(x_test) != len(y_test) or not len(y_test):
         sizes = f"{len(x)} and {len(y)}, {len(x_test)} and {len(y_test)}"
         raise ValueError(f"x and y (2 points or more) and x_test and y_test should have equal lengths, got {sizes}")
-    if not widths or min(widths) < 1:
-        raise ValueError(f"widths should be one or more whole numbers from 1, got {list(widths)}")
+    if x.shape[1:] != x_test.shape[1:] or not x.ndim or not x[0].numel():
+        raise ValueError(f"x and x_test: expected points of one shape, got {tuple(x.shape)} and {tuple(x_test.shape)}")
+    if not (isinstance(y, Tensor) and isinstance(y_test, Tensor) and y.is_floating_point() == y_test.is_floating_point()):
+        came = " and ".join(str(v.dtype) if isinstance(v, Tensor) else type(v).__name__ for v in (y, y_test))
+        raise TypeError(f"y and y_test: expected two tensors of one kind, int64 labels or floats, got {came}")
+    if not len(widths):
+        raise ValueError("widths should be one or more whole numbers from 1, got none")
     if not 0 <= label_noise <= 1 or not 0 <= ridge < math.inf:
         raise ValueError(f"label_noise should be 0 to 1 and ridge 0 or more, got {label_noise} and {ridge}")
-    ordered = sorted(set(int(w) for w in widths))
+    ordered = sorted({check_whole("widths", w, 1) for w in widths})
     if y.is_floating_point():
         t, t_test = (_precise(_real(name, v, "(n,)")).reshape(len(v), -1) for name, v in (("y", y), ("y_test", y_test)))
         labels, labels_test = None, None
@@ -389,6 +398,7 @@ def peek(
 ) -> Peek:
     "Try models that only guess, keep the best on the validation set, and look at its test score."
     _labels("y_valid", y_valid, len(y_valid)), _labels("y_test", y_test, len(y_test))
+    check_whole("n_models", n_models), check_whole("n_repeats", n_repeats)
     if not len(y_valid) or not len(y_test) or n_models < 1 or n_repeats < 1:
         raise ValueError(
             f"peek needs labels in both sets, n_models and n_repeats from 1; got {len(y_valid)} and {len(y_test)} "

@@ -65,8 +65,10 @@ def teach(
     "Teach the pretrained network new things from a few pictures of each."
     import torch
 
+    from dljourney.kit.checks import check_examples
     from dljourney.transfer import features, pretrained
 
+    check_examples(x, y, n_things)
     model = pretrained("glyphnet", num_classes=n_things, in_chans=1)
     x = x.float() / 255 if x.dtype == torch.uint8 else x
     many = torch.cat([x, warped(x.repeat(copies, 1, 1, 1))])
@@ -133,10 +135,12 @@ def from_scratch(
     import torch
     import torch.nn.functional as F
 
+    from dljourney.kit.checks import check_examples
     from dljourney.kit.images import Preprocess
     from dljourney.sgd import AdamW, train
     from dljourney.transfer import pretrained
 
+    check_examples(x, y, n_things)
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         model = pretrained("glyphnet", num_classes=n_things, in_chans=1, weights=False)

@@ -68,7 +68,8 @@ def test_pyplot_and_torch_are_not_imported():
 
 def test_a_plain_script_saves_figures_the_same_each_time(tmp_path):
     code = """
-import sys, pathlib
+import sys, pathlib, warnings
+warnings.filterwarnings("ignore", r"'.*' (argument is )?deprecated", module="matplotlib")  # by a new pyparsing
 from dljourney.kit import figures
 folder = pathlib.Path(sys.argv[1]); folder.mkdir()
 fig = figures.plot_losses([3, 2, 1], title="Loss")

@@ -34,7 +34,7 @@ def strokes_to_image(
     fine = max(1, -(-256 // size))  # draw on a finer grid, then average
     side = size * fine
     paper = Image.new("L", (side, side))
-    lines = [np.asarray(s, float).reshape(-1, 2) for s in strokes if len(s)]
+    lines = [np.asarray(s, float).reshape(-1, 2).round(4) for s in strokes if len(s)]  # Pillow's joints fail at hairpins
     if lines:
         ink = np.concatenate(lines)
         low, high = ink.min(0), ink.max(0)
