@@ -135,8 +135,8 @@ def _pick(word, state, in_byte):
     return bit
 
 # %% ../../nbs/kit/game.ipynb #4a5a05f2
-class _Round:
-    "One random move in each running game; a game stops if it has none, or if a capture of several jumps is in sight"
+class _Look:
+    "What could be done: all possible moves of one side in each running game"
     def __init__(self, device=None):
         self.edge = torch.tensor([[4], [5]], device=device)
         self.crown = torch.tensor([[BOTTOM], [TOP]], device=device)
@@ -184,6 +184,9 @@ class _Round:
         found >>= _n63
         return found
 
+# %% ../../nbs/kit/game.ipynb #8d1736d2
+class _Round(_Look):
+    "One random move in each running game; a game stops if it has none, or if a capture of several jumps is in sight"
     def __call__(self, a, p, state, run, age):
         "Side a moves, everything is changed in place"
         word, no_jump = self.options(a, p, run)
