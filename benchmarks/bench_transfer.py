@@ -135,7 +135,7 @@ def by_part(model):
 
 
 def largest_memory() -> float:
-    "The largest memory of this process, in MB. Linux's ru_maxrss begins with the parent's: the kernel's own mark does not."
+    "This process's largest memory, in MB. Linux's ru_maxrss begins with the parent's; the kernel's own mark does not."
     if sys.platform == "linux":
         status = Path("/proc/self/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
