@@ -77,8 +77,8 @@ def _evaluate(
     names = ["valid_loss", *(_name(m) for m in metrics)]
     sums, n_seen = [0.0] * len(names), 0
     modes = [(m, m.training) for m in model.modules()]
-    model.eval()
     try:
+        model.eval()
         for batch in data:
             prediction, (*xs, yb) = None, _moved(batch, device)
             try:
@@ -88,7 +88,8 @@ def _evaluate(
             except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as e:
                 raise explained(e, model, xs, yb, prediction, "valid ") from None
     finally:
-        for module, mode in modes: module.training = mode
+        with as_a_whole():
+            for module, mode in modes: module.training = mode
     if not n_seen: raise ValueError("valid: expected (x, y) or an iterable of batches, got one without a datapoint")
     return {name: total / n_seen for name, total in zip(names, sums)}
 

@@ -71,8 +71,9 @@ def _resting(model: nn.Module) -> Iterator[nn.Module]:
         with torch.no_grad():
             yield model.eval()
     finally:
-        for module, mode in modes:
-            module.training = mode
+        with as_a_whole():  # an interrupt here would leave half of the layers resting
+            for module, mode in modes:
+                module.training = mode
 
 
 def _batchwise(
@@ -267,7 +268,9 @@ class FineTuning:
                 progress = training.step / max(len(training), 1)
                 for group, rate in zip(training.opt.param_groups, self._rates):
                     group["lr"] = rate * (self.schedule(progress) if self.schedule else 1.0)
-                return next(training)
+                step = next(training, None)
+                if step is None: continue  # an interrupted epoch has just been ended, and it was this phase's last
+                return step
             if training is not None:
                 training.stop()
             if self._index + 1 >= len(self._phases):

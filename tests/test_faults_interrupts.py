@@ -349,3 +349,22 @@ def test_who_ignores_interrupts_goes_on_ignoring_them():
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_while_the_head_is_measured_does_not_end_fine_tuning():
+    "The head's last epoch is ended by whoever goes on, and then the whole model learns, as it would have."
+    run, seen = tuning(), []
+
+    def once(scores, labels):
+        seen.append(1)
+        if len(seen) == 2:  # the second epoch's end
+            raise KeyboardInterrupt
+        return 0.0
+
+    first = next(run)
+    run.training.metrics.append(once)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in run: pass
+    run.training.metrics.pop()
+    for _ in run: pass
+    assert first.step == 1 and [row["phase"] for row in run.history] == ["head", "head", "all", "all"]
