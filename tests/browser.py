@@ -73,7 +73,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_for(url, process, log, seconds=60):
+def wait_for(url, process, log, seconds=240):
     "Until the server at `url` answers."
     end = time.monotonic() + seconds
     while time.monotonic() < end:
