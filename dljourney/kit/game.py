@@ -336,7 +336,7 @@ def random_games(
     max_plies:int=200,  # a game longer than this ends as a draw; it is the only draw rule here
     seed:int=0,         # the same seed plays the same games; game number i does not depend on n_games
     device=None,        # where to play; the CPU if not given
-    batch:int=8192,     # how many games are in play at once; it changes the speed, not the result
+    batch:int=16_384,   # how many games are in play at once; it changes the speed, not the result
     hop=None,           # a replacement of the inner step: what `compiled_hop()` gives
 ) -> Outcome: # counted for Black, who begins
     "Play games between two players who choose among their legal moves at random"
