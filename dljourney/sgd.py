@@ -300,24 +300,9 @@ class _Resumable(_Epochs):
         self.load_state_dict(_unpacked(json.loads(header), tensors))
         return self
 
-# %% ../nbs/04_sgd.ipynb #aa00034d
-class Training(_Resumable):
-    "A training run that you iterate: each step takes a batch, updates the parameters, tells what it did. See `train`."
-
-    def __len__(self) -> int: return self.epochs * len(self.batches)  # type: ignore[arg-type]
-
-    def __iter__(self) -> Self: return self
-
-    def __next__(self) -> Step:
-        if self._stopped or self.epoch >= self.epochs:
-            self._restore_best()
-            raise StopIteration
-        with as_a_whole(): done = self._learn()
-        if done is None:  # an interrupt came between the last update and the epoch's end
-            self._end_epoch()
-            return next(self)
-        epoch = self.epoch + 1
-        return Step(epoch, *done, self._end_epoch() if self._batch is None else None)
+# %% ../nbs/04_sgd.ipynb #ec19eb96
+class _Stepping(_Resumable):
+    "A training run that can make a step."
 
     def _learn(self) -> tuple[int, float, float] | None:
         "One step: update number, loss, learning rate; None when this epoch has no batch left. Then the next batch is drawn."
@@ -339,6 +324,25 @@ class Training(_Resumable):
         self._loss_sum, self._n_seen = self._loss_sum + value * n, self._n_seen + n
         self._draw()
         return self.step, value, lr
+
+# %% ../nbs/04_sgd.ipynb #aa00034d
+class Training(_Stepping):
+    "A training run that you iterate: each step takes a batch, updates the parameters, tells what it did. See `train`."
+
+    def __len__(self) -> int: return self.epochs * len(self.batches)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Self: return self
+
+    def __next__(self) -> Step:
+        if self._stopped or self.epoch >= self.epochs:
+            self._restore_best()
+            raise StopIteration
+        with as_a_whole(): done = self._learn()
+        if done is None:  # an interrupt came between the last update and the epoch's end
+            self._end_epoch()
+            return next(self)
+        epoch = self.epoch + 1
+        return Step(epoch, *done, self._end_epoch() if self._batch is None else None)
 
     def _restore_best(self):
         if self.keep_best and self._best: self.model.load_state_dict(self._best["model"])
