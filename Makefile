@@ -33,6 +33,9 @@ test-fast: .venv/.dev  ## the same without a browser and without running noteboo
 soak: .venv/.dev  ## the long tests (MINUTES=30)
 	MINUTES=$(MINUTES) REPEAT=10 $(BIN)/python -m pytest -m 'soak or browser' --timeout 0 $(ARGS)
 
+test-lowest: .venv-lowest/.dev  ## the fast tests with the lowest versions that settings.ini declares (needs uv)
+	.venv-lowest/bin/python -m pytest -m 'not soak and not browser and not notebooks' $(ARGS)
+
 edit: .venv/.dev  ## open JupyterLab on nbs/, with nbdev's git hooks in place
 	$(BIN)/nbdev_install_hooks
 	$(BIN)/python -m jupyter lab --ServerApp.root_dir=nbs --LabApp.news_url=None \
@@ -63,6 +66,14 @@ bench: .venv-bench/.bench  ## measure dljourney beside its peers (ONLY=sgd for o
 	@$(call INSTALL,.venv) -e '.[course,onnx,distributed,dev]'
 	@touch .venv/.course $@
 
+.venv-lowest/.dev: $(SOURCES)
+	@test -n '$(UV)' || { echo 'make test-lowest needs uv: https://docs.astral.sh/uv'; exit 1; }
+	@echo 'Setting up .venv-lowest: a few minutes the first time'
+	@test -x .venv-lowest/bin/python || uv venv --quiet --python 3.11 .venv-lowest
+	@uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct \
+	  $(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) -e '.[course,onnx,distributed,dev]'
+	@touch $@
+
 .venv-bench/.bench: $(SOURCES) benchmarks/requirements.txt
 	@echo 'Setting up .venv-bench with the peers: a few minutes the first time'
 	@test -x .venv-bench/bin/python || $(call VENV,.venv-bench)
@@ -71,7 +82,7 @@ bench: .venv-bench/.bench  ## measure dljourney beside its peers (ONLY=sgd for o
 	@touch $@
 
 clean:  ## remove what make made (never the course folder)
-	rm -rf .venv .venv-bench build dist *.egg-info _docs
+	rm -rf .venv .venv-bench .venv-lowest build dist *.egg-info _docs
 
-.PHONY: help course test test-fast soak edit export notebooks experiments bench clean
+.PHONY: help course test test-fast test-lowest soak edit export notebooks experiments bench clean
 .DEFAULT_GOAL := help

@@ -1,4 +1,4 @@
-"""Fine-tuning beside fastai, predicting beside plain timm
+"""Fine-tuning and predicting beside fastai and plain timm
 
 The same folder of photos, the same ResNet-18 with one linear layer as its head, the same initial weights (random ones:
 speed does not depend on them), 128 pixels, batches of 32, SGD at one learning rate, no augmentation, BatchNorm frozen
@@ -9,6 +9,7 @@ photographs of scikit-learn's are written as JPEGs. The losses after each phase 
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -22,13 +23,15 @@ import torch.nn.functional as F
 from PIL import Image
 
 from dljourney import sgd
+from dljourney.kit.data import digits
 from dljourney.kit.images import Preprocess
 from dljourney.kit.photos import photos
 from dljourney.program import Program, load, save
-from dljourney.transfer import bf16_helps, fine_tune, freeze, unfreeze
+from dljourney.transfer import bf16_helps, fine_tune, freeze, predict, pretrained, unfreeze
 
 PACKAGES = ["torch", "timm", "fastai", "pillow"]
 SIZE, BATCH, RATE = 128, 32, 0.01
+scratch = tempfile.TemporaryDirectory(prefix="dljourney-bench-")  # removed at the end
 
 
 def folder_of_photos(n: int = 120) -> Path:
@@ -37,9 +40,9 @@ def folder_of_photos(n: int = 120) -> Path:
         return Path(os.environ["PHOTOS"])
     from sklearn.datasets import load_sample_images
 
-    folder, dice = Path(tempfile.mkdtemp(prefix="dljourney-bench-")), np.random.default_rng(0)
+    folder, dice = Path(scratch.name, "photos"), np.random.default_rng(0)
     for name, photo in zip(("temple", "flower"), load_sample_images().images):
-        (folder / name).mkdir()
+        (folder / name).mkdir(parents=True)
         for i in range(n // 2):
             top, left = dice.integers(0, photo.shape[0] - 300), dice.integers(0, photo.shape[1] - 400)
             patch = Image.fromarray(photo[top : top + 300, left : left + 400])
@@ -72,11 +75,6 @@ def with_fastai(harness, folder: Path, frozen: int, full: int, losses: list):
     from fastai.data.transforms import Normalize  # noqa: F401
     from fastai.vision.all import SGD, ImageDataLoaders, Learner, Normalize, Resize, ResizeMethod  # noqa: F811
 
-    class ByPart:  # a splitter: the body, then the head
-        def __call__(self, model):
-            head = list(model.get_classifier().parameters())
-            return [[p for p in model.parameters() if all(p is not h for h in head)], head]
-
     def run():
         names = [p.name for p in sorted(folder.iterdir()) if p.is_dir()]
         cfg = network(len(names)).pretrained_cfg
@@ -86,7 +84,7 @@ def with_fastai(harness, folder: Path, frozen: int, full: int, losses: list):
         )  # fmt: skip
         data.train.drop_last = False  # every picture in every epoch, as on our side
         model = unfreeze(network(len(names)))  # BatchNorm at rest, as on our side
-        options = dict(loss_func=F.cross_entropy, opt_func=SGD, splitter=ByPart(), train_bn=False, wd=0.01)
+        options = dict(loss_func=F.cross_entropy, opt_func=SGD, splitter=by_part(model), train_bn=False, wd=0.01)
         learn = Learner(data, model, **options)
         with learn.no_bar(), learn.no_logging():
             learn.freeze()
@@ -95,18 +93,71 @@ def with_fastai(harness, folder: Path, frozen: int, full: int, losses: list):
                 learn.unfreeze()
                 learn.fit(full, lr=RATE)
         losses.append(float(learn.recorder.values[-1][0]))
+        return learn
 
     return run
 
 
-def predictors(folder: Path):
-    "A program and the plain timm way to do the same, on the folder's files."
+def on_digits(seed: int, fastai: bool) -> float:
+    "Accuracy on digits by other writers after ten examples a class: glyphnet, one recipe, two libraries."
+    pool, _, (x_test, y_test) = digits("writers")
+    order = torch.randperm(len(pool[1]), generator=torch.Generator().manual_seed(seed))
+    rows = torch.cat([order[pool[1][order] == c][:10] for c in range(10)])
+    x, y = pool[0][rows], pool[1][rows]
+    torch.manual_seed(seed)
+    model = unfreeze(pretrained("glyphnet", num_classes=10))
+    if fastai:
+        from fastai.data.core import DataLoaders
+        from fastai.data.load import DataLoader
+        from fastai.learner import Learner
+        from fastai.optimizer import Adam
+
+        prepare = Preprocess.of(model)
+        pairs = list(zip(prepare(x), y))
+        dls = DataLoaders(*(DataLoader(pairs, bs=32, shuffle=go, num_workers=0) for go in (True, False)))
+        learn = Learner(dls, model, loss_func=F.cross_entropy, opt_func=Adam, splitter=by_part(model), train_bn=False)
+        with learn.no_bar(), learn.no_logging():
+            learn.freeze()
+            learn.fit(10, lr=1e-2)
+            learn.unfreeze()
+            learn.fit(10, lr=[3e-4, 1e-2])
+        with torch.inference_mode():
+            return float((model.eval()(prepare(x_test)).argmax(1) == y_test).float().mean())
+    lr, head = 3e-4, 1e-2 / 3e-4
+    fine_tune(model, x, y, frozen_epochs=10, epochs=10, lr=lr, head=head, decay=1.0, schedule=None, seed=seed).run()
+    return float((predict(model, x_test).argmax(1) == y_test).float().mean())
+
+
+def by_part(model):
+    "A fastai splitter: the body's parameters, then the head's."
+    head = list(model.get_classifier().parameters())
+    return lambda _: [[p for p in model.parameters() if all(p is not h for h in head)], head]
+
+
+def peak(who: str, folder: Path):
+    "A fresh process trains one frozen and four full epochs and prints its largest memory in MB; None without fastai."
+    run = subprocess.run([sys.executable, "-m", "benchmarks.bench_transfer", who, str(folder)], stdout=subprocess.PIPE,
+                         stderr=subprocess.DEVNULL, text=True, check=True)  # fmt: skip
+    return float(run.stdout.split()[-1])
+
+
+def predictors(harness, folder: Path):
+    "A program, the plain timm way to do the same, and an exported fastai learner, on the folder's files."
     files = sorted(folder.rglob("*.jpg"))[:100]
     model = freeze(network(2))
-    file = save(model, Path(tempfile.mkdtemp()) / "program.safetensors", preprocess=Preprocess.of(model))
+    file = save(model, Path(scratch.name, "program.safetensors"), preprocess=Preprocess.of(model))
     program: Program = load(file)
     transform = timm.data.create_transform(input_size=(3, SIZE, SIZE), interpolation="bilinear", crop_pct=1.0)
     model.eval()
+    learner, exported = None, Path(scratch.name, "learner.pkl")
+    train = with_fastai(harness, folder, 1, 0, [])
+    if train:
+        learner = train()
+        learner.export(exported)
+
+    def asked():
+        with learner.no_bar(), learner.no_logging():
+            learner.get_preds(dl=learner.dls.test_dl(files, num_workers=0))
 
     def ask():
         program([str(f) for f in files])
@@ -117,7 +168,7 @@ def predictors(folder: Path):
             x = torch.stack([transform(Image.open(f).convert("RGB")) for f in files[i : i + 32]])
             model(x).softmax(1)
 
-    return ask, plain, file, files
+    return ask, plain, asked if learner else None, file, exported if learner else None, files
 
 
 def fresh(code: str, *args: object):
@@ -138,6 +189,7 @@ model.load_state_dict(safetensors.torch.load_file(sys.argv[1]))
 t = timm.data.create_transform(input_size=(3, 128, 128), interpolation="bilinear", crop_pct=1.0)
 with torch.inference_mode(): print(model(t(Image.open(sys.argv[2]).convert("RGB"))[None]).softmax(1))
 """
+FASTAI = "import sys; from fastai.vision.all import load_learner; print(load_learner(sys.argv[1]).predict(sys.argv[2]))"
 OURS = "import sys; from dljourney.program import load; print(load(sys.argv[1])(sys.argv[2]))"
 
 
@@ -156,7 +208,29 @@ def lines(harness):
         note = f"{n_photos} photos; ours in {'bfloat16' if bf16 else 'float32'} when not frozen"
         harness.compare(name, ours(folder, frozen, full, mine, bf16), peers, bar=bar, judged_by="cpu", note=note)
         harness.quantity(f"training loss after {name}", mine[-1], {"fastai": theirs[-1] if theirs else None}, unit="")
-    ask, plain, file, files = predictors(folder)
-    harness.compare("predicting, a file", ask, {"plain timm": plain}, units=len(files), judged_by="cpu")
-    harness.compare("the first prediction in a fresh process", fresh(OURS, file, files[0]),
-                    {"plain timm": fresh(PLAIN, file, files[0])})  # fmt: skip
+    n = 3 if harness.quick else 5
+    theirs = [peak("fastai", folder) for _ in range(n)] if harness.peer("fastai") else None
+    harness.quantity("peak memory, one frozen and four full epochs", [peak("ours", folder) for _ in range(n)],
+                     {"fastai": theirs}, unit="MB")  # fmt: skip
+    seeds, note = (
+        range(n),
+        "ten examples a class, 10 frozen and 10 full epochs, Adam, no augmentation; the range over seeds",
+    )
+    theirs = [on_digits(seed, True) for seed in seeds] if harness.peer("fastai") else None
+    harness.quantity("accuracy on digits by other writers, glyphnet", [on_digits(seed, False) for seed in seeds],
+                     {"fastai": theirs}, unit="", higher_is_better=True, note=note)  # fmt: skip
+    ask, plain, asked, file, exported, files = predictors(harness, folder)
+    peers = {"plain timm": plain, "fastai's exported learner": asked}
+    harness.compare("predicting, a file", ask, peers, units=len(files), judged_by="cpu")
+    last = fresh(FASTAI, exported, files[0]) if exported else None
+    peers = {"plain timm": fresh(PLAIN, file, files[0]), "fastai's exported learner": last}
+    harness.compare("the first prediction in a fresh process", fresh(OURS, file, files[0]), peers)
+
+
+if __name__ == "__main__":  # a child of `peak`
+    from benchmarks.harness import Harness
+
+    who, place = sys.argv[1], Path(sys.argv[2])
+    work = with_fastai(Harness(), place, 1, 4, []) if who == "fastai" else ours(place, 1, 4, [], bf16_helps(network(2)))
+    work()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 2**20))

@@ -16,13 +16,14 @@ from __future__ import annotations
 import gc
 import importlib
 import importlib.metadata
+import math
 import os
 import platform
 import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -69,6 +70,29 @@ class Line:
         return self.bars.get(peer.name, self.bar if peer is first else None)
 
 
+@dataclass
+class Growth:
+    "How the time of one piece of work grows with its size."
+
+    name: str
+    what: str  # what is counted: "boards", "pixels a side"
+    sizes: list[float] = field(default_factory=list)
+    cpu: list[list[float]] = field(default_factory=list)  # seconds of CPU time, for each size one number a run
+    note: str = ""
+
+    def medians(self) -> list[float]:
+        return [statistics.median(times) for times in self.cpu]
+
+    def slope(self, last: float | None = None) -> float:
+        "The power of the size that the time follows: least squares on logarithms, over the last `last`-fold or all."
+        pairs = [
+            (math.log(n), math.log(t))
+            for n, t in zip(self.sizes, self.medians())
+            if last is None or n >= self.sizes[-1] / last
+        ]
+        return statistics.linear_regression(*zip(*pairs)).slope if len(pairs) > 1 else float("nan")
+
+
 class Harness:
     "Collects the lines of one topic."
 
@@ -78,6 +102,7 @@ class Harness:
         torch.set_num_threads(1)
         self.runs, self.quick = runs, quick
         self.lines: list[Line] = []
+        self.growths: list[Growth] = []
 
     def peer(self, module: str) -> Any:
         "The module, or None where it is not installed: give None as a peer and the table says so."
@@ -154,8 +179,34 @@ class Harness:
         self.lines.append(line)
         return line
 
-    def as_dict(self) -> list[dict[str, Any]]:
-        return [asdict(line) for line in self.lines]
+    def growth(
+        self,
+        name: str,  # the work
+        make: Callable[[int], Callable[[], Any]],  # a size -> a function that does work of that size once
+        sizes: Sequence[int],  # rising; at least three decades where the machine allows
+        *,
+        what: str,  # what is counted
+        seconds: float = 20.0,  # larger sizes are left out when a call takes longer than this
+        note: str = "",
+    ) -> Growth:
+        "Time one piece of work at many sizes, five times each, in CPU time."
+        found = Growth(name, what, note=note)
+        for size in sizes:
+            f = make(size)
+            f()  # warm
+            once = timed(f, 1)[1]
+            number = max(1, min(1000, round(0.05 / max(once, 1e-6))))
+            runs = 2 if once > 5 else 3 if self.quick else 5
+            found.sizes.append(size)
+            found.cpu.append([timed(f, number)[1] / number for _ in range(runs)])
+            if once > seconds:
+                break
+        self.growths.append(found)
+        print(f"  {name}: time grows as {what} to the power {found.slope(10):.2f}", file=sys.stderr, flush=True)
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"lines": [asdict(line) for line in self.lines], "growths": [asdict(g) for g in self.growths]}
 
 
 def timed(f: Callable[[], Any], number: int) -> tuple[float, float]:
@@ -227,6 +278,19 @@ def table(lines: list[Line]) -> str:
                 f"| {cpu} | {ratio[0]} | {ratio[1]} | {'' if bar is None else f'{sign} {bar:g}'} | {verdict} |"
             )
     notes = [f"- *{line.name}*: {line.note}" for line in lines if line.note]
+    return "\n".join(rows) + ("\n\n" + "\n".join(notes) if notes else "")
+
+
+def growth_table(growths: list[Growth]) -> str:
+    "A row for each piece of work: sizes with their times, and the slopes."
+    rows = [
+        "| work | size | median CPU time at each size | power, all | power, last decade |",
+        "|:--|:--|:--|--:|--:|",
+    ]
+    for g in growths:
+        times = ", ".join(f"{n:,.0f}: {readable(t)}" for n, t in zip(g.sizes, g.medians()))
+        rows.append(f"| {g.name} | {g.what} | {times} | {g.slope():.2f} | {g.slope(10):.2f} |")
+    notes = [f"- *{g.name}*: {g.note}" for g in growths if g.note]
     return "\n".join(rows) + ("\n\n" + "\n".join(notes) if notes else "")
 
 

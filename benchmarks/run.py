@@ -58,7 +58,7 @@ def run_one(topic: str, path: str):
     module.lines(harness)
     used = getattr(module, "PACKAGES", ["torch"])
     data = {
-        "lines": harness.as_dict(),
+        **harness.as_dict(),
         "machine": h.machine(),
         "versions": h.versions(used),
         "title": (module.__doc__ or topic).strip().splitlines()[0],
@@ -87,9 +87,10 @@ def main() -> int:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
         lines = [h.line_from(d) for d in data["lines"]]
         text = f"{data['machine']}; {data['versions']}; {datetime.date.today().isoformat()}"
-        section = f"## {data['title']}\n\n{text}\n\n{h.table(lines)}"
-        write({**sections(), topic: section})
-        print(h.table(lines), flush=True)
+        growths = [h.Growth(**g) for g in data["growths"]]
+        tables = "\n\n".join([*([h.table(lines)] if lines else []), *([h.growth_table(growths)] if growths else [])])
+        write({**sections(), topic: f"## {data['title']}\n\n{text}\n\n{tables}"})
+        print(tables, flush=True)
         missed += [
             f"{topic}: {line.name}, beside {c.name}"
             for line in lines

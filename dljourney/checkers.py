@@ -16,6 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .kit.checks import check_finite, check_whole
 from .kit.game import (
     START, Boards, Outcome, alpha_beta, apply_move, legal_moves, moves, perft, play_moves,
     random_games, read_pdn, search, write_pdn)
@@ -48,6 +49,8 @@ def play(
     fen:str=START,                  # where games begin, Black to move
 ) -> Outcome: # counted for Black
     "Play many games between two players, all at once"
+    check_whole("n_games", n_games, 1), check_whole("depth", depth, 1), check_whole("max_plies", max_plies, 1)
+    check_whole("opening", opening), _check_player("black", black), _check_player("white", white)
     plies, result = _play(black, white, n_games, depth, seed, opening, max_plies, depth > 1, fen)
     return Outcome(plies, *(int((result == r).sum()) for r in (1, -1, 0)))
 
@@ -68,6 +71,12 @@ def _play(black, white, n_games, depth, seed, opening, max_plies, extend, fen=ST
         boards, past, game = (after, past, game) if going.all() else (after[going], past[going], game[going])
         if not len(game): break
     return plies, result
+
+
+def _check_player(name, player):
+    "A mapping, a table, a function or None"
+    if not (player is None or callable(player) or isinstance(player, Mapping | Tensor)):
+        raise TypeError(f"{name}: expected {{term: coefficient}}, a function of leaves or None, got {player!r}")
 
 
 def _value(player, game):
@@ -337,8 +346,7 @@ def learn(
 ) -> Learning: # iterate over it, or call its run()
     "Generalisation learning of 1959: Alpha learns from its own surprises, Beta is frozen for each game"
     if series not in (1, 2): raise ValueError(f"series: expected 1 or 2, got {series!r}")
-    for name, number in (("n_series", n_series), ("n_games", n_games), ("depth", depth)):
-        if number < 1: raise ValueError(f"{name}: expected 1 or more, got {number}")
+    for name, number in (("n_series", n_series), ("n_games", n_games), ("depth", depth)): check_whole(name, number, 1)
     return Learning(n_series, n_games, depth, seed, series, recompute, max_plies, extend)
 
 # %% ../nbs/03_checkers.ipynb #07d37061
@@ -389,7 +397,10 @@ class Memory:
 
     def __len__(self): return len(self.keys)
 
-    def find(self, boards:Boards) -> tuple[Tensor, Tensor]:
+    def find(
+        self,
+        boards:Boards,  # positions to look up
+    ) -> tuple[Tensor, Tensor]:
         "Which positions are known, and their scores for the side to move (0 where unknown)"
         if not len(self): return torch.zeros(len(boards), dtype=torch.bool), torch.zeros(len(boards))
         key = _key(boards)
@@ -398,7 +409,11 @@ class Memory:
         self.ages[at[known]] /= 2                           # what is used stays young
         return known, torch.where(known, self.scores[at], 0.0)
 
-    def add(self, boards:Boards, scores:Tensor):
+    def add(
+        self,
+        boards:Boards,  # positions
+        scores:Tensor,  # of each, for the side to move
+    ):
         "Note positions and their backed-up scores; they count from the next merge on"
         self.new.append((_key(boards), scores))
 
@@ -412,7 +427,10 @@ class Memory:
         kept = order[first & (ages[order] < self.oldest)]
         self.keys, self.scores, self.ages, self.new = keys[kept], scores[kept], ages[kept], []
 
-    def with_memory(self, value:Value) -> Value:
+    def with_memory(
+        self,
+        value:Value,  # a judgement of leaves, as `search` takes it
+    ) -> Value:
         "The same judgement, but positions that are known get the score that was found by looking ahead from them"
         def judge(leaves):
             known, score = self.find(leaves.boards)
@@ -440,7 +458,8 @@ def rote(
     max_plies:int=60,      # then a game is stopped
 ) -> Memory: # with all the positions met
     "Rote learning of 1959: play, and remember each position met with its backed-up score"
-    memory, rng = memory or Memory(), torch.Generator().manual_seed(seed)
+    check_whole("n_games", n_games, 1), check_whole("depth", depth, 1), check_finite("fade", fade, 0)
+    memory, rng = Memory() if memory is None else memory, torch.Generator().manual_seed(seed)
     boards = Boards.from_fen([fen] * n_games)
     for ply in range(max_plies):
         if ply < opening: after, lost = _random_move(boards, rng)
@@ -455,7 +474,9 @@ def rote(
     return memory
 
 # %% ../nbs/03_checkers.ipynb #7121e4ae
-def features(leaves:Leaves) -> Tensor: # float32, (m, 39): piece advantage in men, then the terms
+def features(
+    leaves:Leaves,  # positions at the ends of a search
+) -> Tensor:  # float32, (m, 39): piece advantage in men, then the terms
     "What the modern player looks at: the same as Samuel's"
     pieces = piece_advantage(leaves.boards)[:, None] / (2 * PIECE)
     return torch.cat([pieces.float(), term_values(leaves)], 1)
@@ -476,7 +497,7 @@ class SelfPlay:
         plies:int=60,        # moves in each game between two rounds
         lr:float=0.05,       # learning rate
         explore:float=0.1,   # share of moves made at random
-        seed:int=0,
+        seed:int=0,  # of the moves made at random
     ):
         self.plies, self.lr, self.explore, self.rng = plies, lr, explore, torch.Generator().manual_seed(seed)
         self.boards = self.before = Boards.start(n_games)
@@ -488,7 +509,10 @@ class SelfPlay:
         for _ in range(self.plies): weights -= self.lr * self.step(weights)
         return Round(weights, performance(weights))
 
-    def step(self, weights):
+    def step(
+        self,
+        weights,  # of the features, float32, (39,)
+    ):
         "One move in every game; returns the gradient of the surprise"
         rows = torch.arange(len(self.boards))
         seen = features(Leaves(self.boards, self.before, rows, rows))        # for the side that has just moved

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .kit.checks import check_labels, check_whole
 from .kit.data import digits, train_valid_split
 from .kit.least_squares import legendre_basis, nested_fits, sweep_widths
 from .kit.networks import Networks, StackedBatches, shift_images, summed_cross_entropy
@@ -43,12 +44,7 @@ def _precise(values: Tensor) -> Tensor:
 
 # %% ../nbs/06_overfitting.ipynb #1e68798e
 def _labels(name: str, y: Tensor, n: int) -> Tensor:
-    if not isinstance(y, Tensor) or y.is_floating_point() or y.ndim != 1:
-        what = f"{y.dtype} {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
-        raise TypeError(f"{name} should be labels (n,) int64, got {what}")
-    if len(y) != n:
-        raise ValueError(f"{name} should have one label for each of the {n} inputs, got {len(y)}")
-    return y
+    return check_labels(name, y, n)
 
 # %% ../nbs/06_overfitting.ipynb #57c8da5f
 @dataclass(frozen=True)
@@ -84,8 +80,8 @@ def polynomial_fits(
         raise ValueError(f"x should be (n,) and y (..., n) with the same n, got {tuple(x.shape)} and {tuple(y.shape)}")
     if not 0 <= ridge < math.inf:
         raise ValueError(f"ridge should be 0 or a positive number, got {ridge}")
-    wanted = (degrees,) if isinstance(degrees, int) else tuple(degrees)
-    if not wanted or min(wanted) < 0:
+    wanted = tuple(check_whole("degrees", d) for d in (degrees if isinstance(degrees, Sequence | range) else [degrees]))
+    if not wanted:
         raise ValueError(f"degrees should be whole numbers from 0, got {degrees}")
     n_distinct = len(x.unique())
     if n_distinct < 2 or (not ridge and max(wanted) >= n_distinct):
@@ -113,7 +109,7 @@ def bias_variance(
 def shuffle_labels(
     y: Tensor,  # labels, (n,) int64
     fraction: float,  # share of the labels to replace, 0 to 1
-    seed: int = 0,
+    seed: int = 0,  # of the shuffle
 ) -> Tensor:  # labels, (n,) int64
     "Give a random `fraction` of the points each other's labels: every class keeps its count."
     if not 0 <= fraction <= 1:
@@ -131,8 +127,8 @@ class Epoch(NamedTuple):
     epoch: int  # 0 is before any training
     train_loss: Tensor  # cross-entropy, (n_networks,)
     train_accuracy: Tensor  # 0 to 1
-    valid_loss: Tensor
-    valid_accuracy: Tensor
+    valid_loss: Tensor  # the same on the validation points
+    valid_accuracy: Tensor  # 0 to 1
     networks: Networks  # as they are now; the next epoch changes them
 
 # %% ../nbs/06_overfitting.ipynb #1e18fd5a
@@ -141,9 +137,9 @@ def train_networks(
     y: Tensor,  # labels, (n,) shared, or (n_networks, n)
     valid: tuple[Tensor, Tensor],  # inputs (m, ...) and labels (m,)
     n_hidden: int = 256,  # hidden units of each network
-    epochs: int = 50,
+    epochs: int = 50,  # passes through the data
     lr: float = 1e-3,  # learning rate of AdamW
-    batch_size: int = 32,
+    batch_size: int = 32,  # points in one step
     weight_decay: float = 0.0,  # share of each weight taken off a step, times lr
     dropout: float = 0.0,  # probability that a hidden unit is left out, 0 to below 1
     augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,  # changes each batch of images anew
@@ -191,14 +187,18 @@ def memorise(
     y: Tensor,  # true labels, (n,) int64
     valid: tuple[Tensor, Tensor],  # inputs and true labels of other points
     fractions: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),  # shares of the training labels to shuffle
-    n_hidden: int = 512,
-    epochs: int = 80,
-    lr: float = 5e-3,
-    batch_size: int = 64,
-    seed: int = 0,
+    n_hidden: int = 512,  # hidden units
+    epochs: int = 80,  # passes through the data
+    lr: float = 5e-3,  # learning rate of AdamW
+    batch_size: int = 64,  # points in one step
+    seed: int = 0,  # of labels, weights and order
 ) -> Memory:
     "Train the same network once for each fraction of shuffled labels, all side by side."
-    _real("x", x, "(n, ...)"), _labels("y", y, len(x)), _labels("valid labels", valid[1], len(valid[0]))
+    _real("x", x, "(n, ...)"), _labels("y", y, len(x)), check_whole("epochs", epochs), check_whole("n_hidden", n_hidden, 1)
+    _real("valid inputs", valid[0], "(m, ...)"), _labels("valid labels", valid[1], len(valid[0]))
+    if x.shape[1:] != valid[0].shape[1:] or not len(x) or not len(valid[0]):
+        raise ValueError(f"x and valid: expected inputs of one shape, one or more of each, got {tuple(x.shape)} and "
+                         f"{tuple(valid[0].shape)}")
     labels = torch.stack([shuffle_labels(y, f, seed) for f in fractions])
     run = train_networks(x, labels, valid, n_hidden, epochs, lr, batch_size, seeds=[seed] * len(fractions))
     rows = [(e.train_accuracy, e.valid_accuracy) for e in run]
@@ -207,9 +207,9 @@ def memorise(
 
 # %% ../nbs/06_overfitting.ipynb #996302dd
 def memory_rows(
-    seed: int = 0,
-    fractions: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
-    epochs: int = 120,
+    seed: int = 0,  # of labels, weights and order
+    fractions: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),  # shares of the training labels to shuffle
+    epochs: int = 120,  # passes through the data
 ) -> list[dict]:  # one row a fraction
     "What is left at the end of `memorise`, for each fraction of shuffled labels."
     parts = digits("random")
@@ -231,7 +231,11 @@ def random_features(
     "A hidden layer that nobody trains: `relu` of random sums of the centred inputs."
     flat = [_precise(t.flatten(1)) for t in (x, *others)]
     centre = flat[0].mean(0)
-    scale = (flat[0] - centre).square().sum(1).mean().sqrt().clamp_min(1e-12)
+    scale = (flat[0] - centre).square().sum(1).mean().sqrt()
+    if not scale.isfinite() or (scale == 0 and (flat[0] != centre).any()):
+        raise ValueError(f"x: expected numbers whose squares fit into float64, got a spread of {(flat[0] - centre).abs().max():g}; "
+                         "multiply x by a number that brings it to about 1")
+    scale = torch.where(scale > 0, scale, 1.0)  # 0: all points are one and the same
     generator = torch.Generator().manual_seed(seed)
     size = (256, flat[0].shape[1] + 1)  # whole blocks: what a generator deals depends on how much is asked for
     blocks = [torch.randn(size, generator=generator, dtype=torch.float64) for _ in range(0, width, 256)]
@@ -244,9 +248,9 @@ class DoubleDescent(NamedTuple):
 
     widths: tuple[int, ...]
     train_loss: Tensor  # mean squared error, (n_widths,)
-    test_loss: Tensor
+    test_loss: Tensor  # the same on the test points
     train_error: Tensor | None  # share of wrong labels, 0 to 1, (n_widths,)
-    test_error: Tensor | None
+    test_error: Tensor | None  # the same on the test points
     norm: Tensor  # length of all the coefficients, (n_widths,)
 
     def peak(self) -> int:
@@ -269,11 +273,16 @@ def double_descent(
     if len(x) < 2 or len(x) != len(y) or len(x_test) != len(y_test) or not len(y_test):
         sizes = f"{len(x)} and {len(y)}, {len(x_test)} and {len(y_test)}"
         raise ValueError(f"x and y (2 points or more) and x_test and y_test should have equal lengths, got {sizes}")
-    if not widths or min(widths) < 1:
-        raise ValueError(f"widths should be one or more whole numbers from 1, got {list(widths)}")
+    if x.shape[1:] != x_test.shape[1:] or not x.ndim or not x[0].numel():
+        raise ValueError(f"x and x_test: expected points of one shape, got {tuple(x.shape)} and {tuple(x_test.shape)}")
+    if not (isinstance(y, Tensor) and isinstance(y_test, Tensor) and y.is_floating_point() == y_test.is_floating_point()):
+        came = " and ".join(str(v.dtype) if isinstance(v, Tensor) else type(v).__name__ for v in (y, y_test))
+        raise TypeError(f"y and y_test: expected two tensors of one kind, int64 labels or floats, got {came}")
+    if not len(widths):
+        raise ValueError("widths should be one or more whole numbers from 1, got none")
     if not 0 <= label_noise <= 1 or not 0 <= ridge < math.inf:
         raise ValueError(f"label_noise should be 0 to 1 and ridge 0 or more, got {label_noise} and {ridge}")
-    ordered = sorted(set(int(w) for w in widths))
+    ordered = sorted({check_whole("widths", w, 1) for w in widths})
     if y.is_floating_point():
         t, t_test = (_precise(_real(name, v, "(n,)")).reshape(len(v), -1) for name, v in (("y", y), ("y_test", y_test)))
         labels, labels_test = None, None
@@ -314,7 +323,9 @@ def teacher_task(
     return x, y + noise * torch.randn(n, generator=g, dtype=torch.float64)
 
 # %% ../nbs/06_overfitting.ipynb #acf1df5c
-def descent_widths(n: int) -> list[int]:  # 40 widths, rising
+def descent_widths(
+    n: int,  # training points
+) -> list[int]:  # 40 widths, rising
     "Twenty even steps up to n, the number of training points, and twenty growing ones up to 10 n."
     return [n * i // 20 for i in range(1, 21)] + [round(n * 10 ** (i / 20)) for i in range(1, 21)]
 
@@ -351,11 +362,11 @@ def _listed(sweep: DoubleDescent) -> dict:
 
 # %% ../nbs/06_overfitting.ipynb #90bf8c79
 def trained_descent_rows(
-    seed: int = 0,
+    seed: int = 0,  # of the points, labels, weights and order
     n: int = 200,  # training points
-    label_noise: float = 0.15,
+    label_noise: float = 0.15,  # share of the training labels shuffled
     widths: Sequence[int] = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256),  # hidden units
-    epochs: int = 300,
+    epochs: int = 300,  # passes through the data
 ) -> list[dict]:  # one row a width: test error at the last epoch and at the one with the best validation loss
     "Double descent with networks that are trained to the end: one row for each width."
     parts, rows = digits("random"), []
@@ -383,10 +394,11 @@ def peek(
     n_models: int,  # how many models are tried
     n_repeats: int = 200,  # how often the whole search is repeated
     n_classes: int | None = None,  # what a model may answer; None: the classes that occur
-    seed: int = 0,
+    seed: int = 0,  # of the guesses
 ) -> Peek:
     "Try models that only guess, keep the best on the validation set, and look at its test score."
     _labels("y_valid", y_valid, len(y_valid)), _labels("y_test", y_test, len(y_test))
+    check_whole("n_models", n_models), check_whole("n_repeats", n_repeats)
     if not len(y_valid) or not len(y_test) or n_models < 1 or n_repeats < 1:
         raise ValueError(
             f"peek needs labels in both sets, n_models and n_repeats from 1; got {len(y_valid)} and {len(y_test)} "
@@ -550,22 +562,22 @@ class Recipe:
     n_members: int = 1  # networks whose probabilities are averaged
     label_noise: float = 0.0  # share of training labels shuffled
     lr: float = 3e-3  # learning rate of AdamW
-    batch_size: int = 32
+    batch_size: int = 32  # points in one step
 
 # %% ../nbs/06_overfitting.ipynb #9faadc98
 class Outcome(NamedTuple):
     "How a recipe turned out, one entry for each seed."
 
     train_loss: Tensor  # by epoch, of each seed's first network, (epochs + 1, n_seeds)
-    valid_loss: Tensor
+    valid_loss: Tensor  # the same on the validation points
     train_accuracy: Tensor  # of the network that is kept, on the labels it was given, (n_seeds,)
-    valid_accuracy: Tensor
-    test_accuracy: Tensor
+    valid_accuracy: Tensor  # 0 to 1, (n_seeds,)
+    test_accuracy: Tensor  # 0 to 1, (n_seeds,)
     test_loss: Tensor  # cross-entropy
 
 # %% ../nbs/06_overfitting.ipynb #52ba4675
 def try_recipe(
-    recipe: Recipe,
+    recipe: Recipe,  # what to do about overfitting, if anything
     known: tuple[Tensor, Tensor],  # training images (n, c, h, w) and labels
     valid: tuple[Tensor, Tensor],  # for early stopping and for choosing
     test: tuple[Tensor, Tensor],  # looked at once, at the end
@@ -628,9 +640,9 @@ CURES: dict[str, list[dict]] = {  # what each cure changes in the plain recipe; 
 
 # %% ../nbs/06_overfitting.ipynb #8774b344
 def cure_rows(
-    seed: int = 0,
+    seed: int = 0,  # of the points, labels, weights and order
     label_noises: Sequence[float] = (0.0, 0.2),  # clean labels, and a fifth of them shuffled
-    n_points: int = 200,
+    n_points: int = 200,  # training points
 ) -> list[dict]:  # one row a cure, strength and noise; choose the strength by valid_accuracy
     "Every cure on the same problem, in each of its strengths."
     parts, rows = digits("writers"), []
@@ -662,7 +674,7 @@ def learning_curve(
     valid: tuple[Tensor, Tensor],  # inputs and labels that no fit sees
     n_repeats: int = 5,  # draws of the training points; the points of a smaller size are among those of a larger
     batched: bool = False,  # True: fit and predict all repeats at once, along a first axis of n_repeats
-    seed: int = 0,
+    seed: int = 0,  # of the draws
 ) -> LearningCurve:
     "Fit with growing parts of the data, several draws each, and score on what was fitted and on what was not."
     _labels("y", y, len(x)), _labels("valid labels", valid[1], len(valid[0]))
@@ -690,9 +702,9 @@ def learning_curve(
 
 # %% ../nbs/06_overfitting.ipynb #14ed4ae8
 def epoch_rows(
-    seed: int = 0,
-    sizes: Sequence[int] = (50, 100, 200, 400, 718),
-    epochs: int = 60,
+    seed: int = 0,  # of the weights and the order
+    sizes: Sequence[int] = (50, 100, 200, 400, 718),  # how many points to train with
+    epochs: int = 60,  # passes through the data
 ) -> list[dict]:  # one row a size, losses by epoch
     "Training and validation loss after every pass, for several amounts of data."
     parts, rows = digits("writers"), []

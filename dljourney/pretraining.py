@@ -235,7 +235,10 @@ class Bank(NamedTuple):
     labels: Tensor  # (N,) int64, numbers of classes
     faces: Tensor  # (N,) int64, numbers of faces
 
-    def select(self, rows: Tensor) -> "Bank":
+    def select(
+        self,
+        rows: Tensor,  # which drawings, (N,)
+    ) -> "Bank":
         "The drawings at `rows`, with the same classes."
         return Bank(self.chars, *(t[rows] for t in self[1:]))
 
@@ -386,9 +389,9 @@ class Glyphs:
     def __init__(
         self,
         bank: Bank,  # the characters
-        batch_size: int = 128,
+        batch_size: int = 128,  # characters in one step
         n_batches: int = 200,  # batches that count as an epoch
-        seed: int = 0,
+        seed: int = 0,  # of the whole stream
         **options: Any,  # how they are written: the options of `pictures`
     ):
         counts = torch.bincount(bank.labels, minlength=len(bank.chars))
@@ -404,7 +407,10 @@ class Glyphs:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for _ in range(self.n_batches): yield self.draw(self.batch_size)
 
-    def draw(self, n: int) -> tuple[Tensor, Tensor]:
+    def draw(
+        self,
+        n: int,  # how many
+    ) -> tuple[Tensor, Tensor]:
         "`n` pictures (n, 1, 32, 32) and their classes (n,); each class equally often, each of its drawings too."
         y = torch.randint(len(self.counts), (n,), generator=self.generator)
         nth = (torch.rand(n, generator=self.generator) * self.counts[y]).long()
@@ -465,14 +471,14 @@ def pretrain(
     minutes: float | None = None,  # how long to train, by the clock; or
     steps: int | None = None,  # how many steps, which repeats bit by bit
     folder: str | os.PathLike | None = None,  # where checkpoints and the log go; a run that is there is gone on with
-    seed: int = 0,
-    batch_size: int = 128,
+    seed: int = 0,  # of the weights and the characters
+    batch_size: int = 128,  # characters in one step
     epoch: int = 200,  # steps between checkpoints
     lr: float = 4e-3,  # the highest learning rate
     dtype: torch.dtype = torch.bfloat16,  # of the large products
     smoothing: float = 0.0,  # the share of a label that is spread over all classes
     say: Callable[[str], Any] | None = None,  # called with a line of text for each epoch
-    **options: Any,  # how characters are written: the options of `pictures`
+    **options: Any,  # how characters are written, where not as `HAND` says: the options of `pictures`
 ) -> tuple[Network, list[dict]]:  # the trained network; a row for each epoch: step, loss, seconds, cpu_seconds
     "Train glyphnet on characters, within a time or a number of steps."
     if (minutes is None) == (steps is None): raise ValueError("expected minutes or steps, one of the two")
@@ -507,7 +513,7 @@ def _end_epoch(training: Any, row: dict, done: float, checkpoint: Path | None, s
 
 # %% ../nbs/09_pretraining.ipynb #a6693ee6
 def printed(
-    bank: Bank,
+    bank: Bank,  # the drawings
     rows: Tensor,  # which of its drawings, (N,)
     size: int = 32,  # height and width
 ) -> Tensor:  # (N, 1, size, size) in [0, 1], white on black
@@ -516,10 +522,10 @@ def printed(
     return x if size == SIZE else F.interpolate(x, size=size, mode="bilinear", antialias=True)
 
 def few_shot_task(
-    bank: Bank,
+    bank: Bank,  # the drawings
     n_way: int,  # how many characters
     n_queries: int,  # how many drawings of each to ask for
-    generator: torch.Generator,
+    generator: torch.Generator,  # of the choice
 ) -> tuple[Tensor, Tensor, Tensor]:  # drawings to show (n_way,), to ask for (n_way * n_queries,), the right answers
     "Draw characters: each is shown as DejaVu Sans prints it, and asked for in other faces."
     plain = bank.faces == 0
@@ -536,7 +542,7 @@ def few_shot_task(
 def one_shot(
     model: nn.Module,  # a timm model, as it is: nothing is trained here
     bank: Bank,  # characters it has never seen
-    seed: int,
+    seed: int,  # of the choice and the warps
     n_way: int = 20,  # how many characters to tell apart
     n_queries: int = 5,  # pictures of each to name
     full: bool = False,  # True: pen, paper and camera change too; False: only the face and a warp
@@ -571,7 +577,14 @@ def one_shot_seed(
 class Warped:
     "Batches of warped copies of a few pictures: `n_batches` of them make an epoch."
 
-    def __init__(self, x: Tensor, y: Tensor, batch_size: int, n_batches: int, seed: int):
+    def __init__(
+        self,
+        x: Tensor,  # pictures, (N, 1, 32, 32) in [0, 1]
+        y: Tensor,  # their classes, (N,)
+        batch_size: int,  # pictures in one batch
+        n_batches: int,  # batches in an epoch
+        seed: int,  # of the choice and the warps
+    ):
         self.x, self.y, self.batch_size, self.n_batches = x, y, min(batch_size, len(x)), n_batches
         self.generator = torch.Generator().manual_seed(seed)
 
@@ -584,7 +597,7 @@ class Warped:
 
 def a_little(
     x: Tensor,  # pictures, (N, 1, 32, 32)
-    generator: torch.Generator,
+    generator: torch.Generator,  # of the warps
 ) -> Tensor:  # the same, warped a little
     "The warp for digits: less than in pretraining, as they come upright and in the middle."
     return warp(x, generator, turn=0.2, slant=0.2, zoom=(0.85, 1.15), stretch=0.1, bend=0.06)[0]
@@ -595,7 +608,7 @@ def fit_head(
     x: Tensor,  # pictures, (N, 1, 32, 32) in [0, 1]
     y: Tensor,  # their classes, (N,): each number from 0 on at least once
     C: float = 0.1,  # the larger, the larger may weights be: scikit-learn's C
-    seed: int = 0,
+    seed: int = 0,  # of the warps
 ):
     "Logistic regression on frozen features: of the pictures, and of 16 warped copies of each."
     from sklearn.linear_model import LogisticRegression
@@ -617,7 +630,7 @@ def learn_digits(
     lr: float = 1e-3,  # the highest learning rate, of the body
     head_lr: float | None = None,  # of the head; None: the same
     probe: float | None = None,  # start with a head that `fit_head` fits, with this C; None: with zeros (or at random)
-    seed: int = 0,
+    seed: int = 0,  # of the head, the order and the warps
 ) -> nn.Module:  # a network for ten classes, pictures in [0, 1] in
     "Train all of glyphnet on a few digits, from the weights that ship or from random ones."
     if start not in ("glyphnet", "random"): raise ValueError(f"start: expected 'glyphnet' or 'random', got {start!r}")
@@ -657,7 +670,7 @@ def digits_32(
 def examples(
     y: Tensor,  # classes, (N,)
     per_class: int,  # how many of each to take
-    seed: int,
+    seed: int,  # of the draw
 ) -> Tensor:  # rows, (n_classes * per_class,)
     "Draw some examples of each class."
     generator = torch.Generator().manual_seed(seed)
@@ -685,7 +698,7 @@ def digits_seed(
 def error_ratio(
     ours: Iterable[float],  # accuracies in [0, 1], one a draw
     theirs: Iterable[float],  # accuracies of the same draws with another method
-    seed: int = 0,
+    seed: int = 0,  # of the new draws
 ) -> tuple[float, float, float]:  # mean error of ours over that of theirs, and the ends of its 95 % interval
     "Compare two methods on the same draws; the interval comes from drawing the draws anew, 10,000 times (bootstrap)."
     a, b = 1 - torch.tensor(list(ours)), 1 - torch.tensor(list(theirs))

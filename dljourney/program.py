@@ -6,6 +6,7 @@
 __all__ = ['Program', 'save', 'load', 'export_onnx']
 
 # %% ../nbs/08_program.ipynb #02613838
+import json
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .kit.checks import check_finite
 from .kit.files import replacing
 from .kit.images import ImageError, Preprocess, printable
 from .kit.modelfile import ModelFileError, describe, dry_run, packed, read_model
@@ -131,12 +133,23 @@ def _scores(model: nn.Module, preprocess: Preprocess) -> Tensor:
 # %% ../nbs/08_program.ipynb #ed2db4fb
 def _checked_labels(labels: Iterable[Any] | None, n: int) -> list[str]:
     "Labels as different, non-empty texts, one a score."
+    if isinstance(labels, str):
+        raise TypeError(f"labels: expected a list of {n} names, got the one text {labels!r}")
     names = [str(name) for name in (range(n) if labels is None else labels)]
     if len(names) != n or n < 2:
         raise ValueError(f"labels: expected one for each of the model's {n} scores (2 or more), got {len(names)}")
     if len(set(names)) < n or "" in names:
         raise ValueError("labels: expected names that differ from one another, got some twice or empty")
     return names
+
+
+def _plain_data(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    "What JSON can hold, or an error that names the argument."
+    try:
+        json.dumps(data, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as e:
+        raise TypeError(f"{name}: expected plain data (texts, finite numbers, lists, dicts), got what JSON cannot hold: {e}") from None
+    return data
 
 
 def _versions() -> dict[str, str]:
@@ -171,8 +184,8 @@ def save(
         "architecture": architecture,
         "labels": _checked_labels(labels, want.shape[1]),
         "preprocess": preprocess.asdict(),
-        "scores": {str(k): float(v) for k, v in (scores or {}).items()},
-        "settings": dict(settings or {}),
+        "scores": {str(k): check_finite(f"scores[{k!r}]", v) for k, v in (scores or {}).items()},
+        "settings": _plain_data("settings", dict(settings or {})),
         "versions": _versions(),
     }
     with replacing(path) as temporary:
@@ -200,6 +213,8 @@ def load(
     device: str | torch.device | None = None,  # where to compute; None: the CPU
 ) -> Program:  # a function: picture in, {label: probability} out
     "Load a program; it needs no class and no function of yours. `ModelFileError` says what is wrong with a file."
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path: expected the path of a file that dljourney.program.save wrote, got {type(path).__name__}")
     path = Path(path)
     file = path / "program.safetensors" if path.is_dir() else path
     if not file.is_file():

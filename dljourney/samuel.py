@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dljourney.kit.checks import check_whole
+
 # %% ../nbs/02_samuel.ipynb #3fd68842
 def hidden_score(
     rule: Callable[[Tensor], object],  # takes one image, (64,) float32 in [0, 1]; something true means "an 8"
@@ -53,10 +55,13 @@ def improve(
     rounds: int,  # how often to go round
 ) -> Iterator[Round]:  # the rounds, one by one, `rounds` of them
     "Samuel's loop: measure, let the mechanism change the weights, measure again."
-    if rounds < 0:
-        raise ValueError(f"rounds: expected 0 or more, got {rounds}")
+    check_whole("rounds", rounds)
+    if not isinstance(weights, Tensor):
+        raise TypeError(f"weights: expected a tensor, got {type(weights).__name__}; torch.tensor(weights) makes one")
     current = Round(weights, performance(weights))
     for _ in range(rounds):
+        if not current.score == current.score:  # NaN alone differs from itself; nothing is higher, nothing lower
+            raise ValueError("performance: expected a number, got NaN; are there NaN among the weights or in the data?")
         current = mechanism(current, performance)
         yield current
 

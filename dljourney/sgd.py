@@ -24,6 +24,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from dljourney.kit.checks import check_finite, check_whole, explained
 from dljourney.kit.files import write_atomically
 
 # %% ../nbs/04_sgd.ipynb #aa000010
@@ -78,10 +79,13 @@ def _evaluate(
     model.eval()
     try:
         for batch in data:
-            *xs, yb = _moved(batch, device)
-            prediction = model(*xs)
-            n_seen += (n := len(yb))
-            for i, measure in enumerate((loss_func, *metrics)): sums[i] += float(measure(prediction, yb)) * n
+            prediction, (*xs, yb) = None, _moved(batch, device)
+            try:
+                prediction = model(*xs)
+                n_seen += (n := len(yb))
+                for i, measure in enumerate((loss_func, *metrics)): sums[i] += float(measure(prediction, yb)) * n
+            except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as e:
+                raise explained(e, model, xs, yb, prediction, "valid ") from None
     finally:
         for module, mode in modes: module.training = mode
     if not n_seen: raise ValueError("valid: expected (x, y) or an iterable of batches, got one without a datapoint")
@@ -205,7 +209,7 @@ class _Epochs:
                  valid: Any = None, metrics: Sequence[Callable] = (), keep_best: bool = False):
         if (keep_best or metrics) and valid is None:
             raise ValueError("metrics and keep_best are measured on validation data: give valid=(x, y) or batches")
-        if epochs < 0: raise ValueError(f"epochs: expected 0 or more, got {epochs}")
+        check_whole("epochs", epochs)
         taken = {"epoch", "step", "loss", "lr", "row", "train_loss", "valid_loss", "is_epoch_end"}
         names = [_name(m) for m in metrics]
         if len(set(names)) < len(names) or taken & set(names):
@@ -309,9 +313,12 @@ class Training(_Resumable):
         if self._batch is None:  # an interrupt came between the last update and the epoch's end
             self._end_epoch()
             return next(self)
-        *xs, yb = self._batch if self._on_cpu else _moved(self._batch, self.device)
-        loss = self.loss_func(self.model(*xs), yb)
-        value = _gradients(loss, self.opt)
+        prediction, (*xs, yb) = None, self._batch if self._on_cpu else _moved(self._batch, self.device)
+        try:
+            prediction = self.model(*xs)
+            value = _gradients(self.loss_func(prediction, yb), self.opt)
+        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as e:
+            raise explained(e, self.model, xs, yb, prediction) from None
         lr, n = self.opt.param_groups[0]["lr"], yb.shape[0]
         if not math.isfinite(value):
             self.opt.zero_grad()
@@ -369,7 +376,7 @@ def minibatches(
     generator: torch.Generator | None = None,  # where the random order comes from; None: torch's global one
 ) -> Iterator[Tensor]:  # indices into the data, int64, (batch_size,)
     "The indices of one epoch, batch by batch: every datapoint exactly once."
-    if batch_size < 1: raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
+    check_whole("batch_size", batch_size, 1)
     if n == 0: return iter(())
     order = torch.randperm(n, generator=generator) if shuffle else torch.arange(n)
     return iter(order.split(batch_size))
@@ -381,11 +388,12 @@ class Batches:
 
     def __init__(self, x: Tensor, y: Tensor, batch_size: int, shuffle: bool = True, seed: int | None = None):
         for name, t in (("x", x), ("y", y)):
-            if not isinstance(t, Tensor):
-                raise TypeError(f"{name}: expected a tensor, got {type(t).__name__}; torch.as_tensor({name}) makes one")
+            if not isinstance(t, Tensor) or not t.ndim:
+                what = "a single number" if isinstance(t, Tensor) else type(t).__name__
+                raise TypeError(f"{name}: expected a tensor (N, ...), got {what}; torch.as_tensor({name}) makes one of a list")
         if len(x) != len(y):
             raise ValueError(f"x and y: expected one label for each input, got {len(x)} inputs and {len(y)} labels")
-        if batch_size < 1: raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
+        check_whole("batch_size", batch_size, 1)
         self.x, self.y, self.batch_size, self.shuffle = x, y, batch_size, shuffle
         seed = int(torch.randint(2**62, ())) if seed is None else seed
         self.generator = torch.Generator().manual_seed(seed)
@@ -423,9 +431,9 @@ def _check_options(name: str, group: dict[str, Any]):
     for option, value in group.items():
         if option in _elsewhere and value:
             raise TypeError(f"{name} has no {option}; torch.optim.{name} has it")
-        number = isinstance(value, (int, float)) and value >= 0
+        number = isinstance(value, (int, float)) and 0 <= value <= 1e30
         if option in ("lr", "momentum", "weight_decay", "eps", "alpha") and not number:
-            raise ValueError(f"{option}: expected a number, 0 or more, got {value!r}")
+            raise ValueError(f"{option}: expected a number from 0 to 1e30, got {value!r}")
     if not all(0 <= beta < 1 for beta in group.get("betas", ())):
         raise ValueError(f"betas: expected two numbers in [0, 1), got {group['betas']}")
     if group.get("nesterov") and not group["momentum"]:
@@ -666,8 +674,8 @@ def lr_find(
     steps: int = 100,  # how many learning rates to try, evenly spaced on a log scale
 ) -> LearningRates:  # `.suggestion`, and `.plot()` for the picture
     "Train for a few steps with a rising learning rate, watch the loss, and put everything back."
+    check_finite("lowest", lowest), check_finite("highest", highest), check_whole("steps", steps, 10)
     if not 0 < lowest < highest: raise ValueError(f"expected 0 < lowest < highest, got {lowest:g} and {highest:g}")
-    if steps < 10: raise ValueError(f"steps: expected 10 or more, got {steps}")
     modes, grads = [(m, m.training) for m in model.modules()], [(p, p.grad) for p in model.parameters()]
     training = train(model, batches, loss_func, opt, epochs=steps)
     before = training.state_dict()
@@ -683,7 +691,7 @@ def lr_find(
             lrs.append(lr)
             if losses[-1] > 4 * min(losses) + 1e-12: break
     except FloatingPointError:
-        pass  # too large by far: what came before tells enough
+        if not lrs: raise  # the very first loss: the data or the model are at fault, not the learning rate
     finally:
         training.load_state_dict(before)
         for module, mode in modes: module.training = mode

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .kit.checks import check_finite, check_images, check_labels, check_whole
 from .kit.data import digits
 from .kit.experiments import stored_rows
 from .kit.hub import weights_file
@@ -77,6 +78,7 @@ def _batchwise(
     model: nn.Module, x: Tensor, apply: Callable[[Tensor], Tensor], batch_size: int, bf16: bool = False
 ) -> Tensor:
     "Prepare images, apply a function batch by batch, gather the results on the CPU."
+    check_images("x", x), check_whole("batch_size", batch_size, 1)
     preprocess = Preprocess.of(model)
     device = next(model.parameters()).device
     with _resting(model), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
@@ -311,16 +313,13 @@ class _ResumableFineTuning(FineTuning):
 # %% ../nbs/07_transfer.ipynb #3911b437
 def _checked(model: nn.Module, x: Tensor, y: Tensor, name: str) -> None:
     "Refuse pictures and labels that cannot be learned from, by name."
-    if x.ndim != 4 or x.shape[1] not in (1, 3):
-        raise ValueError(f"{name} x: expected images of shape (N, 1 or 3, H, W), got {tuple(x.shape)}")
-    if len(x) != len(y) or not len(x):
-        raise ValueError(f"{name}: expected one label for each picture, got {len(x)} pictures and {len(y)} labels")
-    n_classes = getattr(model, "num_classes", 0)
-    if y.dtype != torch.int64 or y.ndim != 1 or y.min() < 0 or y.max() >= n_classes:
-        raise ValueError(f"{name} y: expected class numbers from 0 to {n_classes - 1} (int64, one a picture), "
-                         f"got {y.dtype} from {y.min()} to {y.max()}; pretrained(name, num_classes=...) sets how many")
-    if x.is_floating_point() and not (x.isfinite().all() and x.min() >= 0 and x.max() <= 1):
-        raise ValueError(f"{name} x: expected floats in [0, 1] or uint8, got {x.min():.3g} to {x.max():.3g}")
+    check_images(f"{name} x", x)
+    if not len(x):
+        raise ValueError(f"{name} x: expected one picture or more, got none")
+    try:
+        check_labels(f"{name} y", y, len(x), getattr(model, "num_classes", 0))
+    except ValueError as e:
+        raise ValueError(f"{e}; pretrained(name, num_classes=...) sets how many classes there are") from None
 
 
 def _body_and_head(model: nn.Module, x: Tensor) -> tuple[Callable[[Tensor], Tensor], nn.Module]:
@@ -356,6 +355,10 @@ def fine_tune(
     seed: int = 0,  # of the order of the pictures and of their changes
 ) -> FineTuning:  # loop over it, or call `.run()`
     "Train a new head on the frozen body, then the whole model with small steps."
+    for name, number, least in (("epochs", epochs, 0), ("frozen_epochs", frozen_epochs, 0), ("batch_size", batch_size, 1)):
+        check_whole(name, number, least)
+    for name, rate in (("lr", lr), ("head", head), ("decay", decay)): check_finite(name, rate, least=0)
+    _head(model)
     _checked(model, x, y, "training")
     if valid is not None:
         _checked(model, *valid, "valid")
@@ -413,7 +416,13 @@ def changed_copies(
     return torch.cat([x, *(change(x) for _ in range(copies))]), y.repeat(1 + copies)
 
 # %% ../nbs/07_transfer.ipynb #8d0142af
-def fit_pixels(x: Tensor, y: Tensor, seed: int, C: float = 10.0, copies: bool = True) -> Callable[[Tensor], Tensor]:
+def fit_pixels(
+    x: Tensor,  # images, (N, 1, H, W) in [0, 1]
+    y: Tensor,  # their classes, int64, (N,)
+    seed: int,  # of the warps
+    C: float = 10.0,  # how closely to follow the examples, more than 0
+    copies: bool = True,  # learn from warped copies too
+) -> Callable[[Tensor], Tensor]:
     "A support vector machine on bare pixels: what to beat. Gives a function from images to decisions."
     from sklearn.svm import SVC
 
@@ -423,7 +432,13 @@ def fit_pixels(x: Tensor, y: Tensor, seed: int, C: float = 10.0, copies: bool = 
     return lambda x: torch.from_numpy(machine.predict(flat(x)))
 
 
-def fit_probe(x: Tensor, y: Tensor, seed: int, C: float = 1.0, copies: bool = True) -> Callable[[Tensor], Tensor]:
+def fit_probe(
+    x: Tensor,  # images, (N, 1, H, W) in [0, 1]
+    y: Tensor,  # their classes, int64, (N,)
+    seed: int,  # of the warps
+    C: float = 1.0,  # how closely to follow the examples, more than 0
+    copies: bool = True,  # learn from warped copies too
+) -> Callable[[Tensor], Tensor]:
     "A linear classifier on the features of the frozen, pretrained body."
     from sklearn.linear_model import LogisticRegression
 
@@ -434,7 +449,12 @@ def fit_probe(x: Tensor, y: Tensor, seed: int, C: float = 1.0, copies: bool = Tr
 
 
 def fit_network(
-    x: Tensor, y: Tensor, seed: int, lr: float = 1e-3, steps: int = 40, weights: bool = True
+    x: Tensor,  # images, (N, 1, H, W) in [0, 1]
+    y: Tensor,  # their classes, int64, (N,)
+    seed: int,  # of the head, the order and the warps
+    lr: float = 1e-3,  # the highest learning rate
+    steps: int = 40,  # how many updates
+    weights: bool = True,  # start from the pretrained weights? False: from random ones
 ) -> Callable[[Tensor], Tensor]:
     "The whole network, from pretrained weights (fine-tuning) or from random ones."
     torch.manual_seed(seed)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .kit.checks import check_whole
 from .sgd import Adam, train
 
 # %% ../nbs/05_universal.ipynb #5017c4e6
@@ -49,6 +50,7 @@ def hinge_fit(
 ) -> nn.Sequential:  # takes (m, 1), gives (m, 1): Linear, ReLU, Linear
     "Build a network that joins `n_hinges + 1` of the points by straight lines. Nothing is trained."
     places, heights = _points(x, y)
+    check_whole("n_hinges", n_hinges)
     if not 1 <= n_hinges < len(places):
         raise ValueError(
             f"n_hinges should be 1 to {len(places) - 1}, one less than the {len(places)} different x, got {n_hinges}"
@@ -63,7 +65,12 @@ def hinge_fit(
         hinges.bias.copy_(-knots[:-1])
         heads.weight.copy_(turns[None])
         heads.bias.copy_(tops[:1])
-    return nn.Sequential(hinges, nn.ReLU(), heads)
+    network = nn.Sequential(hinges, nn.ReLU(), heads)
+    with torch.no_grad():
+        if not network(places).isfinite().all():
+            raise ValueError(f"x and y: their slopes do not fit into {x.dtype}, got x from {places[0, 0]:g} to "
+                             f"{places[-1, 0]:g} and y from {heights.min():g} to {heights.max():g}; scale them to about [-1, 1]")
+    return network
 
 # %% ../nbs/05_universal.ipynb #c33d85e0
 def contributions(
@@ -90,7 +97,8 @@ class _Scale:
 
     def __init__(self, values: Tensor):
         low, high = values.min(), values.max()
-        self.centre, self.half = (low + high) / 2, ((high - low) / 2).clamp_min(1e-12)
+        half = high / 2 - low / 2  # halves first: the sum of two large numbers may be infinite
+        self.centre, self.half = low / 2 + high / 2, torch.where(half > 0, half, 1.0)
 
     def down(self, values: Tensor) -> Tensor:
         return (values - self.centre) / self.half
@@ -111,7 +119,7 @@ def relu_network(
     n_hidden: int,  # units of each hidden layer
     n_layers: int = 1,  # hidden layers
     spread: bool = False,  # put the hinges of the first layer evenly over [-1, 1], facing left and right in turn
-    seed: int = 0,
+    seed: int = 0,  # of the starting weights
 ) -> nn.Sequential:  # takes (m, 1), gives (m, 1)
     "A network of torch's layers with torch's own random start, or with its hinges spread out."
     with torch.random.fork_rng(devices=[]):
@@ -151,8 +159,7 @@ def fit_network(
     x, y = _column("x", x), _column("y", y)
     if len(x) != len(y) or len(x) < 2:
         raise ValueError(f"x and y should have equal lengths of 2 or more, got {len(x)} and {len(y)}")
-    if n_hidden < 1 or n_layers < 1 or epochs < 1:
-        raise ValueError(f"n_hidden, n_layers and epochs should be 1 or more, got {n_hidden}, {n_layers}, {epochs}")
+    for name, number in (("n_hidden", n_hidden), ("n_layers", n_layers), ("epochs", epochs)): check_whole(name, number, 1)
     network = relu_network(n_hidden, n_layers, spread, seed).to(x)
     scaled_x, scaled_y = _Scale(x), _Scale(y)
     points = [(scaled_x.down(x), scaled_y.down(y))]  # one batch: all of them
@@ -167,7 +174,7 @@ def fit_network(
 def hinge_rows(
     seed: int = 0,  # of the starting weights
     counts: Sequence[int] = (5, 10, 20, 50, 100),  # hidden units
-    epochs: int = 1000,
+    epochs: int = 1000,  # steps of the training, each with all points
 ) -> list[dict]:  # one row a count: largest errors of the built network and of two trained ones
     "Two waves of a sine, drawn by networks that were built and by networks that were trained."
     x = torch.linspace(-3, 3, 401)
@@ -203,7 +210,7 @@ def depth_rows(
     seed: int = 0,  # of the starting weights
     shapes: Sequence[tuple[int, int]] = ((64, 1), (12, 2), (9, 3)),  # units and layers, some 200 weights
     n_folds: int = 4,  # the target goes up and down 2 ** (n_folds - 1) times
-    epochs: int = 1500,
+    epochs: int = 1500,  # steps of the training, each with all points
 ) -> list[dict]:  # one row a shape: root mean square and largest error
     "A saw with many teeth, learnt by a wide network and by deeper ones with as many parameters."
     x = torch.linspace(0, 1, 513)

@@ -41,7 +41,7 @@ def warped(
 def best_head(
     features: "Tensor",  # what the network sees in each picture, (N, n_features)
     y: "Tensor",  # which thing it is, int64, (N,)
-    n_things: int,
+    n_things: int,  # how many things there are
     sharpness: float = 6.0,  # how sure the answers sound: scores are multiplied by it
 ) -> tuple["Tensor", "Tensor"]:  # weight (n_things, n_features) and bias (n_things,)
     "The weights of a last layer that come closest to 1 for the right thing and 0 for the others: ridge regression."
@@ -65,8 +65,10 @@ def teach(
     "Teach the pretrained network new things from a few pictures of each."
     import torch
 
+    from dljourney.kit.checks import check_examples
     from dljourney.transfer import features, pretrained
 
+    check_examples(x, y, n_things)
     model = pretrained("glyphnet", num_classes=n_things, in_chans=1)
     x = x.float() / 255 if x.dtype == torch.uint8 else x
     many = torch.cat([x, warped(x.repeat(copies, 1, 1, 1))])
@@ -97,7 +99,15 @@ def _small(drawing: Drawing, prepare: "Preprocess") -> "Tensor":
 class Warped:
     "Batches of pictures drawn at random, each warped anew. Loop over it as often as you like."
 
-    def __init__(self, x: "Tensor", y: "Tensor", prepare: "Preprocess", n_batches: int, batch_size: int = 16, seed: int = 0):
+    def __init__(
+        self,
+        x: "Tensor",  # pictures, (N,1,32,32)
+        y: "Tensor",  # which thing each one is, int64, (N,)
+        prepare: "Preprocess",  # makes the network's input of them
+        n_batches: int,  # batches in an epoch
+        batch_size: int = 16,  # pictures in one batch
+        seed: int = 0,  # of the choice and the warps
+    ):
         self.x, self.y, self.prepare = x, y, prepare
         self.n_batches, self.batch_size, self.seed = n_batches, batch_size, seed
 
@@ -116,8 +126,8 @@ class Warped:
 def from_scratch(
     x: "Tensor",  # pictures, (N,1,32,32), uint8 or float in [0,1]
     y: "Tensor",  # which thing each one is, int64, (N,)
-    n_things: int,
-    steps: int = 120,
+    n_things: int,  # how many things there are
+    steps: int = 120,  # how many updates
     lr: float = 1.5e-3,  # of AdamW
     seed: int = 0,  # of the first weights and the order of the pictures
 ) -> "Training":  # loop over it: each `next` is one step; `.model` is the network
@@ -125,10 +135,12 @@ def from_scratch(
     import torch
     import torch.nn.functional as F
 
+    from dljourney.kit.checks import check_examples
     from dljourney.kit.images import Preprocess
     from dljourney.sgd import AdamW, train
     from dljourney.transfer import pretrained
 
+    check_examples(x, y, n_things)
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         model = pretrained("glyphnet", num_classes=n_things, in_chans=1, weights=False)
@@ -253,7 +265,7 @@ def show_kinds(
     x: "Tensor",  # many pictures, (N,1,32,32)
     model: "nn.Module",  # a timm model such as glyphnet
     like: "Mapping[str, Tensor]",  # activations of one drawing: its strongest kinds are shown
-    n_kinds: int = 3,
+    n_kinds: int = 3,  # kinds of each layer
     n: int = 5,  # pictures of each kind
 ) -> Any:  # a figure
     "For each layer: the parts of pictures that excite its kinds the most."
@@ -321,10 +333,8 @@ class _Learner(Desk):
 # %% ../nbs/01_whole_game.ipynb #44e2df2b
 class TeachMe(_Learner):
     "Teach a network things of your own: draw a few of each, press Teach, draw another one and watch."
-
     def __init__(
-        self,
-        things: Sequence[str] | Mapping[str, Sequence[Drawing]] = ("smile", "frown"),  # names, or drawings by name
+        self, things: Sequence[str] | Mapping[str, Sequence[Drawing]] = ("smile", "frown"),  # names, or drawings by name
         folder: str | Path | None = None,  # where drawings are kept; None: the course's own folder, if we are in one
         **values: Any,  # size="small", "normal" or "projector"
     ):
@@ -339,7 +349,10 @@ class TeachMe(_Learner):
         super().__init__(drawings, **values)
         self.load()
 
-    def use_digits(self, digits: Sequence[int] = (3, 5, 6, 8, 9), each: int = 2, seed: int = 0) -> None:
+    def use_digits(
+        self, digits: Sequence[int] = (3, 5, 6, 8, 9),  # which ones, 0 to 9
+        each: int = 2, seed: int = 0,  # how many examples of each, and which
+    ) -> None:
         "Real handwritten digits on the shelf, and 100 others as a test."
         self.ready()
         self._shelve(*ready_digits(digits, each, seed))
@@ -362,7 +375,9 @@ class TeachMe(_Learner):
         "The drawings that neither network learned from."
         return {name: [d for n, d in self.hidden if n == name] for name in self.names}
 
-    def save(self, path: str | Path) -> Path:
+    def save(
+        self, path: str | Path,  # where the file goes
+    ) -> Path:  # the path
         "Save the taught network as a program."
         from dljourney.program import save
 
@@ -370,13 +385,15 @@ class TeachMe(_Learner):
             raise ValueError("nothing has been taught yet: keep a few drawings of two things, then call teach()")
         return save(self.model, path, labels=self.names, scores=dict(accuracy=self.right["taught"]))
 
-    def export(self, folder: str | Path) -> Path:
+    def export(
+        self, folder: str | Path,  # where the pictures go
+    ) -> Path:  # the folder
         "Copy the drawings as PNG files, one folder for each thing."
         return self.drawings.export(folder)
 
 # %% ../nbs/01_whole_game.ipynb #04d2d3de
 def ready_digits(
-    digits: Sequence[int] = (3, 5, 6, 8, 9),
+    digits: Sequence[int] = (3, 5, 6, 8, 9),  # which ones, 0 to 9
     each: int = 2,  # examples of each
     seed: int = 0,  # which ones
 ) -> tuple[Drawings, list[tuple[str, Drawing]]]:  # the examples, and 100 others with their names, to test with
@@ -397,7 +414,7 @@ def ready_digits(
 def doodles(
     names: Sequence[str] = ("smile", "frown"),  # of smile, frown, star, house, wave
     n: int = 3,  # of each
-    seed: int = 0,
+    seed: int = 0,  # of the differences
 ) -> dict[str, list[Drawing]]:
     "A few doodles, each a little different."
     ring = lambda x, y, r, start=0.0, end=2 * np.pi: [

@@ -95,16 +95,6 @@ def notebook(*cells):
     return json.dumps(dict(cells=made, metadata=meta, nbformat=4, nbformat_minor=5))
 
 
-def is_the_front_ends(error):
-    """Was the error thrown and passed on by JupyterLab's own files alone?
-
-    On a fast machine JupyterLab's React sometimes loses a node of its own while cells are added ("removeChild: not a
-    child of this node"). Our scripts run from blobs, so an error that passed through them has another frame.
-    """
-    frames = [line for line in str(error.stack).splitlines() if line.strip().startswith("at ")]
-    return bool(frames) and all("/static/lab/" in frame for frame in frames)
-
-
 class Front:
     "A server in folders of its own, a browser, and everything that went wrong in a page."
 
@@ -138,8 +128,8 @@ class Front:
         apputils.mkdir(parents=True)
         news = {"fetchNews": "false", "checkForUpdates": False}
         (apputils / "notification.jupyterlab-settings").write_text(json.dumps(news))
-        self.env = {
-            **os.environ,
+        self.env = {  # without DLJOURNEY_NO_PROGRESS: what a learner solves is recorded
+            **{name: value for name, value in os.environ.items() if name != "DLJOURNEY_NO_PROGRESS"},
             "OMP_NUM_THREADS": "1",
             "JUPYTERLAB_SETTINGS_DIR": str(self.folder / "settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(self.folder / "workspaces"),
@@ -153,14 +143,14 @@ class Front:
             ),
         }
 
-    def _lab_options(self):
+    def _lab_options(self, app="LabApp"):
         return [
             "--no-browser",
             "--ServerApp.ip=127.0.0.1",
             "--ServerApp.port_retries=0",
             f"--IdentityProvider.token={self.token}",
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-            "--LabApp.news_url=None",
+            *(["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"] if app == "LabApp" else []),
+            *(["--LabApp.news_url=None"] if app == "LabApp" else []),
             "--expose-app-in-browser",
             *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
         ]
@@ -184,10 +174,10 @@ class Front:
         context = self.browser.new_context(
             viewport=dict(width=width, height=height), device_scale_factor=scale, color_scheme=theme
         )
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(120_000)  # a busy machine is no error
         page = context.new_page()
         page.problems, page.outside, page.dark = [], [], theme == "dark"
-        page.on("pageerror", lambda e: None if is_the_front_ends(e) else page.problems.append(f"{e}\n{e.stack}"))
+        page.on("pageerror", lambda e: page.problems.append(f"{e}\n{e.stack}"))
         page.on("console", lambda m: page.problems.append(m.text) if m.type == "error" else None)
         inside = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
         page.on("request", lambda r: None if r.url.startswith(inside) else page.outside.append(r.url))
@@ -198,26 +188,39 @@ class Front:
         self.n += 1
         name = f"test{self.n}.ipynb"
         (self.root / name).write_text(notebook(*cells))
-        page = self.page(**options)
-        page.goto(f"http://127.0.0.1:{self.port}/lab/workspaces/w{self.n}/tree/{name}?token={self.token}&reset")
-        dark = options.get("theme") == "dark"
+        page = self.show(name, **options)
+        if run:
+            self.run_all(page)
+        return page
+
+    def show(self, name, page=None, **options):
+        "A notebook below the server's folder in JupyterLab, as it is; in a page of its own unless there is one."
+        self._wear("JupyterLab Dark" if options.get("theme") == "dark" else "JupyterLab Light")
+        page = page or self.page(**options)
+        page.goto(f"http://127.0.0.1:{self.port}/lab/workspaces/w{secrets.token_hex(4)}/tree/{name}?token={self.token}&reset")
         page.evaluate(
-            """async ([name, dark]) => {
+            """async name => {
               while (!window.jupyterapp) await new Promise(done => setTimeout(done, 30));
               const app = window.jupyterapp;
               await app.restored;
-              const theme = dark ? "JupyterLab Dark" : "JupyterLab Light";
-              await app.commands.execute("apputils:change-theme", { theme });
               app.shell.collapseLeft();
               const panel = await app.commands.execute("docmanager:open", { path: name });
               await panel.context.ready; await panel.sessionContext.ready;
               window.panel = panel;
             }""",
-            [name, dark],
+            name,
         )
-        if run:
-            self.run_all(page)
         return page
+
+    def _wear(self, theme):
+        """The theme of pages opened from now on.
+
+        Not by the command: a theme changed by command shows JupyterLab's splash screen a second time, and if that
+        falls into the 200 ms in which the first one fades, JupyterLab takes the same node away twice and throws
+        ("removeChild: not a child of this node"). It does so in a notebook without any widget.
+        """
+        themes = self.folder / "settings" / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
+        themes.write_text(json.dumps({"theme": theme}))
 
     def run_all(self, page):
         page.evaluate(
@@ -258,12 +261,61 @@ class Front:
         page.goto(f"http://127.0.0.1:{port}/", timeout=60_000)
         return page
 
+    def notebook7(self, *cells, **options):
+        "The same cells in Jupyter Notebook 7, run to the end."
+        self.n += 1
+        name = f"test{self.n}.ipynb"
+        (self.root / name).write_text(notebook(*cells))
+        port = self._serve(
+            "-m",
+            "notebook",
+            *self._lab_options("JupyterNotebookApp"),
+            "--ServerApp.port={port}",
+            f"--ServerApp.root_dir={self.root}",
+            ready="/api?token=" + self.token,
+        )
+        page = self.page(**options)
+        page.goto(f"http://127.0.0.1:{port}/notebooks/{name}?token={self.token}", timeout=60_000)
+        page.evaluate(
+            """async () => {
+              const ready = () => window.jupyterapp?.shell.currentWidget?.context?.isReady;
+              while (!ready()) await new Promise(done => setTimeout(done, 50));
+              window.panel = window.jupyterapp.shell.currentWidget;
+              await window.panel.sessionContext.ready;
+            }"""
+        )
+        self.run_all(page)
+        return page
+
     def until(self, page, code, wanted=True, seconds=20):
         "Until `code`, an expression, has the wanted value in the page's kernel."
         end = time.monotonic() + seconds
         while (value := self.python(page, f"print(repr({code}))")) != repr(wanted):
             assert time.monotonic() < end, f"{code} is still {value} after {seconds} s, wanted {wanted!r}"
             page.wait_for_timeout(100)
+
+    def cell(self, page, id):
+        "The cell with this id."
+        n = page.evaluate("id => window.panel.content.widgets.findIndex(c => c.model.id === id)", id)
+        assert n >= 0, f"the notebook has no cell {id}"
+        panel = page.evaluate("window.panel.id")
+        return page.locator(f"#{panel} .jp-Notebook > .jp-WindowedPanel-outer .jp-Cell >> nth={n}")
+
+    def shot(self, page, name):
+        "A picture of the page as SHOTS/name.png, where the variable SHOTS names a folder."
+        if folder := os.environ.get("SHOTS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            page.wait_for_timeout(300)  # let what glides arrive
+            page.screenshot(path=Path(folder) / f"{name}{'-dark' if page.dark else ''}.png")
+
+    def command(self, *arguments, cwd=None):
+        "What `dljourney ARGUMENTS` prints in a terminal."
+        done = subprocess.run(
+            [sys.executable, "-m", "dljourney.course", *map(str, arguments)], cwd=cwd or self.root, env=self.env,
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def shut(self, page):
         "Close the page and stop its kernel."

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings as profile, strategies as st
 from PIL import Image
 
-from dljourney.kit import figures
+from dljourney.kit import diagrams, figures, style
 from dljourney.kit.figures import (
     COLOURS,
     Diagram,
@@ -31,7 +31,7 @@ from dljourney.kit.figures import (
     weights_diagram,
 )
 
-diagrams = [program_diagram, weights_diagram, training_diagram, trained_diagram, sgd_diagram]
+every_diagram = [program_diagram, weights_diagram, training_diagram, trained_diagram, sgd_diagram]
 rng = np.random.default_rng(0)
 
 
@@ -68,7 +68,8 @@ def test_pyplot_and_torch_are_not_imported():
 
 def test_a_plain_script_saves_figures_the_same_each_time(tmp_path):
     code = """
-import sys, pathlib
+import sys, pathlib, warnings
+warnings.filterwarnings("ignore", r"'.*' (argument is )?deprecated", module="matplotlib")  # by a new pyparsing
 from dljourney.kit import figures
 folder = pathlib.Path(sys.argv[1]); folder.mkdir()
 fig = figures.plot_losses([3, 2, 1], title="Loss")
@@ -142,10 +143,10 @@ def contrast(a, b):
 
 
 def test_colours_can_be_seen_on_white_and_on_dark():
-    for name in figures._SERIES:
+    for name in style.SERIES:
         assert contrast(COLOURS[name], "white") >= 3 and contrast(COLOURS[name], "#111111") >= 3, name
     assert contrast(COLOURS["ink"], COLOURS["paper"]) > 12
-    for fill, _, ink, _ in figures._KINDS.values():
+    for fill, _, ink, _ in diagrams._KINDS.values():
         assert contrast(fill, ink) > 7
     with pytest.raises(TypeError):
         COLOURS["blue"] = "red"
@@ -276,7 +277,7 @@ def test_wrong_arguments_are_named(call, message):
 # -- diagrams ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("diagram", diagrams, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("diagram", every_diagram, ids=lambda f: f.__name__)
 def test_a_diagram_is_whole_svg_with_words(diagram):
     d = diagram()
     assert isinstance(d, Diagram)
@@ -296,7 +297,7 @@ def test_a_diagram_is_whole_svg_with_words(diagram):
 labels = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=60)
 
 
-@pytest.mark.parametrize("diagram", diagrams, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("diagram", every_diagram, ids=lambda f: f.__name__)
 @profile(max_examples=30)
 @given(data=st.data())
 def test_any_words_fit_in_their_boxes(diagram, data):
@@ -308,7 +309,7 @@ def test_any_words_fit_in_their_boxes(diagram, data):
         assert len(lines) * size <= box.h and all(len(line) * 0.6 * size <= box.w for line in lines)
 
 
-@pytest.mark.parametrize("diagram", diagrams, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("diagram", every_diagram, ids=lambda f: f.__name__)
 def test_boxes_do_not_touch_and_arrows_join_boxes(diagram):
     d = diagram()
     boxes, arrows = d.plan

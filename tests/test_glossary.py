@@ -44,7 +44,7 @@ def test_each_term_stands_once_in_one_sentence():
     assert terms == sorted(terms)
     for term, sentence, _, link in found:
         assert sentence[0].isupper() and sentence[-1] == "." and len(sentence) <= 140, term
-        assert link.startswith(("0", "commands")), term
+        assert link.startswith(("0", "commands")) and "#" in link, term  # to the part that shows it
 
 
 def test_each_chapter_is_in_it():
@@ -64,3 +64,10 @@ def test_a_wrong_link_is_found():
     assert "no notebook" in broken("99_nothing.ipynb")
     assert "no such heading" in broken("01_whole_game.ipynb#Nowhere")
     assert broken("01_whole_game.ipynb#6.-Open-it-up") is None
+
+
+def test_every_chapter_invites_to_play():
+    "An experiment without a right answer, at least one a chapter: a box, or a heading above a demo."
+    play = re.compile(r"^> \*\*Play\.\*\*|^#+ Play: ", re.M)
+    without = [p.name for p in sorted(nbs.glob("0[1245678]_*.ipynb")) if not play.search(words(p.name))]
+    assert not without, f"no Play box in {without}"

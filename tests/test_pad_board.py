@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dljourney.kit.board import START, Board, after_move, read_fen, write_fen
@@ -12,6 +12,7 @@ coordinate = st.floats(0, 1)
 strokes = st.lists(st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=6), max_size=4)
 
 
+@example([[(0.0, 0.0), (0.0, 1.0), (3.7e-9, 0.0)]], 28)  # a hairpin
 @given(strokes, st.sampled_from([8, 28, 32]))
 def test_a_picture_is_ink_on_paper_and_centred(strokes, size):
     image = strokes_to_image(strokes, size)

@@ -78,21 +78,33 @@ class Tries:
         self.scores: list[float] = []
         self.last: Tensor | None = None
 
-    def performance(self, weights: Tensor) -> float:  # weights: (9,); past a slider's end they count as its end
+    def performance(
+        self,
+        weights: Tensor,  # (9,); past a slider's end they count as its end
+    ) -> float:
         "Confidence in the right answer on the training images, 0 to 1."
         return confidence(weights.clamp(-10, 10), self.seen, self.is_eight)
 
-    def keep(self, weights: Tensor) -> None:  # weights: (9,)
+    def keep(
+        self,
+        weights: Tensor,  # (9,)
+    ) -> None:
         "Remember a try, unless it is the last one again."
         if self.last is None or not torch.equal(self.last, weights):
             self.last = weights
             self.scores.append(self.performance(weights))
 
-    def wrong(self, weights: Tensor) -> list[int]:  # weights: (9,); the places of training images answered wrong
+    def wrong(
+        self,
+        weights: Tensor,  # (9,)
+    ) -> list[int]:  # the places of training images answered wrong
         "What these weights get wrong."
         return ((self.seen @ weights > 0).float() != self.is_eight).nonzero().flatten().tolist()
 
-    def hidden_share(self, weights: Tensor) -> float:  # weights: (9,); 0 to 1
+    def hidden_share(
+        self,
+        weights: Tensor,  # (9,)
+    ) -> float:  # 0 to 1
         "Share of right answers on images that play no part in training."
         return float(((self.hidden_seen @ weights > 0).float() == self.hidden_is_eight).float().mean())
 

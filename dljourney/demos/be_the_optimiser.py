@@ -32,7 +32,12 @@ def squared_error(
 class Parabola(nn.Module):
     "a·x² + b·x + c as a model with three parameters."
 
-    def __init__(self, a: float, b: float, c: float):
+    def __init__(
+        self,
+        a: float,  # how much it bends
+        b: float,  # its slope at 0
+        c: float,  # its height at 0
+    ):
         super().__init__()
         self.abc = nn.Parameter(torch.tensor([a, b, c]))
 

@@ -77,7 +77,11 @@ class Weights(Live):
               readout("score", width=340),
               plot("reasons", "Why the machine moved, in men", width=560, height=220, new_row=True)]
 
-    def __init__(self, n_games: int = 1000, **values: Any):
+    def __init__(
+        self,
+        n_games: int = 1000,  # games behind each win rate
+        **values: Any,
+    ):
         self.n_games, self.outcome, self.move = n_games, Outcome(0, 0, 0, 0), ""
         self.said: dict[str, float] = {}
         super().__init__(**values)

@@ -33,8 +33,8 @@ class Race:
         unseen: tuple[Tensor, Tensor],  # to measure on
         label_noise: float,  # share of the training labels shuffled
         sides: dict[str, tuple[int, dict[str, Any]]],  # name -> number of training points, options of the trainer
-        trainer: Callable = train_networks,
-        epochs: int = 60,
+        trainer: Callable = train_networks,  # the chapter's, or your own
+        epochs: int = 60,  # passes through the training data
     ):
         self.history: dict[str, list[Any]] = {}
         self.runs = {}
@@ -79,7 +79,7 @@ class Cures(Live):
         self,
         data: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,  # your own (x, y), known and unseen
         trainer: Callable = train_networks,  # the chapter's, or your own
-        epochs: int = 60,
+        epochs: int = 60,  # passes until the race is over
         **values: Any,
     ):
         parts = digits("writers")

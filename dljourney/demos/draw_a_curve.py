@@ -64,7 +64,7 @@ class DrawACurve(Live):
         self,
         data: tuple[Any, Any] | None = None,  # a curve to begin with: x in [-1, 1] and y in [-1.5, 1.5]
         train: Callable = train,  # the chapter's, or your own
-        optimiser: Callable = Adam,
+        optimiser: Callable = Adam,  # a class such as the chapter's Adam, or your own
         **values: Any,
     ):
         self.x, self.y = first_curve() if data is None else on_places(*data)

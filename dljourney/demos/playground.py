@@ -45,7 +45,9 @@ def make_features(
 
 
 def make_network(
-    n_features: int, n_layers: int, n_units: int,
+    n_features: int,  # numbers in one input
+    n_layers: int,  # hidden layers
+    n_units: int,  # units of each
     activation: str,  # from ACTIVATIONS
 ) -> nn.Sequential:  # features (n, n_features) in, one score for each of two classes out
     "A network of equally wide layers."
@@ -56,7 +58,7 @@ def make_network(
 
 @torch.no_grad()
 def look_inside(
-    model: nn.Sequential,
+    model: nn.Sequential,  # as `make_network` makes it
     features: Tensor,  # (n, n_features)
 ) -> tuple[list[Tensor], Tensor]:  # each hidden layer's outputs (n, n_units), and P(class 1) - P(class 0), (n,)
     "What each unit says about each point, and what the network concludes."
@@ -72,7 +74,7 @@ def split_and_add(
     x: Tensor, y: Tensor,  # points (n, 2) and their classes (n,)
     clicked: Sequence[tuple[float, float, int]],  # further points: x, y, class; they are there to be learned
     share: float,  # of the others, for training
-    seed: int,
+    seed: int,  # of the split
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # all points and classes, and the indices for training and held out
     "Split points into training and held out, and add those that somebody clicked."
     if len(x) > 1:
@@ -188,7 +190,7 @@ def equivalent_code(
     state: dict[str, Any],  # a Playground's state
     epochs: int,  # how long to train
     clicked: Sequence[tuple[float, float, int]] = (),  # points that were added: x, y, class
-    n_points: int = 400,
+    n_points: int = 400,  # how many points the data set has
     own_optimiser: str = "",  # the name of a class of your own
 ) -> str:  # Python
     "A program that trains the same network to the same numbers."

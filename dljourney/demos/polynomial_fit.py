@@ -29,7 +29,9 @@ CURVES = {
 GRID = torch.linspace(-1, 1, 121, dtype=torch.float64)
 
 # %% ../../nbs/demos/polynomial_fit.ipynb #363e14fc
-def noise_table(seed: int = 2) -> dict[str, np.ndarray]:  # float32, so that Python and browser hold the same numbers
+def noise_table(
+    seed: int = 2,  # of all the noise
+) -> dict[str, np.ndarray]:  # float32, so that Python and browser hold the same numbers
     "Noise for the points of 201 measurements, and for 200 validation points."
     rng = np.random.default_rng(seed)
     table, valid = rng.normal(size=(1 + N_COPIES, N_MOST)), rng.normal(size=N_VALID)
@@ -63,8 +65,8 @@ def measure(
 def measure_own(
     x: Tensor,  # the reader's points, scaled to [-1, 1]
     y: Tensor,  # their heights
-    degree: int,
-    ridge: float,
+    degree: int,  # of the polynomial that is shown
+    ridge: float,  # how much large coefficients cost, 0 or more
 ) -> dict[str, Any]:
     "The same for the reader's points: every third one validates, and nobody knows the truth."
     held_out = torch.arange(len(x)) % 3 == 2

@@ -32,7 +32,7 @@ def descend(
     lr: float,  # learning rate
     momentum: float = 0.0,  # share of the last step that goes on, 0 to 1
     noise: float = 0.0,  # size of the error in each gradient
-    steps: int = 20,
+    steps: int = 20,  # how many to take
     errors: Any = None,  # (steps, 2) numbers around 0: the noise before it is scaled; None: no noise
     level: bool = False,  # only the first weight moves
 ) -> list[tuple[float, float]]:  # the weights before the first step and after each; it ends early when they diverge

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from ..kit.images import ImageError, printable, read_image
-from ..kit.live import with_still
+from ..kit.live import Stack, with_still
 from ..kit.pad import DrawingPad
 
 # %% ../../nbs/demos/upload.ipynb #af35e2d4
@@ -80,7 +80,7 @@ def answers_html(
     rows = []
     for name, picture, answer in found:
         if isinstance(answer, str):
-            told = f'<span style="color:#d9730d">cannot be read: {html.escape(answer)}</span>'
+            told = f'<div style="color:#d9730d">cannot be read: {html.escape(answer)}</div>'
         else:
             told = "".join(_bar(*pair) for pair in list(answer.items())[:n_labels])
         image = _thumbnail(picture)
@@ -120,14 +120,14 @@ class Upload(ipywidgets.VBox):
         self.found: list[tuple[str, Any, dict[str, float] | str]] = []
         self.button = ipywidgets.FileUpload(accept="image/*", multiple=True, description="Upload pictures",
                                             layout={"width": "auto"})
-        self.pad = DrawingPad(label="or draw", hint="draw here", size="small")
+        self.pad = DrawingPad(label="or draw", hint="draw here", size="small", layout={"width": "210px"})
         self.clear = ipywidgets.Button(description="Clear", layout={"width": "auto"})
         self.result = ipywidgets.HTML("<i>The files stay on this machine.</i>")
         self.button.observe(lambda change: self.ask(uploaded_files(change["new"])), "value")
         self.pad.observe(lambda change: self._drawn(), "strokes")
         self.clear.on_click(lambda _: self.reset())
         row = ipywidgets.HBox([self.button, self.clear])
-        super().__init__([row, *([self.pad] if drawing else []), self.result])
+        super().__init__([row, Stack(*([self.pad] if drawing else []), self.result, across=True)])
 
     def ask(
         self,

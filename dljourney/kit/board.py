@@ -38,7 +38,10 @@ def read_fen(
     return turn, pieces
 
 
-def write_fen(turn: str, pieces: dict[int, str]) -> str:
+def write_fen(
+    turn: str,  # whose move it is, "B" or "W"
+    pieces: dict[int, str],  # square, 1 to 32 -> "b", "w", or a capital for a king
+) -> str:  # a position such as "B:W21,22:B1,K2"
     "The other way round; squares in order."
     def side(letter: str) -> str:
         return ",".join(("K" if p.isupper() else "") + str(s) for s, p in sorted(pieces.items()) if p.upper() == letter)

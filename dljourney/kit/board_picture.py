@@ -47,7 +47,7 @@ def draw_board(
     *,
     marks:Sequence[int]=(),    # squares to put a frame round
     numbers:bool=True,         # write the square numbers?
-    title:str="",
+    title:str="",  # above the board
     ax:Any=None,               # draw here; None: a new figure
 ) -> Figure:
     "Draw one position"

@@ -52,10 +52,10 @@ def choice(
     value: Any,  # at the start, one of the options
     options: Sequence[Any],  # texts or numbers
     *,
-    label: str | None = None,
-    restart: bool = False,
-    hidden: bool = False,
-    more: bool = False,
+    label: str | None = None,  # beside the control; the name where missing
+    restart: bool = False,  # does a new value reset the running work?
+    hidden: bool = False,  # no control on the screen: set from Python
+    more: bool = False,  # behind the "More" that opens further controls
 ) -> Any:  # an Enum trait
     "One of several."
     if value not in options:
@@ -67,10 +67,10 @@ def choice(
 def toggle(
     value: bool,  # at the start
     *,
-    label: str | None = None,
-    restart: bool = False,
-    hidden: bool = False,
-    more: bool = False,
+    label: str | None = None,  # beside the control; the name where missing
+    restart: bool = False,  # does a new value reset the running work?
+    hidden: bool = False,  # no control on the screen: set from Python
+    more: bool = False,  # behind the "More" that opens further controls
 ) -> Any:  # a Bool trait
     "On or off."
     return _control(traitlets.Bool(value), "toggle", label, restart, hidden=hidden, more=more)
@@ -78,11 +78,11 @@ def toggle(
 # %% ../../nbs/kit/controls.ipynb #6efa1a53
 def picks(
     value: Sequence[Any],  # at the start, some of the options
-    options: Sequence[Any],
+    options: Sequence[Any],  # texts or numbers
     *,
-    label: str | None = None,
-    restart: bool = False,
-    more: bool = False,
+    label: str | None = None,  # beside the control; the name where missing
+    restart: bool = False,  # does a new value reset the running work?
+    more: bool = False,  # behind the "More" that opens further controls
 ) -> Any:  # a List trait
     "Any number of several."
     if not set(value) <= set(options):

@@ -29,7 +29,7 @@ def chapter_tasks(
 class Stop:
     "A chapter on the map."
 
-    chapter: Chapter
+    chapter: Chapter  # the notebook, its title and its minutes
     tasks: tuple[str, ...]  # its exercises and questions
     solved: int  # how many of them are
 
@@ -55,8 +55,8 @@ class CourseMap:
 
     def _repr_html_(self) -> str:
         cards = [_card(stop, stop is self.next) for stop in self.stops]
-        rows = ["<tr>" + "".join(cards[i : i + 3]) + "</tr>" for i in range(0, len(cards), 3)]
-        table = f'<table style="border-collapse:separate;width:100%">{"".join(rows)}</table>'
+        rows = [f'<tr style="background-color:transparent">{"".join(cards[i : i + 3])}</tr>' for i in range(0, len(cards), 3)]
+        table = f'<table style="border-collapse:separate;border-spacing:8px;width:100%">{"".join(rows)}</table>'
         return f"<p>{html.escape(self.note)}</p>{table}" if self.note else table
 
     def __repr__(self) -> str:
@@ -70,11 +70,13 @@ def _card(stop: Stop, is_next: bool) -> str:
     number = c.name[:2].lstrip("0") if c.name[:2].isdigit() else ""
     colour = "#2e9d5b" if stop.state == "done" else "#e08214" if is_next else "#8a94a6"
     facts = " · ".join(filter(None, [f"{c.minutes} min" if c.minutes else "", stop.state, "next" if is_next else ""]))
-    bar = f'<div style="width:{max(share, 0.02):.0%};height:6px;background-color:{colour}">&nbsp;</div>' if stop.tasks else ""
+    done = f'<div style="width:{share:.0%};height:6px;border-radius:3px;background-color:{colour}"></div>'
+    track = "margin-top:6px;height:6px;border-radius:3px;background-color:rgba(138,148,166,0.25)"
+    bar = f'<div style="{track}">{done}</div>' if stop.tasks else ""
     return (
         f'<td style="width:33%;text-align:left;vertical-align:top;padding:12px;border:2px solid {colour};border-radius:10px">'
         f'<div style="font-size:120%"><b>{number} <a href="{c.path.name}">{html.escape(c.title)}</a></b></div>'
-        f"<div>{html.escape(c.summary)}</div>"
+        f'<div style="margin:4px 0">{html.escape(c.summary)}</div>'
         f'<div style="color:{colour}"><b>{facts}</b></div>{bar}</td>'
     )
 

@@ -90,7 +90,9 @@ def folder_name(
     return f"%{ord(safe[0]):02X}{safe[1:]}" if reserved else safe
 
 
-def label_of(name: str) -> str:
+def label_of(
+    name: str,  # a folder's name, as `folder_name` makes it
+) -> str:
     "The label that became this folder's name."
     return re.sub(r"%([0-9A-F]{2})", lambda m: chr(int(m[1], 16)), name)
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 
+from .checks import check_whole
 from .positions import (
     BOARD, BOTTOM, START, TOP, Boards, Moves, any_of, apply_move, go_on, jump_targets, legal_moves, moves,
     neighbours, nonzero_mask, perft, play_moves, read_pdn, write_pdn)
@@ -196,8 +197,7 @@ def random_games(
     hop=None,           # a replacement of the inner step: what `compiled_hop()` gives
 ) -> Outcome: # counted for Black, who begins
     "Play games between two players who choose among their legal moves at random"
-    for name, number in (("n_games", n_games), ("max_plies", max_plies), ("batch", batch)):
-        if number < 1: raise ValueError(f"{name}: expected 1 or more, got {number}")
+    for name, number in (("n_games", n_games), ("max_plies", max_plies), ("batch", batch)): check_whole(name, number, 1)
     t, hop, table, aside = _Table(n_games, max_plies, seed, device, batch), hop or _hop, _in_byte().to(device), _Aside()
     with torch.inference_mode():
         for number in range(1, 1 << 62):

@@ -53,7 +53,10 @@ class MainThread:
         except RuntimeError:
             self.loop = None
 
-    def soon(self, call: Callable) -> None:
+    def soon(
+        self,
+        call: Callable,  # takes nothing; called at once where we are on the main thread already
+    ) -> None:
         if self.loop is None or self.loop.is_closed() or threading.current_thread() is threading.main_thread():
             call()
         else:
@@ -382,8 +385,7 @@ class Live(_Hearing):
     "A demo: values that can be changed, and panels that show what follows from them."
 
     def __init__(
-        self,
-        **values: Any,  # any of the demo's values; size="small", "normal" or "projector"; playing=True
+        self, **values: Any,  # any of the demo's values; size="small", "normal" or "projector"; playing=True
     ):
         names = [*self._names(), "size", "playing"]
         wrong = sorted(set(values) - {*names, "layout"})
@@ -401,7 +403,9 @@ class Live(_Hearing):
         "All values as a dictionary: `type(demo)(**demo.state)` is the same demo again."
         return {name: getattr(self, name) for name in self._names()}
 
-    def set(self, **values: Any) -> None:
+    def set(
+        self, **values: Any,  # new values by name
+    ) -> None:
         "Change several values with one drawing."
         with self.together():
             for name, value in values.items():
@@ -439,7 +443,7 @@ class Live(_Hearing):
 
 # %% ../../nbs/kit/live.ipynb #d6390a8e
 def with_still(
-    widget: ipywidgets.DOMWidget,
+    widget: ipywidgets.DOMWidget,  # the live view
     picture: Callable[[], bytes],  # makes the PNG
 ) -> dict:  # a MIME bundle: live view, picture, text
     "How a widget shows itself where there may be no kernel."
@@ -514,7 +518,10 @@ class Walk(Live):
         self.path = [0.0]
         return self.steps(np.random.default_rng(0))
 
-    def steps(self, rng):
+    def steps(
+        self,
+        rng,  # of the steps
+    ):
         while len(self.path) < 5000:
             self.path.append(self.path[-1] + self.spread * rng.normal())
             yield

@@ -88,7 +88,7 @@ def band(
     x: Any,  # positions, n numbers
     low: Any,  # lower edge, n numbers
     high: Any,  # upper edge, n numbers
-    colour: str = "blue",
+    colour: str = "blue",  # a name from the house palette
     label: str | None = None,  # in the legend
 ) -> dict:
     "A shaded band, for a spread."
@@ -114,8 +114,8 @@ def bars(
 def rule(
     x: float | None = None,  # an upright line here,
     y: float | None = None,  # or a level one
-    colour: str = "grey",
-    dash: bool = True,
+    colour: str = "grey",  # a name from the house palette
+    dash: bool = True,  # dashed or solid?
     label: str | None = None,  # in the legend
 ) -> dict:
     "A straight line across the whole panel."
@@ -124,18 +124,22 @@ def rule(
 
 
 def note(
-    x: float, y: float, text: str, colour: str = "ink",
+    x: float,  # where, on the panel's axes
+    y: float,  # the other way
+    text: str,  # the words
+    colour: str = "ink",  # a name from the house palette
     align: str = "center",  # left, center or right
-    bold: bool = False,
+    bold: bool = False,  # heavier letters?
 ) -> dict:
     "A few words at a place."
     return dict(mark="note", x=float(x), y=float(y), text=str(text), colour=colour, align=align, bold=bold)
 
 
 def handle(
-    x: float, y: float,
+    x: float,  # where, on the panel's axes
+    y: float,  # the other way
     bind: Sequence[str | None] = (None, None),  # the demo's values that dragging sets: for x, for y
-    colour: str = "red",
+    colour: str = "red",  # a name from the house palette
 ) -> dict:
     "A knob to drag. Where the pointer goes, the two bound values go."
     return dict(mark="handle", x=float(x), y=float(y), bind=list(bind), colour=colour)
@@ -174,13 +178,13 @@ def plot(
     width: int = 420,  # pixels at most; the panel shrinks with the page
     height: int = 300,  # pixels when at its full width
     x: Sequence[float] | None = None,  # the axis' ends; None follows the marks
-    y: Sequence[float] | None = None,
-    xlabel: str | None = None,
-    ylabel: str | None = None,
+    y: Sequence[float] | None = None,  # the same for the other axis
+    xlabel: str | None = None,  # under the axis
+    ylabel: str | None = None,  # beside the axis
     xlog: bool = False,  # logarithmic axis?
-    ylog: bool = False,
+    ylog: bool = False,  # the same for the other axis
     xticks: Sequence[tuple[float, str]] | None = None,  # (place, text) pairs instead of numbers
-    yticks: Sequence[tuple[float, str]] | None = None,
+    yticks: Sequence[tuple[float, str]] | None = None,  # the same for the other axis
     grid: bool = True,  # faint lines at the ticks?
     axes: bool = True,  # ticks and their numbers?
     pointer: str | None = None,  # "handle" (drag handles), "click" -> on_click, "draw" -> on_draw
@@ -197,31 +201,46 @@ def plot(
 
 
 def image_grid(
-    name: str,
-    label: str | None = None,
+    name: str,  # the panel's key
+    label: str | None = None,  # a heading, also read aloud by screen readers
     *,
     columns: int = 8,  # at most, side by side
     width: int = 420,  # pixels at most
     smallest: int = 40,  # pixels of a picture at least: narrow pages get fewer columns
     pointer: str | None = None,  # "pick" -> on_pick(panel, index)
-    new_row: bool = False,
+    new_row: bool = False,  # start a new row of panels?
 ) -> dict:
     "A panel of small pictures, filled by `images(...)`."
     return dict(kind="images", name=name, label=label, columns=columns, width=width, smallest=smallest, pointer=pointer,
                 new_row=new_row)
 
-
-def readout(name: str, label: str | None = None, width: int = 420, new_row: bool = False) -> dict:
+# %% ../../nbs/kit/marks.ipynb #556e9df2
+def readout(
+    name: str,  # the panel's key
+    label: str | None = None,  # a heading, also read aloud by screen readers
+    width: int = 420,  # pixels at most
+    new_row: bool = False,  # start a new row of panels?
+) -> dict:
     "A panel of figures in words, filled by a dictionary `{name: number or text}`."
     return dict(kind="readout", name=name, label=label, width=width, new_row=new_row)
 
 
-def picture(name: str, label: str | None = None, width: int = 420, new_row: bool = False) -> dict:
+def picture(
+    name: str,  # the panel's key
+    label: str | None = None,  # a heading, also read aloud by screen readers
+    width: int = 420,  # pixels at most
+    new_row: bool = False,  # start a new row of panels?
+) -> dict:
     "A panel for a matplotlib figure (or PNG bytes, or None while there is none)."
     return dict(kind="picture", name=name, label=label, width=width, new_row=new_row)
 
 
-def code(name: str, label: str | None = None, width: int = 640, new_row: bool = False) -> dict:
+def code(
+    name: str,  # the panel's key
+    label: str | None = None,  # a heading, also read aloud by screen readers
+    width: int = 640,  # pixels at most
+    new_row: bool = False,  # start a new row of panels?
+) -> dict:
     "A panel of code to read and copy, filled by a string; hidden while the string is empty."
     return dict(kind="code", name=name, label=label, width=width, new_row=new_row)
 

@@ -23,7 +23,7 @@ class Networks(nn.Module):
         n_out: int,  # outputs of each network
         seeds: Sequence[int] = (0,),  # one network for each seed
         dropout: float = 0.0,  # probability that a hidden unit is left out of a training step, 0 to below 1
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype = torch.float32,  # of the parameters
     ):
         super().__init__()
         self.dropout = dropout
@@ -96,7 +96,7 @@ def summed_cross_entropy(
 # %% ../../nbs/kit/networks.ipynb #72bf0169
 def shift_images(
     images: Tensor,  # (n, channels, height, width)
-    generator: torch.Generator,
+    generator: torch.Generator,  # of the directions
     pixels: int = 1,  # each image moves by up to this many pixels each way
 ) -> Tensor:  # the images moved, with zeros where nothing was
     "Move each image by its own random whole number of pixels."

@@ -34,7 +34,9 @@ class Chapter:
         return self.path.stem
 
 # %% ../../nbs/kit/notebooks.ipynb #071d1437
-def read_chapter(path: str | os.PathLike) -> Chapter:  # `path` is a notebook
+def read_chapter(
+    path: str | os.PathLike,  # a notebook
+) -> Chapter:
     "Read title, summary and minutes from a notebook's first cells."
     cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
     head = "\n\n".join("".join(c["source"]) for c in cells[:4] if c["cell_type"] == "markdown")
@@ -156,7 +158,9 @@ def _joined(outputs: list) -> list:
     return joined
 
 # %% ../../nbs/kit/notebooks.ipynb #c7bbbfec
-def settled(notebook: Any) -> Any:  # `notebook` as nbformat's NotebookNode; it is not changed
+def settled(
+    notebook: Any,  # as nbformat's NotebookNode; it is not changed
+) -> Any:  # a copy of the same kind
     "The notebook as it is kept: outputs without live widgets, times, counters and machine-made metadata."
     import copy
 

@@ -34,7 +34,7 @@ def strokes_to_image(
     fine = max(1, -(-256 // size))  # draw on a finer grid, then average
     side = size * fine
     paper = Image.new("L", (side, side))
-    lines = [np.asarray(s, float).reshape(-1, 2) for s in strokes if len(s)]
+    lines = [np.asarray(s, float).reshape(-1, 2).round(4) for s in strokes if len(s)]  # Pillow's joints fail at hairpins
     if lines:
         ink = np.concatenate(lines)
         low, high = ink.min(0), ink.max(0)
@@ -98,7 +98,11 @@ class DrawingPad(anywidget.AnyWidget):
         "Each stroke as an array (n, 2) of x and y in [0, 1], y downwards."
         return [np.asarray(stroke).reshape(-1, 2) for stroke in self.strokes]
 
-    def image(self, size: int = 32, fill: float = 0.8, pen: float = 0.08) -> np.ndarray:
+    def image(
+        self, size: int = 32,  # pixels of a side
+        fill: float = 0.8,  # share of the side that the drawing takes, 0 to 1
+        pen: float = 0.08,  # width of the line, as a share of the side
+    ) -> np.ndarray:
         "What was drawn as (size, size) floats: ink 1, paper 0, centred and scaled."
         return strokes_to_image(self.strokes, size, fill, pen)
 

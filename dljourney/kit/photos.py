@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .files import write_atomically
-from .images import MAX_PIXELS, ImageError, printable, read_image
+from .images import MAX_PIXELS, ImageError, printable, read_image, sides
 
 # %% ../../nbs/kit/photos.ipynb #1f904a7b
 class Skipped(NamedTuple):
@@ -265,12 +265,16 @@ def photos(
     progress: Callable | None = None,  # a progress bar such as `tqdm`: wraps an iterable, takes `total`
 ) -> Photos:  # images, labels, the split, and what was left out
     "Read a folder of pictures into tensors; what cannot be read is left out and listed, and nothing is changed."
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"folder: expected the path of a folder of pictures, got {type(folder).__name__}")
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"folder: expected a folder of pictures, got {printable(folder)}, which is not a folder")
     if not 0 <= valid < 1:
         raise ValueError(f"valid: expected a share in [0, 1), got {valid!r}")
-    size = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    size = sides(size)
+    if classes is not None and len(set(classes)) < len(classes):
+        raise ValueError(f"classes: expected names that differ from one another, got {classes}")
     items, skipped = _listed(folder, labels)
     if classes is not None:
         others = [i for i in items if i.label not in classes]
@@ -305,6 +309,8 @@ def _listed(folder: Path, labels: Any) -> tuple[list[_Item], list[Skipped]]:
         return _by_table(folder, labels.items())
     if callable(labels):
         return _by_function(folder, labels)
+    if not isinstance(labels, str | os.PathLike):
+        raise TypeError(f"labels: expected a function, a {{name: label}} table or a CSV file, got {type(labels).__name__}")
     path = Path(labels)
     return _by_table(folder, _csv_rows(path if path.is_file() else folder / path))
 

@@ -31,10 +31,13 @@ class Entry(NamedTuple):
 @dataclass(frozen=True)
 class Progress:
     "What was done, by chapter and name."
-    chapters: Mapping[str, Mapping[str, Entry]] = field(default_factory=dict)
+    chapters: Mapping[str, Mapping[str, Entry]] = field(default_factory=dict)  # chapter -> name -> what is known of it
     note: str = ""  # what a learner should be told about the file
 
-    def solved(self, chapter: str) -> set[str]:
+    def solved(
+        self,
+        chapter: str,  # the module's name, such as sgd
+    ) -> set[str]:
         "The names that are correct in a chapter."
         return {name for name, e in self.chapters.get(chapter, {}).items() if e.outcome == "correct"}
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .checks import check_whole
 from .positions import (
     Boards, any_of, jump_targets, moves, popcount, step_targets)
 
@@ -56,7 +57,7 @@ def search(
     at_most:int=1000,      # roots searched together; more take more memory
 ) -> Best: # scores and best moves; of equal moves the first counts
     "Minimax: look ahead in all positions at once"
-    if depth < 1: raise ValueError(f"depth: expected 1 or more, got {depth}")
+    check_whole("depth", depth, 1)
     root = torch.arange(len(boards), device=boards.words.device)
     if len(boards) > at_most:
         def part(i): # the same judgement, given the numbers that the roots have in all of them
@@ -98,7 +99,12 @@ def _judge(leaves, value):
     together = Leaves(Boards.cat(boards), Boards.cat(before), torch.cat(parent), torch.cat(root))
     ply = torch.cat([torch.full_like(r, p, dtype=torch.float64) for r, p in zip(root, plies)])
     stuck = (torch.cat(jumps) | any_of(step_targets(together.boards.words))) == 0
-    score = torch.where(stuck, WIN - ply, value(together).double())
+    scores = value(together)
+    if not isinstance(scores, Tensor) or scores.shape != stuck.shape:
+        came = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise TypeError(f"value: expected a tensor with one score for each of the {len(stuck)} leaves, got {came}")
+    if scores.isnan().any(): raise ValueError("value: expected scores that can be compared, got NaN among them")
+    score = torch.where(stuck, WIN - ply, scores.double())
     return list(score.split([len(r) for r in root]))
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .positions import BIT, BOARD, Boards, neighbours, nonzero_mask, popcount, squares_to_mask
+from .checks import check_finite
 from .search import Leaves, Value
 
 # %% ../../nbs/kit/terms.ipynb #ebe3a07a
@@ -286,7 +287,9 @@ def parameters(
     return counts.T @ sums.to(counts.device)
 
 
-def swapped(boards:Boards) -> Boards:
+def swapped(
+    boards:Boards,  # positions
+) -> Boards:
     "The same pieces with the other side to move"
     return Boards(boards.words[[2, 3, 0, 1]], ~boards.black)
 
@@ -326,6 +329,8 @@ def coefficients(
     "A player's weights as a tensor"
     for name in weights:
         if name not in TERMS: raise ValueError(f"weights: no term is called {name!r}; the terms are {', '.join(TERMS)}")
+        if abs(check_finite(f"weights[{name!r}]", weights[name])) > 1e30:
+            raise ValueError(f"weights[{name!r}]: expected a coefficient between -1e30 and 1e30, got {weights[name]:g}")
     return torch.tensor([float(weights.get(name, 0)) for name in TERMS], dtype=torch.float64)
 
 

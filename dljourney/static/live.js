@@ -19,6 +19,10 @@ function flatten(marks) {
   return marks;
 }
 
+function isEmpty(content) {
+  return !content || content.length === 0 || (typeof content === "object" && !ArrayBuffer.isView(content) && Object.keys(content).length === 0);
+}
+
 const VIEWS = new WeakMap(); // model -> how many views of it are open here
 let nextId = Math.floor(Math.random() * 1e9); // every demo loads its own copy of this file: ids must differ all the same
 
@@ -105,7 +109,7 @@ function render({ model, el }) {
       }
       for (const [name, panel] of Object.entries(panels)) {
         const content = lastFrame[name];
-        panel.el.parentElement.hidden = !content || content.length === 0; // nothing to show: no panel
+        panel.el.parentElement.hidden = isEmpty(content); // nothing to show: no panel
         panel.draw(fresh ? content : undefined);
       }
       fresh = false;

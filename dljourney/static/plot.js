@@ -150,12 +150,33 @@ function drawAxes(ctx, spec, box, x, y, ranges, theme) {
   if (spec.ylabel) { ctx.save(); ctx.translate(2, (box.top + box.bottom) / 2); ctx.rotate(-Math.PI / 2); ctx.textBaseline = "top"; ctx.fillText(spec.ylabel, 0, 0); ctx.restore(); }
 }
 
-function drawLegend(ctx, marks, box, theme) {
+// Room to the right of the plot, so that the last number under it fits.
+function lastTick(ctx, spec, [, high], em) {
+  ctx.font = `${em * 0.88}px system-ui, sans-serif`;
+  const text = spec.xticks ? (spec.xticks.at(-1) || ["", ""])[1] : tickText(Number(high.toPrecision(2)));
+  return Math.max(8, ctx.measureText(text).width / 2 + 1);
+}
+
+// The labelled marks in rows that fit into `room` pixels, each with its distance from the left.
+function legendRows(ctx, marks, room, em) {
+  ctx.font = `${em * 0.92}px system-ui, sans-serif`;
+  const rows = [];
+  let used = Infinity;
+  for (const m of marks.filter((mark) => mark.label)) {
+    const width = 34 + ctx.measureText(m.label).width;
+    if (used + width - 13 > room) { rows.push([]); used = 0; }
+    rows.at(-1).push([m, used]);
+    used += width;
+  }
+  return rows;
+}
+
+function drawLegend(ctx, rows, box, theme) {
   ctx.font = `${theme.size * 0.92}px system-ui, sans-serif`;
   ctx.textAlign = "left"; ctx.textBaseline = "middle";
-  let left = box.left;
-  const y = box.top - 10;
-  for (const m of marks.filter((mark) => mark.label)) {
+  rows.forEach((row, i) => row.forEach(([m, distance]) => {
+    const left = box.left + distance;
+    const y = box.top - 10 - (rows.length - 1 - i) * theme.size * 1.4;
     const colour = theme.colour(Array.isArray(m.colour) ? m.colour[0] : m.colour);
     ctx.strokeStyle = ctx.fillStyle = colour; ctx.lineWidth = 2.5;
     ctx.beginPath();
@@ -163,8 +184,7 @@ function drawLegend(ctx, marks, box, theme) {
     else { ctx.setLineDash(m.dash ? [4, 3] : []); ctx.moveTo(left, y); ctx.lineTo(left + 16, y); ctx.stroke(); ctx.setLineDash([]); }
     ctx.fillStyle = theme.ink;
     ctx.fillText(m.label, left + 21, y);
-    left += 34 + ctx.measureText(m.label).width;
-  }
+  }));
 }
 
 // view: { theme(), send(message), sendSoon(message), set(values, done) }
@@ -186,8 +206,10 @@ function plotPanel(spec, view) {
     const ranges = { x: rangeOf(shown.x, marks, "x", shown.xlog), y: rangeOf(shown.y, marks, "y", shown.ylog) };
     const em = theme.size;
     const axes = shown.axes !== false;
-    const box = { width, height, left: axes ? em * (shown.ylabel ? 4.4 : 3) : 1, right: width - (axes ? 8 : 1),
-      top: marks.some((m) => m.label) ? em * 1.7 : axes ? 8 : 1, bottom: height - (axes ? em * (shown.xlabel ? 3 : 1.7) : 1) };
+    const left = axes ? em * (shown.ylabel ? 4.4 : 3) : 1;
+    const legend = legendRows(ctx, marks, width - left - 4, em);
+    const box = { width, height, left, right: width - (axes ? lastTick(ctx, shown, ranges.x, em) : 1),
+      top: legend.length ? em * (0.3 + 1.4 * legend.length) : axes ? 8 : 1, bottom: height - (axes ? em * (shown.xlabel ? 3 : 1.7) : 1) };
     const x = axisScale(ranges.x, box.left, box.right, shown.xlog);
     const y = axisScale(ranges.y, box.bottom, box.top, shown.ylog);
     scales = { x, y, box };
@@ -199,7 +221,7 @@ function plotPanel(spec, view) {
     ctx.strokeStyle = theme.colour("faint"); ctx.lineWidth = 1;
     ctx.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
     for (const m of marks) if (m.mark === "handle") DRAW_MARK.handle(ctx, m, x, y, theme);
-    drawLegend(ctx, marks, box, theme);
+    drawLegend(ctx, legend, box, theme);
     if (cursor && document.activeElement === canvas) {
       ctx.strokeStyle = theme.ink; ctx.lineWidth = 1.5; ctx.beginPath();
       ctx.moveTo(cursor[0] - 8, cursor[1]); ctx.lineTo(cursor[0] + 8, cursor[1]);

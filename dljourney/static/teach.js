@@ -86,7 +86,7 @@ function shelfPanel(spec, view) {
     for (const [name, colour] of [["taught", "blue"], ["scratch", "orange"]]) el.style.setProperty(`--${name}`, theme.colour(colour));
     const shelf = view.get("_shelf");
     if (shelf !== seen || theme.dark !== dark) { seen = shelf; dark = theme.dark; build(unpack(shelf), theme); }
-    verdict.textContent = content.verdict || "\u00a0";
+    verdict.textContent = content.verdict || "Your examples";
     el.classList.toggle("dlj-answering", content.is_taught);
     const best = content.taught ? content.taught.indexOf(Math.max(...content.taught)) : -1;
     made.forEach(({ row, bars }, i) => {

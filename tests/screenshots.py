@@ -1,0 +1,73 @@
+"Every demo in a real JupyterLab, light and dark, wide and narrow: `python -m tests.screenshots OUT [NAME...]`."
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from browser import Front
+
+DEMOS = {
+    "RollDownhill": "from dljourney.demos import RollDownhill\nRollDownhill(landscape='ravine', lr=0.3)",
+    "BeTheOptimiser": "from dljourney.demos import BeTheOptimiser\nBeTheOptimiser()",
+    "Playground": """from dljourney.demos import Playground
+d = Playground(dataset='spiral', units=8, layers=2); d.step(600); d""",
+    "PlaygroundCode": """from dljourney.demos import Playground
+d = Playground(dataset='circles'); d.step(100); d.show_code(); d""",
+    "DrawACurve": "from dljourney.demos import DrawACurve\nd = DrawACurve(); d.step(150); d",
+    "PolynomialFit": "from dljourney.demos import PolynomialFit\nPolynomialFit()",
+    "ShuffledLabels": "from dljourney.demos import ShuffledLabels\nd = ShuffledLabels(); d.step(30); d",
+    "DoubleDescent": "from dljourney.demos import DoubleDescent\nDoubleDescent()",
+    "Cures": "from dljourney.demos import Cures\nd = Cures(dropout=0.8); d.step(25); d",
+    "FewExamples": "from dljourney.demos import FewExamples\nd = FewExamples(); d.step(8); d",
+    "Upload": """from dljourney.demos import Upload
+from dljourney.whole_game import TeachMe, doodles
+t = TeachMe(doodles(['smile', 'star'])); t.teach(); d = Upload(t.program)
+d.ask([(f'{n} {i}.png', x.image) for n, f in doodles(['smile', 'star'], 2, 5).items() for i, x in enumerate(f)]); d""",
+    "TeachMe": """from dljourney.whole_game import TeachMe, doodles
+t = TeachMe(doodles(['smile', 'frown', 'star', 'house'], n=3)); t.teach()
+for name, found in doodles(t.things, n=3, seed=1).items():
+    for drawing in found: t.keep(name, drawing)
+t.step(11); t.strokes = doodles(['smile'], n=1, seed=7)['smile'][0].strokes; t""",
+    "TeachMeEmpty": "from dljourney.whole_game import TeachMe\nTeachMe()",
+    "DrawingPad": """from dljourney.kit.pad import DrawingPad
+from dljourney.whole_game import doodles
+DrawingPad(doodles(['house'])['house'][0].strokes, label='A house')""",
+    "Board": """from dljourney.kit.board import Board
+from dljourney.kit.positions import legal_moves
+b = Board(legal_moves)
+for m in ('11-15', '23-19', '8-11'): b.play(m)
+b""",
+    "CheckersMachine": "from dljourney.demos import CheckersMachine\nCheckersMachine()",
+    "BeTheMechanism": "from dljourney.demos import BeTheMechanism\nBeTheMechanism()",
+}
+WIDTHS = {"wide": 1280, "narrow": 560}
+
+
+def main(out, *names):
+    names = names or list(DEMOS)
+    out, front = Path(out), Front()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        page = front.open(*(DEMOS[name] for name in names), height=1100)
+        for theme in ("Light", "Dark"):
+            change = "async theme => { await window.jupyterapp.commands.execute('apputils:change-theme', { theme }); }"
+            page.evaluate(change, f"JupyterLab {theme}")
+            for width, pixels in WIDTHS.items():
+                page.set_viewport_size(dict(width=pixels, height=1100))
+                page.wait_for_timeout(1200)  # JupyterLab's splash screen fades
+                for n, name in enumerate(names):
+                    node = page.locator(f".jp-Notebook .jp-Cell >> nth={n}").locator(".jp-OutputArea").first
+                    node.scroll_into_view_if_needed()
+                    page.wait_for_timeout(200)
+                    node.screenshot(path=out / f"{name}-{theme.lower()}-{width}.png")
+        print(*page.problems or ["no errors in the console"], sep="\n")
+        front.shut(page)
+    finally:
+        front.close()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

@@ -1,0 +1,312 @@
+"""A learner's first fifteen minutes in a real browser, in a folder that `dljourney course` made.
+
+SHOTS=folder keeps a picture of every step, THEME=dark takes the dark theme.
+"""
+
+import io
+import json
+import os
+import time
+
+import pytest
+from PIL import Image
+
+from dljourney.kit.drawings import Drawings
+from dljourney.whole_game import doodles
+
+pytestmark = pytest.mark.browser
+
+ROWS = "document.querySelectorAll('.dlj-rows .dlj-thing')"
+FIRST_CELL, MAP = "102638b3", "0569d946"  # in 00_start
+FIRST_WORDS, DESK, SAVE, PHOTOS, UPLOAD = "4cef7f2c", "66e05f9b", "e661b53b", "9e88a972", "8173d98d"  # in 01_whole_game
+YOUR_TURN, EXERCISE, QUESTION = "4b76e6a9", "e953590c", "383ca88a"
+WRONG = "def likeliest(answer):\n    return max(answer)\n\ncheck.likeliest(likeliest)"
+RIGHT = WRONG.replace("max(answer)", "max(answer, key=answer.get)")
+THEME = os.environ.get("THEME", "light")
+
+
+@pytest.fixture(scope="module")
+def course(front):
+    "The course as a learner gets it."
+    front.command("course", "course", "--lay-only")
+    return front.root / "course"
+
+
+def here(page):
+    "The notebook in front becomes the one that the test talks to."
+    page.wait_for_function("window.jupyterapp.shell.currentWidget.context?.isReady")
+    page.evaluate("""async () => {
+      window.panel = window.jupyterapp.shell.currentWidget;
+      await window.panel.context.ready; await window.panel.sessionContext.ready;
+    }""")
+
+
+def run_up_to(front, page, last):
+    "Shift+Enter, cell by cell, until the one called `last` has run."
+    active = "window.panel.content.activeCell.model.id"
+    while (now := page.evaluate(active)) is not None:
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_function(f"now => {active} !== now", arg=now)
+        if now == last:
+            break
+    idle = "id => window.panel.content.widgets.find(c => c.model.id === id).model.executionState !== 'running'"
+    page.wait_for_function(idle, arg=last, timeout=120_000)
+    front.python(page, "pass")  # its turn comes when all cells before it are through
+
+
+def select(front, page, id):
+    "A click left of a cell, as one selects it to run it."
+    cell = front.cell(page, id)
+    cell.scroll_into_view_if_needed()
+    cell.locator(".jp-InputPrompt:visible, .jp-RenderedMarkdown:visible").first.click(position=dict(x=3, y=3))
+    page.wait_for_function("id => window.panel.content.activeCell.model.id === id", arg=id)
+
+
+def write(front, page, id, code):
+    "Type `code` in the place of what a cell holds, and run it; what it then shows."
+    editor = front.cell(page, id).locator(".cm-content")
+    editor.scroll_into_view_if_needed()
+    editor.click()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.insert_text(code)
+    page.keyboard.press("Shift+Enter")
+    front.python(page, "pass")
+    front.cell(page, id).locator(".jp-OutputArea-output").first.wait_for()
+    return front.cell(page, id).locator(".jp-OutputArea").inner_text()
+
+
+def stroke(page, points, lift=True, wait=0):
+    pad = page.locator(".dlj-pad canvas").first
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    at = lambda p: (box["x"] + p[0] * box["width"], box["y"] + p[1] * box["height"])
+    page.mouse.move(*at(points[0]))
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*at(point))
+        if wait:
+            page.wait_for_timeout(wait)
+    if lift:
+        page.mouse.up()
+
+
+def keep(page, row, drawing):
+    before = page.evaluate(f"{ROWS}[{row}].querySelectorAll('.dlj-thumb').length")
+    for points in drawing.strokes:
+        stroke(page, points)
+    page.locator(".dlj-keep").nth(row).click()
+    page.wait_for_function(f"{ROWS}[{row}].querySelectorAll('.dlj-thumb').length === {before + 1}")
+
+
+def shelf(page):
+    row = "row => [row.getAttribute('aria-label'), row.querySelectorAll('.dlj-thumb').length]"
+    return dict(page.evaluate(f"[...{ROWS}].map({row})"))
+
+
+WATCH = """() => {
+  window.seen = [];
+  const bars = () => [...document.querySelectorAll('.dlj-bar.dlj-taught i')].map(i => i.style.width).join();
+  window.watching = new MutationObserver(() => {
+    const now = bars();
+    if (!window.seen.length || window.seen.at(-1)[1] !== now) window.seen.push([performance.now(), now]);
+  });
+  window.watching.observe(document.querySelector('.dlj-desk'), { subtree: true, attributes: true, childList: true });
+}"""
+
+
+BUSY = """
+import json, time
+def busy(call, n):
+    call()
+    before = time.process_time()
+    for _ in range(n): call()
+    return (time.process_time() - before) / n
+teach_me.pause()
+strokes = teach_me.strokes
+def answer():
+    teach_me.strokes = []
+    teach_me.strokes = strokes  # two drawings
+print(json.dumps(dict(answer=busy(answer, 20), teach=busy(lambda: teach_me.learn(teach_me.drawings.things), 2))))
+teach_me.play()
+"""
+
+
+def picture(value):
+    out = io.BytesIO()
+    Image.new("L", (64, 48), value).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_a_learners_first_fifteen_minutes(front, course):
+    # The map, as it looks before anything has been run: a stored picture, not yet trusted
+    page = front.show("course/00_start.ipynb", theme=THEME)
+    cards = front.cell(page, MAP).locator("td")
+    cards.first.wait_for()
+    assert cards.count() >= 9 and "next" in cards.first.inner_text()
+    assert not page.evaluate("window.panel.content.widgets.find(c => c.model.id === '0569d946').model.trusted")
+    front.cell(page, MAP).scroll_into_view_if_needed()
+    front.shot(page, "01-map-first-opened")
+
+    # and trusted, after Shift + Enter; a card leads to its chapter
+    select(front, page, FIRST_CELL)
+    run_up_to(front, page, MAP)
+    assert front.cell(page, FIRST_CELL).locator(".jp-OutputArea").inner_text().strip().endswith("42")
+    cards.first.wait_for()
+    assert "of 18 solved" not in cards.first.inner_text() or cards.first.inner_text().count("0 of")
+    front.cell(page, MAP).scroll_into_view_if_needed()
+    front.shot(page, "02-map-run")
+    front.cell(page, MAP).locator("a", has_text="whole game").click()
+    page.wait_for_function("window.jupyterapp.shell.currentWidget.title.label === '01_whole_game.ipynb'")
+    here(page)
+
+    # Chapter 01: the desk
+    began = time.monotonic()
+    select(front, page, FIRST_WORDS)
+    run_up_to(front, page, DESK)
+    page.wait_for_selector(".dlj-desk")
+    desk = front.cell(page, DESK)
+    desk.locator(".dlj-pad canvas").scroll_into_view_if_needed()
+    front.shot(page, "03-desk")
+    made = doodles(["smile", "star"], n=6, seed=2)
+    name = page.locator(".dlj-thing input").nth(1)
+    name.fill("star")
+    name.press("Enter")
+    page.wait_for_function(f"{ROWS}[1].getAttribute('aria-label') === 'star'")
+    for row, found in enumerate(made.values()):
+        for drawing in found[:3]:
+            keep(page, row, drawing)
+    front.shot(page, "04-drawn")
+    page.wait_for_function("!document.querySelector('.dlj-note.dlj-loading')", timeout=60_000)
+    taught = page.evaluate("""() => new Promise(done => {
+      const desk = document.querySelector('.dlj-desk');
+      let began;
+      const watching = new MutationObserver(() => {
+        if (desk.classList.contains('dlj-answering')) { watching.disconnect(); done(performance.now() - began); }
+      });
+      watching.observe(desk, { attributes: true });
+      const teach = document.querySelector('.dlj-teach');
+      teach.addEventListener('click', () => { began = performance.now(); }, { once: true });
+      teach.click();
+    })""")
+    print(f"\nTeach answers after {taught / 1000:.2f} s; {time.monotonic() - began:.0f} s after the cell was run")
+    front.shot(page, "05-taught")
+
+    # The answers follow the pen
+    page.evaluate(WATCH)
+    fine = [[x + (u - x) * k / 4, y + (v - y) * k / 4]
+            for (x, y), (u, v) in zip(made["star"][3].strokes[0], made["star"][3].strokes[0][1:]) for k in range(4)]
+    stroke(page, fine, lift=False, wait=15)
+    page.wait_for_function("document.querySelector('.dlj-verdict').textContent.startsWith('star')")
+    front.shot(page, "06-while-drawing")
+    page.mouse.up()
+    times = [t for t, _ in page.evaluate("window.seen")]
+    rate = 1000 * (len(times) - 1) / (times[-1] - times[0])
+    busy = json.loads(front.python(page, BUSY))
+    print(f"{len(times)} answers while drawing, {rate:.0f} a second; in the kernel a processor is busy for "
+          f"{busy['teach']:.2f} s with Teach and {1000 * busy['answer']:.0f} ms with an answer")  # fmt: skip
+    assert len(times) > 5 and busy["teach"] < 1 and busy["answer"] < 0.1  # bars: 0.5 s, 50 ms
+    page.locator(".dlj-keep").nth(1).click()  # new to both networks: a test
+    page.wait_for_function("document.querySelector('.dlj-readout').textContent.includes('new drawings')")
+
+    # A program, asked from a terminal
+    page.wait_for_function("document.querySelector('.dlj-bar.dlj-scratch span') !== null")
+    select(front, page, SAVE)
+    run_up_to(front, page, SAVE)
+    drawn = sorted((course / "drawings" / "star").glob("*.png"))
+    assert (course / "taught" / "signs.safetensors").is_file() and len(drawn) == 4
+    told = front.command("predict", "taught/signs.safetensors", "drawings", cwd=course)
+    print(told)
+    assert len(told.splitlines()) == 8 and "star" in told.splitlines()[-1]
+    front.shot(page, "07-saved")
+
+    # An exercise: wrong, a hint, right
+    select(front, page, YOUR_TURN)
+    page.keyboard.press("Shift+Enter")
+    told = write(front, page, EXERCISE, WRONG)
+    assert "compared the names" in told
+    front.shot(page, "08-wrong")
+    select(front, page, EXERCISE)
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    page.keyboard.insert_text("hint.likeliest()")
+    page.keyboard.press("Control+Enter")
+    front.python(page, "pass")
+    active = page.evaluate("window.panel.content.activeCell.model.id")
+    told = front.cell(page, active).locator(".jp-OutputArea").inner_text()
+    assert "best so far" in told
+    front.shot(page, "09-hint")
+    told = write(front, page, EXERCISE, RIGHT)
+    assert "Correct" in told and "Not yet" not in told
+    front.shot(page, "10-right")
+    write(front, page, QUESTION, 'quiz.one_difference("a")')
+    page.keyboard.press("ControlOrMeta+s")
+    page.wait_for_function("!window.panel.context.model.dirty")
+
+    # The map knows
+    page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text="00_start").click()
+    here(page)
+    select(front, page, MAP)
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_function("[...document.querySelectorAll('td')].some(c => /[12] of 18 solved/.test(c.textContent))")
+    front.cell(page, MAP).scroll_into_view_if_needed()
+    front.shot(page, "11-map-knows")
+    assert " of 18 solved" in front.command("progress", cwd=course)
+    page.keyboard.press("ControlOrMeta+s")
+    page.wait_for_function("!window.panel.context.model.dirty")
+    assert page.problems == [] and page.outside == []
+
+    # Closed and opened again
+    page.evaluate("async () => { await window.jupyterapp.serviceManager.sessions.shutdownAll(); }")
+    page.context.close()
+    page = front.show("course/01_whole_game.ipynb", theme=THEME)
+    assert "answer.get" in front.cell(page, EXERCISE).locator(".cm-content").inner_text()
+    assert "Correct" in front.cell(page, EXERCISE).locator(".jp-OutputArea").inner_text()
+    select(front, page, FIRST_WORDS)
+    run_up_to(front, page, DESK)
+    page.wait_for_selector(".dlj-thumb")
+    assert shelf(page) == {"smile": 3, "star": 4}
+    front.cell(page, DESK).locator(".dlj-pad canvas").scroll_into_view_if_needed()
+    front.shot(page, "12-opened-again")
+    assert page.problems == [] and page.outside == []
+    front.shut(page)
+    solved = json.loads((course / ".dljourney" / "progress.json").read_text())["chapters"]["whole_game"]
+    assert solved["likeliest"] == {"outcome": "correct", "tries": 2}
+
+
+def test_your_own_photos_by_folder_and_by_button(front, course):
+    kept = Drawings(course / "drawings")
+    for name, found in doodles(["smile", "star"], n=3).items():
+        for drawing in found if name not in kept.things else ():
+            kept.add(name, drawing)
+    page = front.show("course/01_whole_game.ipynb", theme=THEME)
+    select(front, page, FIRST_WORDS)
+    run_up_to(front, page, DESK)
+    page.wait_for_selector(".dlj-thumb")
+    page.locator(".dlj-teach").first.click()
+    page.wait_for_selector(".dlj-answering", timeout=60_000)
+    for id in (SAVE, PHOTOS, UPLOAD):
+        select(front, page, id)
+        run_up_to(front, page, id)
+
+    # the folder of drawings, read as if it held photos of two things
+    said = front.cell(page, PHOTOS).locator(".jp-OutputArea").inner_text()
+    assert "smile" in said and "star" in said, said
+
+    # the button: a kept drawing, a picture of nothing, a file that is no picture
+    star = sorted((course / "drawings" / "star").glob("*.png"))[0]
+    cell = front.cell(page, UPLOAD)
+    cell.scroll_into_view_if_needed()
+    with page.expect_file_chooser() as chooser:
+        cell.locator(".widget-upload").click()
+    nothing = {"name": "nothing.png", "mimeType": "image/png", "buffer": picture(0)}
+    broken = {"name": "letter.png", "mimeType": "image/png", "buffer": b"dear reader"}
+    mine = {"name": "mine.png", "mimeType": "image/png", "buffer": star.read_bytes()}
+    chooser.value.set_files([mine, nothing, broken])
+    page.wait_for_function("document.querySelectorAll('.dljourney-answer').length === 3")
+    shown = cell.locator(".dljourney-answer").all_inner_texts()
+    assert "mine.png" in shown[0] and shown[0].split("\n")[1] == "star", shown
+    assert "cannot be read" in shown[2], shown
+    cell.locator(".dljourney-answer").last.scroll_into_view_if_needed()
+    front.shot(page, "13-your-own-photos")
+    assert page.problems == [] and page.outside == []
+    front.shut(page)
