@@ -65,9 +65,10 @@ EXPERIMENTS: dict[str, Experiment] = {
                     in ((150, 3e-3), (150, 1e-2), (300, 1e-3), (300, 3e-3), (300, 1e-2), (600, 3e-3))], "split": "valid"},
         tolerance=0.3),
     "digits_from_glyphnet_tuning": Experiment(
-        "dljourney.pretraining:digits_seed", [100, 101],
-        {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "head_lr": 1e-2}
-                    for k in (1, 5, 20) for steps in (40, 120) for lr in (3e-4, 1e-3)], "split": "valid"},
+        "dljourney.pretraining:digits_seed", range(100, 105),
+        {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1} for k in (1, 5, 20)
+                    for steps, lr in ((0, 0.0), (60, 3e-4), (60, 1e-3), (120, 3e-4), (120, 1e-3), (240, 1e-3))],
+         "split": "valid"},
         tolerance=0.1),
     "digits_from_random": Experiment(
         "dljourney.pretraining:digits_seed", range(20),
