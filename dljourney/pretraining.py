@@ -788,6 +788,9 @@ def facts(
         "what": "a ResNet of ten layers (timm's resnet10t, 32 to 256 channels) for 32 x 32 pictures",
         "trained_on": f"{len(bank.chars):,} characters in {len(bank.labels):,} drawings by the fonts that come with "
                       f"matplotlib {matplotlib.__version__}, written anew for every batch",
+        "written": f"{HAND['pen']:.0%} with a pen of one width along the middle of the strokes, the others as printed, bolder or "
+                   f"lighter; bent, slanted, turned, shaky; {HAND['low']:.0%} through a low resolution, 8 x 8 and up; with noise; "
+                   "some black on white",
         "left_out": ["all digits and the classes most like one", f"the scripts {', '.join(HELD_OUT)}", f"the face {UNSEEN_FACE}"],
         "training": {"steps": last["step"], "pictures": last["step"] * 128, "minutes": round(last["seconds"] / 60, 1),
                      "CPU minutes": round(last["cpu_seconds"] / 60, 1), "last loss": last["loss"],
