@@ -27,8 +27,8 @@ course: .venv/.course  ## install what is missing, lay the course in dljourney-c
 test: .venv/.dev  ## run every notebook and every test
 	$(BIN)/python -m pytest $(ARGS)
 
-test-fast: .venv/.dev  ## the same without a browser and without running notebooks
-	$(BIN)/python -m pytest -m 'not soak and not browser and not notebooks' $(ARGS)
+test-fast: .venv/.dev  ## the same without browser, notebooks and site
+	$(BIN)/python -m pytest -m 'not soak and not browser and not notebooks and not site' $(ARGS)
 
 soak: .venv/.dev  ## the long tests (MINUTES=30)
 	MINUTES=$(MINUTES) REPEAT=10 $(BIN)/python -m pytest -m 'soak or browser' --timeout 0 $(ARGS)
@@ -48,6 +48,9 @@ export: .venv/.dev  ## clean the notebooks and write the modules from them
 notebooks: export  ## execute the notebooks and save their outputs (NAME=04_sgd for one)
 	$(BIN)/python -m dljourney.kit.notebooks nbs $(NAME)
 
+docs: .venv/.dev  ## build the site to read without a kernel: _docs/html/index.html
+	$(BIN)/python docs/build.py
+
 experiments: .venv/.dev  ## run the long experiments and store their rows (NAME=... for one)
 	$(BIN)/python -m benchmarks.experiments $(NAME)
 
@@ -63,7 +66,7 @@ bench: .venv-bench/.bench  ## measure dljourney beside its peers (ONLY=sgd for o
 .venv/.dev: $(SOURCES)
 	@echo 'Setting up .venv for development: a few minutes the first time'
 	@test -x $(BIN)/python || $(call VENV,.venv)
-	@$(call INSTALL,.venv) -e '.[course,onnx,distributed,dev]'
+	@$(call INSTALL,.venv) -e '.[course,onnx,distributed,docs,dev]'
 	@touch .venv/.course $@
 
 .venv-lowest/.dev: $(SOURCES)
@@ -84,5 +87,5 @@ bench: .venv-bench/.bench  ## measure dljourney beside its peers (ONLY=sgd for o
 clean:  ## remove what make made (never the course folder)
 	rm -rf .venv .venv-bench .venv-lowest build dist *.egg-info _docs
 
-.PHONY: help course test test-fast test-lowest soak edit export notebooks experiments bench clean
+.PHONY: help course test test-fast test-lowest soak edit export notebooks docs experiments bench clean
 .DEFAULT_GOAL := help

@@ -49,6 +49,21 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
+def pytest_generate_tests(metafunc):
+    "REPEAT=10 runs every browser test ten times."
+    n = int(os.environ.get("REPEAT", "1"))
+    if n > 1 and metafunc.definition.get_closest_marker("browser"):
+        if "repeat" not in metafunc.fixturenames:
+            metafunc.fixturenames.append("repeat")
+        metafunc.parametrize("repeat", range(n), indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def repeat(request):
+    "Which repeat this is: fixtures that hold a page's state depend on it."
+    return getattr(request, "param", 0)
+
+
 @pytest.fixture(scope="session")
 def front():
     "One JupyterLab and one Chromium for all tests of a session."

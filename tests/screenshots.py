@@ -41,7 +41,7 @@ b""",
     "CheckersMachine": "from dljourney.demos import CheckersMachine\nCheckersMachine()",
     "BeTheMechanism": "from dljourney.demos import BeTheMechanism\nBeTheMechanism()",
 }
-WIDTHS = {"wide": 1280, "narrow": 560}
+SIZES = {"wide": (1280, 1100), "narrow": (560, 2600)}
 
 
 def main(out, *names):
@@ -50,17 +50,19 @@ def main(out, *names):
     out.mkdir(parents=True, exist_ok=True)
     try:
         page = front.open(*(DEMOS[name] for name in names), height=1100)
+        for n in range(len(names)):  # until each is there
+            page.locator(f".jp-Notebook .jp-Cell >> nth={n}").locator(".dlj, .widget-upload").first.wait_for()
         for theme in ("Light", "Dark"):
             change = "async theme => { await window.jupyterapp.commands.execute('apputils:change-theme', { theme }); }"
             page.evaluate(change, f"JupyterLab {theme}")
-            for width, pixels in WIDTHS.items():
-                page.set_viewport_size(dict(width=pixels, height=1100))
+            for size, (width, height) in SIZES.items():
+                page.set_viewport_size(dict(width=width, height=height))
                 page.wait_for_timeout(1200)  # JupyterLab's splash screen fades
                 for n, name in enumerate(names):
                     node = page.locator(f".jp-Notebook .jp-Cell >> nth={n}").locator(".jp-OutputArea").first
                     node.scroll_into_view_if_needed()
                     page.wait_for_timeout(200)
-                    node.screenshot(path=out / f"{name}-{theme.lower()}-{width}.png")
+                    node.screenshot(path=out / f"{name}-{theme.lower()}-{size}.png")
         print(*page.problems or ["no errors in the console"], sep="\n")
         front.shut(page)
     finally:

@@ -1,7 +1,6 @@
 """Live demos in real front ends: JupyterLab, Notebook 7 and Voila in Chromium, with real pointer and keyboard input.
 
 Not driven here: VS Code and Colab (no way to drive them offline).
-REPEAT=10 runs every test ten times.
 """
 
 import json
@@ -10,11 +9,6 @@ import os
 import pytest
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(autouse=True, params=range(int(os.environ.get("REPEAT", "1"))))
-def repeat(request):
-    return request.param
 
 
 KIT = [

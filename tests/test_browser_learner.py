@@ -26,10 +26,11 @@ THEME = os.environ.get("THEME", "light")
 
 
 @pytest.fixture(scope="module")
-def course(front):
+def course(front, repeat):
     "The course as a learner gets it."
-    front.command("course", "course", "--lay-only")
-    return front.root / "course"
+    name = f"course{repeat or ''}"
+    front.command("course", name, "--lay-only")
+    return front.root / name
 
 
 def here(page):
@@ -139,7 +140,7 @@ def picture(value):
 
 def test_a_learners_first_fifteen_minutes(front, course):
     # The map, as it looks before anything has been run: a stored picture, not yet trusted
-    page = front.show("course/00_start.ipynb", theme=THEME)
+    page = front.show(f"{course.name}/00_start.ipynb", theme=THEME)
     cards = front.cell(page, MAP).locator("td")
     cards.first.wait_for()
     assert cards.count() >= 9 and "next" in cards.first.inner_text()
@@ -258,7 +259,7 @@ def test_a_learners_first_fifteen_minutes(front, course):
     # Closed and opened again
     page.evaluate("async () => { await window.jupyterapp.serviceManager.sessions.shutdownAll(); }")
     page.context.close()
-    page = front.show("course/01_whole_game.ipynb", theme=THEME)
+    page = front.show(f"{course.name}/01_whole_game.ipynb", theme=THEME)
     assert "answer.get" in front.cell(page, EXERCISE).locator(".cm-content").inner_text()
     assert "Correct" in front.cell(page, EXERCISE).locator(".jp-OutputArea").inner_text()
     select(front, page, FIRST_WORDS)
@@ -278,7 +279,7 @@ def test_your_own_photos_by_folder_and_by_button(front, course):
     for name, found in doodles(["smile", "star"], n=3).items():
         for drawing in found if name not in kept.things else ():
             kept.add(name, drawing)
-    page = front.show("course/01_whole_game.ipynb", theme=THEME)
+    page = front.show(f"{course.name}/01_whole_game.ipynb", theme=THEME)
     select(front, page, FIRST_WORDS)
     run_up_to(front, page, DESK)
     page.wait_for_selector(".dlj-thumb")

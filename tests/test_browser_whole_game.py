@@ -7,13 +7,18 @@ from dljourney.whole_game import doodles
 
 pytestmark = pytest.mark.browser
 
-CELLS = ["from dljourney.whole_game import TeachMe", "teach_me = TeachMe(folder='mine'); teach_me"]
+CELLS = ["from dljourney.whole_game import TeachMe", "teach_me = TeachMe(folder='mine{}'); teach_me"]
 ROWS = "document.querySelectorAll('.dlj-rows .dlj-thing')"
 
 
 @pytest.fixture(scope="module")
-def page(front):
-    page = front.open(*CELLS)
+def cells(repeat):
+    return [cell.format(repeat) for cell in CELLS]
+
+
+@pytest.fixture(scope="module")
+def page(front, cells):
+    page = front.open(*cells)
     page.wait_for_selector(".dlj-desk")
     yield page
     front.shut(page)
@@ -90,8 +95,8 @@ def test_answers_keep_up_with_the_pen(front, page):
     assert n_answers >= len(points) // 3, n_answers
 
 
-def test_closed_and_opened_again_everything_is_there(front, page):
-    again = front.open(*CELLS)
+def test_closed_and_opened_again_everything_is_there(front, page, cells):
+    again = front.open(*cells)
     again.wait_for_selector(".dlj-thumb")
     counts = again.evaluate(f"[...{ROWS}].map(row => row.querySelectorAll('.dlj-thumb').length)")
     names = again.evaluate(f"[...{ROWS}].map(row => row.getAttribute('aria-label'))")

@@ -241,7 +241,7 @@ from dljourney.demos.shuffled_labels import ShuffledLabels""",
 
 
 @pytest.fixture(scope="module")
-def page(front):
+def page(front, repeat):
     page = front.open(*DEMOS)
     page.wait_for_function("document.querySelectorAll('.dlj canvas').length >= 9", timeout=60_000)
     yield page

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import comm
 import numpy as np
 import pytest
 import traitlets
@@ -239,3 +240,13 @@ def test_a_closed_demo_stops():
 
     walk = asyncio.run(main())
     assert not walk.playing and walk._task.done()
+
+
+def test_the_first_message_to_the_page_holds_everything(monkeypatch):
+    "A page that is slow to load the script may lose what comes later (anywidget waits two seconds)."
+    sent, create = [], comm.create_comm
+    monkeypatch.setattr(comm, "create_comm", lambda **message: sent.append(message) or create(**message))
+    Wave(frequency=2.0)
+    [message] = [state for m in sent if "_spec" in (state := m["data"]["state"])]
+    assert [c["name"] for c in message["_spec"]["controls"]] == ["frequency", "height", "noise"]
+    assert message["frequency"] == 2.0 and message["_frame"]["n"] == 1 and message["_data"]

@@ -71,7 +71,7 @@ class Cures(Live):
     panels = [
         plot("accuracy", "Accuracy on other writers", width=460, height=320, xlabel="epoch"),
         plot("loss", "Loss on other writers", width=400, height=320, xlabel="epoch"),
-        readout("figures", width=480), code("code", width=900),
+        readout("figures", width=480), code("code", width=900, new_row=True),
     ]
     steps_per_frame = 1
 

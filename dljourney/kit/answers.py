@@ -256,7 +256,12 @@ def same(
     raise Incorrect(text, [*facts, ("expected", spell(expected)), ("arrived", spell(arrived))])
 
 
-def is_this_mistake(arrived: Any, value: Any, tol: float) -> bool:
+def is_this_mistake(
+    arrived: Any,  # what the learner's answer gave
+    value: Any,  # what the mistake gives, or a function that makes it
+    tol: float,  # relative tolerance
+) -> bool:
+    "Whether an answer is what a known mistake computes."
     try:
         if callable(value): value = value()
         if inspect.isgenerator(value): value = list(value)

@@ -62,16 +62,17 @@ def check_images(
     channels: Sequence[int] = (1, 3),  # how many channels there may be
 ) -> Tensor:  # the same
     "Refuse what is no batch of images, uint8 or floats in [0, 1]."
+    it = name.split()[-1]  # "valid x" is written x
     if not isinstance(x, Tensor):
         raise TypeError(f"{name}: expected a tensor of images, (N, C, H, W), got {type(x).__name__}; "
                         "torch.stack makes one from a list of tensors, kit.data.photos from a folder")
     if x.ndim != 4 or x.shape[1] not in channels or 0 in x.shape[2:]:
         counts = " or ".join(str(n) for n in channels)
         raise ValueError(f"{name}: expected images of shape (N, {counts}, H, W), got {tuple(x.shape)}; "
-                         f"{name}[None] makes a batch of one image, {name}[:, None] adds the channel")
+                         f"{it}[None] makes a batch of one image, {it}[:, None] adds the channel")
     if x.dtype != torch.uint8 and not x.is_floating_point():
         raise TypeError(f"{name}: expected uint8 or floats in [0, 1], got {x.dtype}; "
-                        f"{name}.to(torch.uint8) converts whole numbers from 0 to 255")
+                        f"{it}.to(torch.uint8) converts whole numbers from 0 to 255")
     if x.is_floating_point() and x.numel():
         low, high = (float(value) for value in x.aminmax())  # both are NaN where one value is
         if not (low >= -1e-3 and high <= 1 + 1e-3):  # a little room: resizing rounds
@@ -87,10 +88,11 @@ def check_labels(
     n_classes: int | None = None,  # they count from 0 to n_classes - 1; None: as many as make sense
 ) -> Tensor:  # the same
     "Refuse what are no class numbers."
+    it = name.split()[-1]  # "valid y" is written y
     if not isinstance(y, Tensor) or y.dtype != torch.int64 or y.ndim != 1:
         came = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
         raise TypeError(f"{name}: expected labels, int64 class numbers of shape (N,), got {came}; "
-                        f"torch.as_tensor({name}).long().flatten() makes some")
+                        f"torch.as_tensor({it}).long().flatten() makes some")
     if n is not None and len(y) != n:
         raise ValueError(f"{name}: expected one label for each of the {n} inputs, got {len(y)}")
     if len(y):
@@ -98,7 +100,7 @@ def check_labels(
         most = (1000 + 10 * len(y) if n_classes is None else n_classes) - 1
         if low < 0 or high > most:
             raise ValueError(f"{name}: expected class numbers from 0 to {most}, got {low} to {high}; "
-                             f"{name}.unique(return_inverse=True)[1] counts them from 0")
+                             f"{it}.unique(return_inverse=True)[1] counts them from 0")
     return y
 
 

@@ -128,6 +128,10 @@ class _Values(_Page):
         super().__init__(**values)
         self._depth = 0
 
+    def open(self, complete: bool = False) -> None:
+        "The page hears of a demo once all of it is there: to a slow page later messages may come too late."
+        if complete: super().open()
+
     @classmethod
     def _controls(cls) -> dict[str, dict]:
         return controls_of(cls)
@@ -396,6 +400,7 @@ class Live(_Hearing):
         self.on_msg(self._heard)
         with self.together():
             self._stale.update(self._names() or [""])
+        self.open(complete=True)
         self.playing = play
 
     @property
@@ -435,8 +440,7 @@ class Live(_Hearing):
         return {}
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name}={value!r}" for name, value in self.state.items())
-        return f"{type(self).__name__}({values})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.state.items())})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return with_still(self, self.still)

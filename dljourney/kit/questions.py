@@ -133,7 +133,9 @@ def ask(
     return Result(item.name, outcome, message, chapter=chapter)
 
 
-def posed(item: Question) -> str:
+def posed(
+    item: Question,  # what is asked
+) -> str:
     "The question and its options as Markdown."
     listed = "".join(f"\n- **{letter}** · {said}" for letter, said in item.options.items())
     return item.text + ("\n" + listed if listed else "")

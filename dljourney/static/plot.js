@@ -43,7 +43,7 @@ function rangeOf(given, marks, axis, log) {
     else if (m[axis]) m[axis].forEach(see);
   }
   if (low > high) return log ? [0.1, 1] : [0, 1];
-  if (log) return low === high ? [low / 2, high * 2] : [low / 1.1, high * 1.1];
+  if (log) return low === high ? [low / 2, high * 2] : [low / 1.25, high * 1.25]; // room for a point at the end
   const pad = low === high ? Math.abs(low) * 0.1 || 1 : 0.04 * (high - low);
   return [low - pad, high + pad];
 }
@@ -138,7 +138,7 @@ function drawAxes(ctx, spec, box, x, y, ranges, theme) {
   ctx.textAlign = "center"; ctx.textBaseline = "top";
   for (const [v, text] of xTicks) {
     if (spec.grid) { ctx.beginPath(); ctx.moveTo(x(v), box.top); ctx.lineTo(x(v), box.bottom); ctx.stroke(); }
-    ctx.fillText(text, x(v), box.bottom + 5);
+    (box.tall ? text.split(" ") : [text]).forEach((words, i) => ctx.fillText(words, x(v), box.bottom + 5 + i * size * 1.15));
   }
   ctx.textAlign = "right"; ctx.textBaseline = "middle";
   for (const [v, text] of yTicks) {
@@ -150,10 +150,19 @@ function drawAxes(ctx, spec, box, x, y, ranges, theme) {
   if (spec.ylabel) { ctx.save(); ctx.translate(2, (box.top + box.bottom) / 2); ctx.rotate(-Math.PI / 2); ctx.textBaseline = "top"; ctx.fillText(spec.ylabel, 0, 0); ctx.restore(); }
 }
 
+// How many lines the names under the plot need: one, or as many as words where they would touch.
+function tickLines(ctx, spec, room, em) {
+  if (!spec.xticks || spec.xticks.length < 2) return 1;
+  ctx.font = `${em * 0.88}px system-ui, sans-serif`;
+  const widest = Math.max(...spec.xticks.map(([, text]) => ctx.measureText(text).width));
+  return widest + 6 > room / spec.xticks.length ? Math.max(...spec.xticks.map(([, text]) => text.split(" ").length)) : 1;
+}
+
 // Room to the right of the plot, so that the last number under it fits.
 function lastTick(ctx, spec, [, high], em) {
   ctx.font = `${em * 0.88}px system-ui, sans-serif`;
-  const text = spec.xticks ? (spec.xticks.at(-1) || ["", ""])[1] : tickText(Number(high.toPrecision(2)));
+  if (spec.xticks) return 8;
+  const text = tickText(Number(high.toPrecision(2)));
   return Math.max(8, ctx.measureText(text).width / 2 + 1);
 }
 
@@ -208,8 +217,10 @@ function plotPanel(spec, view) {
     const axes = shown.axes !== false;
     const left = axes ? em * (shown.ylabel ? 4.4 : 3) : 1;
     const legend = legendRows(ctx, marks, width - left - 4, em);
-    const box = { width, height, left, right: width - (axes ? lastTick(ctx, shown, ranges.x, em) : 1),
-      top: legend.length ? em * (0.3 + 1.4 * legend.length) : axes ? 8 : 1, bottom: height - (axes ? em * (shown.xlabel ? 3 : 1.7) : 1) };
+    const right = width - (axes ? lastTick(ctx, shown, ranges.x, em) : 1);
+    const lines = axes ? tickLines(ctx, shown, right - left, em) : 1;
+    const box = { width, height, left, right, tall: lines > 1,
+      top: legend.length ? em * (0.3 + 1.4 * legend.length) : axes ? 8 : 1, bottom: height - (axes ? em * ((shown.xlabel ? 3 : 1.7) + lines - 1) : 1) };
     const x = axisScale(ranges.x, box.left, box.right, shown.xlog);
     const y = axisScale(ranges.y, box.bottom, box.top, shown.ylog);
     scales = { x, y, box };

@@ -1,0 +1,210 @@
+"""Lay the site's pages in a folder and let Sphinx build them: `python docs/build.py [FOLDER]`, or `make docs`.
+
+The chapters are the committed notebooks with the outputs that `make notebooks` stored. Nothing is executed.
+"""
+import argparse
+import base64
+import copy
+import json
+import re
+import shutil
+import sys
+from html import escape
+from pathlib import Path
+
+here = Path(__file__).parent
+root = here.parent
+sys.path[:0] = [str(here), str(root)]
+
+from house import modules, public_names  # noqa: E402
+
+from dljourney.kit.notebooks import Chapter, chapters  # noqa: E402
+
+families = {  # heading -> which modules; those of the exercises hold no names of their own
+    "Chapters": "whole_game samuel checkers sgd universal overfitting transfer program pretraining".split(),
+    "Demos": ["demos."],
+    "The kit": ["kit."],
+    "The course and its commands": ["course", "commands"],
+}
+
+
+# Notebooks
+
+
+def page_of(notebook: dict, name: str) -> dict:
+    "A notebook as a page: directives and hidden cells gone, plumbing folded, pictures with their words and size."
+    notebook = copy.deepcopy(notebook)
+    notebook["metadata"]["language_info"] = {"name": "python", "pygments_lexer": "python3"}
+    cells = [part for cell in notebook["cells"] if (part := cell_of(cell))]
+    cells.insert(1, dict(cell_type="markdown", id="still-copy", metadata={}, source=still_note(name)))
+    notebook["cells"] = cells
+    return notebook
+
+
+def still_note(name: str) -> str:
+    "What a reader of a still page should know."
+    text = "A still copy, to read. In the notebook the pictures move, the cells run, and the exercises answer:"
+    if name in ("glossary", "00_start"):
+        text = "This page is also a notebook of the course:"
+    return f":::{{container}} still-note\n{text} [start the course](index.md#Start) on your own computer.\n:::"
+
+
+def cell_of(cell: dict) -> dict | None:
+    "A cell as it is shown, or None where it is nothing for readers."
+    source = "".join(cell["source"])
+    if cell["cell_type"] == "markdown":
+        return cell
+    directives = re.findall(r"^#\|\s*(\w+)", source, re.M)
+    if "hide" in directives or "default_exp" in directives:
+        return None
+    source = re.sub(r"^#\|.*\n?", "", source, flags=re.M).strip("\n")
+    if not source and not cell["outputs"]:
+        return None
+    cell["source"] = source
+    imports_only = all(re.match(r"(from|import|\s|\)|$)", line) for line in source.splitlines())
+    if "exporti" in directives or ("export" in directives and imports_only):
+        cell["metadata"]["tags"] = ["hide-input"]
+    for output in cell["outputs"]:
+        picture(cell, output)
+        if "text/html" in output.get("data", {}):
+            html = "".join(output["data"]["text/html"])
+            output["data"]["text/html"] = re.sub(r'href="(\w+)\.ipynb', r'href="\1.html', html)
+    return cell
+
+
+def picture(cell: dict, output: dict) -> None:
+    "A picture's alternative text and size, told the way MyST-NB reads them."
+    data = output.get("data", {})
+    if "image/png" not in data:
+        return
+    data.pop("image/svg+xml", None)
+    plain = "".join(data.get("text/plain", ""))
+    told = output["metadata"].get("image/png", {})
+    alt = told.get("alt") or re.sub(r"^(Figure|Diagram): ", "", plain)
+    width = told.get("width") or round(png_width(base64.b64decode("".join(data["image/png"]))) / 2)
+    cell["metadata"]["mystnb"] = {"image": {"alt": alt, "width": f"{width}px"}}
+
+
+def png_width(png: bytes) -> int:
+    "Pixels in a row."
+    return int.from_bytes(png[16:20], "big")
+
+
+def face(notebook: dict, chapter: Chapter) -> bytes:
+    "The picture that stands for a chapter: the fullest of its demos, else of its figures."
+    if chapter.name == "01_whole_game":  # its demo starts with an empty pad
+        return (here / "images" / "teach_me.png").read_bytes()
+    pictures = [(base64.b64decode("".join(o["data"]["image/png"])), "".join(o["data"].get("text/plain", "")))
+                for c in notebook["cells"] for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
+    demos = [png for png, plain in pictures if re.match(r"[A-Z]\w+\(", plain)]
+    return max(demos or [png for png, _ in pictures], key=len)
+
+
+# Pages
+
+
+def card(chapter: Chapter, notebook: dict, folder: Path) -> str:
+    "A chapter on the front page: picture, title, summary, minutes."
+    (folder / "cards").mkdir(exist_ok=True)
+    image = f"cards/{chapter.name}.png"
+    (folder / image).write_bytes(face(notebook, chapter))
+    number = chapter.name[:2]
+    minutes = f"\n\n{chapter.minutes} minutes" if chapter.minutes else ""
+    title = f"**[{number} {escape(chapter.title)}]({chapter.name}.ipynb)**"
+    alt = f"The picture of chapter {number}"
+    return f":::{{container}} card\n![{alt}]({image})\n\n{title}\n\n{chapter.summary}{minutes}\n:::\n"
+
+
+def numbered(chapter: Chapter) -> str:
+    "A chapter's title with its number, where it has one."
+    number = chapter.name[:2]
+    return f"{number} {chapter.title}" if number.isdigit() and number != "00" else chapter.title
+
+
+def heading(text: str, line: str = "=") -> str:
+    return f"{text}\n{line * len(text)}\n\n"
+
+
+def api_page(module: str, chapter: Chapter | None) -> str:
+    "One module: what it is about, and every public name that it defines."
+    full = f"dljourney.{module}"
+    text = heading(full) + f".. py:module:: {full}\n\n{summary(module)}\n\n"
+    if chapter:
+        text += f"Built in :doc:`{chapter.title} </{chapter.name}>`.\n\n"
+    passed_on = []
+    for name, target in public_names(module).items():
+        if target != f"{full}.{name}":
+            passed_on.append(f":py:obj:`{name} <{target}>`")
+            continue
+        kind = kind_of(module, name)
+        text += f".. auto{kind}:: {full}.{name}\n" + ("   :members:\n" if kind == "class" else "") + "\n"
+    return text + (f"Also found here: {', '.join(passed_on)}.\n" if passed_on else "")
+
+
+def summary(module: str) -> str:
+    import ast
+
+    from house import as_rst
+
+    return as_rst(ast.get_docstring(ast.parse(modules()[module].read_text(encoding="utf-8"))) or "", module)
+
+
+def kind_of(module: str, name: str) -> str:
+    text = modules()[module].read_text(encoding="utf-8")
+    found = re.search(rf"^(async def|def|class) {name}\b", text, re.M)
+    return {"class": "class", "def": "function", "async def": "function"}[found[1]] if found else "data"
+
+
+def lay(folder: Path) -> None:
+    "Write every source page into `folder`; unchanged ones keep their date, so that Sphinx leaves them alone."
+    nbs = {c.name: c for c in chapters(root / "nbs")}
+    pages: dict[str, str] = {}
+    cards = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, chapter in nbs.items():
+        notebook = json.loads(chapter.path.read_text(encoding="utf-8"))
+        pages[f"{name}.ipynb"] = json.dumps(page_of(notebook, name), ensure_ascii=False)
+        if name not in ("glossary", "00_start"):
+            cards.append(card(chapter, notebook, folder))
+    front = (here / "index.md").read_text(encoding="utf-8")
+    front = front.replace("<!-- chapters -->", "::::{container} cards\n" + "\n".join(cards) + "::::")
+    contents = "\n".join(f"{numbered(c)} <{name}>" for name, c in nbs.items())
+    pages["index.md"] = front.replace("<!-- contents -->", contents)
+    by_module = {re.sub(r"^\d+_", "", name): c for name, c in nbs.items()}
+    index = heading("API reference") + (here / "api.rst").read_text(encoding="utf-8")
+    for title, starts in families.items():
+        names = [m for m in modules() if public_names(m) and (m in starts or m.partition(".")[0] + "." in starts)]
+        names.sort(key=lambda m: starts.index(m) if m in starts else 0)
+        index += heading(title, "-") + ".. toctree::\n   :hidden:\n\n" + "".join(f"   {m} <{m}>\n" for m in names)
+        index += "\n.. list-table::\n   :widths: 30 70\n\n"
+        index += "".join(f"   * - :doc:`{m} <{m}>`\n     - {summary(m)}\n" for m in names) + "\n"
+        for m in names:
+            pages[f"api/{m}.rst"] = api_page(m, by_module.get(m))
+    pages["api/index.rst"] = index
+    shutil.copytree(here / "images", folder / "images", dirs_exist_ok=True)
+    for path in [p for p in folder.rglob("*") if p.suffix in (".ipynb", ".rst", ".md")]:
+        if path.relative_to(folder).as_posix() not in pages:
+            path.unlink()
+    for name, text in pages.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", default=root / "_docs", type=Path, help="the site goes to html/ in it")
+    folder = parser.parse_args().folder
+    lay(folder / "pages")
+    from sphinx.cmd.build import build_main
+
+    failed = build_main(["-W", "--keep-going", "-q", "-b", "html", "-c", str(here), "-d", str(folder / "doctrees"),
+                         str(folder / "pages"), str(folder / "html")])
+    if not failed:
+        print(f"The site is {folder / 'html' / 'index.html'}")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

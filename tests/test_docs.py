@@ -1,0 +1,240 @@
+"The site: built without a warning, every link and picture in place, nothing fetched from outside, every docment told."
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+pytest.importorskip("myst_nb")
+root = Path(__file__).parent.parent
+sys.path.insert(0, str(root / "docs"))
+
+from build import cell_of, page_of  # noqa: E402
+from house import as_rst, jupyter_anchor, modules, public_names, resolve  # noqa: E402
+
+
+class Page(HTMLParser):
+    "What a page links to, shows and loads, the places in it, and its text."
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.pictures, self.loaded, self.ids, self.words, self.maths = [], [], [], set(), [], 0
+        self.feed(text)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        a = dict(attrs)
+        if "id" in a:
+            self.ids.add(a["id"])
+        if tag == "a" and a.get("href"):
+            self.links.append(a["href"])
+        if tag == "img":
+            self.pictures.append((a.get("src", ""), a.get("alt") or ""))
+        if tag in ("script", "img", "iframe", "source", "video", "audio", "embed") and a.get("src"):
+            self.loaded.append(a["src"])
+        if tag == "link" and a.get("rel") not in ("canonical", "next", "prev", "index", "search", "genindex"):
+            self.loaded.append(a.get("href", ""))
+        self.loaded += re.findall(r"url\(([^)]+)\)", a.get("style") or "")
+        self.maths += tag == "math"
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def is_outside(address):
+    return bool(urlsplit(address).scheme not in ("", "data") or address.startswith("//"))
+
+
+def broken_links(pages, files=()):
+    "Links to pages, places in them, and other `files` of the site that lead nowhere, as sentences."
+    for name, page in pages.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            folder = Path(name).parent
+            target = unquote(parts.path) and (folder / unquote(parts.path)).as_posix() or name
+            target = Path("/", target).resolve().relative_to("/").as_posix()
+            if target in files:
+                continue
+            if target not in pages:
+                yield f"{name} links to {link}: there is no {target}"
+            elif parts.fragment and unquote(parts.fragment) not in pages[target].ids:
+                yield f"{name} links to {link}: no such place in {target}"
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    "The site, built once."
+    folder = tmp_path_factory.mktemp("docs")
+    done = subprocess.run([sys.executable, "docs/build.py", str(folder)], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, f"the build warns or fails:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+    return folder / "html"
+
+
+@pytest.fixture(scope="session")
+def pages(built):
+    files = sorted(built.rglob("*.html"))
+    return {p.relative_to(built).as_posix(): Page(p.read_text(encoding="utf-8")) for p in files}
+
+
+chapters = sorted(p.stem for p in (root / "nbs").glob("*.ipynb") if re.match(r"\d\d_|glossary", p.stem))
+
+
+@pytest.mark.site
+def test_everything_is_there(pages):
+    assert len(chapters) == 11
+    wanted = ["index", "genindex", "search", *chapters, "api/index", "api/sgd", "api/demos.playground", "api/kit.live"]
+    assert not {f"{name}.html" for name in wanted} - set(pages)
+
+
+@pytest.mark.site
+def test_every_link_leads_somewhere(pages, built):
+    pictures = {p.relative_to(built).as_posix() for p in (built / "_images").iterdir()}
+    wrong = list(broken_links(pages, pictures))
+    assert not wrong, "\n".join(wrong[:30])
+    assert sum(len(page.links) for page in pages.values()) > 2000
+
+
+@pytest.mark.site
+def test_no_picture_is_missing(pages, built):
+    for name in chapters:
+        cells = json.loads((root / "nbs" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+        hidden = [c for c in cells if re.search(r"^#\|\s*hide\b", "".join(c["source"]), re.M)]
+        stored = sum("image/png" in o.get("data", {}) for c in cells if c not in hidden for o in c.get("outputs", []))
+        shown = [src for src, _ in pages[f"{name}.html"].pictures if "_images/" in src]
+        assert len(shown) == stored, f"{name}: {stored} pictures stored, {len(shown)} shown"
+    for name, page in pages.items():
+        for source, alt in page.pictures:
+            if source.startswith("data:"):
+                continue
+            path = (built / name).parent / source
+            assert path.is_file() and path.stat().st_size > 100, f"{name}: no picture {source}"
+            assert alt, f"{name}: {source} has no words for those who do not see it"
+
+
+@pytest.mark.site
+def test_nothing_comes_from_outside(pages, built):
+    outside = [f"{name}: {a}" for name, page in pages.items() for a in page.loaded if is_outside(a)]
+    for sheet in built.rglob("*.css"):
+        text = sheet.read_text(encoding="utf-8")
+        found = re.findall(r"url\(\s*['\"]?([^'\")]+)", text) + re.findall(r"@import\s+['\"]([^'\"]+)", text)
+        outside += [f"{sheet.name}: {a}" for a in found if is_outside(a)]
+    assert not outside, "\n".join(outside[:20])
+
+
+@pytest.mark.site
+@pytest.mark.parametrize("module", [m for m in modules() if not m.startswith("exercises")])
+def test_every_public_name_and_each_docment_is_told(pages, module):
+    import importlib
+
+    from dljourney.kit.docments import docments
+
+    mine = {name: full for name, full in public_names(module).items() if full == f"dljourney.{module}.{name}"}
+    if not mine:
+        return
+    page = pages[f"api/{module}.html"]
+    missing = [full for full in mine.values() if full not in page.ids]
+    assert not missing, f"not in the API pages: {missing}"
+    squeeze = lambda text: re.sub(r"[\s`]", "", text)
+    told = squeeze(page.text)
+    for name in mine:
+        thing = getattr(importlib.import_module(f"dljourney.{module}"), name)
+        for parameter, text in (docments(thing) if callable(thing) else {}).items():
+            assert squeeze(text) in told, f"{module}.{name}: {parameter} is not told: {text}"
+
+
+@pytest.mark.site
+def test_prose_leads_to_the_api(pages):
+    assert "api/sgd.html#dljourney.sgd.train" in pages["04_sgd.html"].links
+    assert "api/sgd.html#dljourney.sgd.train" in pages["index.html"].links
+    for name in chapters[1:-1]:
+        links = {link for link in pages[f"{name}.html"].links if link.startswith("api/") and "#" in link}
+        assert links, f"{name} leads nowhere"
+
+
+@pytest.mark.site
+def test_chapters_and_sections_that_are_spoken_of_are_linked(pages):
+    links = pages["04_sgd.html"].links
+    assert "02_samuel.html" in links and any(link.startswith("#") and "which-learning-rate" in link for link in links)
+
+
+@pytest.mark.site
+def test_formulas_are_drawn_by_the_browser(pages):
+    assert pages["05_universal.html"].maths > 10 and pages["04_sgd.html"].maths > 5
+    for name in chapters:
+        assert not re.search(r"\$[^$ ]+\$|\\(frac|text|cdot)\b", pages[f"{name}.html"].text), name
+
+
+@pytest.mark.site
+def test_directives_and_widget_texts_do_not_show(pages):
+    for name in chapters:
+        text = pages[f"{name}.html"].text
+        assert "#|" not in text and "default_exp" not in text, name
+        assert "Loading widget" not in text and "<IPython.core" not in text, name
+
+
+# The parts, without building anything
+
+
+def test_the_link_check_can_fail():
+    pages = {"a.html": Page('<a href="b.html#there">b</a><a href="#x">x</a><a href="c.html">c</a><a href="https://x.org">'),
+             "b/d.html": Page('<a href="../a.html">a</a>'), "b.html": Page('<p id="here">')}
+    wrong = list(broken_links(pages))
+    assert len(wrong) == 3 and "there" in wrong[0] and "#x" in wrong[1] and "c.html" in wrong[2]
+    script, sheet = '<script src="https://x.org/a.js"></script>', '<link rel="stylesheet" href="//x.org/a.css">'
+    loaded = Page(f'{script}{sheet}<img src="a.png">').loaded
+    assert [is_outside(a) for a in loaded] == [True, True, False]
+
+
+@pytest.mark.parametrize("text, module, full", [
+    ("train", "sgd", "dljourney.sgd.train"),
+    ("train(...)", "sgd", "dljourney.sgd.train"),
+    ("Training.run", "sgd", "dljourney.sgd.Training.run"),
+    ("sgd.train", "", "dljourney.sgd.train"),
+    ("dljourney.sgd.train", "", "dljourney.sgd.train"),
+    ("kit.figures.show_images", "", "dljourney.kit.figures.show_images"),
+    ("kit.data.photos", "", "dljourney.kit.photos.photos"),
+    ("dljourney.sgd", "", "dljourney.sgd"),
+    ("sgd", "", None), ("train", "", None), ("train = 3", "sgd", None), ("no_such_name", "sgd", None), ("3", "", None),
+])
+def test_what_a_name_in_backticks_means(text, module, full):
+    assert resolve(text, module) == full
+
+
+@pytest.mark.parametrize("text, rst", [
+    ("plain words", "plain words"),
+    ("a*b and c_ | `x[0]`", r"a\*b and c\_ \| ``x[0]``\ "),
+    ("see `train`", r"see :py:obj:`train <dljourney.sgd.train>`\ "),
+    ("one ` alone", r"one \` alone"),
+])
+def test_house_texts_are_not_taken_for_markup(text, rst):
+    assert as_rst(text, "sgd") == rst
+
+
+def test_anchors_are_those_of_jupyter():
+    assert jupyter_anchor("1. Which way is down?") == "1.-Which-way-is-down?"
+
+
+def code(source, outputs=()):
+    return dict(cell_type="code", id="x", metadata={}, execution_count=None, source=source, outputs=list(outputs))
+
+
+def test_what_is_for_machines_is_not_shown():
+    assert cell_of(code("#| hide\nassert True")) is None and cell_of(code("#| default_exp sgd")) is None
+    assert cell_of(code("#| export\ndef f(): ...")) == code("def f(): ...")
+    assert cell_of(code("#| exporti\ndef _f(): ..."))["metadata"]["tags"] == ["hide-input"]
+    assert cell_of(code("#| export\nfrom a import (\n    b,\n)"))["metadata"]["tags"] == ["hide-input"]
+
+
+def test_a_notebook_is_left_as_it_was():
+    path = root / "nbs" / "04_sgd.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    page = page_of(notebook, "04_sgd")
+    assert notebook == json.loads(path.read_text(encoding="utf-8"))
+    images = [c["metadata"]["mystnb"]["image"] for c in page["cells"] if "mystnb" in c["metadata"]]
+    assert len(images) > 15 and all(i["alt"] and re.fullmatch(r"\d+px", i["width"]) for i in images)
