@@ -67,7 +67,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "digits_from_glyphnet_tuning": Experiment(
         "dljourney.pretraining:digits_seed", range(100, 105),
         {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1} for k in (1, 5, 20)
-                    for steps, lr in ((0, 0.0), (60, 3e-4), (60, 1e-3), (120, 3e-4), (120, 1e-3), (240, 1e-3))],
+                    for steps, lr in ((0, 0.0), (60, 3e-4), (60, 1e-3), (120, 3e-4), (120, 1e-3))],
          "split": "valid"},
         tolerance=0.1),
     "digits_from_random": Experiment(
