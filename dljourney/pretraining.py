@@ -793,7 +793,7 @@ def facts(
                    "some black on white",
         "left_out": ["all digits and the classes most like one", f"the scripts {', '.join(HELD_OUT)}", f"the face {UNSEEN_FACE}"],
         "training": {"steps": last["step"], "pictures": last["step"] * 128, "minutes": round(last["seconds"] / 60, 1),
-                     "CPU minutes": round(last["cpu_seconds"] / 60, 1), "last loss": last["loss"],
+                     "CPU minutes": round(last["cpu_seconds"] / 60, 1), "last loss": last["loss"] and round(last["loss"], 3),
                      "by": "python -m dljourney.pretraining, on one thread of a CPU"},
         "results": results,
         "limits": ["one character in the middle of the picture, white on black or black on white",
