@@ -75,8 +75,8 @@ EXPERIMENTS: dict[str, Experiment] = {
         {"trials": [{"per_class": k, "start": "random", "steps": 300, "lr": 3e-3} for k in (1, 5, 20)]}, tolerance=0.3),
     "digits_from_glyphnet": Experiment(
         "dljourney.pretraining:digits_seed", range(20),
-        {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": 3e-4, "head_lr": 1e-2}
-                    for k, steps in ((1, 40), (5, 40), (20, 120))]}, tolerance=0.1),
+        {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1}
+                    for k, steps, lr in ((1, 60, 3e-4), (5, 0, 0.0), (20, 120, 1e-3))]}, tolerance=0.1),
 }
 
 
