@@ -630,6 +630,7 @@ def learn_digits(
     lr: float = 1e-3,  # the highest learning rate, of the body
     head_lr: float | None = None,  # of the head; None: the same
     probe: float | None = None,  # start with a head that `fit_head` fits, with this C; None: with zeros (or at random)
+    batch_norm: bool | None = None,  # whether normalisation follows the examples; None: only from random weights
     seed: int = 0,  # of the head, the order and the warps
 ) -> nn.Module:  # a network for ten classes, pictures in [0, 1] in
     "Train all of glyphnet on a few digits, from the weights that ship or from random ones."
@@ -647,7 +648,8 @@ def learn_digits(
     for group in opt.param_groups: group["params"] = [p for p in group["params"] if all(p is not h for h in head)]
     opt.add_param_group(dict(params=head, weight_decay=0.05))
     training = train(model, Warped(x, y, 50, steps, seed), F.cross_entropy, opt)
-    if start == "glyphnet": model.eval()  # its normalisation knows thousands of pictures; a handful would spoil it
+    if not (start == "random" if batch_norm is None else batch_norm):
+        model.eval()  # its normalisation knows millions of pictures; a handful would spoil it
     while training.step < steps:
         for group, top in zip(opt.param_groups, (lr, lr, head_lr or lr)): group["lr"] = top * schedule((training.step + 1) / steps, 0.1)
         next(training)

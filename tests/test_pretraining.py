@@ -268,6 +268,11 @@ def test_digit_rows_repeat(one_thread):
     trial = dict(per_class=1, start="glyphnet", steps=2, lr=1e-3)
     rows = pre.digits_seed(0, [trial])
     assert rows == pre.digits_seed(0, [trial]) and rows[0]["steps"] == 2 and 0 < rows[0]["accuracy"] < 1
+    (x, y), _ = pre.digits_32()
+    body = lambda **how: pre.learn_digits(x[:20], y[:20], steps=1, **how).net.state_dict()["bn1.running_mean"]
+    before = body(batch_norm=False, lr=0.0)
+    assert torch.equal(body(), before) and not torch.equal(body(batch_norm=True), before)
+    assert not torch.equal(body(start="random"), body(start="random", batch_norm=False))
     with pytest.raises(ValueError, match="start"):
         pre.learn_digits(torch.rand(2, 1, 32, 32), torch.arange(2), start="x")
 
