@@ -85,8 +85,9 @@ EXPERIMENTS: dict[str, Experiment] = {
         {"trials": [{"per_class": k, "start": "random", "steps": 300, "lr": 3e-3} for k in (1, 5, 20)]}, tolerance=0.3),
     "digits_from_glyphnet": Experiment(
         "dljourney.pretraining:digits_seed", range(20),
-        {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1}
-                    for k, steps, lr in ((1, 60, 3e-4), (5, 0, 0.0), (20, 120, 1e-3))]}, tolerance=0.1),
+        {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1, "batch_norm": norm}
+                    for k, steps, lr, norm in ((1, 60, 3e-4, False), (5, 0, 0.0, False), (20, 300, 1e-3, True))]},
+        tolerance=0.1),
 }
 
 
