@@ -55,9 +55,10 @@ def play(
     return Outcome(plies, *(int((result == r).sum()) for r in (1, -1, 0)))
 
 # %% ../nbs/03_checkers.ipynb #2ff193f4
+@torch.inference_mode()
 def _play(black, white, n_games, depth, seed, opening, max_plies, extend, fen=START):
     "The games: plies made, and a result for each game, 1 where Black has won, -1 where White has"
-    rng, boards, plies = torch.Generator().manual_seed(seed), Boards.from_fen([fen] * n_games), 0
+    rng, boards, plies = torch.Generator().manual_seed(seed), Boards.from_fen(fen)[[0] * n_games], 0
     game, result = torch.arange(n_games), torch.zeros(n_games, dtype=torch.long)
     past = torch.zeros(n_games, 0, dtype=torch.int64)
     for ply in range(max_plies):
@@ -102,10 +103,6 @@ def _random_move(boards, rng):
     return Boards(after, ~boards.black), lost
 
 # %% ../nbs/03_checkers.ipynb #88bd6511
-HAND_SET = {"KCENT": 2.0**17, "CENT": 2.0**16, "BACK": 2.0**16, "OREO": 2.0**15, "MOBIL": -2.0**14,
-            "THRET": -2.0**15, "EXPOS": -2.0**13, "ADV": 2.0**13}  # by a person who has read a book on the game
-
-
 def match(
     a:Player,         # one player
     b:Player,         # the other
@@ -245,6 +242,7 @@ class Learning:
         return dict(sorted(pairs, key=lambda p: -abs(p[1])))
 
 # %% ../nbs/03_checkers.ipynb #ddf7a18c
+@torch.inference_mode()
 def _run(self):
     "The loop: a ply in every series that is not done"
     number = 0
@@ -460,7 +458,7 @@ def rote(
     "Rote learning of 1959: play, and remember each position met with its backed-up score"
     check_whole("n_games", n_games, 1), check_whole("depth", depth, 1), check_finite("fade", fade, 0)
     memory, rng = Memory() if memory is None else memory, torch.Generator().manual_seed(seed)
-    boards = Boards.from_fen([fen] * n_games)
+    boards = Boards.from_fen(fen)[[0] * n_games]
     for ply in range(max_plies):
         if ply < opening: after, lost = _random_move(boards, rng)
         else:

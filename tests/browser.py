@@ -73,7 +73,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_for(url, process, log, seconds=60):
+def wait_for(url, process, log, seconds=240):
     "Until the server at `url` answers."
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -287,7 +287,7 @@ class Front:
         self.run_all(page)
         return page
 
-    def until(self, page, code, wanted=True, seconds=20):
+    def until(self, page, code, wanted=True, seconds=90):
         "Until `code`, an expression, has the wanted value in the page's kernel."
         end = time.monotonic() + seconds
         while (value := self.python(page, f"print(repr({code}))")) != repr(wanted):

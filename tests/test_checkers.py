@@ -256,20 +256,62 @@ def test_connective(name):
     assert found.tolist() == expected.float().tolist() and 0 < found.sum() < len(found)
 
 
-def test_connectives_by_hand():
-    # Black's 11-15 from the start: White's steps stay 7 (MOB 7 -> 7), one of them, 22-18, is now denied or exchanged.
-    names = list(PAIRS)
-    start = Boards.start()
-    found = moves(start, paths=True)
-    row = found.paths.index([11, 15])
-    leaves = Leaves(found.boards[row], start, torch.tensor([0]), torch.tensor([0]))
-    values = dict(zip(names, term_values(leaves, names)[0].tolist()))
-    four = ["DENY", "MOB", "MOBIL", "CENT"]
-    grew = dict(zip(four, (term_values(leaves, four)[0] > 0).tolist()))
-    for name, (a, b, with_a, with_b) in PAIRS.items():
-        assert values[name] == float(grew[a] == bool(with_a) and grew[b] == bool(with_b))
-    for a in ("DENY", "MOBIL"):
-        assert sum(values[n] for n in names if PAIRS[n][:2] == (a, PAIRS[names[0] if a == "DENY" else "MODE1"][1])) == 1
+# Before Black's move, the move, and counts for the side that has just moved, before (sides swapped) and now:
+# DENY and MOB of White's steps, MOBIL = MOB - DENY, CENT of Black's men; worked out on a board, move by move.
+MOVES_BY_HAND = {
+    # 13's only step, 9, is free now; but there 6 takes it (6x13). 14 is a centre square.
+    "a step is opened, and denied": ("B:W13:B9,6", [9, 14], (0, 1), (0, 1), (0, 0), (0, 1)),
+    # 12 may step to 8, where nobody takes it. 11 is a centre square.
+    "a step is opened": ("B:W12:B8", [8, 11], (0, 0), (0, 1), (0, 1), (0, 1)),
+    # 18 steps to 14 or 15; on 15 the man on 11 takes it (11x18, the square that 18 left).
+    "a step is denied from the centre": ("B:W18:B8", [8, 11], (0, 1), (2, 2), (2, 1), (0, 1)),
+    # the same on the other side: on 14 the man on 9 takes it; 9 is no centre square.
+    "a step is denied": ("B:W18:B6", [6, 9], (0, 1), (2, 2), (2, 1), (0, 0)),
+    # 7 steps to 2 or 3, far from 9.
+    "nothing": ("B:W7:B6", [6, 9], (0, 0), (2, 2), (2, 2), (0, 0)),
+    # the same, but 10 is a centre square.
+    "only the centre": ("B:W7:B6", [6, 10], (0, 0), (2, 2), (2, 2), (0, 1)),
+    # 15 steps to 10 or 11; 10 was covered by 6 (6x15), which has gone to 9.
+    "a denial is given up": ("B:W15:B6", [6, 9], (1, 0), (2, 2), (1, 2), (0, 0)),
+    # before: 15, 16; 4, 12; 2; 1, 2, six squares, nothing covered. After 3x10: 7, 15, 16; 3, 4, 12; 1, 2, and 15 is
+    # covered (10x19). The man on 10 is in the centre.
+    "more steps, one denied": ("B:WK11,K8,7,6:B3,13", [3, 10], (0, 1), (6, 8), (6, 7), (0, 1)),
+}
+CONNECTIVES_BY_HAND = {      # where each of the twelve is 1, and where it is 0
+    "DEMO": ("a step is opened, and denied", "a step is denied"),
+    "DEMMO": ("a step is denied", "a step is opened, and denied"),
+    "DDEMO": ("a step is opened", "nothing"),
+    "DDMM": ("nothing", "a step is opened"),
+    "MODE1": ("more steps, one denied", "a step is opened"),
+    "MODE2": ("a step is opened", "a step is denied"),
+    "MODE3": ("a step is denied from the centre", "a denial is given up"),
+    "MODE4": ("nothing", "a step is denied"),
+    "MOC1": ("a step is opened", "a denial is given up"),
+    "MOC3": ("a denial is given up", "a step is opened"),
+    "MOC2": ("only the centre", "nothing"),
+    "MOC4": ("nothing", "only the centre"),
+}
+
+
+def move_by_hand(name):
+    fen, path, *_ = MOVES_BY_HAND[name]
+    before = Boards.from_fen(fen)
+    found = moves(before, paths=True)
+    return Leaves(found.boards[found.paths.index(path)], before, torch.tensor([0]), torch.tensor([0]))
+
+
+@pytest.mark.parametrize("name", MOVES_BY_HAND)
+def test_counts_before_and_after_a_move_by_hand(name):
+    leaves, counts, four = move_by_hand(name), MOVES_BY_HAND[name][2:], ["DENY", "MOB", "MOBIL", "CENT"]
+    assert parameters(swapped(leaves.before), four)[0].tolist() == [was for was, _ in counts]
+    assert parameters(leaves.boards, four)[0].tolist() == [now for _, now in counts]
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_connective_by_hand(name):
+    one, zero = CONNECTIVES_BY_HAND[name]
+    assert term_values(move_by_hand(one), [name]).item() == 1
+    assert term_values(move_by_hand(zero), [name]).item() == 0
 
 
 def test_the_table_of_terms():

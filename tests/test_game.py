@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from dljourney.kit.game import (
     START, Boards, Outcome, alpha_beta, apply_move, legal_moves, material, moves, perft, play_moves,
     random_games, read_pdn, search, write_pdn)
+from dljourney.kit.game import _Round, _Table
 from dljourney.kit.positions import BOARD, BOTTOM, TOP, popcount
 
 # Game 30 of Samuel's second series as the paper of 1959 prints it: 62 plies.
@@ -308,3 +309,31 @@ def test_material_counts():
     root = torch.arange(2)
     from dljourney.kit.search import Leaves
     assert material(Leaves(b, b, root, root)).tolist() == [1.0, 5.0]
+
+
+@pytest.mark.parametrize("fen", [
+    START, "B:W21,22,31:B5,6,12,K15", "W:W10,K17,K30:B5,6,14,23,24",            # steps, men and kings
+    "B:W15,16:B11,12", "B:W6,7,14,15,22:BK2,K9,1", "W:W18,K27:B14,15,7,6,24,23,9",  # one jump; several, both ways round
+])
+def test_each_complete_move_is_equally_likely(fen):
+    n, start = 20_000, Boards.from_fen(fen)
+    one_ply, table = _Round(), _Table(n, 10 ** 6, 3, None, n)
+    for row, word in zip(table.rows(), start.words[:, 0].tolist()):
+        row.fill_(word)
+    one_ply(*table.sides, table.state, table.run, table.age)
+    table.run.zero_()       # those that moved stop here; the others have a capture to make
+    moved = table.age == 1
+    still = ~moved
+    if still.any():
+        assert still.all()
+        table.age.fill_(0)
+        table.serve(one_ply)
+        rows = torch.stack(table.rows())                  # served: the side to move is first
+    else:
+        rows = torch.stack(table.rows())[[2, 3, 0, 1]]
+    legal = moves(start).boards.words.T.tolist()
+    found = torch.stack([(rows == torch.tensor(move)[:, None]).all(0).sum() for move in legal])
+    expected = {tuple(move): legal.count(move) * n / len(legal) for move in legal}
+    assert sum(found[legal.index(list(m))].item() for m in expected) == n, "a move that is not legal"
+    chi2 = sum((found[legal.index(list(m))].item() - e) ** 2 / e for m, e in expected.items())
+    assert chi2 < 20 + 3 * len(expected), f"{chi2:.1f} over {len(expected)} moves: {found.tolist()}"

@@ -250,3 +250,10 @@ def test_the_first_message_to_the_page_holds_everything(monkeypatch):
     [message] = [state for m in sent if "_spec" in (state := m["data"]["state"])]
     assert [c["name"] for c in message["_spec"]["controls"]] == ["frequency", "height", "noise"]
     assert message["frequency"] == 2.0 and message["_frame"]["n"] == 1 and message["_data"]
+
+
+def test_demos_side_by_side_share_the_width():
+    "A demo measures the width it is given; without one it would shrink to nothing beside another."
+    wide, narrow = Wave(), Wave(layout={"width": "210px"})
+    Stack(wide, narrow, across=True)
+    assert (wide.layout.flex, narrow.layout.flex) == ("1 1 420px", None)

@@ -261,7 +261,7 @@ def test_wrong_arguments_are_named(data):
         (dict(y=y[:-1]), "one label for each"),
         (dict(y=y + 10), "class numbers from 0 to 3"),
         (dict(y=y.float()), "labels, int64"),
-        (dict(x=x[:0], y=y[:0]), "got 0 pictures"),
+        (dict(x=x[:0], y=y[:0]), "one picture or more"),
         (dict(x=x * 9), r"floats in \[0, 1\]"),
         (dict(x=x * float("nan")), r"floats in \[0, 1\]"),
         (dict(valid=(x, y - 1)), "valid y"),

@@ -21,7 +21,7 @@ def _place(square):
     return 2 * ((square - 1) % 4) + (row + 1) % 2, row
 
 
-def _draw(ax, fen, marks, numbers):
+def _draw(ax, fen, marks, numbers, scale=1.0):
     ax.set(xlim=(0, 8), ylim=(8, 0), aspect="equal", xticks=[], yticks=[])
     ax.grid(visible=False)
     ax.add_patch(Rectangle((0, 0), 8, 8, facecolor="#efe3c8", edgecolor="#7a9168"))
@@ -29,7 +29,7 @@ def _draw(ax, fen, marks, numbers):
         x, y = _place(square)
         ax.add_patch(Rectangle((x, y), 1, 1, facecolor="#9db08d", lw=0))
         if square in marks:
-            ax.add_patch(Rectangle((x + .05, y + .05), .9, .9, fill=False, edgecolor=COLOURS["pink"], lw=2.5))
+            ax.add_patch(Rectangle((x + .05, y + .05), .9, .9, fill=False, edgecolor=COLOURS["pink"], lw=2.5 * scale))
         if numbers: ax.text(x + .05, y + .04, str(square), va="top", fontsize=6.5, color="#1d2a16")
     (words,), (black,) = Boards.from_fen(fen).words.T.tolist(), Boards.from_fen(fen).black.tolist()
     sides = (words[:2], words[2:]) if black else (words[2:], words[:2])
@@ -37,9 +37,9 @@ def _draw(ax, fen, marks, numbers):
         kings = mask_to_squares(forward & backward)
         for square in mask_to_squares(forward | backward):
             x, y = _place(square)
-            ax.add_patch(Circle((x + .56, y + .58), .33, facecolor=face, edgecolor="#242426", lw=1))
+            ax.add_patch(Circle((x + .56, y + .58), .33, facecolor=face, edgecolor="#242426", lw=scale))
             if square in kings:
-                ax.text(x + .56, y + .6, "K", ha="center", va="center", fontsize=10, color=ink, weight="bold")
+                ax.text(x + .56, y + .6, "K", ha="center", va="center", fontsize=10 * scale, color=ink, weight="bold")
 
 # %% ../../nbs/kit/board_picture.ipynb #754021c6
 def draw_board(
@@ -49,12 +49,13 @@ def draw_board(
     numbers:bool=True,         # write the square numbers?
     title:str="",  # above the board
     ax:Any=None,               # draw here; None: a new figure
+    scale:float=1.0,           # of lines and letters, for a small board
 ) -> Figure:
     "Draw one position"
     alt = f"Checkers board, {'Black' if fen.startswith('B') else 'White'} to move: {fen}"
     fig, ax = (ax.figure, ax) if ax is not None else subplots(figsize=(3.4, 3.5), alt=alt)
-    _draw(ax, fen, marks, numbers)
-    ax.set_title(title, fontsize=11)
+    _draw(ax, fen, marks, numbers, scale)
+    ax.set_title(title, fontsize=11 if scale == 1 else 9)
     for spine in ax.spines.values(): spine.set_visible(False)
     return fig
 
@@ -64,14 +65,15 @@ def draw_boards(
     marks:Mapping[str, Sequence[int]]|None=None, # title: squares to put a frame round
     n_cols:int=4,                                # boards in a row
     numbers:bool=True,                           # write the square numbers?
+    size:float=2.5,                              # width of a board, inches
 ) -> Figure:
     "Draw several positions side by side"
     if not fens: raise ValueError("fens: expected at least one position, got none")
     n_cols = min(n_cols, len(fens))
     n_rows = -(-len(fens) // n_cols)
     alt = "Checkers boards: " + "; ".join(f"{name}, {fen}" for name, fen in fens.items())
-    fig, axes = subplots(n_rows, n_cols, figsize=(2.5 * n_cols, 2.75 * n_rows), alt=alt, squeeze=False)
+    fig, axes = subplots(n_rows, n_cols, figsize=(size * n_cols, (size + .25) * n_rows), alt=alt, squeeze=False)
     for ax in axes.flat[len(fens):]: ax.set_axis_off()
     for ax, (name, fen) in zip(axes.flat, fens.items()):
-        draw_board(fen, marks=(marks or {}).get(name, ()), numbers=numbers, title=name, ax=ax)
+        draw_board(fen, marks=(marks or {}).get(name, ()), numbers=numbers, title=name, ax=ax, scale=min(1.0, size / 2))
     return fig

@@ -10,11 +10,11 @@ __all__ = ['Outcome', 'compiled_hop', 'random_games', 'START', 'Boards', 'Moves'
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from .checks import check_whole
 from .positions import (
-    BOARD, BOTTOM, START, TOP, Boards, Moves, any_of, apply_move, go_on, jump_targets, legal_moves, moves,
-    neighbours, nonzero_mask, perft, play_moves, read_pdn, write_pdn)
+    BOARD, BOTTOM, START, TOP, Boards, Moves, apply_move, legal_moves, moves, perft, play_moves, read_pdn, write_pdn)
 from .search import Best, alpha_beta, material, search
 
 # %% ../../nbs/kit/game.ipynb #4868754d
@@ -36,30 +36,61 @@ class Outcome(NamedTuple):
 
 # %% ../../nbs/kit/game.ipynb #7ce1ab5b
 _BYTES = 0x0101010101010101
-_LOW31 = (1 << 31) - 1
+_EVERY = 12         # rounds between two services, an even number
+# Numbers as tensors: an operation in place with a Python number takes twice as long.
+_n1, _n2, _n3, _n4, _n5, _n7, _n8, _n31, _n33, _n53, _n56, _n63 = map(torch.tensor, (1, 2, 3, 4, 5, 7, 8, 31, 33, 53, 56, 63))
+_board, _low31, _byte, _bytes, _highs, _count, _twos, _fours, _eights, _knuth = map(torch.tensor, (
+    BOARD, (1 << 31) - 1, 255, _BYTES, (_BYTES << 7) - (1 << 64), 0x78,
+    0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 6364136223846793005))
 
 
 def _seeds(first, n, seed, device):
-    "A random state for each game; it depends on the seed and the number of the game alone"
+    "An odd random state for each game; it depends on the seed and the number of the game alone"
     x = torch.arange(first, first + n, device=device) + (seed << 32)
     for factor in (-4658895280553007687, -7723592293110705685):    # the finaliser of splitmix64
         x = (x ^ (x >> 30 & (1 << 34) - 1)) * factor
-    return x ^ (x >> 31 & (1 << 33) - 1)
+    return x ^ (x >> 31 & (1 << 33) - 1) | 1
 
 
-def _next(state):
-    "Next random state, and 31 random bits"
-    state = state * 6364136223846793005 + 1442695040888963407      # Knuth's linear congruence
-    return state, state >> 33 & _LOW31
+def _one_of(state, options):
+    "The next random state, in place, and a number from 0 to options - 1"
+    state *= _knuth                       # a multiplicative congruence modulo 2**64
+    number = state >> _n33
+    number &= _low31
+    number *= options
+    number >>= _n31
+    return number
+
+# %% ../../nbs/kit/game.ipynb #38a0ed70
+class _Side(NamedTuple):
+    "One side's pieces in many games; the row of empty squares is filled in when the side is to move"
+    rows: Tensor      # F, E, B: int64 words, (3, n)
+    pieces: Tensor    # F, B
+    lower: Tensor     # F, E
+    upper: Tensor     # E, B
+    forward: Tensor
+    empty: Tensor
+    backward: Tensor
 
 
-def _nth_byte(word, rank, prefix):
-    "The bit number `rank` of each word: which byte holds it, what rank is left inside that byte"
-    before = (((rank * _BYTES) | (_BYTES << 7) - (1 << 64)) - prefix) >> 7 & _BYTES   # bytes that end too early
-    shift = (before * _BYTES >> 56) << 3
-    return shift, rank - (((prefix << 8) >> shift) & 255), (word >> shift) & 255
+def _side(rows): return _Side(rows, rows[::2], rows[:2, None], rows[1:, None], rows[0], rows[1], rows[2])
 
 
+def _either(pair):
+    "The union of two rows, written into the first"
+    first = pair[0]      # not unbind(): torch.compile would make a new program for each size
+    first |= pair[1]
+    return first
+
+
+def _in_one_word(ends):
+    "Edges of length 4 and of length 5 in one word; the rows are used up"
+    four, five = ends[0], ends[1]
+    five <<= _n31
+    four |= five
+    return four
+
+# %% ../../nbs/kit/game.ipynb #b3f6e323
 def _in_byte():
     "For each byte and rank: the bit with that rank"
     table = torch.zeros(256, 8, dtype=torch.int64)
@@ -68,124 +99,236 @@ def _in_byte():
         table[byte, :len(ones)] = torch.tensor(ones, dtype=torch.int64)
     return table.reshape(-1)
 
+
+def _pick(word, state, in_byte):
+    "One of the bits of each word, all equally likely; 0 if there is none; the words are used up"
+    t = word >> _n1
+    t &= _twos
+    ranks = word - t
+    t = ranks >> _n2
+    t &= _fours
+    ranks &= _fours
+    ranks += t
+    t = ranks >> _n4
+    ranks += t
+    ranks &= _eights
+    ranks *= _bytes                            # byte i: how many bits there are in bytes 0 to i
+    rank = _one_of(state, ranks >> _n56)
+    shift = rank * _bytes                      # compare the rank with all eight at once
+    shift |= _highs
+    shift -= ranks
+    shift >>= _n7
+    shift &= _bytes
+    shift *= _bytes
+    shift >>= _n53
+    shift &= _count                            # eight times the number of bytes that end too early
+    ranks <<= _n8
+    ranks >>= shift
+    ranks &= _byte
+    rank -= ranks                              # the rank inside the byte
+    word >>= shift
+    word &= _byte
+    word <<= _n3
+    word += rank
+    bit = in_byte.index_select(0, word)
+    bit <<= shift
+    return bit
+
 # %% ../../nbs/kit/game.ipynb #4a5a05f2
-def _targets(words, only):
-    "Where pieces can go: jumps if there are any, else steps; and is a second jump in sight?"
-    passive = words[2] | words[3]
-    empty = BOARD ^ (words[0] | words[1] | passive)
-    near = neighbours(words[0] & only, words[1] & only)
-    jump = go_on(near & passive) & empty
-    landing = any_of(jump)
-    must = nonzero_mask(landing)
-    step = near & empty
-    again = any_of(go_on(neighbours(landing, landing) & passive) & empty)
-    return step ^ ((step ^ jump) & must), must, again
+class _Look:
+    "What could be done: all possible moves of one side in each running game"
+    def __init__(self, device=None):
+        self.edge = torch.tensor([[4], [5]], device=device)
+        self.crown = torch.tensor([[BOTTOM], [TOP]], device=device)
+        self.in_byte = _in_byte().to(device)
 
+    def options(self, a, p, run):
+        "Possible moves of side a as edges in one word, and where there is no jump among them"
+        passive = p.forward | p.backward
+        torch.bitwise_or(a.forward, a.backward, out=a.empty)
+        a.empty.bitwise_or_(passive).bitwise_xor_(_board)
+        upper = a.upper >> self.edge
+        steps = a.lower & upper
+        upper >>= self.edge
+        over = passive >> self.edge
+        jumps = a.lower & upper
+        jumps &= over
+        up, down = jumps.unbind()
+        landing = up << self.edge
+        landing <<= self.edge
+        landing |= down
+        run &= self.nothing_beyond(a, landing, upper[0], over)
+        word, jumps = _in_one_word(_either(steps)), _in_one_word(_either(jumps))
+        no_jump = jumps - _n1
+        no_jump >>= _n63
+        word &= no_jump
+        word |= jumps
+        word &= run
+        return word, no_jump
 
-def _pick(to, state, in_byte):
-    "One of the bits of four words, all equally likely: its square, and by which step it was reached"
-    # No step forward ends on the lowest row, none backward on the highest: 31 bits a direction, two in a word.
-    pair = torch.stack([to[0] >> 4 | to[1] << 27, to[2] | to[3] << 31])
-    count = pair - (pair >> 1 & 0x5555555555555555)
-    count = (count & 0x3333333333333333) + (count >> 2 & 0x3333333333333333)
-    prefix = (count + (count >> 4) & 0x0F0F0F0F0F0F0F0F) * _BYTES
-    total = prefix >> 56
-    state, random = _next(state)
-    options = total[0] + total[1]
-    rank = random * options >> 31
-    down = (total[0] - 1 - rank) >> 63                         # -1: the move goes down the board
-    rank = rank - (total[0] & down)
-    word, prefix = (w[0] ^ ((w[0] ^ w[1]) & down) for w in (pair, prefix))
-    shift, rank, byte = _nth_byte(word, rank, prefix)
-    bit = in_byte.index_select(0, (byte << 3) + rank & 2047) << shift
-    second = bit >> 31
-    return (bit & _LOW31 | second) << (4 & ~down), down, 4 - nonzero_mask(second), options, state
+    def nothing_beyond(self, a, landing, empty, over):
+        "-1 unless a second jump is in sight from a square where some first jump lands"
+        way = a.pieces.neg()                    # a side without kings has one way only
+        way >>= _n63
+        way &= _either(landing)
+        up, down = way.unbind()
+        empty &= over
+        empty &= up
+        down = down >> self.edge
+        down >>= self.edge
+        down &= over
+        down &= a.empty
+        down |= empty
+        found = _either(down)
+        found -= _n1
+        found >>= _n63
+        return found
+
+# %% ../../nbs/kit/game.ipynb #8d1736d2
+class _Round(_Look):
+    "One random move in each running game; a game stops if it has none, or if a capture of several jumps is in sight"
+    def __call__(self, a, p, state, run, age):
+        "Side a moves, everything is changed in place"
+        word, no_jump = self.options(a, p, run)
+        torch.neg(word, out=run)
+        run >>= _n63
+        age -= run
+        low = _pick(word, state, self.in_byte)
+        five = low >> _n31
+        low &= _low31
+        near, other = low << _n4, five << _n5
+        low |= five
+        far, five = near << _n4, other << _n5
+        near |= other                           # the upper end of a step, the square between of a jump
+        far |= five
+        far ^= near
+        far &= ~no_jump
+        far ^= near                             # the upper end of a step or of a jump
+        far |= low                              # both ends
+        to = far & a.empty
+        moved = a.pieces & far
+        moved.neg_()
+        moved >>= _n63
+        moved &= far
+        a.pieces.bitwise_xor_(moved)
+        a.pieces.bitwise_or_(to & self.crown)
+        p.pieces.bitwise_and_(near.bitwise_not_())
 
 # %% ../../nbs/kit/game.ipynb #f77bfe49
-def _hop(words, state, only, in_byte):
-    "One random step or jump in every game; the turn passes, unless the piece must jump again"
-    forward, backward = words[0], words[1]
-    to, must, again = _targets(words, only)
-    bit, down, near, options, state = _pick(to, state, in_byte)
-    up, far = ~down, near << (must & 1)
-    start = bit >> (far & up) << (far & down)
-    middle = bit >> (near & up) << (near & down) & must
-    stay = ~start
-    moved = torch.stack([
-        (forward & stay) | (bit & nonzero_mask((forward & start) | (bit & BOTTOM))),
-        (backward & stay) | (bit & nonzero_mask((backward & start) | (bit & TOP))),
-        words[2] & ~middle, words[3] & ~middle])
-    crowned = nonzero_mask(bit & (TOP | BOTTOM)) & ~nonzero_mask(forward & backward & start)
-    goes_on = nonzero_mask(any_of(jump_targets(moved, bit & must & ~crowned)))
-    swapped = moved[[2, 3, 0, 1]]
-    words = swapped ^ ((swapped ^ moved) & goes_on)
-    uneven = must & ~((options - 2) >> 63) & again             # several captures that may branch: see _capture
-    return words, state, (bit & goes_on) | ~goes_on, options, goes_on, uneven
+def _jumps(f, b, passive, empty, edge):
+    "The jumps of the pieces f and b as edges in one word"
+    lower, upper = torch.stack([f, empty])[:, None], torch.stack([empty, b])[:, None] >> 2 * edge
+    lower = lower & upper
+    lower &= passive >> edge
+    return _in_one_word(_either(lower))
 
-# %% ../../nbs/kit/game.ipynb #aacba0b5
-class _Aside:
-    "Games whose capture may branch wait here; from time to time all of them get one of their complete captures"
-    def __init__(self): self.waiting = []
 
-    def put(self, lanes, words, *rest): self.waiting.append((lanes, words[:, lanes], *(t[lanes] for t in rest)))
+def _bits(words):
+    "Every bit with the number of its word: the lowest of all words, then the next lowest"
+    at = words.nonzero().squeeze(1)
+    rest, places, bits = words.index_select(0, at), [at], []
+    while len(at):
+        less = rest & (rest - _n1)
+        bits.append(rest ^ less)
+        more = less.nonzero().squeeze(1)
+        at, rest = at.index_select(0, more), less.index_select(0, more)
+        places.append(at)
+    return (torch.cat(places), torch.cat(bits)) if bits else (at, rest)
 
-    def take(self):
-        "Where they belong, the words after the capture, the next random states, the plies made"
-        lanes, before, state, only, age = (torch.cat(t, -1) for t in zip(*self.waiting))
-        self.waiting = []
-        found = moves(Boards(before, torch.zeros_like(lanes, dtype=torch.bool)), only=only)
-        after = found.boards.words
-        # The greatest of random keys, one for each capture, hashed from the game's state and the capture's result.
-        key = (after[0] * 3 ^ after[1] * 5 ^ after[2] * 7 ^ after[3] * 11) + state[found.parent]
-        for factor in (-4658895280553007687, -7723592293110705685):
-            key = (key ^ (key >> 30 & (1 << 34) - 1)) * factor
-        best = torch.full_like(lanes, -1 << 63).scatter_reduce_(0, found.parent, key, "amax")
-        chosen = (key == best[found.parent]).nonzero().squeeze(1)
-        before[:, found.parent[chosen]] = after[:, chosen]
-        return lanes, before, _next(state)[0], age + 1
 
-# %% ../../nbs/kit/game.ipynb #fbd64dd9
-def compiled_hop():
-    "The inner step of `random_games`, fused into one loop by torch.compile where that works (it takes half a minute)"
-    try:
-        hop = torch.compile(_hop, dynamic=True)
-        boards = Boards.start(64)
-        hop(boards.words, torch.arange(64), torch.full((64,), -1), _in_byte())
-        return hop
-    except Exception:    # no C++ compiler, a platform without support: the same result, only slower
-        return _hop
+def _captures(rows, edge, crown):
+    "All complete captures: which game, and the four rows (F and B of active, of passive) afterwards"
+    f, b, fp, bp = rows
+    empty = (f | b | fp | bp) ^ _board
+    word, game, found = _jumps(f, b, fp | bp, empty, edge), torch.arange(len(f), device=f.device), []
+    while True:
+        at, bit = _bits(word)
+        game, f, b, fp, bp, empty = (t.index_select(0, at) for t in (game, f, b, fp, bp, empty))
+        if not len(at): return [torch.cat(t) for t in zip(*found)] if found else [game, f, b, fp, bp]
+        low = torch.stack([bit & _low31, bit >> _n31])
+        near = low << edge
+        ends, between = _either(low | near << edge), _either(near)
+        to, pieces = ends & empty, torch.stack([f, b])
+        pieces ^= (pieces & ends).neg_() >> _n63 & ends
+        crowned = to & crown & ~pieces
+        f, b = pieces | crowned
+        fp, bp, empty = fp & ~between, bp & ~between, (empty ^ ends) | between
+        mover = to & ~_either(crowned)          # a man that is crowned stops
+        word = _jumps(f & mover, b & mover, fp | bp, empty, edge)
+        done = (word == 0).nonzero().squeeze(1)
+        found.append(tuple(t.index_select(0, done) for t in (game, f, b, fp, bp)))
 
 # %% ../../nbs/kit/game.ipynb #17d2c192
 class _Table:
     "Games in play, one in each lane, and the tally of those that are over"
     def __init__(self, n_games, max_plies, seed, device, batch):
-        lanes, self.max_plies, self.seed, self.device = min(n_games, batch), max_plies, seed, device
-        self.n_games, self.opening = n_games, Boards.start(1, device).words
-        self.words, self.state = self.opening.expand(4, lanes).contiguous(), _seeds(0, lanes, seed, device)
-        self.only, self.age = torch.full_like(self.state, -1), torch.zeros_like(self.state)
-        self.busy = torch.ones_like(self.state)             # 1: in play; 0: waits aside, or empty
-        self.next, self.empty, self.plies, self.wins, self.losses, self.draws = lanes, 0, 0, 0, 0, 0
+        self.n_games, self.max_plies, self.seed, self.lanes = n_games, max_plies, seed, min(n_games, batch)
+        opening = Boards.start(1, device).words
+        self.sides = tuple(_side(torch.stack([f, f, b]).expand(3, self.lanes).contiguous()) for f, b in opening.split(2))
+        self.opening, self.next = opening.flatten().tolist(), self.lanes
+        self.state = _seeds(0, self.lanes, seed, device)
+        self.run, self.age = torch.full_like(self.state, -1), torch.zeros_like(self.state)
+        self.turned = torch.zeros_like(self.state)         # 1: White's pieces are in the first side's rows
+        self.plies = self.wins = self.losses = self.draws = 0
 
-    def finish(self, over, stuck):
-        "Count the games that are over; new ones take their lanes while there are any"
-        lost, age = stuck[over], self.age[over]
-        black = (age & 1) == 0
-        self.plies += int(age.sum())
-        self.wins, self.losses = self.wins + int((lost & ~black).sum()), self.losses + int((lost & black).sum())
-        self.draws += int((~lost).sum())
+    def rows(self): return [row for side in self.sides for row in (side.forward, side.backward)]
+
+    def serve(self, round):
+        "Make the captures of the games that have stopped, or count them as over; start new ones, drop empty lanes"
+        at = (self.run == 0).nonzero().squeeze(1)
+        age, state = self.age.index_select(0, at), self.state.index_select(0, at)
+        f, b, fp, bp = (row.index_select(0, at) for row in self.rows())
+        second = -((age ^ self.turned.index_select(0, at)) & 1)      # -1: it is the second side's turn
+        swap = torch.stack([f ^ fp, b ^ bp]) & second
+        active, passive = torch.stack([f, b]) ^ swap, torch.stack([fp, bp]) ^ swap
+        game, *after = _captures([*active, *passive], round.edge, round.crown)
+        counts = torch.zeros_like(age).index_add_(0, game, torch.ones_like(game))
+        choice = _one_of(state, counts) + counts.cumsum(0) - counts
+        able = counts.nonzero().squeeze(1)
+        chosen = game.argsort(stable=True).index_select(0, choice.index_select(0, able))
+        rows = [*passive, *active]                                   # the turn passes
+        for row, captured in zip((rows[2], rows[3], rows[0], rows[1]), after):
+            row.index_copy_(0, able, captured.index_select(0, chosen))
+        age += counts > 0
+        over = ((counts == 0) | (age > self.max_plies)).nonzero().squeeze(1)
+        gone = self.finish(over, age, rows, state)
+        for row, new in zip([*self.rows(), self.age, self.state, self.turned], [*rows, age, state, age & 1]):
+            row.index_copy_(0, at, new)
+        self.run.index_fill_(0, at, -1)
+        if len(gone): self.close_ranks(at.index_select(0, gone))
+
+    def finish(self, over, age, rows, state):
+        "Count the games that are over; new ones take their lanes while there are any; the lanes that stay empty"
+        ended = age.index_select(0, over)
+        drawn, black = ended > self.max_plies, (ended & 1) == 0
+        draws, losses = int(drawn.sum()), int((black & ~drawn).sum())
+        self.plies += int(ended.clamp_max(self.max_plies).sum())
+        self.draws, self.losses, self.wins = self.draws + draws, self.losses + losses, self.wins + len(over) - draws - losses
         fresh, gone = over.tensor_split([min(len(over), self.n_games - self.next)])
-        self.words[:, fresh], self.age[fresh] = self.opening, 0
-        self.state[fresh] = _seeds(self.next, len(fresh), self.seed, self.device)
-        self.next, self.empty = self.next + len(fresh), self.empty + len(gone)
-        self.only[over] = -1
-        self.busy[gone] = 0
-        self.words[:, gone] = 0
+        for row, word in zip([*rows, age], [*self.opening, 0]): row.index_fill_(0, fresh, word)
+        state.index_copy_(0, fresh, _seeds(self.next, len(fresh), self.seed, state.device))
+        self.next += len(fresh)
+        return gone
 
-    def close_ranks(self):
-        "Drop the empty lanes (nobody may be waiting aside)"
-        keep = self.busy.nonzero().squeeze(1)
-        self.words, self.empty = self.words[:, keep], 0
-        for name in ("state", "only", "age", "busy"): setattr(self, name, getattr(self, name)[keep])
+    def close_ranks(self, gone):
+        "Drop empty lanes"
+        keep = self.run.index_fill_(0, gone, 0).nonzero().squeeze(1)
+        self.lanes = len(keep)
+        self.sides = tuple(_side(torch.stack([row.index_select(0, keep) for row in side.rows])) for side in self.sides)
+        for name in ("state", "run", "age", "turned"): setattr(self, name, getattr(self, name).index_select(0, keep))
+
+# %% ../../nbs/kit/game.ipynb #fbd64dd9
+def compiled_hop(
+    device=None, # where the games will be played; the CPU if not given
+):
+    "The inner step of `random_games`, fused by torch.compile where that works (it takes half a minute or more)"
+    plain, fused = _Round(device), _Round(device)
+    step = torch.compile(lambda a, p, *rest: plain(_side(a), _side(p), *rest), dynamic=True)
+    fused.__class__ = type("_Fused", (_Round,), {"__call__": lambda self, a, p, *rest: step(a.rows, p.rows, *rest)})
+    try:
+        return fused if random_games(50, 20, hop=fused, device=device).games else plain
+    except Exception:    # no C++ compiler, a platform without support: the same result, only slower
+        return plain
 
 # %% ../../nbs/kit/game.ipynb #19b51e83
 def random_games(
@@ -198,24 +341,14 @@ def random_games(
 ) -> Outcome: # counted for Black, who begins
     "Play games between two players who choose among their legal moves at random"
     for name, number in (("n_games", n_games), ("max_plies", max_plies), ("batch", batch)): check_whole(name, number, 1)
-    t, hop, table, aside = _Table(n_games, max_plies, seed, device, batch), hop or _hop, _in_byte().to(device), _Aside()
     with torch.inference_mode():
-        for number in range(1, 1 << 62):
-            words, state, only, options, goes_on, uneven = hop(t.words, t.state, t.only, table)
-            stuck = options == 0
-            ended = stuck | (t.age >= max_plies)
-            over = (ended & (t.busy != 0)).nonzero().squeeze(1)
-            wait = (uneven & t.busy & ~ended).nonzero().squeeze(1)
-            if len(wait):
-                aside.put(wait, t.words, t.state, t.only, t.age)
-                words[:, wait], t.busy[wait], only[wait] = 0, 0, -1
-            goes_on[over] = -1                                        # no move was made here
-            t.words, t.state, t.only, t.age = words, state, only, t.age + 1 + goes_on
-            if len(over): t.finish(over, stuck)
-            if number % 16 == 0 or t.empty + sum(len(w[0]) for w in aside.waiting) == len(t.busy):
-                if aside.waiting:
-                    lanes, t.words[:, lanes], t.state[lanes], t.age[lanes] = aside.take()
-                    t.busy[lanes] = 1
-                if t.empty == len(t.busy): break
-                if t.empty > len(t.busy) // 8: t.close_ranks()
-    return Outcome(t.plies, t.wins, t.losses, t.draws)
+        table, round, rounds = _Table(n_games, max_plies, seed, device, batch), hop or _Round(device), 0
+        while table.lanes:
+            for _ in range(_EVERY // 2):
+                first, second = table.sides
+                for active, passive in ((first, second), (second, first)):
+                    round(active, passive, table.state, table.run, table.age)
+                    rounds += 1
+                    if rounds >= max_plies: table.run &= (table.age - max_plies - 1) >> 63   # stop after one ply too many
+            table.serve(round)
+    return Outcome(table.plies, table.wins, table.losses, table.draws)

@@ -469,6 +469,8 @@ class Stack(ipywidgets.Box):
         flow = "row wrap" if across else "column"
         super().__init__(widgets, layout=dict(display="flex", flex_flow=flow, width="100%", grid_gap="12px", overflow="hidden"))
         self.across = across
+        for w in (w for w in widgets if across and w.layout.width is None):  # a demo has no width of its own
+            w.layout.flex, w.layout.min_width = "1 1 420px", "0"
 
     def still(self) -> bytes:
         "The pictures of all parts in one."

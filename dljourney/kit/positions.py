@@ -35,9 +35,18 @@ def popcount(
     x:Tensor, # int64 words of at most 62 bits, any shape
 ) -> Tensor: # how many bits are set in each word
     "Count the bits of many words at once"
-    x = x - ((x >> 1) & 0x5555555555555555)
-    x = (x & 0x3333333333333333) + ((x >> 2) & 0x3333333333333333)
-    return (((x + (x >> 4)) & 0x0F0F0F0F0F0F0F0F) * 0x0101010101010101) >> 56
+    x = x - ((x >> 1) & 0x5555555555555555)         # in place from here on: less memory is touched
+    pairs = (x >> 2).bitwise_and_(0x3333333333333333)
+    x = x.bitwise_and_(0x3333333333333333).add_(pairs)
+    return x.add_(x >> 4).bitwise_and_(0x0F0F0F0F0F0F0F0F).mul_(0x0101010101010101).bitwise_right_shift_(56)
+
+
+def columns(
+    words:Tensor, # (k, n)
+    index:Tensor, # which columns, int64, (m,)
+) -> Tensor: # (k, m)
+    "Some of the columns; `index_select` and indexing are three times slower here"
+    return words.gather(1, index.expand(len(words), -1))
 
 
 def nonzero_mask(
@@ -125,8 +134,8 @@ class Boards(_Sides):
         "Some of the positions"
         if isinstance(index, int): index = [index]
         if isinstance(index, list): index = torch.tensor(index, dtype=torch.long, device=self.words.device)
-        if isinstance(index, Tensor) and index.dtype == torch.long:     # index_select is far faster than indexing
-            return Boards(self.words.index_select(1, index), self.black.index_select(0, index))
+        if isinstance(index, Tensor) and index.dtype == torch.long:     # far faster than indexing
+            return Boards(columns(self.words, index), self.black.index_select(0, index))
         return Boards(self.words[:, index], self.black[index])
 
     def to(self,
@@ -250,27 +259,27 @@ def moves(
     must = any_of(jumps)
     place, to = list_bits(step_targets(words) & ~nonzero_mask(must))
     parent, start = place % n if n else place, _back(to, place // max(n, 1), 1)
-    found: list[tuple] = [(_hop(words.index_select(1, parent), start, to, 0), parent, torch.stack([start, to], 1))]
+    found: list[tuple] = [(_hop(columns(words, parent), start, to, 0), parent, torch.stack([start, to], 1))]
     source, way = torch.arange(n, device=words.device), None
     n_steps = len(parent)
     while must.any():                                  # one round for each hop of the longest capture
         place, to = list_bits(jumps)
         direction, i = place // jumps.shape[1], place % jumps.shape[1]
-        start, source, before = _back(to, direction, 2), source.index_select(0, i), words.index_select(1, i)
+        start, source, before = _back(to, direction, 2), source.index_select(0, i), columns(words, i)
         words = _hop(before, start, to, _back(to, direction, 1))
         crowned = nonzero_mask(to & (BOTTOM | TOP)) & ~nonzero_mask(before[0] & before[1] & start)
         jumps = jump_targets(words, to & ~crowned)
         must = any_of(jumps)
         if paths: way = torch.cat([start[:, None] if way is None else way[i], to[:, None]], 1)
         done, more = (must == 0).nonzero().squeeze(1), must.nonzero().squeeze(1)
-        found.append((words.index_select(1, done), source.index_select(0, done), way[done] if way is not None else None))
-        words, jumps, source = (t.index_select(-1, more) for t in (words, jumps, source))
+        found.append((columns(words, done), source.index_select(0, done), way[done] if way is not None else None))
+        words, jumps, source = columns(words, more), columns(jumps, more), source.index_select(0, more)
         if way is not None: way = way[more]
     parent = torch.cat([f[1] for f in found])
     words = torch.cat([f[0] for f in found], 1)
     jump = torch.arange(len(parent), device=words.device) >= n_steps
     listed = [[SQUARE[b.bit_length() - 1] for b in path] for f in found for path in f[2].tolist()] if paths else None
-    return Moves(Boards(words[[2, 3, 0, 1]], ~black[parent]), parent, jump, listed)
+    return Moves(Boards(words.roll(2, 0), ~black.index_select(0, parent)), parent, jump, listed)
 
 # %% ../../nbs/kit/positions.ipynb #ac671c47
 def _named_moves(fen):

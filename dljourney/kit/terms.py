@@ -281,7 +281,10 @@ def parameters(
     names = list(names) or list(_PARAMETERS)
     look = _Look(boards)
     parts = [(row, weight, mask) for row, name in enumerate(names) for weight, mask in _PARAMETERS[name](look)]
-    counts = popcount(torch.stack([mask for _, _, mask in parts])).float()
+    counts = torch.empty(len(parts), len(boards), device=boards.words.device)
+    few = max(1, (1 << 15) // max(len(boards), 1))             # so many masks at a time stay in the cache
+    for i in range(0, len(parts), few):
+        counts[i:i + few] = popcount(torch.stack([mask for _, _, mask in parts[i:i + few]]))
     sums = torch.zeros(len(parts), len(names))
     for i, (row, weight, _) in enumerate(parts): sums[i, row] = weight
     return counts.T @ sums.to(counts.device)
