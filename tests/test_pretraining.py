@@ -1,4 +1,5 @@
 "Pretraining: laws of the generator, what is left out, the same run again, checkpoints, the command."
+import itertools
 import json
 import math
 import unicodedata
@@ -257,14 +258,61 @@ def test_examples_are_balanced_and_from_the_pool():
     assert torch.bincount(y[rows]).tolist() == [5] * 10 and len(rows.unique()) == 50
     (small, _), (valid, _) = pre.digits_32("valid")
     assert torch.equal(torch.cat([small, valid]), x)  # tuning never sees a test picture
+    parts = [pre.digits_32("valid", part) for part in range(5)]
+    assert torch.equal(torch.cat([test for _, (test, _) in parts]), x)
+    assert torch.equal(torch.cat([labels for _, (_, labels) in parts]), y)
+    for (pool, _), (test, _) in parts: assert len(pool) + len(test) == 898 and 179 <= len(test) <= 180
 
 
 def test_digit_rows_repeat(one_thread):
     trial = dict(per_class=1, start="glyphnet", steps=2, lr=1e-3)
     rows = pre.digits_seed(0, [trial])
     assert rows == pre.digits_seed(0, [trial]) and rows[0]["steps"] == 2 and 0 < rows[0]["accuracy"] < 1
+    (x, y), _ = pre.digits_32()
+    body = lambda **how: pre.learn_digits(x[:20], y[:20], steps=1, **how).net.state_dict()["bn1.running_mean"]
+    before = body(batch_norm=False, lr=0.0)
+    assert torch.equal(body(), before) and not torch.equal(body(batch_norm=True), before)
+    assert not torch.equal(body(start="random"), body(start="random", batch_norm=False))
     with pytest.raises(ValueError, match="start"):
         pre.learn_digits(torch.rand(2, 1, 32, 32), torch.arange(2), start="x")
+
+
+def test_a_fitted_head_is_the_logistic_regression_on_features_and_the_body_stays(one_thread):
+    (x, y), (test_x, test_y) = pre.digits_32("valid", 0)
+    rows = pre.examples(y, 3, seed=0)
+    zero, fitted = (pre.learn_digits(x[rows], y[rows], steps=0, probe=probe) for probe in (None, 0.1))
+    before = timm.create_model("glyphnet", pretrained=True, in_chans=1, num_classes=10)
+    for model in (zero, fitted):
+        for name, t in model.net.state_dict().items():
+            if not name.startswith("fc"): torch.testing.assert_close(t, before.state_dict()[name], atol=0, rtol=0)
+    assert not zero.net.fc.weight.any() and fitted.net.fc.weight.any()
+    # the slope of scikit-learn's loss at its minimum: C times the sum over pictures, plus the weights
+    g = torch.Generator().manual_seed(0)
+    seen = pre.features(fitted.net, torch.cat([x[rows], *(pre.a_little(x[rows], g) for _ in range(16))]))
+    off = (seen @ fitted.net.fc.weight.T + fitted.net.fc.bias).softmax(1) - torch.eye(10)[y[rows].repeat(17)]
+    slope = 0.1 * off.T @ seen + fitted.net.fc.weight
+    assert slope.abs().max() < 0.05 * (0.1 * off.T.abs() @ seen.abs()).max()
+    with torch.inference_mode(): assert (fitted(test_x).argmax(1) == test_y).float().mean() > 0.8
+    again = pre.learn_digits(x[rows], y[rows], steps=1, lr=0.0, probe=0.1)
+    torch.testing.assert_close(again.net.fc.weight, fitted.net.fc.weight)
+
+
+def test_how_characters_are_written_in_pretraining_can_be_said(bank, monkeypatch, one_thread):
+    seen = []
+    monkeypatch.setattr(pre, "pictures", lambda outline, spine, generator, **options:
+                        seen.append(options) or torch.rand(len(outline), 1, 32, 32, generator=generator))
+    pre.pretrain(bank, steps=1, batch_size=4)
+    pre.pretrain(bank, steps=1, batch_size=4, pen=0.0)
+    assert seen[0] == pre.HAND and seen[-1] == {**pre.HAND, "pen": 0.0}
+
+
+def test_a_run_keeps_its_processor_time_when_it_goes_on(bank, tmp_path, one_thread, monkeypatch):
+    ticks = itertools.count(100.0)
+    monkeypatch.setattr(pre.time, "process_time", lambda: next(ticks))
+    _, rows = pre.pretrain(bank, steps=2, batch_size=4, epoch=2, folder=tmp_path)
+    _, more = pre.pretrain(bank, steps=4, batch_size=4, epoch=2, folder=tmp_path)
+    assert [row["step"] for row in more] == [2, 4] and more[0] == rows[0]
+    assert [row["cpu_seconds"] for row in more] == [1, 2]  # one tick in each run, not the 100 before
 
 
 @settings(max_examples=30, deadline=None)

@@ -95,7 +95,7 @@ _why_left_out = choice("why_left_out", "Why were digits left out of pretraining?
     "b": ("So that learning digits later shows transfer, and not memory", "What a network saw in pretraining it need not learn. "
           "Left out, digits are as new to it as to you on the first day."),
     "c": ("Fonts have no digits", "They have many kinds of them: ٧, ⑦ and more. They were taken out on purpose."),
-    "d": ("To make the weights file smaller", "Ten classes of 1,620 would hardly matter."),
+    "d": ("To make the weights file smaller", "Ten classes of 2,500 would hardly matter."),
 })
 
 _judge = choice("judge", "You try ten recipes for pretraining and keep the best. By what should you choose?", "c", {
