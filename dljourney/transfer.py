@@ -232,9 +232,9 @@ def half_cosine(
     "A short rise, then a long fall to zero along half a cosine."
     return min(1.0, 0.1 + 9 * progress) * (1 + math.cos(math.pi * progress)) / 2
 
-# %% ../nbs/07_transfer.ipynb #a7893466
-class FineTuning:
-    "A fine-tuning run that you iterate: first the head alone, then the whole model. Made by `fine_tune`."
+# %% ../nbs/07_transfer.ipynb #fa660ef9
+class _Phases:
+    "Where a fine-tuning run stands: in which phase, after how many steps."
 
     def __init__(
         self,
@@ -257,6 +257,26 @@ class FineTuning:
             self._index, self.training, self._rates = index, training, rates
         return training
 
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        "One row an epoch, with its \"phase\"."
+        rows = self.training.history if self.training is not None else []
+        return [*self._rows, *({"phase": self.phase, **row} for row in rows)]
+
+    @property
+    def step(self) -> int:
+        "Steps made, of `len(self)`."
+        return self._steps + (self.training.step if self.training is not None else 0)
+
+    @property
+    def phase(self) -> str:
+        "What learns now: the \"head\", or \"all\" of it."
+        return self._phases[max(self._index, 0)][0]
+
+# %% ../nbs/07_transfer.ipynb #a7893466
+class FineTuning(_Phases):
+    "A fine-tuning run that you iterate: first the head alone, then the whole model. Made by `fine_tune`."
+
     def __len__(self) -> int: return self._n_steps
 
     def __iter__(self) -> Self: return self
@@ -277,22 +297,6 @@ class FineTuning:
                 break
             self._enter(self._index + 1)
         raise StopIteration
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        "One row an epoch, with its \"phase\"."
-        rows = self.training.history if self.training is not None else []
-        return [*self._rows, *({"phase": self.phase, **row} for row in rows)]
-
-    @property
-    def step(self) -> int:
-        "Steps made, of `len(self)`."
-        return self._steps + (self.training.step if self.training is not None else 0)
-
-    @property
-    def phase(self) -> str:
-        "What learns now: the \"head\", or \"all\" of it."
-        return self._phases[max(self._index, 0)][0]
 
     def run(self) -> Self:
         "All the steps that are left."
@@ -317,7 +321,7 @@ class _ResumableFineTuning(FineTuning):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         "Go on from where `state_dict` was taken; model, data and options are those given to `fine_tune`."
-        self._stopped, self._index, self.training = state["stopped"], -1, None
+        self._stopped, self._index, self.training, self._rows, self._steps = state["stopped"], -1, None, [], 0
         if state["index"] >= 0:
             here = self._enter(state["index"])
             here.load_state_dict(state["training"])
