@@ -1,6 +1,6 @@
 """A long session in a real browser: drags, training, cells run again and again. Nothing grows, nothing slows down.
 
-`make soak` goes on for as many minutes as it is given; `make test` does a few rounds.
+It goes on for its share of MINUTES.
 """
 
 import ast
@@ -8,7 +8,7 @@ import statistics
 import time
 
 import pytest
-from faults import MINUTES, lengths
+from faults import MINUTES
 from test_browser import changed, opened, picture, thumb
 
 pytestmark = pytest.mark.browser
@@ -53,7 +53,7 @@ def use(front, page, n):
     page.mouse.up()
     changed(page, wave, before)
     front.python(page, f"play.set(dataset={('circles', 'spiral', 'xor')[n % 3]!r}); play.step(5)")
-    front.python(page, f"roll.set(lr={0.02 + 0.01 * (n % 5)}); roll.step(3); roll.reset()")
+    front.python(page, f"roll.set(lr={0.02 + 0.01 * (n % 5)}, steps={5 + n % 7})")
     if n % 2:  # the same cell once more: the old view goes, a new one comes
         page.evaluate("""async () => {
           const { content, sessionContext } = window.panel;
@@ -63,15 +63,15 @@ def use(front, page, n):
         page.wait_for_function("document.querySelectorAll('.dlj canvas').length >= 4")
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(0)
-@lengths
-def test_a_long_session_stays_flat(front, length):
+def test_a_long_session_stays_flat(front):
     page = opened(front, CELLS, 4, height=1400)
     tools = page.context.new_cdp_session(page)
     tools.send("Performance.enable")
     try:
         warm, n, took, seen = 8, 0, [], []
-        end = time.monotonic() + (0.3 * MINUTES * 60 if length == "full" else 0)
+        end = time.monotonic() + 0.3 * MINUTES * 60
         while n < warm + 12 or time.monotonic() < end:
             begin = time.monotonic()
             use(front, page, n)
