@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from dljourney.kit.checks import check_finite, check_whole, explained
 from dljourney.kit.files import write_atomically
+from dljourney.kit.interrupts import as_a_whole
 
 # %% ../nbs/04_sgd.ipynb #aa000010
 def numerical_gradient(
@@ -76,8 +77,8 @@ def _evaluate(
     names = ["valid_loss", *(_name(m) for m in metrics)]
     sums, n_seen = [0.0] * len(names), 0
     modes = [(m, m.training) for m in model.modules()]
-    model.eval()
     try:
+        model.eval()
         for batch in data:
             prediction, (*xs, yb) = None, _moved(batch, device)
             try:
@@ -87,7 +88,8 @@ def _evaluate(
             except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as e:
                 raise explained(e, model, xs, yb, prediction, "valid ") from None
     finally:
-        for module, mode in modes: module.training = mode
+        with as_a_whole():
+            for module, mode in modes: module.training = mode
     if not n_seen: raise ValueError("valid: expected (x, y) or an iterable of batches, got one without a datapoint")
     return {name: total / n_seen for name, total in zip(names, sums)}
 
@@ -246,9 +248,10 @@ class _Epochs:
             row |= _evaluate(self.model, self.valid, self.loss_func, self.metrics, self.device)
         if self.keep_best and row["valid_loss"] < (self._best or {"loss": math.inf})["loss"]:
             self._best = {"loss": row["valid_loss"], "epoch": row["epoch"], "model": _copied(self.model.state_dict())}
-        self.history.append(row)
-        self.epoch, self._iterator = self.epoch + 1, None
-        self._place, self._loss_sum, self._n_seen = 0, 0.0, 0
+        with as_a_whole():
+            self.history.append(row)
+            self.epoch, self._iterator = self.epoch + 1, None
+            self._place, self._loss_sum, self._n_seen = 0, 0.0, 0
         return row
 
 # %% ../nbs/04_sgd.ipynb #aa00034c
@@ -297,22 +300,14 @@ class _Resumable(_Epochs):
         self.load_state_dict(_unpacked(json.loads(header), tensors))
         return self
 
-# %% ../nbs/04_sgd.ipynb #aa00034d
-class Training(_Resumable):
-    "A training run that you iterate: each step takes a batch, updates the parameters, tells what it did. See `train`."
+# %% ../nbs/04_sgd.ipynb #ec19eb96
+class _Stepping(_Resumable):
+    "A training run that can make a step."
 
-    def __len__(self) -> int: return self.epochs * len(self.batches)  # type: ignore[arg-type]
-
-    def __iter__(self) -> Self: return self
-
-    def __next__(self) -> Step:
-        if self._stopped or self.epoch >= self.epochs:
-            self._restore_best()
-            raise StopIteration
+    def _learn(self) -> tuple[int, float, float] | None:
+        "One step: update number, loss, learning rate; None when this epoch has no batch left. Then the next batch is drawn."
         if self._batch is None: self._draw()
-        if self._batch is None:  # an interrupt came between the last update and the epoch's end
-            self._end_epoch()
-            return next(self)
+        if self._batch is None: return None
         prediction, (*xs, yb) = None, self._batch if self._on_cpu else _moved(self._batch, self.device)
         try:
             prediction = self.model(*xs)
@@ -328,8 +323,26 @@ class Training(_Resumable):
         self._batch, self.step, self._place = None, self.step + 1, self._place + 1
         self._loss_sum, self._n_seen = self._loss_sum + value * n, self._n_seen + n
         self._draw()
+        return self.step, value, lr
+
+# %% ../nbs/04_sgd.ipynb #aa00034d
+class Training(_Stepping):
+    "A training run that you iterate: each step takes a batch, updates the parameters, tells what it did. See `train`."
+
+    def __len__(self) -> int: return self.epochs * len(self.batches)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Self: return self
+
+    def __next__(self) -> Step:
+        if self._stopped or self.epoch >= self.epochs:
+            self._restore_best()
+            raise StopIteration
+        with as_a_whole(): done = self._learn()
+        if done is None:  # an interrupt came between the last update and the epoch's end
+            self._end_epoch()
+            return next(self)
         epoch = self.epoch + 1
-        return Step(epoch, self.step, value, lr, self._end_epoch() if self._batch is None else None)
+        return Step(epoch, *done, self._end_epoch() if self._batch is None else None)
 
     def _restore_best(self):
         if self.keep_best and self._best: self.model.load_state_dict(self._best["model"])

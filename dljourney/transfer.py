@@ -26,6 +26,7 @@ from .kit.data import digits
 from .kit.experiments import stored_rows
 from .kit.hub import weights_file
 from .kit.images import Preprocess
+from .kit.interrupts import as_a_whole
 from .kit.photos import augment
 from .sgd import AdamW, Step, Training, accuracy, train
 
@@ -70,8 +71,9 @@ def _resting(model: nn.Module) -> Iterator[nn.Module]:
         with torch.no_grad():
             yield model.eval()
     finally:
-        for module, mode in modes:
-            module.training = mode
+        with as_a_whole():  # an interrupt here would leave half of the layers resting
+            for module, mode in modes:
+                module.training = mode
 
 
 def _batchwise(
@@ -230,9 +232,9 @@ def half_cosine(
     "A short rise, then a long fall to zero along half a cosine."
     return min(1.0, 0.1 + 9 * progress) * (1 + math.cos(math.pi * progress)) / 2
 
-# %% ../nbs/07_transfer.ipynb #a7893466
-class FineTuning:
-    "A fine-tuning run that you iterate: first the head alone, then the whole model. Made by `fine_tune`."
+# %% ../nbs/07_transfer.ipynb #fa660ef9
+class _Phases:
+    "Where a fine-tuning run stands: in which phase, after how many steps."
 
     def __init__(
         self,
@@ -241,15 +243,39 @@ class FineTuning:
         schedule: Callable[[float], float] | None = None,  # progress of a phase, 0 to 1 -> factor of its learning rates
     ):
         self._phases, self._n_steps, self.schedule = list(phases), n_steps, schedule
-        self.history: list[dict[str, Any]] = []  # one row an epoch, with its "phase"
-        self.step = 0  # steps made, of `len(self)`
+        self._rows: list[dict[str, Any]] = []  # of the phases that are over
+        self._steps = 0  # of the phases that are over
         self._index, self._stopped = -1, False
         self.training: Training | None = None  # the run of this phase
         self._rates: list[float] = []
 
-    def _enter(self, index: int) -> None:
-        self._index, self.training = index, self._phases[index][1]()
-        self._rates = [group["lr"] for group in self.training.opt.param_groups]
+    def _enter(self, index: int) -> Training:
+        training = self._phases[index][1]()
+        rates = [group["lr"] for group in training.opt.param_groups]
+        with as_a_whole():
+            self._rows, self._steps = self.history, self.step
+            self._index, self.training, self._rates = index, training, rates
+        return training
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        "One row an epoch, with its \"phase\"."
+        rows = self.training.history if self.training is not None else []
+        return [*self._rows, *({"phase": self.phase, **row} for row in rows)]
+
+    @property
+    def step(self) -> int:
+        "Steps made, of `len(self)`."
+        return self._steps + (self.training.step if self.training is not None else 0)
+
+    @property
+    def phase(self) -> str:
+        "What learns now: the \"head\", or \"all\" of it."
+        return self._phases[max(self._index, 0)][0]
+
+# %% ../nbs/07_transfer.ipynb #a7893466
+class FineTuning(_Phases):
+    "A fine-tuning run that you iterate: first the head alone, then the whole model. Made by `fine_tune`."
 
     def __len__(self) -> int: return self._n_steps
 
@@ -262,10 +288,8 @@ class FineTuning:
                 progress = training.step / max(len(training), 1)
                 for group, rate in zip(training.opt.param_groups, self._rates):
                     group["lr"] = rate * (self.schedule(progress) if self.schedule else 1.0)
-                step = next(training)
-                self.step += 1
-                if step.is_epoch_end:
-                    self.history.append({"phase": self.phase, **(step.row or {})})
+                step = next(training, None)
+                if step is None: continue  # an interrupted epoch has just been ended, and it was this phase's last
                 return step
             if training is not None:
                 training.stop()
@@ -273,11 +297,6 @@ class FineTuning:
                 break
             self._enter(self._index + 1)
         raise StopIteration
-
-    @property
-    def phase(self) -> str:
-        "What learns now: the \"head\", or \"all\" of it."
-        return self._phases[max(self._index, 0)][0]
 
     def run(self) -> Self:
         "All the steps that are left."
@@ -302,11 +321,12 @@ class _ResumableFineTuning(FineTuning):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         "Go on from where `state_dict` was taken; model, data and options are those given to `fine_tune`."
-        self.history, self._stopped = [dict(row) for row in state["history"]], state["stopped"]
-        self.step = state["step"]
+        self._stopped, self._index, self.training, self._rows, self._steps = state["stopped"], -1, None, [], 0
         if state["index"] >= 0:
-            self._enter(state["index"])
-            self.training.load_state_dict(state["training"])  # type: ignore[union-attr]
+            here = self._enter(state["index"])
+            here.load_state_dict(state["training"])
+            n_over = len(state["history"]) - len(here.history)
+            self._rows, self._steps = [dict(row) for row in state["history"][:n_over]], state["step"] - here.step
 
     save, resume = Training.save, Training.resume  # they need state_dict and load_state_dict, and nothing else
 

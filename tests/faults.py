@@ -62,7 +62,7 @@ def damaged(data, rng):
     return bytes(data)
 
 
-def in_a_child(work, seconds=60):
+def in_a_child(work, seconds=240):
     "`work()` in a forked process: what it gives (as JSON), and by how many MB its memory grew at most."
 
     def measured():

@@ -7,7 +7,7 @@ __all__ = ['replacing', 'write_atomically', 'notebooks_folder']
 
 # %% ../../nbs/kit/files.ipynb #8e677590
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,25 +20,18 @@ def replacing(
     "Give a temporary path that takes the place of `path` when the block ends well, and vanishes otherwise."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}.tmp")
+    try:  # whatever comes from here on, be it an interrupt, leaves no temporary file
+        open(temporary, "xb").close()
         yield temporary
-        os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        if path.exists():
+            os.chmod(temporary, path.stat().st_mode & 0o777)
         with open(temporary, "rb+") as f:
             os.fsync(f.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-# %% ../../nbs/kit/files.ipynb #647deb6f
-def _umask() -> int:
-    "The process's file mode mask; reading it means setting it, so it is set back at once."
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 # %% ../../nbs/kit/files.ipynb #2a3711cd
 def write_atomically(

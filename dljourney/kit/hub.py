@@ -50,6 +50,20 @@ def answers(
     done.wait(seconds)
     return reached.is_set()
 
+# %% ../../nbs/kit/hub.ipynb #d55fdb2a
+def _refusal(
+    url: str,  # of a file
+    seconds: float = 5.0,  # how long to wait
+) -> str:  # nothing where the file can be asked for
+    "Why a server will not give a file, as far as one request can tell."
+    from huggingface_hub.utils import get_session
+
+    try:
+        status = get_session().head(url, timeout=seconds).status_code
+    except Exception as e:  # whatever the client's transport raises
+        return f"does not answer ({type(e).__name__})"
+    return f"answers with error {status}" if status >= 500 or status in (408, 429) else ""
+
 # %% ../../nbs/kit/hub.ipynb #4c76a58b
 def weights_file(
     name: str,  # a model's name in timm, such as "resnet18" or "resnet18.a1_in1k"
@@ -84,7 +98,7 @@ def _cached(repository: str) -> Path | None:
 
 def _fetched(repository: str, name: str) -> Path:
     "Download the file; every failure is a `HubError`."
-    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub import constants, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
 
     endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
@@ -92,6 +106,9 @@ def _fetched(repository: str, name: str) -> Path:
     proxy = any(os.environ.get(v) or os.environ.get(v.lower()) for v in ("HTTPS_PROXY", "ALL_PROXY"))
     if constants.HF_HUB_OFFLINE or not (proxy or answers(endpoint)):
         raise HubError(f"the weights of {name!r} are not on this machine, and {endpoint} cannot be reached. {choice}")
+    refusal = _refusal(hf_hub_url(repository, _FILE, endpoint=endpoint))
+    if refusal:
+        raise HubError(f"the weights of {name!r} are not on this machine, and {endpoint} {refusal}. Try again later. {choice}")
     try:
         return Path(hf_hub_download(repository, _FILE, endpoint=endpoint, etag_timeout=5))
     except (EntryNotFoundError, RepositoryNotFoundError):

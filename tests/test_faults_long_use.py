@@ -1,0 +1,93 @@
+"""A long session in a real browser: drags, training, cells run again and again. Nothing grows, nothing slows down.
+
+`make soak` goes on for as many minutes as it is given; `make test` does a few rounds.
+"""
+
+import ast
+import statistics
+import time
+
+import pytest
+from faults import MINUTES, lengths
+from test_browser import changed, opened, picture, thumb
+
+pytestmark = pytest.mark.browser
+
+CELLS = [
+    """import gc, ipywidgets
+from dljourney.demos import Playground, RollDownhill
+from dljourney.kit.live import Wave""",
+    "wave = Wave(); wave",
+    "play = Playground(); play",
+    "roll = RollDownhill(); roll",
+    """def resident():
+    with open("/proc/self/status") as f:
+        return next(int(line.split()[1]) / 1024 for line in f if line.startswith("VmRSS"))
+def measured():
+    gc.collect()
+    heard = sum(len(v) for d in (wave, play, roll) for by in d._trait_notifiers.values() for v in by.values())
+    return dict(kernel=resident(), widgets=len(ipywidgets.widgets.widget._instances), heard=heard)""",
+    "wave",
+]
+
+
+def measured(front, page, tools):
+    "Memory of kernel and page in MB; how many widgets, observers, nodes and listeners there are."
+    tools.send("HeapProfiler.collectGarbage")
+    told = {m["name"]: m["value"] for m in tools.send("Performance.getMetrics")["metrics"]}
+    found = ast.literal_eval(front.python(page, "print(measured())"))
+    seen = {"page": told["JSHeapUsedSize"] / 2**20, "nodes": told["Nodes"], "listeners": told["JSEventListeners"]}
+    return found | seen
+
+
+def use(front, page, n):
+    "One round of what learners do."
+    wave = page.locator(".jp-Cell >> nth=1").locator(".dlj").first
+    wave.scroll_into_view_if_needed()
+    slider = wave.get_by_label("Frequency")
+    before = picture(wave)
+    x, y = thumb(slider)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + (70 if n % 2 else -70), y, steps=8)
+    page.mouse.up()
+    changed(page, wave, before)
+    front.python(page, f"play.set(dataset={('circles', 'spiral', 'xor')[n % 3]!r}); play.step(5)")
+    front.python(page, f"roll.set(lr={0.02 + 0.01 * (n % 5)}); roll.step(3); roll.reset()")
+    if n % 2:  # the same cell once more: the old view goes, a new one comes
+        page.evaluate("""async () => {
+          const { content, sessionContext } = window.panel;
+          content.activeCellIndex = 5;
+          await window.jupyterapp.commands.execute("notebook:run-cell");
+        }""")
+        page.wait_for_function("document.querySelectorAll('.dlj canvas').length >= 4")
+
+
+@pytest.mark.timeout(0)
+@lengths
+def test_a_long_session_stays_flat(front, length):
+    page = opened(front, CELLS, 4, height=1400)
+    tools = page.context.new_cdp_session(page)
+    tools.send("Performance.enable")
+    try:
+        warm, n, took, seen = 8, 0, [], []
+        end = time.monotonic() + (0.3 * MINUTES * 60 if length == "full" else 0)
+        while n < warm + 12 or time.monotonic() < end:
+            begin = time.monotonic()
+            use(front, page, n)
+            took.append(time.monotonic() - begin)
+            n += 1
+            if n >= warm and n % 4 == 0:
+                seen.append(measured(front, page, tools))
+        first, last = seen[0], seen[-1]
+        told = f"after {warm} rounds: {first}\nafter {n} rounds: {last}"
+        assert last["kernel"] < 1.05 * first["kernel"] + 40, told
+        assert last["page"] < 1.2 * first["page"] + 8, told
+        assert last["nodes"] < 1.2 * first["nodes"] + 300 and last["listeners"] < 1.2 * first["listeners"] + 60, told
+        assert last["widgets"] == first["widgets"] and last["heard"] == first["heard"], told
+        third = max(4, (n - warm) // 3)
+        early, late = statistics.median(took[warm : warm + third]), statistics.median(took[-third:])
+        assert late < 2 * early + 0.2, f"it slows down: a round took {early:.2f} s, and {late:.2f} s in the end"
+        assert page.problems == [] and page.outside == []
+    finally:
+        front.shut(page)

@@ -1,0 +1,219 @@
+"""What must never happen: code from a file run, the network asked unbidden, a name that leads out of a folder.
+
+The tests read dljourney's own source as a syntax tree, and watch a process that may not reach the network.
+"""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import no_network
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dljourney import course
+from dljourney.demos.upload import uploaded_files
+from dljourney.kit.drawings import Drawing, Drawings, folder_name, label_of
+
+root = Path(__file__).parent.parent
+modules = [p for p in sorted((root / "dljourney").rglob("*.py")) if p.name != "_modidx.py"]
+scripts = sorted((root / "dljourney" / "static").glob("*.js"))
+
+
+def calls(path):
+    "Every call in a module, as (line, dotted name, node); names are followed through imports."
+    tree, known = ast.parse(path.read_text(encoding="utf-8")), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for a in node.names:
+                known[a.asname or a.name.split(".")[0]] = a.name if a.asname else a.name.split(".")[0]
+        elif isinstance(node, ast.ImportFrom):
+            known |= {(a.asname or a.name): f"{node.module}.{a.name}" for a in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            head, dot, rest = name.partition(".")
+            yield node.lineno, known.get(head, head) + dot + rest, node
+
+
+# Functions that run what they read. A call of one needs a reason here, with the text that must stand in its line.
+runs_what_it_reads = re.compile(
+    r"(builtins\.)?(eval|exec|compile|__import__)|(pickle|cPickle|dill|cloudpickle|shelve|marshal|joblib)\..*|runpy\..*"
+    r"|torch\.(load|hub\..*|jit\.load|package\..*)|numpy\.load|np\.load|yaml\.(load|unsafe_load)|pandas\.read_pickle"
+    r"|os\.(system|popen|exec\w*|spawn\w*)|importlib\.import_module|code\.Interactive\w*"
+)
+allowed = {
+    ("kit/exercises.py", "compile"): "the solution that ships with the course is compiled, never a file's content",
+    ("kit/exercises.py", "exec"): "the solution that ships with the course is run, never a file's content",
+    ("demos/__init__.py", "importlib.import_module"): "one of the modules that lie in its own folder, by name",
+}
+
+
+@pytest.mark.parametrize("path", modules, ids=lambda p: str(p.relative_to(root / "dljourney")))
+def test_no_file_content_is_ever_run(path):
+    here = str(path.relative_to(root / "dljourney"))
+    found = [(name, line) for line, name, _ in calls(path) if runs_what_it_reads.fullmatch(name)]
+    assert [f for f in found if (here, f[0]) not in allowed] == []
+
+
+@pytest.mark.parametrize("path", modules, ids=lambda p: str(p.relative_to(root / "dljourney")))
+def test_programs_are_started_without_a_shell_and_from_lists(path):
+    for line, name, node in calls(path):
+        if name.startswith("subprocess."):
+            assert not any(k.arg == "shell" for k in node.keywords), f"line {line}: shell="
+            assert not isinstance(node.args[0], ast.JoinedStr | ast.Constant), f"line {line}: a text as a command"
+
+
+def test_the_scan_finds_what_it_looks_for(tmp_path):
+    lines = ["import torch as t", "from pickle import loads as l", "l(b'')", "t.load('x')", "eval('1')",
+             "import subprocess as s", "s.run('ls')"]  # fmt: skip
+    (tmp_path / "bad.py").write_text("\n".join(lines))
+    names = [name for _, name, _ in calls(tmp_path / "bad.py")]
+    assert names == ["pickle.loads", "torch.load", "eval", "subprocess.run"]
+    assert all(runs_what_it_reads.fullmatch(name) for name in names[:3])
+
+
+# The network: who may ask, and what happens where nobody may
+
+asks_the_network = re.compile(r"(urllib\.request|requests|httpx|http\.client|huggingface_hub|ftplib|smtplib)\b.*"
+                              r"|socket\.(create_connection|socket|getaddrinfo)|.*\.urlopen|torch\.hub\..*")
+
+
+def test_one_module_alone_asks_the_network():
+    asking = [p for p in modules if any(asks_the_network.fullmatch(name) for _, name, _ in calls(p))]
+    found = {str(p.relative_to(root / "dljourney")) for p in asking}
+    assert found == {"kit/hub.py"}
+
+
+@pytest.mark.parametrize("path", scripts, ids=lambda p: p.name)
+def test_scripts_ask_no_server_and_run_no_text(path):
+    text = path.read_text(encoding="utf-8")
+    for word in ("fetch(", "XMLHttpRequest", "WebSocket", "EventSource", "sendBeacon", "eval(", "new Function",
+                 "importScripts", "document.write", "http://", "https://"):  # fmt: skip
+        assert word not in text.replace("http://www.w3.org/", ""), word
+
+
+def test_nothing_of_the_course_asks_the_network(tmp_path):
+    "Every module is imported and the first things a learner does are done, while each attempt to connect is noted."
+    noted = no_network.replace("raise OSError(", "note(host)\n        raise OSError(")
+    noted = noted.replace("raise socket.gaierror(", "note(host)\n        raise socket.gaierror(")
+    noted += "\ndef note(host):\n    import sys\n    print('asked for', host, file=sys.stderr)\n"
+    (tmp_path / "sitecustomize.py").write_text(noted)
+    names = [".".join(p.relative_to(root).with_suffix("").parts) for p in modules if p.name != "__init__.py"]
+    code = f"""
+import importlib, sys
+for name in {names!r}: importlib.import_module(name)
+from dljourney import course, transfer, program
+from dljourney.kit.data import digits
+model = transfer.pretrained("glyphnet", 3)
+transfer.features(model, digits().valid[0][:4])
+program.load(program.save(model, "p.safetensors"))
+course.lay_course("course")
+course.main(["doctor"])
+"""
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{root}", "HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "asked for" not in done.stderr
+
+
+def test_the_tests_network_block_blocks(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(no_network)
+    code = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=3)"
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert "the network is blocked in this test" in done.stderr
+
+
+# JupyterLab: its token and localhost are what keep others out
+
+
+def test_jupyterlab_keeps_its_token_and_localhost(tmp_path):
+    text = " ".join(course.jupyterlab_command(tmp_path, port=8890))
+    for word in ("token", "password", "ip=", "allow_origin", "disable_check_xsrf", "allow_remote", "unauthenticated"):
+        assert word not in text, word
+    makefile = (root / "Makefile").read_text()
+    assert "token" not in makefile and "--ip" not in makefile and "ServerApp.ip" not in makefile
+
+
+def test_the_defaults_that_this_relies_on(tmp_path):
+    "Jupyter's own defaults, asked of the installed version: a new token at each start, localhost, XSRF checks."
+    code = """
+import json
+from jupyter_server.serverapp import ServerApp
+app = ServerApp(log_level=50)
+app.init_configurables()
+print(json.dumps([bool(app.identity_provider.token), app.ip, app.disable_check_xsrf, app.allow_remote_access,
+                  app.identity_provider.token_generated, app.allow_origin]))
+"""
+    own = dict.fromkeys(("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "HOME"), str(tmp_path))
+    env = {**os.environ, **own}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == [True, "localhost", False, False, True, ""]
+
+
+# Names: what a learner types or uploads cannot lead out of the folder
+
+evil = ["../x", "..", ".", "/etc/passwd", "C:\\x", "a/b", "..\\..\\x", "con", "NUL.txt", "a\0b", "~", ".hidden", "x.",
+        "x ", "%2e%2e", "\u2025/x", "a" * 300, "", "-rf", "$(x)", "`x`", "a\nb", "\u202egnp"]  # fmt: skip
+labels = st.one_of(st.sampled_from(evil), st.text(max_size=30))
+
+
+@given(labels)
+def test_a_label_is_one_folder_and_comes_back(label):
+    name = folder_name(label)
+    assert "/" not in name and "\\" not in name and "\0" not in name and name not in (".", "..")
+    assert label_of(name) == label
+
+
+@given(st.lists(labels, min_size=1, max_size=4))
+def test_drawings_stay_in_their_folder(tmp_path_factory, found):
+    here = tmp_path_factory.mktemp("drawings")
+    drawings = Drawings(here / "in")
+    for label in found:
+        if label.strip() and len(label.encode("utf-8", "replace")) < 80:
+            try:
+                drawings.add(label, Drawing.of_strokes([[[0.1, 0.1], [0.9, 0.9]]]))
+            except (OSError, ValueError, UnicodeError) as e:
+                assert not isinstance(e, FileNotFoundError), e
+    drawings.export(here / "out")
+    assert {p.name for p in here.iterdir()} <= {"in", "out"}
+    assert all(p.suffix == ".png" and len(p.relative_to(here).parts) == 3 for p in here.rglob("*") if p.is_file())
+
+
+@given(labels)
+def test_an_uploaded_name_is_a_last_part_and_can_be_shown(name):
+    for value in ({name: {"content": b"x"}}, ({"name": name, "content": memoryview(b"x")},)):
+        ((shown, content),) = uploaded_files(value)
+        assert content == b"x" and shown and "/" not in shown and "\\" not in shown and shown.isprintable()
+
+
+def test_labels_in_a_report_are_text_and_not_page(tmp_path):
+    "A class folder may be called anything, also like a piece of a page."
+    import torch
+    from PIL import Image
+
+    from dljourney.commands import FineTuned, _page
+    from dljourney.kit.photos import photos
+
+    for name in ("<script>alert(1)</script>", "&amp;"):
+        (tmp_path / "p" / name.replace("/", "∕")).mkdir(parents=True)
+        for i in range(3):
+            Image.new("RGB", (8, 8)).save(tmp_path / "p" / name.replace("/", "∕") / f"<b>{i}.png")
+        (tmp_path / "p" / name.replace("/", "∕") / "<img src=x onerror=alert(1)>.txt").write_text("no picture")
+    data = photos(tmp_path / "p", size=8)
+    row = {"phase": "all", "loss": 1.0, "valid_loss": 1.0, "accuracy": 0.5}
+    result = FineTuned(tmp_path / "program.safetensors", data, [row], torch.zeros(len(data.valid[1]), 2))
+    page = _page(result, dict.fromkeys(("curves.png", "confusions.png", "worst.png"), b""))
+    assert "<script>" not in page and "<img src=x" not in page and "&lt;script&gt;" in page
+
+
+def test_lone_surrogates_and_control_characters_never_reach_a_page():
+    shown = uploaded_files(({"name": "a\ud800\x1b[31m.png", "content": b""},))[0][0]
+    assert shown.encode("utf-8").isascii() is False or shown.isprintable()
