@@ -621,7 +621,7 @@ class Adam(_Optimizer):
 
     def averages(self, group): return "exp_avg", "exp_avg_sq"
 
-    def update(self, group, steps, p, g, mean, square):
+    def update(self, group, steps, p, g, mean, square, shrink=1.0):
         beta1, beta2 = group["betas"]
         if group["weight_decay"]: g = torch._foreach_add(g, p, alpha=group["weight_decay"])
         torch._foreach_lerp_(mean, g, 1 - beta1)
@@ -630,6 +630,7 @@ class Adam(_Optimizer):
         root = torch._foreach_sqrt(square)
         torch._foreach_div_(root, [(1 - beta2**t) ** 0.5 for t in steps])  # both averages start at 0: scale them up
         torch._foreach_add_(root, group["eps"])
+        if shrink != 1: torch._foreach_mul_(p, shrink)  # here, so that large parameters come from memory once
         torch._foreach_addcdiv_(p, mean, root, [-(group["lr"] / (1 - beta1**t)) for t in steps])
 
 # %% ../nbs/04_sgd.ipynb #aa000044
@@ -648,8 +649,8 @@ class AdamW(Adam):
         super().__init__(params, lr, betas, eps, weight_decay, **others)
 
     def update(self, group, steps, p, g, mean, square):
-        if group["weight_decay"]: torch._foreach_mul_(p, 1 - group["lr"] * group["weight_decay"])
-        super().update({**group, "weight_decay": 0.0}, steps, p, g, mean, square)
+        shrink = 1 - group["lr"] * group["weight_decay"]
+        super().update({**group, "weight_decay": 0.0}, steps, p, g, mean, square, shrink)
 
 # %% ../nbs/04_sgd.ipynb #aa000050
 @dataclass(frozen=True)

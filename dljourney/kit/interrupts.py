@@ -6,13 +6,13 @@
 __all__ = ['as_a_whole']
 
 # %% ../../nbs/kit/interrupts.ipynb #bd43b5e1
-import inspect
 import signal
 import threading
 from typing import Any
 
 # %% ../../nbs/kit/interrupts.ipynb #e80e826c
-_set_handler, _get_handler = inspect.unwrap(signal.signal), inspect.unwrap(signal.getsignal)
+_bare = getattr(signal, "_signal", signal)
+_set_handler, _get_handler, _sigint = _bare.signal, _bare.getsignal, int(signal.SIGINT)
 
 # %% ../../nbs/kit/interrupts.ipynb #53a566c4
 class as_a_whole:
@@ -21,9 +21,9 @@ class as_a_whole:
 
     def __enter__(self) -> None:
         self.came: Any = None
-        before = _get_handler(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
+        before = _get_handler(_sigint) if threading.current_thread() is threading.main_thread() else None
         self.before = before if callable(before) else None  # elsewhere no interrupt arrives
-        if self.before is not None: _set_handler(signal.SIGINT, self._wait)
+        if self.before is not None: _set_handler(_sigint, self._wait)
 
     def _wait(self, *args: Any) -> None:
         if self.came is not None: self.before(*args)  # type: ignore[misc]  # the second one
@@ -31,5 +31,5 @@ class as_a_whole:
 
     def __exit__(self, *error: Any) -> None:
         if self.before is None: return
-        _set_handler(signal.SIGINT, self.before)
+        _set_handler(_sigint, self.before)
         if self.came is not None: self.before(*self.came)
