@@ -648,8 +648,8 @@ class AdamW(Adam):
     ):
         super().__init__(params, lr, betas, eps, weight_decay, **others)
 
-    def update(self, group, steps, p, g, mean, square):
-        shrink = 1 - group["lr"] * group["weight_decay"]
+    def update(self, group, steps, p, g, mean, square, shrink=1.0):
+        shrink *= 1 - group["lr"] * group["weight_decay"]
         super().update({**group, "weight_decay": 0.0}, steps, p, g, mean, square, shrink)
 
 # %% ../nbs/04_sgd.ipynb #aa000050

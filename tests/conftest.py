@@ -1,5 +1,6 @@
 "What every test stands on: one thread, no progress written, reproducible examples, notebooks run once."
 import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -8,6 +9,9 @@ from pathlib import Path
 # Before torch is imported: two threads on two shared cores are slower than one, and a rerun must be bit-identical.
 os.environ.update(OMP_NUM_THREADS="1", DLJOURNEY_NO_PROGRESS="1", MPLBACKEND="Agg", HF_HUB_OFFLINE="1")
 os.environ.setdefault("PYTHONHASHSEED", "0")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what runs in the background like this
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -240,7 +240,8 @@ def _captures(rows, edge, crown):
     "All complete captures: which game, and the four rows (F and B of active, of passive) afterwards"
     f, b, fp, bp = rows
     empty = (f | b | fp | bp) ^ _board
-    word, game, found = _jumps(f, b, fp | bp, empty, edge), torch.arange(len(f), device=f.device), []
+    word, game = _jumps(f, b, fp | bp, empty, edge), torch.arange(len(f), device=f.device)
+    found: list = []
     while True:
         at, bit = _bits(word)
         game, f, b, fp, bp, empty = (t.index_select(0, at) for t in (game, f, b, fp, bp, empty))
