@@ -277,8 +277,7 @@ def table(lines: list[Line]) -> str:
                 f"| {line.name if not i else ''} | {c.name} | {readable(statistics.median(c.wall), line.unit)}{spread} "
                 f"| {cpu} | {ratio[0]} | {ratio[1]} | {'' if bar is None else f'{sign} {bar:g}'} | {verdict} |"
             )
-    notes = [f"- *{line.name}*: {line.note}" for line in lines if line.note]
-    return "\n".join(rows) + ("\n\n" + "\n".join(notes) if notes else "")
+    return "\n".join(rows) + notes(lines)
 
 
 def growth_table(growths: list[Growth]) -> str:
@@ -290,8 +289,13 @@ def growth_table(growths: list[Growth]) -> str:
     for g in growths:
         times = ", ".join(f"{n:,.0f}: {readable(t)}" for n, t in zip(g.sizes, g.medians()))
         rows.append(f"| {g.name} | {g.what} | {times} | {g.slope():.2f} | {g.slope(10):.2f} |")
-    notes = [f"- *{g.name}*: {g.note}" for g in growths if g.note]
-    return "\n".join(rows) + ("\n\n" + "\n".join(notes) if notes else "")
+    return "\n".join(rows) + notes(growths)
+
+
+def notes(things: Sequence[Line] | Sequence[Growth]) -> str:
+    "What is to be said of some of the rows, below their table."
+    said = [f"- *{thing.name}*: {thing.note}" for thing in things if thing.note]
+    return "\n\n" + "\n".join(said) if said else ""
 
 
 def machine() -> str:

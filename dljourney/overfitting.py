@@ -42,10 +42,6 @@ def _precise(values: Tensor) -> Tensor:
     "The same numbers in float64, where the device has it."
     return values if values.device.type == "mps" else values.double()
 
-# %% ../nbs/06_overfitting.ipynb #1e68798e
-def _labels(name: str, y: Tensor, n: int) -> Tensor:
-    return check_labels(name, y, n)
-
 # %% ../nbs/06_overfitting.ipynb #57c8da5f
 @dataclass(frozen=True)
 class PolynomialFits:
@@ -194,8 +190,8 @@ def memorise(
     seed: int = 0,  # of labels, weights and order
 ) -> Memory:
     "Train the same network once for each fraction of shuffled labels, all side by side."
-    _real("x", x, "(n, ...)"), _labels("y", y, len(x)), check_whole("epochs", epochs), check_whole("n_hidden", n_hidden, 1)
-    _real("valid inputs", valid[0], "(m, ...)"), _labels("valid labels", valid[1], len(valid[0]))
+    _real("x", x, "(n, ...)"), check_labels("y", y, len(x)), check_whole("epochs", epochs), check_whole("n_hidden", n_hidden, 1)
+    _real("valid inputs", valid[0], "(m, ...)"), check_labels("valid labels", valid[1], len(valid[0]))
     if x.shape[1:] != valid[0].shape[1:] or not len(x) or not len(valid[0]):
         raise ValueError(f"x and valid: expected inputs of one shape, one or more of each, got {tuple(x.shape)} and "
                          f"{tuple(valid[0].shape)}")
@@ -287,8 +283,8 @@ def double_descent(
         t, t_test = (_precise(_real(name, v, "(n,)")).reshape(len(v), -1) for name, v in (("y", y), ("y_test", y_test)))
         labels, labels_test = None, None
     else:
-        labels = shuffle_labels(_labels("y", y, len(x)), label_noise, seed)
-        labels_test = _labels("y_test", y_test, len(x_test))
+        labels = shuffle_labels(check_labels("y", y, len(x)), label_noise, seed)
+        labels_test = check_labels("y_test", y_test, len(x_test))
         n_classes = 1 + int(max(labels.max(), labels_test.max()))
         t, t_test = (_precise(F.one_hot(v, n_classes)) for v in (labels, labels_test))
     a, a_test = random_features(x, ordered[-1], x_test, seed=seed)
@@ -397,7 +393,7 @@ def peek(
     seed: int = 0,  # of the guesses
 ) -> Peek:
     "Try models that only guess, keep the best on the validation set, and look at its test score."
-    _labels("y_valid", y_valid, len(y_valid)), _labels("y_test", y_test, len(y_test))
+    check_labels("y_valid", y_valid, len(y_valid)), check_labels("y_test", y_test, len(y_test))
     check_whole("n_models", n_models), check_whole("n_repeats", n_repeats)
     if not len(y_valid) or not len(y_test) or n_models < 1 or n_repeats < 1:
         raise ValueError(
@@ -522,7 +518,7 @@ def reliability(
     n_bins: int = 10,  # equal steps of confidence from 0 to 1
 ) -> Reliability:
     "Sort answers by how sure the model was, and count how many were right."
-    _real("probabilities", probabilities, "(n, n_classes)"), _labels("y", y, len(probabilities))
+    _real("probabilities", probabilities, "(n, n_classes)"), check_labels("y", y, len(probabilities))
     sure, answer = _precise(probabilities).max(1)
     if not len(y) or sure.max() > 1 + 1e-4 or probabilities.min() < 0:
         raise ValueError("probabilities should be one row for each label, from 0 to 1: softmax the logits first")
@@ -584,7 +580,7 @@ def try_recipe(
     seeds: Sequence[int] = (0,),  # each draws its own points, noise, weights and order
 ) -> Outcome:
     "Train by the recipe, once for each seed, all side by side."
-    x, y = _real("known images", known[0], "(n, c, h, w)"), _labels("known labels", known[1], len(known[0]))
+    x, y = _real("known images", known[0], "(n, c, h, w)"), check_labels("known labels", known[1], len(known[0]))
     n = recipe.n_points or len(y)
     if n > len(y):
         raise ValueError(f"the recipe asks for {n} points, there are {len(y)}")
@@ -677,7 +673,7 @@ def learning_curve(
     seed: int = 0,  # of the draws
 ) -> LearningCurve:
     "Fit with growing parts of the data, several draws each, and score on what was fitted and on what was not."
-    _labels("y", y, len(x)), _labels("valid labels", valid[1], len(valid[0]))
+    check_labels("y", y, len(x)), check_labels("valid labels", valid[1], len(valid[0]))
     if not sizes or min(sizes) < 1 or max(sizes) > len(x):
         raise ValueError(f"sizes should be from 1 to the {len(x)} points there are, got {list(sizes)}")
     generator = torch.Generator().manual_seed(seed)

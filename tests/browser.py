@@ -335,3 +335,35 @@ class Front:
             except subprocess.TimeoutExpired:
                 process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+# The desk of chapter 01: a pad, and a row for each thing.
+ROWS = "document.querySelectorAll('.dlj-rows .dlj-thing')"
+
+
+def place(page, point):
+    "Where a point of the pad, in shares of its sides, is on the page."
+    box = page.locator(".dlj-pad canvas").first.bounding_box()
+    return box["x"] + point[0] * box["width"], box["y"] + point[1] * box["height"]
+
+
+def stroke(page, points, lift=True, wait=0):
+    "Draw through points, the pen down; `wait` milliseconds between them."
+    page.locator(".dlj-pad canvas").first.scroll_into_view_if_needed()
+    page.mouse.move(*place(page, points[0]))
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*place(page, point))
+        if wait:
+            page.wait_for_timeout(wait)
+    if lift:
+        page.mouse.up()
+
+
+def keep(page, row, drawing):
+    "Draw something, and keep it in a row."
+    before = page.evaluate(f"{ROWS}[{row}].querySelectorAll('.dlj-thumb').length")
+    for points in drawing.strokes:
+        stroke(page, points)
+    page.locator(".dlj-keep").nth(row).click()
+    page.wait_for_function(f"{ROWS}[{row}].querySelectorAll('.dlj-thumb').length === {before + 1}")

@@ -9,6 +9,7 @@ import os
 import time
 
 import pytest
+from browser import ROWS, keep, stroke
 from PIL import Image
 
 from dljourney.kit.drawings import Drawings
@@ -16,7 +17,6 @@ from dljourney.whole_game import doodles
 
 pytestmark = pytest.mark.browser
 
-ROWS = "document.querySelectorAll('.dlj-rows .dlj-thing')"
 FIRST_CELL, MAP = "102638b3", "0569d946"  # in 00_start
 FIRST_WORDS, DESK, SAVE, PHOTOS, UPLOAD = "4cef7f2c", "66e05f9b", "e661b53b", "9e88a972", "8173d98d"  # in 01_whole_game
 YOUR_TURN, EXERCISE, QUESTION = "4b76e6a9", "e953590c", "383ca88a"
@@ -74,29 +74,6 @@ def write(front, page, id, code):
     front.python(page, "pass")
     front.cell(page, id).locator(".jp-OutputArea-output").first.wait_for()
     return front.cell(page, id).locator(".jp-OutputArea").inner_text()
-
-
-def stroke(page, points, lift=True, wait=0):
-    pad = page.locator(".dlj-pad canvas").first
-    pad.scroll_into_view_if_needed()
-    box = pad.bounding_box()
-    at = lambda p: (box["x"] + p[0] * box["width"], box["y"] + p[1] * box["height"])
-    page.mouse.move(*at(points[0]))
-    page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*at(point))
-        if wait:
-            page.wait_for_timeout(wait)
-    if lift:
-        page.mouse.up()
-
-
-def keep(page, row, drawing):
-    before = page.evaluate(f"{ROWS}[{row}].querySelectorAll('.dlj-thumb').length")
-    for points in drawing.strokes:
-        stroke(page, points)
-    page.locator(".dlj-keep").nth(row).click()
-    page.wait_for_function(f"{ROWS}[{row}].querySelectorAll('.dlj-thumb').length === {before + 1}")
 
 
 def shelf(page):

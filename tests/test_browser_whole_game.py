@@ -2,13 +2,13 @@
 import json
 
 import pytest
+from browser import ROWS, keep, place, stroke
 
 from dljourney.whole_game import doodles
 
 pytestmark = pytest.mark.browser
 
 CELLS = ["from dljourney.whole_game import TeachMe", "teach_me = TeachMe(folder='mine{}'); teach_me"]
-ROWS = "document.querySelectorAll('.dlj-rows .dlj-thing')"
 
 
 @pytest.fixture(scope="module")
@@ -22,28 +22,6 @@ def page(front, cells):
     page.wait_for_selector(".dlj-desk")
     yield page
     front.shut(page)
-
-
-def place(page, point):
-    box = page.locator(".dlj-pad canvas").first.bounding_box()
-    return box["x"] + point[0] * box["width"], box["y"] + point[1] * box["height"]
-
-
-def stroke(page, points, lift=True):
-    page.mouse.move(*place(page, points[0]))
-    page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*place(page, point))
-    if lift:
-        page.mouse.up()
-
-
-def keep(page, row, drawing):
-    before = page.evaluate(f"{ROWS}[{row}].querySelectorAll('.dlj-thumb').length")
-    for points in drawing.strokes:
-        stroke(page, points)
-    page.locator(".dlj-keep").nth(row).click()
-    page.wait_for_function(f"{ROWS}[{row}].querySelectorAll('.dlj-thumb').length === {before + 1}")
 
 
 def test_a_learners_first_minutes(front, page):

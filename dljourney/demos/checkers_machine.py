@@ -71,9 +71,9 @@ class Weights(Live):
     title = "Checkers machine: weights and what they are worth"
     ADV, BACK, CENT, DENY = _weight("ADV"), _weight("BACK", 6.0), _weight("CENT", 3.0), _weight("DENY")
     EXPOS, KCENT, MOB, THRET = _weight("EXPOS"), _weight("KCENT", 6.0), _weight("MOB"), _weight("THRET")
-    against = choice("hand-set", ["hand-set", "1959", "modern", "counts pieces"], label="1,000 games against")
+    against = choice("hand-set", ["hand-set", "1959", "modern", "counts pieces"], label="Games against")
     opponent = choice("hand-set", ["hand-set", "1959", "modern", "mine"], label="On the board you meet")
-    panels = [plot("games", "1,000 games", width=240, height=200, y=(0, 1000), grid=False),
+    panels = [plot("games", "Games", width=240, height=200, y=(0, 1000), grid=False),
               readout("score", width=340),
               plot("reasons", "Why the machine moved, in men", width=560, height=220, new_row=True)]
 

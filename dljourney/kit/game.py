@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .checks import check_whole
 from .positions import (
-    BOARD, BOTTOM, START, TOP, Boards, Moves, apply_move, legal_moves, moves, perft, play_moves, read_pdn, write_pdn)
+    BOARD, BOTTOM, START, TOP, Boards, Moves, apply_move, legal_moves, list_bits, moves, perft, play_moves, read_pdn, write_pdn)
 from .search import Best, alpha_beta, material, search
 
 # %% ../../nbs/kit/game.ipynb #4868754d
@@ -223,19 +223,6 @@ def _jumps(f, b, passive, empty, edge):
     return _in_one_word(_either(lower))
 
 
-def _bits(words):
-    "Every bit with the number of its word: the lowest of all words, then the next lowest"
-    at = words.nonzero().squeeze(1)
-    rest, places, bits = words.index_select(0, at), [at], []
-    while len(at):
-        less = rest & (rest - _n1)
-        bits.append(rest ^ less)
-        more = less.nonzero().squeeze(1)
-        at, rest = at.index_select(0, more), less.index_select(0, more)
-        places.append(at)
-    return (torch.cat(places), torch.cat(bits)) if bits else (at, rest)
-
-
 def _captures(rows, edge, crown):
     "All complete captures: which game, and the four rows (F and B of active, of passive) afterwards"
     f, b, fp, bp = rows
@@ -243,7 +230,7 @@ def _captures(rows, edge, crown):
     word, game = _jumps(f, b, fp | bp, empty, edge), torch.arange(len(f), device=f.device)
     found: list = []
     while True:
-        at, bit = _bits(word)
+        at, bit = list_bits(word)
         game, f, b, fp, bp, empty = (t.index_select(0, at) for t in (game, f, b, fp, bp, empty))
         if not len(at): return [torch.cat(t) for t in zip(*found)] if found else [game, f, b, fp, bp]
         low = torch.stack([bit & _low31, bit >> _n31])
