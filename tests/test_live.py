@@ -182,6 +182,25 @@ def test_work_runs_at_the_page_s_pace_and_never_holds_the_kernel():
     assert frames > 5 and longest < 0.1 and taken == later
 
 
+def test_running_work_rests_while_a_hand_changes_values():
+    class Patient(Walk):
+        rest = 0.15
+
+    async def main():
+        demo, taken = Patient(playing=True), []
+        for touched in (False, True, False):
+            await asyncio.sleep(0.02)
+            before = len(demo.path)
+            for n in range(15):
+                demo.set_state(dict(_seen=demo._frame["n"], **(dict(spread=1 + n / 10) if touched else {})))
+                await asyncio.sleep(0.02)
+            taken.append(len(demo.path) - before)
+        return taken, demo.playing
+
+    (before, during, after), playing = asyncio.run(main())
+    assert playing and before > 100 and during == 0 and after > 20
+
+
 def test_an_error_in_running_work_pauses_it_and_is_shown():
     class Broken(Walk):
         def steps(self, rng):

@@ -239,11 +239,13 @@ class _Running(_Drawn):
     budget = 0.05  # seconds that the kernel may be held at a time
     steps_per_frame: int | None = None  # at most; None: as many as the budget allows
     patience = 3.0  # seconds without a sign of a page before running work pauses
+    rest = 0.0  # seconds that running work waits after the page changed a value: the answer to a hand comes first
 
     playing = traitlets.Bool(False, help="does the work run?").tag(sync=True)
     _seen = traitlets.Int(0).tag(sync=True, echo_update=False)
     _steps: Iterator | None = None
     _task: asyncio.Task | None = None
+    _touched = 0.0  # when the page changed a value the last time
     _shown = True
 
     def work(self) -> Iterator:
@@ -301,6 +303,11 @@ class _Player(_Running):
         self.playing = False
         super().close()
 
+    def set_state(self, sync_data: dict) -> None:
+        if sync_data.keys() - {"_seen", "playing"}:
+            self._touched = time.monotonic()
+        super().set_state(sync_data)
+
     @traitlets.observe("playing")
     def _playing_changed(self, change: Any) -> None:
         self._main.soon(self._start if change.new else self._stop)
@@ -329,7 +336,10 @@ class _Player(_Running):
                 _heed_interrupts()
                 if self._seen > seen:
                     answered, seen = time.monotonic(), self._seen
-                if self._frame["n"] <= seen + 1:  # the page draws one frame while the next is made
+                if time.monotonic() - self._touched < self.rest:
+                    answered = time.monotonic()
+                    await asyncio.sleep(0.01)
+                elif self._frame["n"] <= seen + 1:  # the page draws one frame while the next is made
                     with self._showing_errors():
                         self._advance(self.steps_per_frame or float("inf"), max(0.005, self.budget / 2 - drawing))
                         before = time.perf_counter()
