@@ -188,6 +188,7 @@ class _Drawn(_Values):
     size = traitlets.Enum(["small", "normal", "projector"], "normal").tag(sync=True)
     error = traitlets.Unicode("", help="shown in the demo").tag(sync=True)
     progress = traitlets.Float(0.0, min=0.0, max=1.0, help="of slow work; shown between 0 and 1").tag(sync=True)
+    _last_heard = 0  # the number of the page's last question
 
     def draw(self) -> dict:
         "What each panel shows now: `{panel name: marks}`. No side effects."
@@ -218,7 +219,7 @@ class _Drawn(_Values):
         n = self._frame.get("n", 0) + 1
         if self.local:
             self._data = pack(self.data())
-        self._frame = {"n": n, "panels": {} if self.local else pack(self.draw())}
+        self._frame = {"n": n, "heard": self._last_heard, "panels": {} if self.local else pack(self.draw())}
 
     @contextlib.contextmanager
     def _showing_errors(self) -> Iterator[None]:
@@ -383,6 +384,9 @@ class _Hearing(_Player):
 
     def _answer(self, message: dict) -> None:
         event, press = message.get("event"), message.get("press")
+        self._last_heard = message.pop("id", self._last_heard)
+        if "seen" in message:
+            self.set_state({"_seen": message.pop("seen")})
         if press in ("step", "reset"):
             return getattr(self, press)()
         with self._showing_errors(), self.together():
@@ -390,6 +394,8 @@ class _Hearing(_Player):
                 getattr(self, press)()
             elif event in ("click", "draw", "pick"):
                 getattr(self, f"on_{event}")(**{k: v for k, v in message.items() if k != "event"})
+            elif event == "follow":
+                self.set_state({message["name"]: message["value"]})
             else:
                 self.on_message(message)
             self._stale.add("")
