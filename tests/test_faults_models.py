@@ -436,13 +436,14 @@ def lied(rng):
             inner = inner[key]
         what = rng.choice(["replace", "replace", "replace", "remove", "add"])
         if what == "replace":
-            inner[last] = rng.choice(odd)
+            inner[last] = copy.deepcopy(rng.choice(odd))
         elif what == "remove":
             del inner[last]
         elif isinstance(inner, list):
-            inner.insert(rng.randrange(len(inner) + 1), rng.choice([*odd, *inner]))
+            inner.insert(rng.randrange(len(inner) + 1), copy.deepcopy(rng.choice([*odd, *inner])))
         else:
-            inner[rng.choice(["img_size", "device", "dtype", "layers", "options", "inplace", "x"])] = rng.choice(odd)
+            name = rng.choice(["img_size", "device", "dtype", "layers", "options", "inplace", "x"])
+            inner[name] = copy.deepcopy(rng.choice(odd))
     return card, weights[kind]
 
 
