@@ -414,6 +414,23 @@ def test_a_card_that_lies(name, tmp_path):
     refused([(name, lies[name]())], tmp_path)
 
 
+def test_a_network_that_counts_while_it_is_built_takes_no_memory_either(tmp_path, monkeypatch):
+    "As timm 1.0.22 does with a RegNet: on the meta device there are no numbers to look at."
+    (tmp_path / "x.safetensors").write_bytes(good["timm"])
+    giant = timm_with(name="vit_giant_patch14_224")
+    plain = timm.create_model
+
+    def counting(*args, **options):
+        assert torch.linspace(0, 1, 3)[1].item() == 0.5
+        return plain(*args, **options)
+
+    monkeypatch.setattr(timm, "create_model", counting)
+    with pytest.raises((RuntimeError, NotImplementedError)), torch.device("meta"):
+        counting("test_resnet")
+    assert load(tmp_path / "x.safetensors").labels == LABELS
+    refused([("a giant that counts", giant)], tmp_path)
+
+
 def places(thing, so_far=()):
     "Every place in nested dicts and lists, as a path of keys."
     for key, value in thing.items() if isinstance(thing, dict) else enumerate(thing) if isinstance(thing, list) else ():

@@ -19,6 +19,7 @@ from typing import Any
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from .files import write_atomically
 
@@ -344,15 +345,26 @@ def read_model(
     return model.eval().requires_grad_(False), card
 
 
+class _Sparing(TorchFunctionMode):
+    "What will hold weights takes no memory, as on the meta device; what a network counts with at its birth is real."
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if function in (torch.empty, torch.full, torch.ones, torch.rand, torch.randn, torch.zeros):
+            kwargs["device"] = kwargs.get("device") or "meta"
+        return function(*args, **kwargs)
+
+
 def _skeleton(architecture: Mapping[str, Any]) -> nn.Module:
-    "The network without memory, or with it where an old timm cannot do without."
+    "The network without memory for its weights."
     try:
         with torch.device("meta"):
             return build(architecture)
-    except ModelFileError:
+    except ModelFileError:  # timm 1.0.22 looks for different numbers while it builds a RegNet: on meta there are none
         if architecture["kind"] != "timm":
             raise
-        return build(architecture)
+        with _Sparing():
+            return build(architecture)
 
 
 def _filled(model: nn.Module, architecture: Mapping[str, Any], tensors: dict[str, Tensor]) -> nn.Module:
@@ -395,12 +407,13 @@ def dry_run(
         if largest > _MOST:
             raise ModelFileError(f"a {type(layer).__name__} would need {largest:,} numbers for one picture")
 
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        model = build(architecture).eval()
+    with torch.random.fork_rng(devices=[]):
+        model = _skeleton(architecture).eval()
         for layer in model.modules():
             layer.register_forward_hook(measure)
         try:
-            return tuple(model(torch.empty(shape)).shape)
+            with torch.device("meta"):
+                return tuple(model(torch.empty(shape)).shape)
         except NotImplementedError:
             return None
         except ModelFileError:
