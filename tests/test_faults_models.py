@@ -23,6 +23,7 @@ import safetensors.torch
 import timm
 import torch
 from faults import cases, damaged, in_a_child, lengths
+from test_program import file_with, layers
 from torch import nn
 
 from dljourney import sgd
@@ -217,11 +218,6 @@ def test_the_pickles_would_run(tmp_path):
 # Heads that lie
 
 
-def file_with(head, body=b"", length=None):
-    text = head if isinstance(head, bytes) else json.dumps(head).encode("utf-8", "surrogatepass")
-    return struct.pack("<Q", len(text) if length is None else length) + text + body
-
-
 def entry(shape=(1,), start=0, end=4, dtype="F32", **more):
     return {"dtype": dtype, "shape": list(shape), "data_offsets": [start, end], **more}
 
@@ -235,7 +231,7 @@ heads = {
     "a length of 2**64": lambda: b"\xff" * 8 + good["layers"][8:],
     "a length of 2**63": lambda: struct.pack("<Q", 2**63) + b"{}" * 1000,
     "a length of a terabyte": lambda: struct.pack("<Q", 2**40) + b"{}" * 1000,
-    "a length just too long": lambda: file_with(b"{}", length=3),
+    "a length just too long": lambda: struct.pack("<Q", 3) + b"{}",
     "a head of 9 MB": lambda: file_with(b'{"a":"' + b"x" * 9 * 2**20 + b'"}'),
     "nothing but brackets": lambda: file_with(b'{"a":[' + b"[]," * (BIG // 3 - 4) + b"1]}"),
     "nothing but braces": lambda: file_with(b'{"a":[' + b"{}," * (BIG // 3 - 4) + b"1]}"),
@@ -304,10 +300,6 @@ def test_a_terabyte_that_is_not_there(tmp_path):
 
 def card_with(kind="layers", **changes):
     return sealed({**cards[kind], **changes}, weights[kind])
-
-
-def layers(*rows):
-    return {"kind": "sequential", "layers": [{"layer": name, "options": options} for name, options in rows]}
 
 
 def boxed(depth):
