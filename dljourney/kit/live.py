@@ -240,13 +240,11 @@ class _Running(_Drawn):
     budget = 0.05  # seconds that the kernel may be held at a time
     steps_per_frame: int | None = None  # at most; None: as many as the budget allows
     patience = 3.0  # seconds without a sign of a page before running work pauses
-    rest = 0.0  # seconds that running work waits after the page changed a value: the answer to a hand comes first
 
     playing = traitlets.Bool(False, help="does the work run?").tag(sync=True)
     _seen = traitlets.Int(0).tag(sync=True, echo_update=False)
     _steps: Iterator | None = None
     _task: asyncio.Task | None = None
-    _touched = 0.0  # when the page changed a value the last time
     _shown = True
 
     def work(self) -> Iterator:
@@ -300,14 +298,17 @@ class _Running(_Drawn):
 class _Player(_Running):
     "The loop behind the play button."
 
-    def close(self) -> None:
-        self.playing = False
-        super().close()
+    rest = 0.0  # seconds that running work waits after the page changed a value: the answer to a hand comes first
+    _touched = 0.0  # when the page changed a value the last time
 
     def set_state(self, sync_data: dict) -> None:
         if sync_data.keys() - {"_seen", "playing"}:
             self._touched = time.monotonic()
         super().set_state(sync_data)
+
+    def close(self) -> None:
+        self.playing = False
+        super().close()
 
     @traitlets.observe("playing")
     def _playing_changed(self, change: Any) -> None:
