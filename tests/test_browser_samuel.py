@@ -181,7 +181,7 @@ def test_played_by_keys_against_another_machine(front, page, opponent):
     page.keyboard.press("Space")
     answered(front, page, demo, 2, opponent)
     assert page.evaluate("window.panel.content.activeCellIndex") == active
-    assert demo.get_by_role("status").text_content() == "Black to move"
+    assert demo.locator(".dlj-status").text_content() == "Black to move"
 
 
 def test_on_a_narrow_page_board_and_weights_stand_one_above_the_other(front, page):
