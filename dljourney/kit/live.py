@@ -295,8 +295,8 @@ class _Running(_Drawn):
         self._shown = True
 
 # %% ../../nbs/kit/live.ipynb #cf9253db
-class _Player(_Running):
-    "The loop behind the play button."
+class _Startable(_Running):
+    "What sets the work going, and what stops it."
 
     rest = 0.0  # seconds that running work waits after the page changed a value: the answer to a hand comes first
     _touched = 0.0  # when the page changed a value the last time
@@ -328,6 +328,13 @@ class _Player(_Running):
     def _stop(self) -> None:
         _playing.discard(self)
         _heed_no_more()
+
+    async def _play(self) -> None:
+        raise NotImplementedError
+
+# %% ../../nbs/kit/live.ipynb #6a089070
+class _Player(_Startable):
+    "The loop behind the play button."
 
     async def _play(self) -> None:
         "Steps and frames in turn, at the page's pace; stops when no page answers."
