@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from dljourney.kit.game import (
     START, Boards, Outcome, alpha_beta, apply_move, legal_moves, material, moves, perft, play_moves,
     random_games, read_pdn, search, write_pdn)
-from dljourney.kit.game import _Round, _Table
+from dljourney.kit.game import _Fused, _fused_rounds, _Round, _Table
 from dljourney.kit.positions import BOARD, BOTTOM, TOP, popcount
 
 # Game 30 of Samuel's second series as the paper of 1959 prints it: 62 plies.
@@ -337,3 +337,12 @@ def test_each_complete_move_is_equally_likely(fen):
     assert sum(found[legal.index(list(m))].item() for m in expected) == n, "a move that is not legal"
     chi2 = sum((found[legal.index(list(m))].item() - e) ** 2 / e for m, e in expected.items())
     assert chi2 < 20 + 3 * len(expected), f"{chi2:.1f} over {len(expected)} moves: {found.tolist()}"
+
+
+@pytest.mark.parametrize("n, max_plies, seed", [(1, 200, 0), (7, 200, 3), (400, 37, 2), (2000, 200, 1), (50, 1, 5)])
+def test_the_round_written_for_the_compiler_plays_the_same_games(n, max_plies, seed):
+    class Uncompiled(_Fused):
+        step = staticmethod(_fused_rounds)
+
+    played = random_games(n, max_plies, seed, hop=Uncompiled())
+    assert played == random_games(n, max_plies, seed) and played.games == n

@@ -7,7 +7,7 @@ __all__ = ['Outcome', 'compiled_hop', 'random_games', 'START', 'Boards', 'Moves'
            'play_moves', 'read_pdn', 'write_pdn', 'Best', 'alpha_beta', 'material', 'search']
 
 # %% ../../nbs/kit/game.ipynb #524bb694
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -214,6 +214,12 @@ class _Round(_Look):
         a.pieces.bitwise_or_(to & self.crown)
         p.pieces.bitwise_and_(near.bitwise_not_())
 
+    def both(self, sides, state, run, age, limit):
+        "One move of each side; games that are `limit` plies old stop"
+        for active, passive in (sides, sides[::-1]):
+            self(active, passive, state, run, age)
+            if limit is not None: run &= (age - limit) >> _n63
+
 # %% ../../nbs/kit/game.ipynb #f77bfe49
 def _jumps(f, b, passive, empty, edge):
     "The jumps of the pieces f and b as edges in one word"
@@ -305,18 +311,81 @@ class _Table:
         self.sides = tuple(_side(torch.stack([row.index_select(0, keep) for row in side.rows])) for side in self.sides)
         for name in ("state", "run", "age", "turned"): setattr(self, name, getattr(self, name).index_select(0, keep))
 
+# %% ../../nbs/kit/game.ipynb #8bfe07ef
+def _fused_pick(word, state):
+    "What `_pick` does, and the next random state"
+    ranks = word - (word >> 1 & 0x5555555555555555)
+    ranks = (ranks & 0x3333333333333333) + (ranks >> 2 & 0x3333333333333333)
+    ranks = (ranks + (ranks >> 4) & 0x0F0F0F0F0F0F0F0F) * _BYTES
+    state = state * 6364136223846793005
+    rank = (state >> 33 & (1 << 31) - 1) * (ranks >> 56) >> 31
+    ends_early = (rank * _BYTES | (_BYTES << 7) - (1 << 64)) - ranks >> 7 & _BYTES
+    shift = ends_early * _BYTES >> 53 & 0x78
+    rank = rank - (ranks << 8 >> shift & 255)
+    byte = word >> shift & 255
+    for i in range(7): byte = byte & (byte - 1 | ~(i - rank >> 63))    # while the rank is larger than i
+    return (byte & -byte) << shift, state
+
+
+def _fused_options(f, b, passive, empty, run):
+    "What `_Look.options` finds: a word of moves, and where there is no jump among them"
+    words, landing, ways = [], 0, []
+    for edge in (4, 5):
+        over, far = passive >> edge, empty >> 2 * edge
+        up, down = f & far & over, empty & b >> 2 * edge & over
+        words.append((f & empty >> edge | empty & b >> edge, up | down))
+        landing = landing | up << 2 * edge | down
+        ways.append((far & over, lambda there, edge=edge, over=over: there >> edge >> edge & over & empty))
+    there, back = (landing & -side >> 63 for side in (f, b))
+    beyond = 0
+    for up, down in ways: beyond = beyond | there & up | down(back)
+    (steps, jumps), (more_steps, more_jumps) = words
+    jumps = jumps | more_jumps << 31
+    no_jump = jumps - 1 >> 63
+    return ((steps | more_steps << 31) & no_jump | jumps) & run & (beyond - 1 >> 63), no_jump
+
+# %% ../../nbs/kit/game.ipynb #0aaaf451
+def _fused_round(f, b, fp, bp, state, run, age):
+    "What `_Round` does, as new tensors"
+    empty = (f | b | fp | bp) ^ BOARD
+    word, no_jump = _fused_options(f, b, fp | bp, empty, run)
+    run = -word >> 63
+    bit, state = _fused_pick(word, state)
+    four, five = bit & (1 << 31) - 1, bit >> 31
+    near, other = four << 4, five << 5
+    far = (near << 4 | other << 5) & ~no_jump | (near | other) & no_jump | four | five
+    f, b = (side ^ (-(side & far) >> 63 & far) | far & empty & crown for side, crown in ((f, BOTTOM), (b, TOP)))
+    taken = ~(near | other)
+    return f, b, fp & taken, bp & taken, state, run, age - run
+
+
+def _fused_rounds(f, b, fp, bp, state, run, age, limit):
+    "One move of each side"
+    for _ in range(2):
+        f, b, fp, bp, state, run, age = _fused_round(f, b, fp, bp, state, run, age)
+        run = run & age - limit >> 63
+        f, b, fp, bp = fp, bp, f, b
+    return f, b, fp, bp, state, run, age
+
+
+class _Fused(_Round):
+    "Both sides' rounds in one loop over the games"
+    step: Any = staticmethod(torch.compile(_fused_rounds, dynamic=True))
+
+    def both(self, sides, state, run, age, limit):
+        rows = [*(row for side in sides for row in (side.forward, side.backward)), state, run, age]
+        for row, new in zip(rows, self.step(*rows, torch.tensor(limit or 1 << 62))): row.copy_(new)
+
 # %% ../../nbs/kit/game.ipynb #fbd64dd9
 def compiled_hop(
     device=None, # where the games will be played; the CPU if not given
 ):
-    "The inner step of `random_games`, fused by torch.compile where that works (it takes half a minute or more)"
-    plain, fused = _Round(device), _Round(device)
-    step = torch.compile(lambda a, p, *rest: plain(_side(a), _side(p), *rest), dynamic=True)
-    fused.__class__ = type("_Fused", (_Round,), {"__call__": lambda self, a, p, *rest: step(a.rows, p.rows, *rest)})
+    "The inner step of `random_games`, fused by torch.compile where that works (it takes a quarter of a minute or more)"
+    fused = _Fused(device)
     try:
-        return fused if random_games(50, 20, hop=fused, device=device).games else plain
+        return fused if random_games(50, 20, hop=fused, device=device).games else _Round(device)
     except Exception:    # no C++ compiler, a platform without support: the same result, only slower
-        return plain
+        return _Round(device)
 
 # %% ../../nbs/kit/game.ipynb #19b51e83
 def random_games(
@@ -333,10 +402,8 @@ def random_games(
         table, round, rounds = _Table(n_games, max_plies, seed, device, batch), hop or _Round(device), 0
         while table.lanes:
             for _ in range(_EVERY // 2):
-                first, second = table.sides
-                for active, passive in ((first, second), (second, first)):
-                    round(active, passive, table.state, table.run, table.age)
-                    rounds += 1
-                    if rounds >= max_plies: table.run &= (table.age - max_plies - 1) >> 63   # stop after one ply too many
+                rounds += 2
+                limit = max_plies + 1 if rounds > max_plies else None      # one ply too many; before, no game is that old
+                round.both(table.sides, table.state, table.run, table.age, limit)
             table.serve(round)
     return Outcome(table.plies, table.wins, table.losses, table.draws)
