@@ -57,7 +57,7 @@ def lines(harness):
                 ours.append(speed(lambda n=n, hop=hop: random_games(n, hop=hop).plies))
                 if spiel:
                     theirs.append(speed(spiel))
-            bar = {4096: 10, 16_384: 20}.get(n) if not how else 50
+            bar = {(4096, ""): 10, (16_384, ""): 20, (16_384, ", torch.compile"): 50}.get((n, how))
             harness.quantity(f"random games, {n:,} of them{how}", ours, {"OpenSpiel": theirs or None}, unit="plies/s",
                              bar=bar, higher_is_better=True)
     seconds = []
