@@ -36,7 +36,7 @@ class DoubleDescent(Live):
     panels = [
         plot("errors", "Share of wrong answers", width=480, height=330, y=(0, 1), xlog=True, xlabel="width"),
         plot("norm", "Size of the weights", width=360, height=330, xlog=True, ylog=True, xlabel="width"),
-        readout("figures"), code("code", width=900),
+        readout("figures", width=560, new_row=True), code("code", width=900),
     ]
 
     def __init__(
