@@ -180,7 +180,8 @@ def test_formulas_are_drawn_by_the_browser(pages):
 def test_directives_and_widget_texts_do_not_show(pages):
     for name in chapters:
         page, text = pages[f"{name}.html"], pages[f"{name}.html"].text
-        assert page.code and "#|" not in page.code and "default_exp" not in text, name  # prose may speak of directives
+        assert page.code or name == "glossary"
+        assert "#|" not in page.code and "default_exp" not in text, name  # prose may speak of directives
         assert "Loading widget" not in text and "<IPython.core" not in text, name
 
 
