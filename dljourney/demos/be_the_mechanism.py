@@ -16,7 +16,7 @@ from torch import Tensor
 from ..kit.controls import button, slider
 from ..kit.data import digits
 from ..kit.live import Live
-from ..kit.marks import heat, image_grid, images, line, plot, points, readout
+from ..kit.marks import heat, image_grid, images, line, plot, points, readout, view
 from ..samuel import Round, hill_climb, improve
 
 # %% ../../nbs/demos/be_the_mechanism.ipynb #1763ac54
@@ -170,7 +170,7 @@ class BeTheMechanism(Live):
         weights, tries = self.weights, self.tries
         return {
             "weights": [heat(weights[:8].reshape(4, 2).flip(0), (0, 2), (0, 4), -10, 10, smooth=False)],
-            "score": score_marks(tries.scores),
+            "score": view(score_marks(tries.scores), x=(0, max(10, len(tries.scores))), y=(0, 1), xlabel="try"),
             "figures": {
                 "confidence": tries.performance(weights),
                 "right": f"{len(tries.images) - len(tries.wrong(weights))} of {len(tries.images)}",
