@@ -58,14 +58,13 @@ class Line:
 
     def verdict(self, peer: Contender) -> bool | None:
         "Whether the bar against this peer is met; None where there is no bar."
-        first = self.contenders[1] if len(self.contenders) > 1 else None
-        bar = self.bars.get(peer.name, self.bar if peer is first else None)
-        ratio = self.ratio(peer, self.judged_by)
+        bar, ratio = self.bar_of(peer), self.ratio(peer, self.judged_by)
         if bar is None or ratio is None:
             return None
         return ratio >= bar if self.higher_is_better else ratio <= bar
 
     def bar_of(self, peer: Contender) -> float | None:
+        "The bar against this peer, where there is one."
         first = self.contenders[1] if len(self.contenders) > 1 else None
         return self.bars.get(peer.name, self.bar if peer is first else None)
 

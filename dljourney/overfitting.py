@@ -422,7 +422,7 @@ def expected_best(
     n_points: int,  # n, size of the validation set
     p: float = 0.5,  # chance that one guess is right
 ) -> Tensor:  # expected best accuracy, one for each k, float64
-    "The mean of the largest of k binomials, as an accuracy: the sum over m of 1 - F(m - 1)^k, divided by n."
+    "The mean of the largest of k binomials, as an accuracy: the sum over m below n of 1 - F(m)^k, divided by n."
     k = torch.as_tensor([n_models] if isinstance(n_models, int) else list(n_models), dtype=torch.float64)
     m = torch.arange(n_points, dtype=torch.float64)
     n = torch.tensor(float(n_points), dtype=torch.float64)

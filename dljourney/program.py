@@ -220,17 +220,24 @@ def load(
     if not file.is_file():
         raise FileNotFoundError(f"no program at {printable(file)}: expected a file that dljourney.program.save wrote")
     try:
-        model, card = read_model(file)
-        preprocess = Preprocess(**card["preprocess"])
-        shape = dry_run(card["architecture"], (1, preprocess.channels, *preprocess.size))
-        labels = _checked_labels(card["labels"], len(card["labels"]))
+        model, labels, preprocess, card = _loaded(file)
     except ModelFileError as e:
-        raise ModelFileError(f"{printable(file)}: {e}") from None
-    except (KeyError, TypeError, ValueError) as e:
-        raise ModelFileError(f"{printable(file)}: the card is damaged: {e}") from None
-    if shape is not None and shape != (1, len(labels)):
-        raise ModelFileError(f"{printable(file)}: {len(labels)} labels, but the model's output has shape {shape}")
+        raise ModelFileError(f"{printable(file)}: {printable(str(e))}; {e.todo}", e.todo) from None
     return Program(model.to(device or "cpu"), labels, preprocess, card)
+
+
+def _loaded(file: Path) -> tuple[nn.Module, list[str], Preprocess, dict[str, Any]]:
+    "What a program is made of, once all of it fits together."
+    model, card = read_model(file)
+    try:
+        preprocess = Preprocess(**card["preprocess"])
+        labels = _checked_labels(card["labels"], len(card["labels"]))
+    except (KeyError, TypeError, ValueError, ArithmeticError, RecursionError) as e:
+        raise ModelFileError(f"the card is damaged: {str(e)[:200]}") from None
+    shape = dry_run(card["architecture"], (1, preprocess.channels, *preprocess.size))
+    if shape is not None and shape != (1, len(labels)):
+        raise ModelFileError(f"{len(labels)} labels, but the model's output has shape {shape}")
+    return model, labels, preprocess, card
 
 # %% ../nbs/08_program.ipynb #4720b5a5
 class _Whole(nn.Module):

@@ -14,7 +14,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -24,7 +23,7 @@ from torch import Tensor, nn
 from .kit.checks import check_finite, check_images, check_labels, check_whole
 from .kit.data import digits
 from .kit.experiments import stored_rows
-from .kit.hub import weights_file
+from .kit.hub import own_weights, weights_file
 from .kit.images import Preprocess
 from .kit.interrupts import as_a_whole
 from .kit.photos import augment
@@ -48,7 +47,7 @@ def pretrained(
     if not timm.is_model(name):
         near = timm.list_models(f"*{name.split('.')[0]}*")[:5] or ["glyphnet", "resnet18"]
         raise ValueError(f"name: timm {timm.__version__} has no model {name!r}; there are, for instance, {', '.join(near)}")
-    file = weights_file(name) if weights is True else Path(weights) if weights else None
+    file = weights_file(name) if weights is True else own_weights(weights) if weights else None
     given = {"num_classes": num_classes, "in_chans": in_chans, **options}
     given = {k: v for k, v in given.items() if v is not None}
     if file is not None:

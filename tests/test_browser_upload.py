@@ -1,9 +1,7 @@
 "The demo Upload in a real browser: files go in through the button, drawings through the pad, answers come out."
 
-import io
-
 import pytest
-from PIL import Image
+from test_upload import picture
 
 pytestmark = pytest.mark.browser
 
@@ -16,12 +14,6 @@ CELLS = [
     "    return dict(sorted({'light': share, 'dark': 1 - share}.items(), key=lambda pair: -pair[1]))",
     "demo = Upload(light); demo",
 ]
-
-
-def picture(value):
-    out = io.BytesIO()
-    Image.new("L", (30, 20), value).save(out, "PNG")
-    return out.getvalue()
 
 
 def test_several_files_are_uploaded_and_named_and_a_drawing_too(front):

@@ -59,6 +59,14 @@ def test_a_wrong_position_is_refused(bad):
         Board(fen=bad)
 
 
+def test_a_position_may_come_as_other_programs_write_it():
+    "The page gets the one way of writing that it reads."
+    board = Board(fen='[FEN "B:B1, K2:W21,22."]')
+    assert board.fen == "B:W21,22:B1,K2"
+    board.fen = "W:BK2,1:W22,21."
+    assert board.fen == "W:W21,22:B1,K2"
+
+
 def steps(fen):
     "Rules enough for a test: step forward, no captures."
     turn, pieces = read_fen(fen)

@@ -52,10 +52,10 @@ _names = ("top_left", "top_right", "upper_left", "upper_right", "lower_left", "l
 
 
 _panels = [
-    plot("weights", "Weights: for 8 or for 3", width=210, height=260, axes=False, grid=False, x=(0, 2), y=(0, 4)),
+    plot("weights", "Weights: 8 or 3", width=210, height=260, axes=False, grid=False, x=(0, 2), y=(0, 4)),
     plot("score", "Performance, try by try", width=380, height=260, y=(0, 1), xlabel="try"),
     readout("figures"),
-    image_grid("wrong", "Wrong so far", columns=12, width=620, smallest=36),
+    image_grid("wrong", "Wrong so far, and what it says", columns=12, width=620, smallest=36),
 ]
 
 
@@ -120,7 +120,7 @@ def score_marks(scores: list[float]) -> list[dict]:
 def wrong_images(tries: "Tries", weights: Tensor) -> dict:
     "Up to 24 images that these weights get wrong, with what they say."
     wrong = tries.wrong(weights)[:24]
-    return images(tries.images[wrong], [f"says {'3' if tries.is_eight[i] else '8'}" for i in wrong])
+    return images(tries.images[wrong], ['3' if tries.is_eight[i] else '8' for i in wrong])
 
 # %% ../../nbs/demos/be_the_mechanism.ipynb #555a674c
 class BeTheMechanism(Live):
@@ -170,7 +170,7 @@ class BeTheMechanism(Live):
         weights, tries = self.weights, self.tries
         return {
             "weights": [heat(weights[:8].reshape(4, 2).flip(0), (0, 2), (0, 4), -10, 10, smooth=False)],
-            "score": view(score_marks(tries.scores), x=(0, max(10, len(tries.scores))), y=(0, 1), xlabel="try"),
+            "score": view(score_marks(tries.scores), x=(0, max(20, len(tries.scores)))),
             "figures": {
                 "confidence": tries.performance(weights),
                 "right": f"{len(tries.images) - len(tries.wrong(weights))} of {len(tries.images)}",

@@ -103,13 +103,13 @@ class Weights(Live):
     def draw(self) -> dict:
         result, said = self.outcome, list(self.said.items())[:8]
         colours = ["blue" if value > 0 else "orange" for _, value in said]
-        reasons = [bars(range(len(said)), [value for _, value in said], colour=colours)] if said else []
+        reasons = [bars(range(len(said)), [value for _, value in said], colour=colours), rule(y=0, dash=False)]
         names = [(float(i), name) for i, (name, _) in enumerate(said)]
         return {"games": view([bars([0, 1, 2], [result.wins, result.draws, result.losses], colour=["green", "grey", "red"])],
                               y=(0, self.n_games), xticks=[(0.0, "won"), (1.0, "drawn"), (2.0, "lost")]),
                 "score": {"won": result.wins, "drawn": result.draws, "lost": result.losses,
-                          "points": f"{result.score:.1%}", "it played": self.move or "–"},
-                "reasons": view([*reasons, rule(y=0, dash=False)], xticks=names)}
+                          "points": f"{result.score:.1%}", "it played": self.move or "nothing yet"},
+                "reasons": view(reasons, xticks=names) if said else []}
 
 # %% ../../nbs/demos/checkers_machine.ipynb #6a3ab89b
 class CheckersMachine(Stack):

@@ -20,7 +20,7 @@ from ..overfitting import double_descent
 def sweep_widths_for(
     n: int,  # training pictures
 ) -> list[int]:  # about 30 widths, more of them near n
-    "Widths from 5 to 8 n, with n among them."
+    "Widths from n / 20 to 8 n, with n among them."
     shares = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.86, 0.92, 0.96, 1, 1.04, 1.08, 1.15, 1.25, 1.4, 1.6, 2, 2.5, 3, 4, 5, 6, 8]
     return sorted({max(2, round(share * n)) for share in shares})
 
@@ -36,7 +36,7 @@ class DoubleDescent(Live):
     panels = [
         plot("errors", "Share of wrong answers", width=480, height=330, y=(0, 1), xlog=True, xlabel="width"),
         plot("norm", "Size of the weights", width=360, height=330, xlog=True, ylog=True, xlabel="width"),
-        readout("figures"), code("code", width=900),
+        readout("figures", width=560, new_row=True), code("code", width=900),
     ]
 
     def __init__(

@@ -55,8 +55,8 @@ class DrawACurve(Live):
     spread = toggle(True, label="Hinges start evenly spread", restart=True)
     units = toggle(True, label="Show the units' shares")
     panels = [
-        plot("curve", "Draw here", width=620, height=380, x=(-1, 1), y=(-1.5, 1.5), pointer="draw"),
-        plot("losses", "Mean squared error", width=420, height=380, ylog=True, xlabel="step"),
+        plot("curve", "Draw here", width=560, height=380, x=(-1, 1), y=(-1.5, 1.5), pointer="draw"),
+        plot("losses", "Mean squared error", width=380, height=380, ylog=True, xlabel="step"),
         readout("figures", width=480), code("code", width=900),
     ]
 

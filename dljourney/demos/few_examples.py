@@ -86,7 +86,7 @@ class FewExamples(Live):
         plot("errors", "Errors on unseen pictures", width=430, height=300, y=(0, 1),
              xticks=[(i, way) for i, way in enumerate(WAYS)]),
         plot("curves", "While the networks learn", width=430, height=300, y=(0, 1), xlabel="steps"),
-        image_grid("mistakes", "Its mistakes", columns=10, width=560),
+        image_grid("mistakes", "Its mistakes", columns=10, width=560, smallest=50),
         readout("figures", width=300), code("code", width=900, new_row=True),
     ]  # fmt: skip
     steps_per_frame = 1

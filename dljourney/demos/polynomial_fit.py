@@ -106,7 +106,7 @@ class PolynomialFit(Live):
     panels = [
         plot("fit", "Points and fit", width=480, height=340, x=(-1.05, 1.05), y=(-2.2, 2.2), xlabel="x"),
         plot("errors", "Mean squared error", width=400, height=340, x=(-0.5, HIGHEST + 0.5), y=(1e-4, 1e2), ylog=True, xlabel="degree"),
-        readout("figures"), code("code", width=900),
+        readout("figures", width=560), code("code", width=900),
     ]
     script, local = "polynomial_fit.js", True
 

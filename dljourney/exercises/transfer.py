@@ -108,7 +108,7 @@ _running_mean = exercise(
     cases=[(0.0, [[1.0, 3.0], [4.0]], 0.1), (5.0, [], 0.1), (2.0, [[2.0, 2.0]], 0.5), (1.0, [[10.0, 0.0, 2.0]], 1.0)],
     mistakes={
         "You kept only the share `momentum` of the old mean; it is the share of the *new* one.":
-            lambda m, bs, a: _fold(m, bs, 1 - a),
+            lambda m, bs, a: running_mean(m, bs, 1 - a),
         "You averaged all numbers at once. The running mean moves a little with each batch.":
             lambda m, bs, a: m + a * (sum(map(sum, bs)) / max(1, sum(map(len, bs))) - m) if bs else m,
         "You added up the batch. Its *mean* is wanted.": lambda m, bs, a: _fold_sum(m, bs, a),
@@ -116,12 +116,6 @@ _running_mean = exercise(
     hints=["One line in a loop: new = (1 - momentum) * old + momentum * mean of the batch."],
     why="It happens with or without gradients. That is why freezing parameters does not freeze BatchNorm.",
 )
-
-
-def _fold(mean, batches, momentum):
-    for b in batches:
-        mean = (1 - momentum) * mean + momentum * sum(b) / len(b)
-    return mean
 
 
 def _fold_sum(mean, batches, momentum):

@@ -12,13 +12,11 @@ from typing import Any
 from matplotlib.patches import Circle, Rectangle
 
 from .figures import COLOURS, Figure, subplots
-from .positions import START, Boards, mask_to_squares
+from .fen import START, read_fen
+from .fen import place as _place
 
 # %% ../../nbs/kit/board_picture.ipynb #53dd0191
-def _place(square):
-    "Column and row of a square, from the upper left corner"
-    row = (square - 1) // 4
-    return 2 * ((square - 1) % 4) + (row + 1) % 2, row
+_FACES = {"B": ("#242426", "#f7efdf"), "W": ("#f7efdf", "#242426")}  # a piece, and the letter on it
 
 
 def _draw(ax, fen, marks, numbers, scale=1.0):
@@ -31,15 +29,11 @@ def _draw(ax, fen, marks, numbers, scale=1.0):
         if square in marks:
             ax.add_patch(Rectangle((x + .05, y + .05), .9, .9, fill=False, edgecolor=COLOURS["pink"], lw=2.5 * scale))
         if numbers: ax.text(x + .05, y + .04, str(square), va="top", fontsize=6.5, color="#1d2a16")
-    (words,), (black,) = Boards.from_fen(fen).words.T.tolist(), Boards.from_fen(fen).black.tolist()
-    sides = (words[:2], words[2:]) if black else (words[2:], words[:2])
-    for (forward, backward), face, ink in zip(sides, ("#242426", "#f7efdf"), ("#f7efdf", "#242426")):
-        kings = mask_to_squares(forward & backward)
-        for square in mask_to_squares(forward | backward):
-            x, y = _place(square)
-            ax.add_patch(Circle((x + .56, y + .58), .33, facecolor=face, edgecolor="#242426", lw=scale))
-            if square in kings:
-                ax.text(x + .56, y + .6, "K", ha="center", va="center", fontsize=10 * scale, color=ink, weight="bold")
+    for square, piece in read_fen(fen)[1].items():
+        (x, y), (face, ink) = _place(square), _FACES[piece.upper()]
+        ax.add_patch(Circle((x + .56, y + .58), .33, facecolor=face, edgecolor="#242426", lw=scale))
+        if piece.isupper():
+            ax.text(x + .56, y + .6, "K", ha="center", va="center", fontsize=10 * scale, color=ink, weight="bold")
 
 # %% ../../nbs/kit/board_picture.ipynb #754021c6
 def draw_board(

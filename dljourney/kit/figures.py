@@ -261,9 +261,8 @@ def show_images(
     width, tall, head = n_cols * size + 0.24, n_rows * height * size + 0.24, 0.3 if title else 0.0
     fig = Figure(figsize=(width, tall + head))  # without a layout engine: we know the place of everything
     place = (0.12 / width, 0.12 / (tall + head), 1 - 0.24 / width, (tall - 0.24) / (tall + head))
-    with house_style():
-        ax = fig.add_axes(place, axes_class=HouseAxes)
     with house_style():  # once, not for each of many tiles
+        ax = fig.add_axes(place, axes_class=HouseAxes)
         for i, (image, (words, wrong)) in enumerate(zip(pictures, captions)):
             _draw_tile(ax, image, i % n_cols, i // n_cols, height, words, wrong, size, cmap)
     ax.set(xlim=(0, n_cols), ylim=(n_rows * height, 0), title=title)

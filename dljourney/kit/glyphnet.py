@@ -30,9 +30,12 @@ def card(
     "Read the card that belongs to a weights file."
     path = Path(path or _weights).with_suffix(".json")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as e:
         raise ValueError(f"expected glyphnet's card at {path}, got {type(e).__name__}: {e}; {_mend}") from e
+    if not isinstance(found, dict) or not {"sha256", "bytes"} <= found.keys():
+        raise ValueError(f"expected glyphnet's card at {path}, got one without the file's size and sha256; {_mend}")
+    return found
 
 # %% ../../nbs/kit/glyphnet.ipynb #358f2383
 _mend = "install dljourney again (pip install --force-reinstall --no-deps dljourney)"
@@ -41,15 +44,19 @@ _mend = "install dljourney again (pip install --force-reinstall --no-deps dljour
 def check_weights(
     path: Path | None = None,  # a weights file with its card beside it; None: the one that ships
 ) -> Path:  # the path, when the file is what its card says
-    "Compare a weights file with the checksum on its card; a missing or damaged file is a `ValueError`."
+    "Compare a weights file with the size and checksum on its card; a missing or damaged file is a `ValueError`."
     path = Path(path or _weights)
-    expected = card(path)["sha256"]
+    told = card(path)
     if not path.is_file():
         raise ValueError(f"expected glyphnet's weights at {path}, found no file; {_mend}")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != expected:
-        raise ValueError(f"{path} is damaged: expected sha256 {expected}, got {found} "
-                         f"({path.stat().st_size:,} bytes); {_mend}")
+    try:
+        size = path.stat().st_size
+        found = hashlib.sha256(path.read_bytes()).hexdigest() if size == told["bytes"] else "(not computed)"
+    except OSError as e:
+        raise ValueError(f"glyphnet's weights at {path} cannot be read: {e.strerror}; {_mend}") from e
+    if size != told["bytes"] or found != told["sha256"]:
+        raise ValueError(f"{path} is damaged: expected {str(told['bytes'])[:20]} bytes with sha256 "
+                         f"{str(told['sha256'])[:64]}, got {size} bytes with {found}; {_mend}")
     return path
 
 # %% ../../nbs/kit/glyphnet.ipynb #d0e69312
@@ -57,7 +64,7 @@ def labels(
     path: Path | None = None,  # a weights file; None: the one that ships
 ) -> list[str]:  # one character for each class of the original head, in the order of its outputs
     "The characters that glyphnet was trained to tell apart."
-    path = Path(path or _weights)
+    path = check_weights() if path is None else Path(path)
     try:
         with safe_open(path, framework="pt") as f:
             return list(f.metadata()["labels"])

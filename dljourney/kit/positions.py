@@ -13,12 +13,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .fen import START, read_fen, write_fen
+
 # %% ../../nbs/kit/positions.ipynb #cc9af187
 BIT = tuple(s + s // 8 for s in range(32))       # bit of each square, square 1 first: 0-7, 9-16, 18-25, 27-34
 BOARD = sum(1 << b for b in BIT)
 BOTTOM, TOP = 0b1111, 0b1111 << 31               # the two crowning rows
 SQUARE = {b: s + 1 for s, b in enumerate(BIT)}   # square number of each bit
-START = "B:W21,22,23,24,25,26,27,28,29,30,31,32:B1,2,3,4,5,6,7,8,9,10,11,12"
 
 
 def squares_to_mask(squares) -> int:
@@ -160,35 +161,24 @@ class Boards(_Sides):
 # %% ../../nbs/kit/positions.ipynb #d202073d
 def _read_fen(fen):
     "The four words and whose turn it is"
-    text = re.sub(r'^\[FEN "(.*)"\]$', r"\1", fen.strip()).rstrip(".").replace(" ", "")
-    parts = re.fullmatch(r"([BW]):([BW])([K\d,]*):([BW])([K\d,]*)", text)
-    if not parts or parts[2] == parts[4]:
-        raise ValueError(f'fen: expected something like "B:W21,22:B1,K2", got {fen!r}')
-    men, kings = {"B": 0, "W": 0}, {"B": 0, "W": 0}
-    for side, squares in ((parts[2], parts[3]), (parts[4], parts[5])):
-        for item in filter(None, squares.split(",")):
-            found = re.fullmatch(r"(K?)(\d+)", item)
-            if not found or not 1 <= int(found[2]) <= 32:
-                raise ValueError(f"fen: {item!r} is no square; expected 1 to 32, or K before it for a king, in {fen!r}")
-            bit = squares_to_mask([int(found[2])])
-            if bit & (men["B"] | men["W"] | kings["B"] | kings["W"]):
-                raise ValueError(f"fen: square {found[2]} is named twice in {fen!r}")
-            if not found[1] and bit & (TOP if side == "B" else BOTTOM):
-                raise ValueError(f"fen: a man of {side} cannot stand on {found[2]}, it would be a king (K{found[2]}), in {fen!r}")
-            (kings if found[1] else men)[side] |= bit
-    black = (men["B"] | kings["B"], kings["B"])
-    white = (kings["W"], men["W"] | kings["W"])
-    return ((*black, *white) if parts[1] == "B" else (*white, *black)), parts[1] == "B"
+    turn, pieces = read_fen(fen)
+    words = {"B": [0, 0], "W": [0, 0]}    # what goes forward, what goes backward
+    for square, piece in pieces.items():
+        side, bit = piece.upper(), 1 << BIT[square - 1]
+        if piece != side and bit & (TOP if side == "B" else BOTTOM):
+            raise ValueError(f"fen: a man of {side} cannot stand on {square}, it would be a king (K{square}), in {fen!r}")
+        if piece in "BWb": words[side][0] |= bit
+        if piece in "BWw": words[side][1] |= bit
+    return (*words[turn], *words["W" if turn == "B" else "B"]), turn == "B"
 
 
 def _write_fen(words, black):
     "The text of one position"
-    black_words, white_words = (words[:2], words[2:]) if black else (words[2:], words[:2])
-    text = {}
-    for name, (forward, backward) in (("W", white_words), ("B", black_words)):
-        kings = forward & backward
-        text[name] = ",".join(("K" if kings >> BIT[s - 1] & 1 else "") + str(s) for s in mask_to_squares(forward | backward))
-    return f"{'B' if black else 'W'}:W{text['W']}:B{text['B']}"
+    pieces = {}
+    for side, (forward, backward) in zip("BW" if black else "WB", (words[:2], words[2:])):
+        man, kings = side.lower(), forward & backward
+        for s in mask_to_squares(forward | backward): pieces[s] = side if kings >> BIT[s - 1] & 1 else man
+    return write_fen("B" if black else "W", pieces)
 
 # %% ../../nbs/kit/positions.ipynb #6b701a57
 def neighbours(forward:Tensor, backward:Tensor) -> Tensor:

@@ -81,6 +81,8 @@ _MARKS: dict[str, Callable] = dict(
 
 # %% ../../nbs/kit/stills.ipynb #b5796ccc
 def _plot_panel(figure: Any, panel: dict, content: Any) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     spec = {**panel, **(content if isinstance(content, dict) else dict(marks=content or []))}
     ax = figure.add_subplot()
     for m in spec["marks"]:
@@ -89,6 +91,8 @@ def _plot_panel(figure: Any, panel: dict, content: Any) -> None:
         if spec[axis + "log"]:
             getattr(ax, f"set_{axis}scale")("log")
             getattr(ax, f"{axis}axis").set_minor_formatter(lambda value, place: "")
+        else:
+            getattr(ax, f"{axis}axis").set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))
         if spec[axis]:
             getattr(ax, f"set_{axis}lim")(*spec[axis])
         if spec[axis + "label"]:
