@@ -341,19 +341,20 @@ class Front:
 ROWS = "document.querySelectorAll('.dlj-rows .dlj-thing')"
 
 
-def place(page, point):
-    "Where a point of the pad, in shares of its sides, is on the page."
+def places(page, points):
+    "Where points of the pad, in shares of its sides, are on the page."
     box = page.locator(".dlj-pad canvas").first.bounding_box()
-    return box["x"] + point[0] * box["width"], box["y"] + point[1] * box["height"]
+    return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
 
 
 def stroke(page, points, lift=True, wait=0):
     "Draw through points, the pen down; `wait` milliseconds between them."
     page.locator(".dlj-pad canvas").first.scroll_into_view_if_needed()
-    page.mouse.move(*place(page, points[0]))
+    first, *others = places(page, points)
+    page.mouse.move(*first)
     page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*place(page, point))
+    for point in others:
+        page.mouse.move(*point)
         if wait:
             page.wait_for_timeout(wait)
     if lift:

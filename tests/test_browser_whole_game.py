@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from browser import ROWS, keep, place, stroke
+from browser import ROWS, keep, places, stroke
 
 from dljourney.whole_game import doodles
 
@@ -63,10 +63,11 @@ def test_answers_keep_up_with_the_pen(front, page):
         .observe(document.querySelector('.dlj-rows'), { subtree: true, attributes: true, childList: true });
     }""")
     points = doodles(["smile"], n=1, seed=4)["smile"][0].strokes[0]
-    page.mouse.move(*place(page, points[0]))
+    first, *others = places(page, points)
+    page.mouse.move(*first)
     page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*place(page, point))
+    for point in others:
+        page.mouse.move(*point)
         page.wait_for_timeout(60)
     n_answers = page.evaluate("window.texts.length")
     page.mouse.up()

@@ -182,6 +182,44 @@ def test_work_runs_at_the_page_s_pace_and_never_holds_the_kernel():
     assert frames > 5 and longest < 0.1 and taken == later
 
 
+def test_what_follows_the_pen_is_numbered_counts_as_seen_and_is_not_sent_back(monkeypatch):
+    import traitlets
+
+    class Pen(Walk):
+        stroke = traitlets.List().tag(sync=True, echo_update=False)
+
+        def draw(self):
+            return {"figures": {"points": len(self.stroke)}}
+
+    demo, sent = Pen(), []
+    monkeypatch.setattr(Pen, "_send", lambda self, message, buffers=None: sent.append(message))
+    n = demo._frame["n"]
+    demo._heard(demo, dict(event="follow", name="stroke", value=[0.1, 0.2], id=77, seen=n), [])
+    assert demo.stroke == [0.1, 0.2] and demo._seen == n
+    assert demo._frame["heard"] == 77 and demo._frame["n"] == n + 1
+    states = [message["state"] for message in sent if message["method"] in ("update", "echo_update")]
+    assert states and not any("stroke" in state or "_seen" in state for state in states)
+
+
+def test_running_work_rests_while_a_hand_changes_values():
+    class Patient(Walk):
+        rest = 0.15
+
+    async def main():
+        demo, taken = Patient(playing=True), []
+        for touched in (False, True, False):
+            await asyncio.sleep(0.02)
+            before = len(demo.path)
+            for n in range(15):
+                demo.set_state(dict(_seen=demo._frame["n"], **(dict(spread=1 + n / 10) if touched else {})))
+                await asyncio.sleep(0.02)
+            taken.append(len(demo.path) - before)
+        return taken, demo.playing
+
+    (before, during, after), playing = asyncio.run(main())
+    assert playing and before > 100 and during == 0 and after > 20
+
+
 def test_an_error_in_running_work_pauses_it_and_is_shown():
     class Broken(Walk):
         def steps(self, rng):

@@ -433,6 +433,28 @@ def test_options_that_they_do_not_have_are_refused_by_name(make, error, message)
     with pytest.raises(error, match=message): make([torch.zeros(2, requires_grad=True)])
 
 
+def test_an_optimiser_s_own_zero_grad_is_called():
+    "torch's own is replaced by what it does; one that does more, in the class or on the object, is not."
+    calls = []
+
+    class Telling(torch.optim.SGD):
+        def zero_grad(self, set_to_none=True):
+            calls.append("class")
+            super().zero_grad(set_to_none)
+
+    for own in ("class", "object", "torch"):
+        model = nn.Linear(2, 1)
+        opt = (Telling if own == "class" else torch.optim.SGD)(model.parameters(), lr=0.1)
+        if own == "object":
+            opt.zero_grad = lambda plain=opt.zero_grad: (calls.append("object"), plain())
+        unused = nn.Parameter(torch.ones(1))
+        unused.grad = torch.ones(1)  # in no step of the model: forgotten all the same
+        opt.add_param_group({"params": [unused]})
+        train(model, [(torch.ones(3, 2), torch.zeros(3, 1))] * 2, F.mse_loss, opt).run()
+        assert unused.grad is None and float(unused) == 1
+    assert calls == ["class"] * 2 + ["object"] * 2
+
+
 def test_closures_hooks_and_zero_grad():
     w = torch.tensor([1.0], requires_grad=True)
     opt, calls = sgd.SGD([w], lr=0.1), []

@@ -81,6 +81,8 @@ class _Shelf(Live):
 class _Taught(_Shelf):
     "The desk with its two networks."
 
+    rest = 0.2  # the one that has seen nothing learns on when the pen is up, or still: the answers follow the pen
+
     def __init__(self, drawings: Drawings, **values: Any):
         self.answers: dict[str, Mapping[str, float]] = {}  # of both networks, to what is on the pad
         self.names: list[str] = []  # what was taught, in the order of the networks' answers

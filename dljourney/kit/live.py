@@ -188,6 +188,7 @@ class _Drawn(_Values):
     size = traitlets.Enum(["small", "normal", "projector"], "normal").tag(sync=True)
     error = traitlets.Unicode("", help="shown in the demo").tag(sync=True)
     progress = traitlets.Float(0.0, min=0.0, max=1.0, help="of slow work; shown between 0 and 1").tag(sync=True)
+    _last_heard = 0  # the number of the page's last question
 
     def draw(self) -> dict:
         "What each panel shows now: `{panel name: marks}`. No side effects."
@@ -218,7 +219,7 @@ class _Drawn(_Values):
         n = self._frame.get("n", 0) + 1
         if self.local:
             self._data = pack(self.data())
-        self._frame = {"n": n, "panels": {} if self.local else pack(self.draw())}
+        self._frame = {"n": n, "heard": self._last_heard, "panels": {} if self.local else pack(self.draw())}
 
     @contextlib.contextmanager
     def _showing_errors(self) -> Iterator[None]:
@@ -294,8 +295,16 @@ class _Running(_Drawn):
         self._shown = True
 
 # %% ../../nbs/kit/live.ipynb #cf9253db
-class _Player(_Running):
-    "The loop behind the play button."
+class _Startable(_Running):
+    "What sets the work going, and what stops it."
+
+    rest = 0.0  # seconds that running work waits after the page changed a value: the answer to a hand comes first
+    _touched = 0.0  # when the page changed a value the last time
+
+    def set_state(self, sync_data: dict) -> None:
+        if sync_data.keys() - {"_seen", "playing"}:
+            self._touched = time.monotonic()
+        super().set_state(sync_data)
 
     def close(self) -> None:
         self.playing = False
@@ -321,6 +330,13 @@ class _Player(_Running):
         _heed_no_more()
 
     async def _play(self) -> None:
+        raise NotImplementedError
+
+# %% ../../nbs/kit/live.ipynb #6a089070
+class _Player(_Startable):
+    "The loop behind the play button."
+
+    async def _play(self) -> None:
         "Steps and frames in turn, at the page's pace; stops when no page answers."
         answered, seen, drawing = time.monotonic(), self._frame["n"], 0.0
         self._seen = seen
@@ -329,7 +345,10 @@ class _Player(_Running):
                 _heed_interrupts()
                 if self._seen > seen:
                     answered, seen = time.monotonic(), self._seen
-                if self._frame["n"] <= seen + 1:  # the page draws one frame while the next is made
+                if time.monotonic() - self._touched < self.rest:
+                    answered = time.monotonic()
+                    await asyncio.sleep(0.01)
+                elif self._frame["n"] <= seen + 1:  # the page draws one frame while the next is made
                     with self._showing_errors():
                         self._advance(self.steps_per_frame or float("inf"), max(0.005, self.budget / 2 - drawing))
                         before = time.perf_counter()
@@ -373,6 +392,9 @@ class _Hearing(_Player):
 
     def _answer(self, message: dict) -> None:
         event, press = message.get("event"), message.get("press")
+        self._last_heard = message.pop("id", self._last_heard)
+        if "seen" in message:
+            self.set_state({"_seen": message.pop("seen")})
         if press in ("step", "reset"):
             return getattr(self, press)()
         with self._showing_errors(), self.together():
@@ -380,6 +402,8 @@ class _Hearing(_Player):
                 getattr(self, press)()
             elif event in ("click", "draw", "pick"):
                 getattr(self, f"on_{event}")(**{k: v for k, v in message.items() if k != "event"})
+            elif event == "follow":
+                self.set_state({message["name"]: message["value"]})
             else:
                 self.on_message(message)
             self._stale.add("")

@@ -36,12 +36,15 @@ function render({ model, el }) {
 
   let spec; let controls = {}; let panels = {}; let strip = null; let errorBox; let theme = null;
   let queued = 0; let fresh = true; let waiting = null; let soon = null; let lastFrame = null; let data = null;
+  let asked = []; let lastAsked = 0; // questions on their way: their numbers, and when the last one left
 
   const view = {
     get: (name) => model.get(name),
     theme: () => (theme ||= themeOf(root)),
     send: (message) => { soon = null; busy(); model.send(message); },
-    sendSoon: (message) => { soon = message; queue(); },
+    sendSoon: (message) => { soon = () => message; queue(); },
+    // A value that grows while a pen moves; `set(values, true)` ends it. Its trait wants echo_update=False.
+    follow: (name, value) => { model.set(name, value); soon = () => ({ event: "follow", name, value: model.get(name) }); queue(); },
     // Change values: `done` marks the end of a gesture. Where the maths runs here, Python hears only then.
     set: (values, done) => {
       for (const [name, value] of Object.entries(values)) {
@@ -49,6 +52,7 @@ function render({ model, el }) {
         const legal = limits && limits.kind === "slider" && !limits.log ? Math.min(limits.high, Math.max(limits.low, Math.round(value / limits.step) * limits.step)) : value;
         model.set(name, typeof legal === "number" ? Number(legal.toPrecision(12)) : legal);
       }
+      if (done) soon = null;
       if (done || !spec.local || model.get("playing")) { if (!spec.local) busy(); model.save_changes(); }
     },
     at: (panel, x, y) => panels[panel].at(x, y),
@@ -56,6 +60,23 @@ function render({ model, el }) {
 
   function busy() { waiting ||= setTimeout(() => root.classList.add("dlj-busy"), 200); }
   function answered() { clearTimeout(waiting); waiting = null; root.classList.remove("dlj-busy"); }
+
+  // What follows the pen goes out with at most two answers outstanding, so that a slow kernel is not flooded. Two and not
+  // one: Jupyter's server lets small answers wait up to 40 ms for a sign from the page, and the next question is one.
+  function mayAsk() {
+    if (performance.now() - lastAsked > 2000) asked = []; // an answer got lost, or there was an error instead
+    return asked.length < 2;
+  }
+  function ask() {
+    busy();
+    lastAsked = performance.now();
+    asked.push(nextId);
+    const seen = (model.get("_frame") || {}).n || 0; // so this needs no message of its own
+    model.set("_seen", seen);
+    model.send({ ...soon(), id: nextId++, seen });
+    soon = null;
+  }
+  function heard(id) { const i = asked.indexOf(id); if (i >= 0) asked.splice(0, i + 1); }
 
   function build() {
     Object.values(panels).forEach((panel) => panel.close && panel.close());
@@ -100,7 +121,7 @@ function render({ model, el }) {
 
   function paint() {
     queued = 0;
-    if (soon) { busy(); model.send(soon); soon = null; }
+    if (soon && mayAsk()) ask();
     let failure = model.get("error");
     try {
       if (fresh) {
@@ -123,7 +144,7 @@ function render({ model, el }) {
 
   build();
   on("change:_spec", build);
-  on("change:_frame", () => { answered(); again(); });
+  on("change:_frame", () => { answered(); heard(model.get("_frame").heard); again(); });
   on("change:_data", () => { answered(); data = null; again(); });
   on("change:error", () => { answered(); queue(); });
   on("change:playing", () => { if (strip) strip.update(); });

@@ -196,7 +196,7 @@ function drawLegend(ctx, rows, box, theme) {
   }));
 }
 
-// view: { theme(), send(message), sendSoon(message), set(values, done) }
+// view: { theme(), send(message), sendSoon(message), follow(name, value), set(values, done) }
 function plotPanel(spec, view) {
   const canvas = make("canvas", { role: "img", "aria-label": spec.label || spec.name, tabindex: spec.pointer ? 0 : undefined });
   let content = { marks: [] };

@@ -7,8 +7,8 @@ function deskPad(spec, view) {
   const shown = { label: "", hint: spec.hint, pen: spec.pen, size: "normal" };
   const model = {
     get: (name) => (name === "strokes" ? view.get("strokes") : shown[name]),
-    set: (name, value) => { view.set({ [name]: value }, false); tell(name); },
-    save_changes: () => {},
+    set: (name, value) => { view.follow(name, value); tell(name); },
+    save_changes: () => view.set({ strokes: view.get("strokes") }, true),
     on: (name, call) => (listeners[name] ||= []).push(call),
     off: (name, call) => { listeners[name] = (listeners[name] || []).filter((c) => c !== call); },
   };
