@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['HAND_SET', 'Player', 'MAX_POWER', 'ROTE_TERMS', 'play', 'match', 'correlate', 'powers_of_two', 'Game', 'Step',
-           'Learning', 'learn', 'series_rows', 'Memory', 'rote', 'features', 'as_player', 'SelfPlay', 'self_play_rows',
-           'START', 'Boards', 'Outcome', 'alpha_beta', 'apply_move', 'legal_moves', 'moves', 'perft', 'play_moves',
-           'random_games', 'read_pdn', 'search', 'write_pdn', 'TERMS', 'Term', 'parameters', 'polynomial',
+           'Learning', 'learn', 'series_rows', 'hill_rows', 'Memory', 'rote', 'features', 'as_player', 'SelfPlay',
+           'self_play_rows', 'START', 'Boards', 'Outcome', 'alpha_beta', 'apply_move', 'legal_moves', 'moves', 'perft',
+           'play_moves', 'random_games', 'read_pdn', 'search', 'write_pdn', 'TERMS', 'Term', 'parameters', 'polynomial',
            'term_values']
 
 # %% ../nbs/03_checkers.ipynb #12291c4c
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import NamedTuple
 
 import torch
@@ -156,14 +157,16 @@ class _Alpha:
         self.correlation = torch.where(self.active, 0.25, 0.0).double()           # all equal at the start
         self.uses, self.tally = torch.zeros(n_series, n), torch.zeros(n_series, n)
         self.weights = powers_of_two(self.correlation, self.active)
-        self.replaced = torch.zeros(n_series, dtype=torch.long)
+        self.replaced, self.turned = torch.zeros(2, n_series, dtype=torch.long)  # terms; weights that changed their sign
 
     def correct(self, rows, delta, terms, touched, boost):
         "After a surprise: move the correlations of the touched terms, set the coefficients again"
         agree = terms.sign() * delta.sign()[:, None] * touched * self.active[rows]
         self.correlation[rows] = correlate(self.correlation[rows], self.uses[rows], agree, boost[:, None])
         self.uses[rows] += agree != 0
+        old = self.weights[rows].sign()
         self.weights[rows] = powers_of_two(self.correlation[rows], self.active[rows])
+        self.turned[rows] += (old * self.weights[rows].sign() < 0).sum(1)
 
     def replace_weakest(self, rows, limit):
         "The active term with the lowest C gets a tally; at the limit it changes places with the head of the reserve"
@@ -204,9 +207,9 @@ class Step(NamedTuple):
 # %% ../nbs/03_checkers.ipynb #bf440fd5
 class Learning:
     "A run of `learn`: iterate over it, or call `run()`; what has been learned can be read at any time"
-    def __init__(self, n_series, n_games, depth, seed, series, recompute, max_plies, extend):
+    def __init__(self, n_series, n_games, depth, seed, series, recompute, max_plies, extend, cure):
         self.n_games, self.depth, self.extend, self.max_plies = n_games, depth, extend, max_plies
-        self.second, self.recompute = series == 2, recompute
+        self.second, self.recompute, self.cure, self.number = series == 2, recompute, cure, 0
         self.alpha = _Alpha(n_series, seed)
         self.start = self.alpha.weights.clone()
         self.beta = self.alpha.weights.clone()           # Beta plays with a copy, frozen for the game
@@ -223,9 +226,8 @@ class Learning:
         self.has_saved = torch.zeros(n_series, dtype=torch.bool)
         self.deltas: list[list[float]] = [[] for _ in range(n_series)]
         self.surprise: list[list[float]] = [[] for _ in range(n_series)]  # of each game: mean |delta|, in men
-        self._steps = _run(self)
 
-    def __iter__(self): return self._steps
+    def __iter__(self): return _run(self)          # everything is kept in self: a run that was left goes on
 
     def run(self):
         "All games, no loop wanted"
@@ -245,7 +247,6 @@ class Learning:
 @torch.inference_mode()
 def _run(self):
     "The loop: a ply in every series that is not done"
-    number = 0
     while len(live := (self.game <= self.n_games).nonzero().squeeze(1)):
         black_alpha = self.game[live] > self.n_games // 2      # first half: Alpha is White
         boards, mine = self.boards[live], black_alpha == self.boards.black[live]
@@ -262,9 +263,9 @@ def _run(self):
         over = best.lost | (self.ply[live] >= self.max_plies)
         ended = [_end(self, i, lost, at_move) for i, lost, at_move in
                  zip(live[over].tolist(), best.lost[over].tolist(), mine[over].tolist())]
-        number += 1
+        self.number += 1
         self.games += ended
-        yield Step(number, ended, delta)
+        yield Step(self.number, ended, delta)
 
 # %% ../nbs/03_checkers.ipynb #67fbb621
 def _learn_from(self, rows, score):
@@ -321,7 +322,7 @@ def _end(self, i, lost, at_move):
     else: adopt = won
     if adopt: self.beta[i], self.since[i] = self.alpha.weights[i], [0, 0]
     if result < 0 or (not won and not self.second): self.marks[i] += 1
-    if self.marks[i] == 3:
+    if self.marks[i] == 3 and self.cure:
         self.alpha.zero_the_leader(i)
         self.marks[i] = 0
     start = Boards.start()
@@ -341,11 +342,12 @@ def learn(
     recompute:bool=True,  # save the score of a board with the corrected coefficients, as he learned to do
     max_plies:int=70,     # a longer game is stopped, as he did in the second series
     extend:bool=True,     # follow captures beyond the depth
+    cure:bool=True,       # set the leading term to zero after three black marks
 ) -> Learning: # iterate over it, or call its run()
     "Generalisation learning of 1959: Alpha learns from its own surprises, Beta is frozen for each game"
     if series not in (1, 2): raise ValueError(f"series: expected 1 or 2, got {series!r}")
     for name, number in (("n_series", n_series), ("n_games", n_games), ("depth", depth)): check_whole(name, number, 1)
-    return Learning(n_series, n_games, depth, seed, series, recompute, max_plies, extend)
+    return Learning(n_series, n_games, depth, seed, series, recompute, max_plies, extend, cure)
 
 # %% ../nbs/03_checkers.ipynb #07d37061
 def series_rows(
@@ -371,7 +373,7 @@ def _summary(run, i):
     return {"results": [g.result for g in games], "ahead": [g.ahead for g in games], "plies": [g.plies for g in games],
             "changed": [g.changed for g in games], "replaced": int(run.alpha.replaced[i]),
             "corrected": run.corrections[i].tolist(), "correlation": [round(c, 4) for c in correlation.tolist()],
-            "delta": [round(d, 3) for d in run.surprise[i]]}
+            "delta": [round(d, 3) for d in run.surprise[i]], "turned": int(run.alpha.turned[i])}
 
 
 def _matches(tables, others, n_openings, seed, extend=True):
@@ -382,6 +384,40 @@ def _matches(tables, others, n_openings, seed, extend=True):
     white = -_play(b, a, len(a), 1, seed, 4, 120, extend)[1]
     both = torch.stack([black, white]).reshape(2, n_openings, n)
     return [[int((both[..., i] == r).sum()) for r in (1, -1, 0)] for i in range(n)]
+
+# %% ../nbs/03_checkers.ipynb #df1c5451
+def hill_rows(
+    seed:int,            # of all random choices
+    n_series:int=20,     # learned side by side, 2 or more
+    n_games:int=28,      # games in each; then as many again
+    depth:int=3,         # plies to look ahead while learning
+    openings:int=4,      # of each match in a tournament; every opening is played with both colours
+) -> list[dict]: # a row for each series
+    "An experiment: where do machines settle, how strong are they there, and does a push help?"
+    run = learn(n_series, n_games, depth, seed, series=2, cure=False).run()
+    runs = {"settled": run, "alone": _go_on(run, push=False), "pushed": _go_on(run, push=True)}
+    strength = [_tournament(run.alpha.weights, openings, seed + k) for k in (1000, 2000)]
+    met = _matches(runs["pushed"].alpha.weights, runs["alone"].alpha.weights, 10, seed + 3000)
+    return [{name: _summary(r, i)["correlation"] for name, r in runs.items()}
+            | {"strength": [round(s[i], 4) for s in strength], "pushed_v_alone": met[i]} for i in range(n_series)]
+
+# %% ../nbs/03_checkers.ipynb #eb13bc4f
+def _go_on(run, push):
+    "A copy of a run plays as many games again, after its leading terms have been set to zero or not"
+    copy = deepcopy(run)
+    copy.game[:] = 1
+    if push:
+        for i in range(len(copy.game)): copy.alpha.zero_the_leader(i)
+    return copy.run()
+
+
+def _tournament(tables, n_openings, seed):
+    "Everybody meets everybody: the share of the points of each row of a table"
+    i, j = torch.combinations(torch.arange(len(tables))).T
+    met = torch.tensor(_matches(tables[i], tables[j], n_openings, seed), dtype=torch.float64)
+    points = torch.zeros(len(tables), dtype=torch.float64)
+    points.index_add_(0, i, met[:, 0] + met[:, 2] / 2).index_add_(0, j, met[:, 1] + met[:, 2] / 2)
+    return (points / (2 * n_openings * (len(tables) - 1))).tolist()
 
 # %% ../nbs/03_checkers.ipynb #cb9f5981
 class Memory:

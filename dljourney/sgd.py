@@ -216,6 +216,7 @@ def _sealed(state: dict[str, Any]) -> bytes:
     "A training file: tensors as safetensors, the rest as JSON, one checksum over both."
     tensors: dict[str, Tensor] = {}
     packed = _packed(state, tensors)
+    tensors = tensors or {"none": torch.zeros(0)}  # safetensors 0.4 writes a broken head where there is no tensor
     text = json.dumps({"state": packed, "sha256": checksum(json.dumps(packed), tensors)})
     return safetensors.torch.save(tensors, {_KEY: text})
 

@@ -4,7 +4,8 @@ import random
 import pytest
 import torch
 
-from dljourney.checkers import TERMS, Boards, correlate, learn, moves, parameters, play, powers_of_two, term_values
+from dljourney.checkers import (
+    TERMS, Boards, correlate, hill_rows, learn, moves, parameters, play, powers_of_two, term_values)
 from dljourney.kit.search import Leaves
 from dljourney.kit.terms import coefficients, swapped
 
@@ -365,6 +366,49 @@ def test_learning_is_iterated():
     assert run.weights(0, "start") != run.weights(0) and set(run.weights()) <= set(TERMS)
 
 
+def test_a_run_that_was_left_goes_on():
+    whole, left = learn(2, 2, depth=1, seed=4).run(), learn(2, 2, depth=1, seed=4)
+    for step in left:
+        if step.number == 30:
+            break
+    assert not left.games
+    assert next(iter(left)).number == 31
+    assert left.run().games == whole.games and torch.equal(left.alpha.weights, whole.alpha.weights)
+
+
+def test_turns_of_weights_are_counted():
+    alpha = learn(1).alpha
+    alpha.correlation[alpha.active] = 0.01
+    alpha.weights = powers_of_two(alpha.correlation, alpha.active)
+    row, all_terms, once = torch.tensor([0]), torch.ones(1, 38), torch.ones(1)
+    for delta, turned in ((1.0, 0), (-1.0, 0), (-1.0, 16), (-1.0, 16), (1.0, 16), (1.0, 32)):
+        alpha.correct(row, torch.tensor([delta]), all_terms, all_terms, once)
+        assert alpha.turned.tolist() == [turned]
+    assert learn(1, 1, depth=1).run().alpha.turned.item() > 0
+
+
+def test_the_cure_zeroes_the_leading_term():
+    cured, not_cured = (learn(4, 1, depth=1, seed=0, cure=cure) for cure in (True, False))
+    for run in (cured, not_cured):
+        run.marks[:] = 2
+        run.run()
+    third = not_cured.marks == 3                               # the game was not won
+    assert third.any() and not third.all() and cured.marks.tolist() == torch.where(third, 0, 2).tolist()
+    for a, b, marked in zip(cured.alpha.weights, not_cured.alpha.weights, third.tolist()):
+        leader = int(b.abs().argmax())
+        assert (a[leader] == 0 != b[leader]) if marked else torch.equal(a, b)
+
+
+def test_hills():
+    rows = hill_rows(0, n_series=3, n_games=1, depth=1, openings=1)
+    names = {"settled", "alone", "pushed", "strength", "pushed_v_alone"}
+    assert len(rows) == 3 and all(set(row) == names for row in rows)
+    for half in zip(*(row["strength"] for row in rows)):
+        assert sum(half) / 3 == pytest.approx(0.5, abs=1e-4)   # what one wins another loses
+    assert all(sum(row["pushed_v_alone"]) == 20 and row["alone"] != row["settled"] != row["pushed"] for row in rows)
+    assert rows == hill_rows(0, n_series=3, n_games=1, depth=1, openings=1)
+
+
 @pytest.mark.parametrize("series", [1, 2])
 def test_both_series_run(series):
     run = learn(2, 2, depth=1, seed=1, series=series, recompute=False).run()
@@ -378,6 +422,30 @@ def test_learn_refuses(argument):
 
 
 # ---- play
+
+def test_two_kings_beat_one_in_17_plies():
+    "Backwards from the end, over all positions of two black kings and a white one: plies that Black needs"
+    squares = range(1, 33)
+    fens = [f"{side}:WK{w}:BK{a},K{b}" for side in "BW" for w in squares for a in squares for b in range(a + 1, 33)
+            if w not in (a, b)]
+    boards = Boards.from_fen(fens)
+    found, number = moves(boards), {fen: i for i, fen in enumerate(fens)}
+    after = [number.get(fen, -1) for fen in found.boards.fens()]
+    white_left = [":WK" in fen for fen in found.boards.fens()]
+    replies: list[list[int]] = [[] for _ in fens]
+    for i, j in zip(found.parent.tolist(), zip(after, white_left)):
+        replies[i].append(j)
+    never, plies = 10**6, {fen: 10**6 for fen in fens}
+    for _ in range(40):
+        before, plies = plies, {}
+        for fen, moves_on in zip(fens, replies):
+            left = [before[fens[j]] if j >= 0 else never if white else 0 for j, white in moves_on]
+            plies[fen] = min(never, 1 + (min(left) if fen[0] == "B" else max(left, default=-1)))
+        if plies == before:
+            break
+    assert plies["B:WK1:BK14,K15"] == 17                       # as the chapter says
+    assert plies["B:WK1:BK9,K10"] == 3 and max(n for n in plies.values() if n < never) == 34
+
 
 def test_play_is_fair_and_repeats():
     weights = {"MOB": -2.0, "CENT": 3.0, "DENY": 1.0}

@@ -23,6 +23,7 @@ import safetensors.torch
 import timm
 import torch
 from faults import cases, damaged, in_a_child, lengths
+from test_faults_interrupts import tuning
 from test_program import file_with, layers
 from torch import nn
 
@@ -565,6 +566,12 @@ def test_a_damaged_training_file_is_refused_and_changes_nothing(length, saved, t
             assert fingerprint(run) == before, f"seed {seed}"
         else:  # 1e-05 became 1E-05
             assert fingerprint(run) == wanted, f"seed {seed} was taken"
+
+
+def test_a_run_that_has_not_begun_is_kept_too(tmp_path):
+    "There is no tensor in it yet."
+    run = tuning()
+    assert tuning().resume(run.save(tmp_path / "run.safetensors")).step == 0 and run.training is None
 
 
 @pytest.mark.parametrize("name", ["terabytes", "boxes in boxes", "no utf-8", "one over the other", "a length of 2**64"])

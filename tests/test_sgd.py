@@ -394,7 +394,7 @@ def test_large_tensors_go_in_pieces_and_stay_equal(name, first):
     lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 30),
     lambda o: torch.optim.lr_scheduler.SequentialLR(o, [torch.optim.lr_scheduler.LinearLR(o, 0.1, total_iters=5),
                                                         torch.optim.lr_scheduler.ExponentialLR(o, 0.9)], [5])])
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore:The epoch parameter")  # torch 2.6's SequentialLR warns of itself
 def test_schedulers_drive_them(name, scheduler):
     torch.manual_seed(0)
     first = dict(lr=0.1, momentum=0.9) if name == "SGD" else dict(lr=0.1)

@@ -357,6 +357,8 @@ class _Sparing(TorchFunctionMode):
 
 def _skeleton(architecture: Mapping[str, Any]) -> nn.Module:
     "The network without memory for its weights."
+    if architecture["kind"] == "timm":
+        _timm()  # imported here, where what modules make of tensors at their import is real
     try:
         with torch.device("meta"):
             return build(architecture)
