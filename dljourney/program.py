@@ -277,12 +277,18 @@ def export_onnx(
     preprocess = Preprocess.of(network) if preprocess is None else preprocess
     names = _checked_labels(labels, _scores(network, preprocess).shape[1])
     example = torch.rand(2, preprocess.channels, *preprocess.size)
+    advice = f"torch {torch.__version__} could not write this network as ONNX: newer packages may, pip install -U torch onnx onnxscript"
     with _at_rest(network), replacing(path) as temporary:
-        exported = torch.onnx.export(
-            _Whole(network, preprocess).eval(), (example,), dynamo=True, verbose=False, optimize=True,
-            input_names=["images"], output_names=["probabilities"], dynamic_shapes={"images": {0: "n"}},
-        )  # fmt: skip
-        proto = exported.model_proto  # type: ignore[union-attr]
-        onnx.helper.set_model_props(proto, {"labels": "\n".join(names), "preprocess": str(preprocess.asdict())})
-        temporary.write_bytes(proto.SerializeToString())
+        try:
+            exported = torch.onnx.export(
+                _Whole(network, preprocess).eval(), (example,), dynamo=True, verbose=False, optimize=True,
+                input_names=["images"], output_names=["probabilities"], dynamic_shapes={"images": {0: "n"}},
+            )  # fmt: skip
+            proto = exported.model_proto  # type: ignore[union-attr]
+            onnx.helper.set_model_props(proto, {"labels": "\n".join(names), "preprocess": str(preprocess.asdict())})
+            temporary.write_bytes(proto.SerializeToString())
+        except Exception as problem:
+            raise RuntimeError(f"{advice} ({type(problem).__name__}: {problem})") from problem
+        if not proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
+            raise RuntimeError(f"{advice} (the number of pictures came out fixed)")
     return Path(path)

@@ -166,6 +166,8 @@ function render({ model, el }) {
     listeners.forEach(([name, call]) => model.off(name, call));
     resize.disconnect(); unwatch(); cancelAnimationFrame(queued); clearTimeout(waiting);
     Object.values(panels).forEach((panel) => panel.close && panel.close());
+    panels = {}; controls = {}; lastFrame = data = strip = null;
+    root.replaceChildren(); // Jupyter may hold on to the element of a view that is gone
     VIEWS.set(model, VIEWS.get(model) - 1);
     if (VIEWS.get(model) === 0 && model.get("playing")) { model.set("playing", false); model.save_changes(); }
   };
