@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -23,6 +24,9 @@ common = dict(deadline=None, suppress_health_check=[HealthCheck.too_slow, Health
 settings.register_profile("default", derandomize=True, **common)
 settings.register_profile("soak", max_examples=2000, **common)
 settings.load_profile("soak" if os.environ.get("MINUTES") else "default")
+
+
+nbdev_test = pytest.StashKey()  # the process that runs it, and the file that it prints to
 
 
 def notebook_paths():
@@ -51,6 +55,20 @@ socket.getaddrinfo = look_up
 def pytest_collection_modifyitems(items):
     "Browsers last: while Playwright is open, this thread has a running event loop, which other tests must not meet."
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+def pytest_collection_finish(session):
+    "nbdev_test takes minutes: it starts at once, on the processor that the first tests leave idle."
+    if any(item.name == "test_nbdev_test_passes" for item in session.items) and not session.config.option.collectonly:
+        command = [sys.executable, "-c", "from nbdev.test import nbdev_test; nbdev_test(n_workers=1)"]
+        output = tempfile.TemporaryFile("w+")
+        run = subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        session.config.stash[nbdev_test] = run, output
+
+
+def pytest_unconfigure(config):
+    if nbdev_test in config.stash:
+        config.stash[nbdev_test][0].kill()
 
 
 def pytest_generate_tests(metafunc):

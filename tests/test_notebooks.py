@@ -1,9 +1,7 @@
 "Every notebook runs in a real kernel, quietly, and says the same as what is stored; nbdev's own test passes too."
-import subprocess
-import sys
 
 import pytest
-from conftest import notebook_paths, root
+from conftest import nbdev_test, notebook_paths, root
 
 from dljourney.kit.notebooks import run_notebook, settled
 
@@ -52,8 +50,10 @@ def test_stored_outputs_have_their_pictures(path, executions):
     assert kinds(stored) == kinds(fresh), "run `make notebooks` and commit the outputs"
 
 
-def test_nbdev_test_passes():
-    "nbdev's own runner agrees, with the notebooks' tests in its own kind of kernel."
-    command = [sys.executable, "-c", "from nbdev.test import nbdev_test; nbdev_test(n_workers=2)"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
-    assert done.returncode == 0 and "Success" in done.stdout, (done.stdout + done.stderr)[-5000:]
+def test_nbdev_test_passes(pytestconfig):
+    "nbdev's own runner agrees, with the notebooks' tests in its own kind of kernel. It began with the session."
+    run, output = pytestconfig.stash[nbdev_test]
+    run.wait()
+    output.seek(0)
+    told = output.read()
+    assert run.returncode == 0 and "Success" in told, told[-5000:]
