@@ -75,7 +75,7 @@ def lines(harness):
         seconds.append((time.process_time() - start) / 50)
     harness.quantity("a series of 28 games, 50 learned side by side, depth 3 and captures, 38 terms", seconds, unit="s",
                      bar=1, note=series_note)  # fmt: skip
-    four, sixteen = dict(ADV=1, MOBIL=2, CENT=1, KCENT=4), dict.fromkeys(list(TERMS)[:16], 1)
+    four, sixteen = dict(DENY=1, MOBIL=1, CENT=1, ADV=1), dict.fromkeys(list(TERMS)[:16], 1)  # the paper's four
     for name, weights in (("four terms", four), ("16 terms", sixteen)):
         seconds = []
         for _ in range(runs):

@@ -10,7 +10,6 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from .kit.checks import check_finite
 from .kit.files import replacing
 from .kit.images import ImageError, Preprocess, printable
+from .kit.interrupts import modes_kept
 from .kit.modelfile import ModelFileError, describe, dry_run, packed, read_model
 
 # %% ../nbs/08_program.ipynb #50bb96de
@@ -106,25 +106,14 @@ class Program:
         return f"Program({name}: {self.preprocess.channels} x {height} x {width} pixels -> {shown})"
 
 # %% ../nbs/08_program.ipynb #2b1a1c3a
-@contextmanager
-def _at_rest(model: nn.Module) -> Iterator[nn.Module]:
-    "The model in eval mode; each module's own mode is put back."
-    modes = [(m, m.training) for m in model.modules()]
-    try:
-        yield model.eval()
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
 @torch.inference_mode()
 def _scores(model: nn.Module, preprocess: Preprocess) -> Tensor:
     "What the model says to two pictures of noise."
     dice = torch.Generator().manual_seed(0)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     x = preprocess(torch.rand(2, preprocess.channels, *preprocess.size, generator=dice)).to(device)
-    with _at_rest(model):
-        scores = model(x)
+    with modes_kept(model):
+        scores = model.eval()(x)
     if not isinstance(scores, Tensor) or scores.ndim != 2:
         got = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
         raise ValueError(f"model: expected one row of scores a picture, (N, n_labels), got {got}")
@@ -278,7 +267,7 @@ def export_onnx(
     names = _checked_labels(labels, _scores(network, preprocess).shape[1])
     example = torch.rand(2, preprocess.channels, *preprocess.size)
     advice = f"torch {torch.__version__} could not write this network as ONNX: newer packages may, pip install -U torch onnx onnxscript"
-    with _at_rest(network), replacing(path) as temporary:
+    with modes_kept(network), replacing(path) as temporary:
         try:
             exported = torch.onnx.export(
                 _Whole(network, preprocess).eval(), (example,), dynamo=True, verbose=False, optimize=True,

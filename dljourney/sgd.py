@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from dljourney.kit.checks import check_finite, check_whole, explained
 from dljourney.kit.files import write_atomically
-from dljourney.kit.interrupts import as_a_whole
+from dljourney.kit.interrupts import as_a_whole, modes_kept
 from dljourney.kit.modelfile import checksum
 
 # %% ../nbs/04_sgd.ipynb #aa000010
@@ -77,8 +77,7 @@ def _evaluate(
         data = Batches(data[0], data[1], 256, shuffle=False, seed=0)
     names = ["valid_loss", *(_name(m) for m in metrics)]
     sums, n_seen = [0.0] * len(names), 0
-    modes = [(m, m.training) for m in model.modules()]
-    try:
+    with modes_kept(model):
         model.eval()
         for batch in data:
             prediction, (*xs, yb) = None, _moved(batch, device)
@@ -88,9 +87,6 @@ def _evaluate(
                 for i, measure in enumerate((loss_func, *metrics)): sums[i] += float(measure(prediction, yb)) * n
             except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as e:
                 raise explained(e, model, xs, yb, prediction, "valid ") from None
-    finally:
-        with as_a_whole():
-            for module, mode in modes: module.training = mode
     if not n_seen: raise ValueError("valid: expected (x, y) or an iterable of batches, got one without a datapoint")
     return {name: total / n_seen for name, total in zip(names, sums)}
 

@@ -25,7 +25,7 @@ from .kit.data import digits
 from .kit.experiments import stored_rows
 from .kit.hub import own_weights, weights_file
 from .kit.images import Preprocess
-from .kit.interrupts import as_a_whole
+from .kit.interrupts import as_a_whole, modes_kept
 from .kit.photos import augment
 from .sgd import AdamW, Step, Training, accuracy, train
 
@@ -65,14 +65,8 @@ def pretrained(
 @contextmanager
 def _resting(model: nn.Module) -> Iterator[nn.Module]:
     "The model in eval mode, without gradients; each module's own mode is put back."
-    modes = [(m, m.training) for m in model.modules()]
-    try:
-        with torch.no_grad():
-            yield model.eval()
-    finally:
-        with as_a_whole():  # an interrupt here would leave half of the layers resting
-            for module, mode in modes:
-                module.training = mode
+    with modes_kept(model), torch.no_grad():
+        yield model.eval()
 
 
 def _batchwise(

@@ -23,7 +23,7 @@ from torch import nn
 from dljourney import commands, course, program, sgd, transfer
 from dljourney.kit import progress
 from dljourney.kit.images import Preprocess
-from dljourney.kit.interrupts import as_a_whole
+from dljourney.kit.interrupts import as_a_whole, modes_kept
 from dljourney.kit.photos import augment
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
@@ -327,6 +327,31 @@ def test_an_error_in_the_block_comes_through_and_the_handler_is_put_back():
                 signal.raise_signal(signal.SIGINT)
             order.append("still inside")
     assert order == ["still inside"]
+
+
+def test_each_module_has_its_own_mode_back_whatever_happens():
+    model = nn.Sequential(nn.Dropout(), nn.Sequential(nn.BatchNorm1d(3), nn.Dropout()))
+    model[1].eval()
+    before = [m.training for m in model.modules()]
+    for leave in (ZeroDivisionError, KeyboardInterrupt):
+        with pytest.raises(leave), modes_kept(model):
+            model.eval() if leave is ZeroDivisionError else model.train()
+            raise leave
+        assert [m.training for m in model.modules()] == before
+    late = []
+
+    class Slow(nn.Module):  # the interrupt comes while the modes are put back
+        def __setattr__(self, name, value):
+            if name == "training" and late:
+                late.pop()
+                signal.raise_signal(signal.SIGINT)
+            super().__setattr__(name, value)
+
+    model = nn.Sequential(Slow(), nn.Dropout())
+    with pytest.raises(KeyboardInterrupt), modes_kept(model):
+        model.eval()
+        late.append(1)
+    assert all(m.training for m in model.modules())
 
 
 def test_threads_other_than_the_first_are_left_alone():

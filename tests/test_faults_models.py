@@ -66,33 +66,41 @@ good = {kind: packed(nets[kind], cards[kind]) for kind in nets}
 n_head = {kind: 8 + int.from_bytes(data[:8], "little") for kind, data in good.items()}  # where the numbers begin
 
 
+def complaints(name, path, load_it):
+    "What is wrong with the answer of `load_it(path)`, None or a text, or with the time it took; then the file goes."
+    began = time.process_time()
+    try:
+        answer = load_it(path)
+    except Exception as e:
+        answer = f"{type(e).__name__}: {e}"
+    seconds = time.process_time() - began
+    path.unlink()
+    return [f"{name} ({seconds:.1f} s): {answer}"[:500]] if answer or seconds > MOST_SECONDS else []
+
+
 def looked_at(files, folder):
     """Load each file: what is wrong with the answers, as texts; [] where every file was refused as it should be.
 
     A file whose damage changes nothing (1e-05 became 1E-05) may load, as the same model.
     """
-    wrong = []
-    for name, data in files:
-        path = folder / f"{name}.safetensors"
-        path.write_bytes(data)
-        began, answer = time.process_time(), None
+    def load_it(path):
         try:
             program = load(path)
-            kind = "timm" if program.card["architecture"]["kind"] == "timm" else "layers"
-            got = program.model.state_dict()
-            is_same = program.card == cards[kind] and all(torch.equal(got[k], v) for k, v in weights[kind].items())
-            answer = None if is_same else "it was loaded"
         except ModelFileError as e:
             text = str(e)
             is_clear = text.startswith(f"{path}: ") and text.endswith(f"; {e.todo}") and len(e.todo) > 10
             is_clear = is_clear and text.isprintable() and len(text) < len(str(path)) + 600
-            answer = None if is_clear else f"it says {text!r}"
-        except Exception as e:
-            answer = f"{type(e).__name__}: {e}"
-        seconds = time.process_time() - began
-        if answer or seconds > MOST_SECONDS:
-            wrong.append(f"{name} ({seconds:.1f} s): {answer}"[:500])
-        path.unlink()
+            return None if is_clear else f"it says {text!r}"
+        kind = "timm" if program.card["architecture"]["kind"] == "timm" else "layers"
+        got = program.model.state_dict()
+        is_same = program.card == cards[kind] and all(torch.equal(got[k], v) for k, v in weights[kind].items())
+        return None if is_same else "it was loaded"
+
+    wrong = []
+    for name, data in files:
+        path = folder / f"{name}.safetensors"
+        path.write_bytes(data)
+        wrong += complaints(name, path, load_it)
     return wrong
 
 
@@ -459,21 +467,20 @@ def lied(rng):
 
 def lies_told(files, folder):
     "As `looked_at`; but a lie that comes to the same network is none, so a file may load. Then it must answer."
-    wrong, n_loaded = [], 0
-    for name, (card, tensors) in files:
-        path = folder / f"{name}.safetensors"
-        path.write_bytes(sealed(card, tensors))
-        began, answer = time.process_time(), None
+    n_loaded = 0
+
+    def load_it(path):
+        nonlocal n_loaded
         try:
             n_loaded += bool(load(path))
         except ModelFileError as e:
-            answer = None if str(e).startswith(f"{path}: ") and str(e).isprintable() else f"it says {e!r}"
-        except Exception as e:
-            answer = f"{type(e).__name__}: {e}"
-        seconds = time.process_time() - began
-        if answer or seconds > MOST_SECONDS:
-            wrong.append(f"{name} ({seconds:.1f} s): {answer}"[:500])
-        path.unlink()
+            return None if str(e).startswith(f"{path}: ") and str(e).isprintable() else f"it says {e!r}"
+
+    wrong = []
+    for name, (card, tensors) in files:
+        path = folder / f"{name}.safetensors"
+        path.write_bytes(sealed(card, tensors))
+        wrong += complaints(name, path, load_it)
     return wrong, n_loaded
 
 

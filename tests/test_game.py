@@ -341,8 +341,5 @@ def test_each_complete_move_is_equally_likely(fen):
 
 @pytest.mark.parametrize("n, max_plies, seed", [(1, 200, 0), (7, 200, 3), (400, 37, 2), (2000, 200, 1), (50, 1, 5)])
 def test_the_round_written_for_the_compiler_plays_the_same_games(n, max_plies, seed):
-    class Uncompiled(_Fused):
-        step = staticmethod(_fused_rounds)
-
-    played = random_games(n, max_plies, seed, hop=Uncompiled())
+    played = random_games(n, max_plies, seed, hop=_Fused(step=_fused_rounds))
     assert played == random_games(n, max_plies, seed) and played.games == n

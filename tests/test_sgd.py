@@ -451,7 +451,7 @@ def test_an_optimiser_s_own_zero_grad_is_called():
         unused.grad = torch.ones(1)  # in no step of the model: forgotten all the same
         opt.add_param_group({"params": [unused]})
         train(model, [(torch.ones(3, 2), torch.zeros(3, 1))] * 2, F.mse_loss, opt).run()
-        assert unused.grad is None and float(unused) == 1
+        assert unused.grad is None and unused.item() == 1
     assert calls == ["class"] * 2 + ["object"] * 2
 
 
@@ -486,6 +486,12 @@ for make in (sgd.SGD, sgd.RMSprop, sgd.Adam, sgd.AdamW):
     opt.step(); schedule.step(); opt.zero_grad(); opt.load_state_dict(opt.state_dict())
 sys.exit("torch._dynamo" in sys.modules)
 """
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("module", ["samuel", "checkers", "sgd", "universal", "overfitting", "kit.game", "whole_game"])
+def test_no_import_brings_the_compiler(module):
+    code = f"import sys, dljourney.{module}; sys.exit('torch._dynamo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

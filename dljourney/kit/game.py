@@ -7,7 +7,7 @@ __all__ = ['Outcome', 'compiled_hop', 'random_games', 'START', 'Boards', 'Moves'
            'play_moves', 'read_pdn', 'write_pdn', 'Best', 'alpha_beta', 'material', 'search']
 
 # %% ../../nbs/kit/game.ipynb #524bb694
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -370,7 +370,9 @@ def _fused_rounds(f, b, fp, bp, state, run, age, limit):
 
 class _Fused(_Round):
     "Both sides' rounds in one loop over the games"
-    step: Any = staticmethod(torch.compile(_fused_rounds, dynamic=True))
+    def __init__(self, device=None, step=None):
+        super().__init__(device)
+        self.step = step or torch.compile(_fused_rounds, dynamic=True)    # not at import: the compiler takes seconds to load
 
     def both(self, sides, state, run, age, limit):
         rows = [*(row for side in sides for row in (side.forward, side.backward)), state, run, age]
