@@ -21,7 +21,7 @@ from .kit.checks import check_finite, check_whole
 from .kit.game import (
     START, Boards, Outcome, alpha_beta, apply_move, legal_moves, moves, perft, play_moves,
     random_games, read_pdn, search, write_pdn)
-from .kit.positions import any_of, jump_targets, popcount
+from .kit.positions import any_of, columns, jump_targets, popcount
 from .kit.search import WIN, Leaves, Value
 from .kit.terms import (
     PIECE, TERMS, Term, coefficients, parameters, piece_advantage, polynomial, term_values)
@@ -61,16 +61,18 @@ def _play(black, white, n_games, depth, seed, opening, max_plies, extend, fen=ST
     "The games: plies made, and a result for each game, 1 where Black has won, -1 where White has"
     rng, boards, plies = torch.Generator().manual_seed(seed), Boards.from_fen(fen)[[0] * n_games], 0
     game, result = torch.arange(n_games), torch.zeros(n_games, dtype=torch.long)
-    past = torch.zeros(n_games, 0, dtype=torch.int64)
+    past = [torch.zeros(0, n_games, dtype=torch.int64), _fingerprint(boards)[None]]    # positions met: White to move, Black to move
     for ply in range(max_plies):
         player = (black, white)[ply % 2]
         if player is None or ply < opening: after, lost = _random_move(boards, rng)
         else: after, lost = search(boards, depth, _value(player, game), extend)[1:3]
         plies += int((~lost).sum())
         result[game[lost]] = -1 if ply % 2 == 0 else 1
-        past = torch.cat([past, _fingerprint(after)[:, None]], 1)
-        going = ~lost & ((past == past[:, -1:]).sum(1) < 3)
-        boards, past, game = (after, past, game) if going.all() else (after[going], past[going], game[going])
+        past[ply % 2] = met = torch.cat([past[ply % 2], _fingerprint(after)[None]])
+        going, boards = ~lost & ((met == met[-1]).sum(0) < 3), after
+        if not going.all():
+            keep = going.nonzero().squeeze(1)
+            boards, past, game = after[keep], [columns(p, keep) for p in past], game[keep]
         if not len(game): break
     return plies, result
 

@@ -462,3 +462,21 @@ def test_looking_ahead_wins():
 def test_unknown_term():
     with pytest.raises(ValueError, match="no term is called 'MOBB'"):
         coefficients({"MOBB": 1})
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("fen", ["B:WK32:BK1", "B:WK32,K28:BK1,K5", "B:WK4,K12:BK29"])
+def test_a_position_met_three_times_is_a_draw(fen, seed):
+    "Kings wander at random; the positions are written down as text, and counted"
+    rng, diary = torch.Generator().manual_seed(seed), []
+
+    def wander(leaves):
+        diary.extend(leaves.before.fens())
+        return torch.rand(len(leaves.boards), generator=rng, dtype=torch.float64)
+
+    ended = play(wander, wander, 1, opening=0, fen=fen, max_plies=1000)
+    often = [diary[: i + 1].count(position) for i, position in enumerate(diary)]
+    assert max(often) <= 2, f"{diary[often.index(3)]} was met three times and the game went on"
+    if ended.draws:     # the last position was not searched any more: it must be one of those met twice
+        last = {moved for position in [diary[-1]] for moved in moves(Boards.from_fen(position)).boards.fens()}
+        assert any(diary.count(position) == 2 for position in last)

@@ -343,3 +343,12 @@ def test_each_complete_move_is_equally_likely(fen):
 def test_the_round_written_for_the_compiler_plays_the_same_games(n, max_plies, seed):
     played = random_games(n, max_plies, seed, hop=_Fused(step=_fused_rounds))
     assert played == random_games(n, max_plies, seed) and played.games == n
+
+
+@given(st.lists(st.integers(0, 2**62 - 1), max_size=40))
+def test_both_ways_to_count_bits_agree_with_python(words):
+    with pytest.MonkeyPatch.context() as patch:
+        for _ in range(2):                       # with NumPy's instruction, then without it
+            counts = popcount(torch.tensor(words, dtype=torch.int64))
+            assert counts.dtype == torch.int64 and counts.tolist() == [w.bit_count() for w in words]
+            patch.setattr("dljourney.kit.positions._on_cpu", None)

@@ -7,6 +7,7 @@ __all__ = ['WIN', 'Value', 'Leaves', 'material', 'Best', 'search', 'alpha_beta']
 
 # %% ../../nbs/kit/search.ipynb #3b759385
 from collections.abc import Callable
+from operator import itemgetter
 from typing import NamedTuple
 
 import torch
@@ -70,20 +71,19 @@ def search(
         found = moves(level)
         nodes, root = nodes + len(found.parent), root.index_select(0, found.parent)
         jumps = any_of(jump_targets(found.boards.words))
-        if ply < depth: grow = torch.ones_like(jumps, dtype=torch.bool)
-        else: grow = (jumps != 0) & (extend and ply < 20)
-        leaf, inner = (~grow).nonzero().squeeze(1), grow.nonzero().squeeze(1)
-        if len(leaf):
-            leaves.append((found.boards[leaf], level, found.parent[leaf] + met, root[leaf], jumps[leaf], ply))
+        leaf, inner = _part(jumps, ply < depth, extend and ply < 20)
+        ends, grow = found.boards[leaf], found.boards[inner]
+        levels.append((found, leaf, len(ends), inner, len(grow), len(level)))
+        if len(ends):
+            leaves.append((ends, level, found.parent[leaf] + met, root[leaf], jumps[leaf], ply))
             met += len(level)
-        levels.append((found, leaf, inner, len(level)))
-        level, root = found.boards[inner], root[inner]
-        if not len(inner): break
+        level, root = grow, root[inner]
+        if not len(level): break
     judged, best = _judge(leaves, value), torch.empty(0)
-    for ply, (found, leaf, inner, n) in reversed(list(enumerate(levels))):
+    for ply, (found, leaf, ends, inner, grow, n) in reversed(list(enumerate(levels))):
         score = torch.empty(len(found.parent), dtype=torch.float64, device=boards.words.device)
-        if len(leaf): score[leaf] = judged.pop()
-        if len(inner): score[inner] = -best
+        if ends: score[leaf] = judged.pop()
+        if grow: score[inner] = -best
         best = torch.full((n,), -(WIN - ply), dtype=torch.float64, device=score.device)
         best = best.scatter_reduce(0, found.parent, score, "amax")
         if fade: best = torch.where(best.abs() < WIN / 2, best * (1 - fade), best)
@@ -92,13 +92,20 @@ def search(
     return Best(best, after, lost, nodes)
 
 # %% ../../nbs/kit/search.ipynb #bef796e5
+def _part(jumps, deeper, follow) -> tuple:
+    "Which positions are leaves, and which are looked into further"
+    if deeper: return slice(0), slice(None)              # a slice copies nothing
+    return ((jumps == 0).nonzero().squeeze(1), jumps.nonzero().squeeze(1)) if follow else (slice(None), slice(0))
+
+
 def _judge(leaves, value):
     "All leaves together, then by ply: the judgement, or a win where the side to move has no move left"
     if not leaves: return []
     boards, before, parent, root, jumps, plies = zip(*leaves)
-    together = Leaves(Boards.cat(boards), Boards.cat(before), torch.cat(parent), torch.cat(root))
+    join, several = (torch.cat, Boards.cat) if len(leaves) > 1 else (itemgetter(0),) * 2    # one alone need not be copied
+    together = Leaves(several(boards), several(before), join(parent), join(root))
     ply = torch.cat([torch.full_like(r, p, dtype=torch.float64) for r, p in zip(root, plies)])
-    stuck = (torch.cat(jumps) | any_of(step_targets(together.boards.words))) == 0
+    stuck = (join(jumps) | any_of(step_targets(together.boards.words))) == 0
     scores = value(together)
     if not isinstance(scores, Tensor) or scores.shape != stuck.shape:
         came = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__

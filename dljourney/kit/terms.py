@@ -321,8 +321,8 @@ def piece_advantage(
     boards:Boards, # positions
 ) -> Tensor: # float64, (n,): the fixed term, for the side that has just moved
     "Men count 2, kings 3; the difference weighs more the fewer pieces are left"
-    mine = 2 * popcount(boards.passive) + popcount(boards.passive_kings)
-    yours = 2 * popcount(boards.active) + popcount(boards.active_kings)
+    pieces = popcount(torch.stack([boards.passive, boards.passive_kings, boards.active, boards.active_kings]))
+    mine, yours = 2 * pieces[0] + pieces[1], 2 * pieces[2] + pieces[3]
     return ((mine - yours) * (96 - mine - yours).clamp(min=48)).double() * (PIECE / 48)
 
 
