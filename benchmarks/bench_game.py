@@ -87,6 +87,6 @@ def lines(harness):
 
 
 series_note = (
-    "a profile says where the time goes: 45 % to the terms of the leaves (all 38, as each of the 50 machines has 16 of "
-    "its own), 35 % to the moves, the rest to the search's bookkeeping; each game is a new round of both machines"
+    "a profile says where the time goes: 34 % to the terms of the leaves (all 38, as each of the 50 machines has 16 of "
+    "its own), 36 % to the moves, the rest to the search's bookkeeping; each game is a new round of both machines"
 )
