@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from .kit.checks import check_finite
 from .kit.files import replacing
 from .kit.images import ImageError, Preprocess, printable
-from .kit.interrupts import modes_kept
+from .kit.interrupts import as_a_whole, at_rest
 from .kit.modelfile import ModelFileError, describe, dry_run, packed, read_model
 
 # %% ../nbs/08_program.ipynb #50bb96de
@@ -86,14 +86,13 @@ class Program:
             for image, x in zip(chunk, ready):
                 yield image, self._named(next(rows)) if isinstance(x, Tensor) else x
 
-    @torch.inference_mode()
     def probabilities(
         self,
         x: Tensor,  # prepared pictures, float32, (N,C,H,W)
     ) -> Tensor:  # float32, (N, n_labels), each row sums to 1
         "The probability of each label for pictures that are on the model's scale already."
         device = next((p.device for p in self.model.parameters()), x.device)
-        return self.model(x.to(device)).float().softmax(1).cpu()
+        with as_a_whole(), torch.inference_mode(): return self.model(x.to(device)).float().softmax(1).cpu()
 
     def _named(self, row: Tensor) -> dict[str, float]:
         order = row.argsort(descending=True, stable=True).tolist()
@@ -106,14 +105,12 @@ class Program:
         return f"Program({name}: {self.preprocess.channels} x {height} x {width} pixels -> {shown})"
 
 # %% ../nbs/08_program.ipynb #2b1a1c3a
-@torch.inference_mode()
 def _scores(model: nn.Module, preprocess: Preprocess) -> Tensor:
     "What the model says to two pictures of noise."
     dice = torch.Generator().manual_seed(0)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     x = preprocess(torch.rand(2, preprocess.channels, *preprocess.size, generator=dice)).to(device)
-    with modes_kept(model):
-        scores = model.eval()(x)
+    with at_rest(model): scores = model(x)
     if not isinstance(scores, Tensor) or scores.ndim != 2:
         got = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
         raise ValueError(f"model: expected one row of scores a picture, (N, n_labels), got {got}")
@@ -267,7 +264,7 @@ def export_onnx(
     names = _checked_labels(labels, _scores(network, preprocess).shape[1])
     example = torch.rand(2, preprocess.channels, *preprocess.size)
     advice = f"torch {torch.__version__} could not write this network as ONNX: newer packages may, pip install -U torch onnx onnxscript"
-    with modes_kept(network), replacing(path) as temporary:
+    with at_rest(network), replacing(path) as temporary:
         try:
             exported = torch.onnx.export(
                 _Whole(network, preprocess).eval(), (example,), dynamo=True, verbose=False, optimize=True,

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from dljourney.kit.checks import check_finite, check_whole, explained
 from dljourney.kit.files import write_atomically
-from dljourney.kit.interrupts import as_a_whole, modes_kept
+from dljourney.kit.interrupts import as_a_whole, at_rest
 from dljourney.kit.modelfile import checksum
 
 # %% ../nbs/04_sgd.ipynb #aa000010
@@ -68,7 +68,6 @@ def accuracy(
     return (predictions.argmax(1) == labels).float().mean()
 
 # %% ../nbs/04_sgd.ipynb #aa000032
-@torch.no_grad()
 def _evaluate(
     model: nn.Module, data: Any, loss_func: Callable, metrics: Sequence[Callable], device: torch.device
 ) -> dict[str, float]:
@@ -77,16 +76,15 @@ def _evaluate(
         data = Batches(data[0], data[1], 256, shuffle=False, seed=0)
     names = ["valid_loss", *(_name(m) for m in metrics)]
     sums, n_seen = [0.0] * len(names), 0
-    with modes_kept(model):
-        model.eval()
-        for batch in data:
-            prediction, (*xs, yb) = None, _moved(batch, device)
-            try:
+    for batch in data:
+        prediction, (*xs, yb) = None, _moved(batch, device)
+        try:
+            with at_rest(model):
                 prediction = model(*xs)
                 n_seen += (n := len(yb))
                 for i, measure in enumerate((loss_func, *metrics)): sums[i] += float(measure(prediction, yb)) * n
-            except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as e:
-                raise explained(e, model, xs, yb, prediction, "valid ") from None
+        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as e:
+            raise explained(e, model, xs, yb, prediction, "valid ") from None
     if not n_seen: raise ValueError("valid: expected (x, y) or an iterable of batches, got one without a datapoint")
     return {name: total / n_seen for name, total in zip(names, sums)}
 

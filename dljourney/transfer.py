@@ -12,7 +12,6 @@ __all__ = ['METHODS', 'COUNTS', 'pretrained', 'features', 'predict', 'freeze', '
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple, Self
 
@@ -25,7 +24,7 @@ from .kit.data import digits
 from .kit.experiments import stored_rows
 from .kit.hub import own_weights, weights_file
 from .kit.images import Preprocess
-from .kit.interrupts import as_a_whole, modes_kept
+from .kit.interrupts import as_a_whole, at_rest
 from .kit.photos import augment
 from .sgd import AdamW, Step, Training, accuracy, train
 
@@ -62,13 +61,6 @@ def pretrained(
     return model
 
 # %% ../nbs/07_transfer.ipynb #d75d9bbc
-@contextmanager
-def _resting(model: nn.Module) -> Iterator[nn.Module]:
-    "The model in eval mode, without gradients; each module's own mode is put back."
-    with modes_kept(model), torch.no_grad():
-        yield model.eval()
-
-
 def _batchwise(
     model: nn.Module, x: Tensor, apply: Callable[[Tensor], Tensor], batch_size: int, bf16: bool = False
 ) -> Tensor:
@@ -76,8 +68,10 @@ def _batchwise(
     check_images("x", x), check_whole("batch_size", batch_size, 1)
     preprocess = Preprocess.of(model)
     device = next(model.parameters()).device
-    with _resting(model), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        parts = [apply(preprocess(part).to(device)).float().cpu() for part in x.split(batch_size)]
+    parts = []
+    for part in x.split(batch_size):
+        with at_rest(model), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            parts.append(apply(preprocess(part).to(device)).float().cpu())
     return torch.cat(parts)
 
 # %% ../nbs/07_transfer.ipynb #a13da4f7
@@ -339,7 +333,7 @@ def _body_and_head(model: nn.Module, x: Tensor) -> tuple[Callable[[Tensor], Tens
     "The model in two parts, when one after the other they are the model."
     body = lambda xb: model.forward_head(model.forward_features(xb), pre_logits=True)  # type: ignore[operator]
     head = _head(model)
-    with _resting(model):
+    with at_rest(model):
         if not torch.allclose(head(body(x)), model(x), atol=1e-4, rtol=1e-3):
             raise ValueError("model: its head does more than its last layer; fine_tune(..., frozen_epochs=0) can train it")
     return body, head
@@ -595,7 +589,7 @@ def looked_at(
             left, right = max(columns[j] - width // (2 * cells), 0), columns[j + 1] + width // (2 * cells)
             covered[i * cells + j, :, top:bottom, left:right] = x.mean()
     device = next(model.parameters()).device
-    with _resting(model):
+    with at_rest(model):
         probabilities = torch.cat([model(part.to(device)).softmax(1).cpu() for part in torch.cat([x, covered]).split(64)])
     chosen = int(probabilities[0].argmax()) if label is None else label
     return (probabilities[0, chosen] - probabilities[1:, chosen]).view(cells, cells)

@@ -4,6 +4,7 @@ Each job runs in a process forked from this warm one, in a process group of its 
 """
 
 import contextlib
+import copy
 import hashlib
 import json
 import os
@@ -23,7 +24,7 @@ from torch import nn
 from dljourney import commands, course, program, sgd, transfer
 from dljourney.kit import progress
 from dljourney.kit.images import Preprocess
-from dljourney.kit.interrupts import as_a_whole, modes_kept
+from dljourney.kit.interrupts import as_a_whole, at_rest
 from dljourney.kit.photos import augment
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
@@ -334,24 +335,67 @@ def test_each_module_has_its_own_mode_back_whatever_happens():
     model[1].eval()
     before = [m.training for m in model.modules()]
     for leave in (ZeroDivisionError, KeyboardInterrupt):
-        with pytest.raises(leave), modes_kept(model):
-            model.eval() if leave is ZeroDivisionError else model.train()
+        with pytest.raises(leave), at_rest(model):
+            assert not any(m.training for m in model.modules()) and not torch.is_grad_enabled()
             raise leave
-        assert [m.training for m in model.modules()] == before
-    late = []
+        assert [m.training for m in model.modules()] == before and torch.is_grad_enabled()
+    with torch.no_grad(), at_rest(model):
+        pass
+    with torch.no_grad():
+        with at_rest(model):
+            pass
+        assert not torch.is_grad_enabled()
 
-    class Slow(nn.Module):  # the interrupt comes while the modes are put back
-        def __setattr__(self, name, value):
-            if name == "training" and late:
-                late.pop()
-                signal.raise_signal(signal.SIGINT)
-            super().__setattr__(name, value)
 
-    model = nn.Sequential(Slow(), nn.Dropout())
-    with pytest.raises(KeyboardInterrupt), modes_kept(model):
-        model.eval()
-        late.append(1)
-    assert all(m.training for m in model.modules())
+def calls_of(work, interrupt=0):
+    "Do the work, with an interrupt as the call of that number begins; how many Python functions were called."
+    n = 0
+
+    def watch(frame, event, argument):
+        nonlocal n
+        n += event == "call"
+        if event == "call" and n == interrupt:
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGINT)
+
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            sys.setprofile(watch)
+            work()
+        finally:
+            sys.setprofile(None)
+    return n
+
+
+def resting_work(name):
+    "What puts a model to rest and wakes it again: the model, and the work."
+    if name == "train":
+        model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Dropout())
+        a, b, opt = torch.rand(8, 2), torch.arange(8) % 3, sgd.SGD(model.parameters(), 0.1)
+        return model, lambda: sgd.train(model, [(a, b)], F.cross_entropy, opt, 1, (a, b), [sgd.accuracy]).run()
+    next(tuning())
+    net, seen = copy.deepcopy(glyphnet[0]).train(), torch.rand(2, 1, 32, 32)
+    if name == "predict":
+        return net, lambda: transfer.predict(net, seen)
+    if name == "looked_at":
+        return net, lambda: transfer.looked_at(net, seen[0], cells=2)
+    known = program.Program(net, ["a", "b"], Preprocess.of(net))
+    return known.model, lambda: known(seen)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # interrupts of a generator's end
+@pytest.mark.parametrize("name", ["train", "predict", "looked_at", "Program"])
+def test_an_interrupt_at_any_call_leaves_modes_and_gradients_as_they_were(name):
+    "Python's own `with torch.no_grad()` does not: an interrupt as its end begins leaves gradients off for good."
+    model, work = resting_work(name)
+    work()
+    modes = [m.training for m in model.modules()]
+    for n in range(1, calls_of(work) + 1):
+        calls_of(work, interrupt=n)
+        left = torch.is_grad_enabled(), torch.is_inference_mode_enabled(), [m.training for m in model.modules()]
+        torch.set_grad_enabled(True)
+        assert left == (True, False, modes), f"interrupted at call {n}"
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_threads_other_than_the_first_are_left_alone():
