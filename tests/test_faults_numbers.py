@@ -117,7 +117,7 @@ refused = {
     "train: a loss for each datapoint": ("loss_func", lambda: trained(loss=nn.CrossEntropyLoss(reduction="none"))),
     "train: a loss that is a float": ("loss_func", lambda: trained(loss=lambda p, y: 0.5)),
     "train: a loss without gradients": ("loss_func", lambda: trained(loss=lambda p, y: p.detach().sum())),
-    "train: gradients switched off": ("gradients are switched off", torch.no_grad()(lambda: trained())),
+    "train: gradients switched off": ("gradients", torch.no_grad()(lambda: trained())),
     "train: everything frozen": ("model", lambda: trained(model=net().requires_grad_(False))),
     "train: lr NaN": ("lr", lambda: trained(lr=nan)),
     "train: lr infinite": ("lr", lambda: trained(lr=inf)),

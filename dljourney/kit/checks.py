@@ -161,8 +161,8 @@ def _about_loss(error: Exception) -> Exception | None:
     if "cannot be converted to Scalar" in text:
         return ValueError(f"loss_func: expected one number, the mean over the batch, got more ({text}); add .mean()")
     if "does not require grad" in text and not torch.is_grad_enabled():
-        return ValueError("gradients are switched off here: train outside of `with torch.no_grad()`, or switch them on again "
-                            "with torch.set_grad_enabled(True)")
+        return ValueError("gradients: expected them to be on, got torch.is_grad_enabled() False; train outside of "
+                          "`with torch.no_grad()`, or switch them on again with torch.set_grad_enabled(True)")
     if "does not require grad" in text:
         return ValueError("model: expected parameters that can learn, got a loss without gradients; "
                           "p.requires_grad_(True) lets a parameter learn, and loss_func should compute with torch alone")
