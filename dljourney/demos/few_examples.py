@@ -120,7 +120,7 @@ class FewExamples(Live):
         return {
             "errors": view([bars(range(len(WAYS)), heights, 0.7, list(COLOURS)), *words], x=(-0.6, 3.6), y=(0, top)),
             "curves": curves, "mistakes": self._mistakes(),
-            "figures": {"examples in all": len(self.race.y), **{way: f"{errors[way]:.1%} wrong" for way in WAYS if way in errors}},
+            "figures": {"examples in all": len(self.race.y)},
             "code": f"few = draw_examples(y, {self.n_examples}, seed={self.draw_number}); "
             'fine_tune(pretrained("glyphnet", 10, in_chans=1), x[few], y[few]).run()',
         }  # fmt: skip
