@@ -403,11 +403,11 @@ def ready_digits(
     dice, parts = np.random.default_rng(seed), data.digits()
     examples, hidden = Drawings(), []
     for digit in digits:
-        for (x, y), n in ((parts.train, each), (parts.test, 100 // len(digits))):
+        for (x, y), n, is_test in ((parts.train, each, False), (parts.test, 100 // len(digits), True)):
             chosen = dice.permutation(np.flatnonzero(y.numpy() == digit))[:n]
             drawings = [Drawing.of_image(x[i, 0].numpy()) for i in chosen]
-            if n == each: examples.things[str(digit)] = drawings
-            else: hidden += [(str(digit), d) for d in drawings]
+            if is_test: hidden += [(str(digit), d) for d in drawings]
+            else: examples.things[str(digit)] = drawings
     return examples, hidden
 
 # %% ../nbs/01_whole_game.ipynb #191037ed

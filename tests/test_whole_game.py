@@ -150,9 +150,11 @@ def test_teaching_is_repeatable_and_beats_the_same_network_from_dice():
         assert torch.equal(p, q)
 
 
-def test_digits_of_the_test_are_not_among_the_examples():
-    examples, hidden = ready_digits([1, 7], each=5, seed=3)
+@pytest.mark.parametrize("each", [5, 50])
+def test_digits_of_the_test_are_not_among_the_examples(each):
+    examples, hidden = ready_digits([1, 7], each=each, seed=3)
     shown = {d.image.tobytes() for found in examples.things.values() for d in found}
+    assert [len(found) for found in examples.things.values()] == [each, each]
     assert len(hidden) == 100 and {name for name, _ in hidden} == {"1", "7"}
     assert not shown & {d.image.tobytes() for _, d in hidden}
 

@@ -67,10 +67,10 @@ class RollDownhill(Live):
     panels = [
         plot("surface", "Two weights: drag the red start", width=380, height=380, x=(-2, 2), y=(-2, 2), grid=False,
              xlabel="first weight", ylabel="second weight", pointer="handle"),
-        plot("curve", "One weight: the other stays at 0", width=380, height=380, x=(-2, 2), y=(-0.2, 4), xlabel="first weight",
+        plot("curve", "One weight: the other stays at 0", width=380, height=380, x=(-2, 2), y=(-0.2, 6), xlabel="first weight",
              ylabel="loss", pointer="handle"),
         plot("loss", "The loss, step by step", width=540, height=230, xlabel="step", ylog=True, new_row=True),
-        readout("figures", width=200)]
+        readout("figures", width=300)]
 
     _seed = 0
 
@@ -99,7 +99,8 @@ class RollDownhill(Live):
 
 # %% ../../nbs/demos/roll_downhill.ipynb #bc8b2803
 def _ending(path: list, fall: list) -> Any:
-    return "diverged" if max(map(abs, path[-1])) > LIMIT else fall[-1]
+    if max(map(abs, path[-1])) > LIMIT: return "diverged"
+    return fall[-1] if fall[-1] > 1e-4 else "at most 0.0001"
 
 
 def _way(x: list[float], y: list[float]) -> list[dict]:

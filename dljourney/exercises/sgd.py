@@ -376,7 +376,7 @@ _should_stop = exercise(
 )
 
 # %% ../../nbs/exercises/sgd.ipynb #054579c4
-_uphill = choice("uphill", "The loss has slope -3 at the present weight. What does one step of SGD do to the weight?", "b", {
+_uphill = choice("uphill", "The loss has slope -3 at the present weight. What does one step of gradient descent do to the weight?", "b", {
     "a": ("It makes it smaller", "A negative slope means that the loss falls to the right. Smaller would be uphill."),
     "b": ("It makes it larger", "The loss falls to the right, and minus a negative gradient is positive: the weight grows."),
     "c": ("Nothing, as a negative loss cannot be improved", "The slope is negative, not the loss. It says which way is down."),
@@ -410,7 +410,7 @@ _steps_per_epoch = number("steps_per_epoch", "You have 718 training datapoints a
 
 _loop_order = order("loop_order", "Put one step of training in order.", "dbca", {
     "a": "move the weights a little against the gradients", "b": "measure the loss of the predictions",
-    "c": "compute the gradients of the loss", "d": "predict the labels of a batch"},
+    "c": "compute the gradients of the loss", "d": "predict from the inputs"},
     "Predict, measure, find out which way is down, move. Then forget the old gradients and start again.",
     {"dcba": "Gradients of what? The loss must be there first.",
      "bdca": "The loss compares predictions with labels, so predictions come first.",

@@ -39,7 +39,8 @@ def nearest_label(query, features, labels):
 
 _nearest_label = exercise(
     nearest_label,
-    task="`features` holds one list of numbers for each known picture. Give the label of the picture nearest to `query`.",
+    task="`features` holds one list of numbers for each known picture. Give the label of the picture nearest to `query` "
+         "(the smallest sum of squared differences).",
     cases=[([0.0, 0.0], [[3.0, 4.0], [1.0, 1.0], [-2.0, 0.0]], ["a", "b", "c"]), ([2.0], [[-9.0], [5.0], [1.5]], [7, 8, 9]),
            ([1.0, 1.0], [[5.0, -4.0], [2.5, 2.5]], ["x", "y"])],
     mistakes={
@@ -69,7 +70,7 @@ _stage_rates = exercise(
             lambda n, lr, d: [lr * d**i for i in range(n)],
         "The last stage should have `lr` itself: you are one step too slow everywhere.":
             lambda n, lr, d: [lr * d ** (n - i) for i in range(n)],
-        "You took the rate away in equal steps. Each stage has `decay` *times* the next one's rate.":
+        "You lowered the rate in equal steps. Each stage has `decay` *times* the next one's rate.":
             lambda n, lr, d: [lr * (1 - (1 - d) * (n - 1 - i)) for i in range(n)],
     },
     hints=["How many stages lie between stage i and the last one?", "`lr * decay ** (n_stages - 1 - i)`"],
@@ -83,7 +84,8 @@ def n_steps(n, batch_size, frozen_epochs, epochs):
 
 _n_steps = exercise(
     n_steps,
-    task="How many optimiser steps does fine-tuning take with `n` pictures? The last batch of an epoch may be short, but it counts.",
+    task="Fine-tuning trains the head for `frozen_epochs` epochs, then everything for `epochs` more, in batches of `batch_size`. "
+         "How many optimiser steps are that with `n` pictures? The last batch of an epoch may be short, but it counts.",
     cases=[(100, 32, 1, 4), (64, 32, 2, 0), (1, 50, 3, 3)],
     mistakes={
         "The short last batch is missing: round up, not down.": lambda n, b, f, e: n // b * (f + e),
@@ -159,7 +161,7 @@ def worst_first(losses, n):
 
 _worst_first = exercise(
     worst_first,
-    task="Give the places of the `n` pictures with the highest loss, the worst first.",
+    task="Give the places (counted from 0) of the `n` pictures with the highest loss, the worst first. If there are fewer, give all.",
     cases=[([0.1, 2.0, 0.5, 3.0], 2), ([1.0], 5), ([3.0, 1.0, 2.0], 3)],
     mistakes={
         "Those are the best ones: sort the other way round.": lambda v, n: sorted(range(len(v)), key=lambda i: v[i])[:n],
@@ -177,12 +179,12 @@ _questions = [
         "b": ("The body is kept, the head is new.", "The body turns pictures into features; a new head decides on them."),
         "c": ("Both are kept.", "The old head has one output for each old class, not for yours."),
     }),
-    short("probe", "How is training only a new head on frozen features called? A linear ...", ["probe"],
+    short("probe", "What is training only a new head on frozen features called? A linear ...", ["probe"],
           "It probes what the features already know.", {"model": "It is one, but the name for this use is another."}),
     choice("cached", "Why are the features of a frozen body computed only once?", "c", {
         "a": ("Because they would be different the second time.", "They would be the same. That is the point."),
         "b": ("To save memory.", "Keeping them costs memory."),
-        "c": ("Because neither body nor pictures change, so they cannot change.",
+        "c": ("Because neither body nor pictures change, so the features cannot change.",
               "What cannot change need not be computed again. With augmentation the pictures do change."),
     }),
     order("fine_tuning", "Put the steps of fine-tuning in order.", "cabd", {
@@ -207,8 +209,8 @@ _questions = [
         "b": ("With few examples of a task that is related to the old one.", "The less data, the more the knowledge from before is worth."),
         "c": ("Always equally.", "The gap closes with more data, as the experiment shows."),
     }),
-    choice("negative", "A body was pretrained on pictures in all colours of light, so that it ignores brightness. Your task is to tell day "
-           "from night. What do you expect?", "c", {
+    choice("negative", "A body was pretrained on pictures from very dark to very bright, so that it ignores brightness. Your task is to "
+           "tell day from night. What do you expect?", "c", {
         "a": ("It helps: more training is always good.", "It has learned to throw away exactly what you need."),
         "b": ("It makes no difference.", "It does: see section 8."),
         "c": ("It may be worse than random weights.", "What a body was taught to ignore, its features no longer hold."),

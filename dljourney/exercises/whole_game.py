@@ -41,7 +41,7 @@ def _of_any(answer, at_least):
 
 _or_not_sure = exercise(
     or_not_sure,
-    task='Return the likeliest name, but only if its probability is `at_least` so much. Else return `"not sure"`.',
+    task='Return the likeliest name, but only if its probability is `at_least` or more. Else return `"not sure"`.',
     cases=[({"smile": 0.9, "frown": 0.1}, 0.8), ({"smile": 0.55, "frown": 0.45}, 0.8), ({"a": 0.2, "b": 0.8}, 0.8)],
     mistakes={
         "You always decide. When the best probability is too low, say \"not sure\".": lambda a, t: max(a, key=a.get),

@@ -161,8 +161,8 @@ class _Judged(_Taught):
     def _train(self) -> Iterator:
         if not self.names:
             return
-        for step, _ in enumerate(self.start_over(self._examples)):
-            if step % 10 == 0 or step in (5, 15, 25):
+        for step, _ in enumerate(self.start_over(self._examples), 1):
+            if step % 10 == 0 or step in (1, 5, 15, 25):
                 self.right["scratch"] = self.share("scratch")
                 self.curve.append((step, self.right["scratch"], self.right["taught"]))
             yield

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from .diagrams import Diagram, program_diagram, sgd_diagram, trained_diagram, training_diagram, weights_diagram
 from .style import COLOURS, DASHES, SERIES, Figure, HouseAxes, house_style, subplots
@@ -143,9 +144,19 @@ def plot_losses(
             best = int(np.nanargmin(np.where(np.isfinite(y), y, np.nan)))
             ax.plot(x[best], y[best], "o", ms=8, color=line.get_color(), label=f"lowest, at {x[best]:g}")
     ax.set(title=title, xlabel=x_label, ylabel="loss")
-    if log: ax.set_yscale("log")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if log: _plain_log(ax)
     if len(curves) > 1: ax.legend()
     return fig
+
+
+def _plain_log(ax: Axes) -> None:
+    "A logarithmic axis with plain numbers: 0.2, 0.5, 1."
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 # %% ../../nbs/kit/figures.ipynb #c28aef4b
 def plot_comparison(

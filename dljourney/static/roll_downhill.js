@@ -38,7 +38,8 @@ const demo = {
     const height = Float32Array.from({ length: 101 * 101 }, (_, i) => Math.sqrt(loss(grid[i % 101], grid[Math.floor(i / 101)])));
     const surface = { mark: "heat", values: height, shape: [101, 101], x: [-2, 2], y: [-2, 2], lowest: 0, highest: 2.4, colours: "depth", levels: 16, smooth: true, alpha: 1 };
     const left = one.map((p) => p[0]); const up = one.map((p) => loss(...p));
-    const ending = (path, f) => (Math.max(...path.at(-1).map(Math.abs)) > LIMIT ? "diverged" : f.at(-1));
+    const reached = (loss) => (loss > 1e-4 ? loss : "at most 0.0001");
+    const ending = (path, f) => (Math.max(...path.at(-1).map(Math.abs)) > LIMIT ? "diverged" : reached(f.at(-1)));
     return {
       surface: [surface, ...way(xs, ys), handle(...two[0], ["x", "y"])],
       curve: [line(grid, grid.map((g) => loss(g, 0))), ...way(left, up), handle(left[0], up[0], ["x", null])],
