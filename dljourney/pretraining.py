@@ -25,14 +25,12 @@ from typing import Any, NamedTuple
 import matplotlib
 import numpy as np
 import safetensors.torch
-import timm
 import torch
 from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageFont
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .kit import glyphnet
 from .kit.data import digits
 from .kit.files import write_atomically
 from .sgd import AdamW, train
@@ -418,6 +416,15 @@ class Glyphs:
         return pictures(self.bank.outline[rows], self.bank.spine[rows], self.generator, **self.options), y
 
 # %% ../nbs/09_pretraining.ipynb #5f27c3ce
+def _glyphnet(**options: Any) -> Any:
+    "glyphnet as timm makes it. timm takes seconds to import, so it waits until somebody needs it."
+    import timm
+
+    import dljourney.kit.glyphnet  # noqa: F401  # timm learns the name
+
+    return timm.create_model("glyphnet", **options)
+
+
 class Network(nn.Module):
     "glyphnet with its preprocessing: pictures in [0, 1] in, logits out, computed in few bits where that is faster."
 
@@ -426,13 +433,14 @@ class Network(nn.Module):
         num_classes: int,  # how many characters to tell apart
         dtype: torch.dtype = torch.bfloat16,  # of the large products; the parameters stay float32
     ):
+        from dljourney.kit.glyphnet import MEAN, STD
+
         super().__init__()
-        net: Any = timm.create_model("glyphnet", num_classes=num_classes, in_chans=1)
-        self.net = net.to(memory_format=torch.channels_last)
-        self.dtype = dtype
+        self.net: Any = _glyphnet(num_classes=num_classes, in_chans=1).to(memory_format=torch.channels_last)
+        self.mean, self.std, self.dtype = MEAN, STD, dtype
 
     def forward(self, x: Tensor) -> Tensor:
-        x = ((x - glyphnet.MEAN) / glyphnet.STD).contiguous(memory_format=torch.channels_last)
+        x = ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         with torch.autocast(x.device.type, self.dtype, enabled=self.dtype != torch.float32): logits = self.net(x)
         return logits.float()
 
@@ -563,7 +571,7 @@ def one_shot_seed(
 ) -> list[dict]:  # for each held-out script, with glyphnet and with random weights: the share named right
     "One draw of the experiment `glyphnet_one_shot`."
     torch.manual_seed(seed)
-    models = {start: timm.create_model("glyphnet", pretrained=start == "glyphnet", in_chans=1) for start in ("glyphnet", "random")}
+    models = {start: _glyphnet(pretrained=start == "glyphnet", in_chans=1) for start in ("glyphnet", "random")}
     rows = []
     for script in HELD_OUT:
         bank = held_out_bank(script)
@@ -638,7 +646,7 @@ def learn_digits(
     torch.manual_seed(seed)
     model = Network(10)
     if start == "glyphnet":
-        known = timm.create_model("glyphnet", pretrained=True, in_chans=1, num_classes=10)
+        known = _glyphnet(pretrained=True, in_chans=1, num_classes=10)
         model.net.load_state_dict(known.state_dict())
     head: list[nn.Parameter] = list(model.net.get_submodule("fc").parameters())
     if start == "glyphnet": nn.init.zeros_(head[0])

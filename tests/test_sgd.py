@@ -489,7 +489,8 @@ sys.exit("torch._dynamo" in sys.modules)
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-@pytest.mark.parametrize("module", ["samuel", "checkers", "sgd", "universal", "overfitting", "kit.game", "whole_game"])
+@pytest.mark.parametrize("module", ["samuel", "checkers", "sgd", "universal", "overfitting", "transfer", "program",
+                                    "pretraining", "kit.game", "whole_game"])  # fmt: skip
 def test_no_import_brings_the_compiler(module):
     code = f"import sys, dljourney.{module}; sys.exit('torch._dynamo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
