@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from .checks import check_whole
+
 # %% ../../nbs/kit/data.ipynb #ac6d6a57
 def _check_list(name: str, values: Any, n: int) -> list:
     "The values as a list of n plain Python objects, or an error that names the argument."
@@ -61,8 +63,7 @@ def train_valid_split(
     seed: int = 0,  # of the random choice (not used with times)
 ) -> tuple[Tensor, Tensor]:  # indices of the items to train on, and to validate on, each ascending
     "Split n items in two parts without a leak: at random, by group, or by time."
-    if isinstance(n, bool) or not isinstance(n, int) or n < 2:
-        raise ValueError(f"n: expected a whole number of items, at least 2 (one for each part), got {n!r}")
+    n = check_whole("n", n, 2)
     if not 0 < valid < 1:
         raise ValueError(f"valid: expected a share between 0 and 1, such as 0.2, got {valid!r}")
     if groups is not None and times is not None:
@@ -102,8 +103,7 @@ def digits(
 # %% ../../nbs/kit/data.ipynb #fae93f66
 def _generator(n: int, noise: float, seed: int) -> torch.Generator:
     "A fresh generator, after a look at the arguments that all toy problems share."
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ValueError(f"n: expected a whole number of points, at least 1, got {n!r}")
+    check_whole("n", n, 1)
     if not (noise >= 0 and math.isfinite(noise)):
         raise ValueError(f"noise: expected a standard deviation of 0 or more, got {noise!r}")
     return torch.Generator().manual_seed(seed)

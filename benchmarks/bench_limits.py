@@ -1,0 +1,107 @@
+"""How far from the limits of the machine
+
+Each line beside the least that any program would have to do for it, measured on the spot: move the same bytes through
+memory once, multiply and add as often in one large matrix product, decode the same files and nothing else. A ratio of 1
+cannot be beaten; what a larger one is made of stands below the table.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import timm
+import torch
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.bench_growth import files, scratch
+from dljourney import sgd
+from dljourney.overfitting import polynomial_fits
+from dljourney.transfer import features, pretrained
+
+PACKAGES = ["torch", "timm", "pillow"]
+
+
+def optimiser(make):
+    "A step of an optimiser on the parameters of a ResNet-18, and what moves its bytes once."
+    net = timm.create_model("resnet18", num_classes=10)
+    params = [torch.nn.Parameter(p.detach().clone()) for p in net.parameters()]
+    for p in params:
+        p.grad = torch.randn_like(p) * 1e-3
+    opt = make(params)
+    opt.step()
+    states = len([t for t in opt.state[params[0]].values() if torch.is_tensor(t) and t.dim()])
+    n = sum(p.numel() for p in params)
+    weights, gradients, kept = torch.zeros(n), torch.zeros(n), [torch.zeros(n) for _ in range(states)]
+
+    def bytes_once():
+        weights.add_(gradients)  # reads two, writes one
+        for k in kept:
+            k.mul_(0.9)  # reads one, writes one
+
+    return opt.step, bytes_once
+
+
+def products(model, x, bf16):
+    "The features of pictures, and one large matrix product after another, with as many multiplications."
+    with FlopCounterMode(display=False) as counter:
+        features(model, x)
+    side, dtype = 1024, torch.bfloat16 if bf16 else torch.float32
+    a, b = torch.randn(side, side).to(dtype), torch.randn(side, side).to(dtype)
+    out, times = torch.empty(side, side, dtype=dtype), max(1, round(counter.get_total_flops() / (2 * side**3)))
+
+    def multiply():
+        for _ in range(times):
+            torch.mm(a, b, out=out)
+
+    return lambda: features(model, x, bf16=bf16), multiply
+
+
+def decoded(n):
+    "n JPEGs as a set of photos, and decoded by Pillow alone."
+    ours = files(n)
+    paths = sorted(Path(scratch.name, f"files-{n}", "a").glob("*.jpg"))
+
+    def decode():
+        for path in paths:
+            with Image.open(path) as image:
+                image.draft("RGB", (128, 128))
+                image.load()
+
+    return ours, decode
+
+
+def fits(n):
+    "n polynomials of degree 9 through 30 shared points, and the one product that turns heights into coefficients."
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(30, generator=generator, dtype=torch.float64)
+    y = torch.randn(n, 30, generator=generator, dtype=torch.float64)
+    inverse = torch.randn(30, 10, generator=generator, dtype=torch.float64)
+    out = torch.empty(n, 10, dtype=torch.float64)
+    return lambda: polynomial_fits(x, y, 9), lambda: torch.mm(y, inverse, out=out)
+
+
+def lines(harness):
+    "All lines of this topic."
+    moved, multiplied = "the same bytes, moved once", "one product with as many multiplications"
+    for name, make, number in (
+        ("SGD", lambda p: sgd.SGD(p, 0.01), 10),
+        ("SGD, momentum", lambda p: sgd.SGD(p, 0.01, momentum=0.9), 10),
+        ("Adam", lambda p: sgd.Adam(p, 1e-3), 5),
+    ):
+        ours, limit = optimiser(make)
+        harness.compare(f"opt.step(), ResNet-18, {name}", ours, {moved: limit}, number=number, runs=9)
+    resnet, photographs = pretrained("resnet18", num_classes=2, weights=False), torch.rand(8, 3, 224, 224)
+    glyphnet, signs = pretrained("glyphnet", num_classes=10), torch.rand(256, 1, 32, 32)
+    for bf16 in (False, True):
+        kind = "bfloat16" if bf16 else "float32"
+        for name, model, x in (
+            ("8 pictures of 224 x 224, ResNet-18", resnet, photographs),
+            ("256 signs, glyphnet", glyphnet, signs),
+        ):
+            ours, limit = products(model, x, bf16)
+            harness.compare(f"features of {name}, {kind}", ours, {multiplied: limit}, number=2)
+    ours, limit = decoded(100)
+    harness.compare("100 JPEGs of 500 x 375, read to 128 x 128", ours, {"Pillow decodes them, no more": limit})
+    ours, limit = fits(10_000)
+    harness.compare("10,000 polynomial fits of degree 9", ours, {"the one product in them": limit}, number=20)
