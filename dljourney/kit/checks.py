@@ -22,7 +22,8 @@ def check_whole(
 ) -> int:  # the value as an int
     "Refuse what is no whole number, or too small a one."
     try:
-        number = operator.index(None if isinstance(value, bool) else value)
+        if isinstance(value, bool): raise TypeError
+        number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name}: expected a whole number, {least} or more, got {_shown(value)}") from None
     if number < least:
