@@ -71,7 +71,9 @@ def _batchwise(
     parts = []
     for part in x.split(batch_size):
         with at_rest(model), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            parts.append(apply(preprocess(part).to(device)).float().cpu())
+            ready = preprocess(part).to(device)
+            ready = torch.empty_like(ready, memory_format=torch.channels_last).copy_(ready)  # up to twice as fast
+            parts.append(apply(ready).float().cpu())
     return torch.cat(parts)
 
 # %% ../nbs/07_transfer.ipynb #a13da4f7
