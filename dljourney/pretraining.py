@@ -34,7 +34,7 @@ from torch.nn import functional as F
 from .kit.data import digits
 from .kit.files import write_atomically
 from .sgd import AdamW, train
-from .transfer import features, predict
+from .transfer import features, predict, pretrained
 
 # %% ../nbs/09_pretraining.ipynb #0b862bb8
 FACES = (
@@ -416,15 +416,6 @@ class Glyphs:
         return pictures(self.bank.outline[rows], self.bank.spine[rows], self.generator, **self.options), y
 
 # %% ../nbs/09_pretraining.ipynb #5f27c3ce
-def _glyphnet(**options: Any) -> Any:
-    "glyphnet as timm makes it. timm takes seconds to import, so it waits until somebody needs it."
-    import timm
-
-    import dljourney.kit.glyphnet  # noqa: F401  # timm learns the name
-
-    return timm.create_model("glyphnet", **options)
-
-
 class Network(nn.Module):
     "glyphnet with its preprocessing: pictures in [0, 1] in, logits out, computed in few bits where that is faster."
 
@@ -436,7 +427,7 @@ class Network(nn.Module):
         from dljourney.kit.glyphnet import MEAN, STD
 
         super().__init__()
-        self.net: Any = _glyphnet(num_classes=num_classes, in_chans=1).to(memory_format=torch.channels_last)
+        self.net: Any = pretrained("glyphnet", num_classes, in_chans=1, weights=False).to(memory_format=torch.channels_last)
         self.mean, self.std, self.dtype = MEAN, STD, dtype
 
     def forward(self, x: Tensor) -> Tensor:
@@ -571,7 +562,7 @@ def one_shot_seed(
 ) -> list[dict]:  # for each held-out script, with glyphnet and with random weights: the share named right
     "One draw of the experiment `glyphnet_one_shot`."
     torch.manual_seed(seed)
-    models = {start: _glyphnet(pretrained=start == "glyphnet", in_chans=1) for start in ("glyphnet", "random")}
+    models = {start: pretrained("glyphnet", in_chans=1, weights=start == "glyphnet") for start in ("glyphnet", "random")}
     rows = []
     for script in HELD_OUT:
         bank = held_out_bank(script)
@@ -646,7 +637,7 @@ def learn_digits(
     torch.manual_seed(seed)
     model = Network(10)
     if start == "glyphnet":
-        known = _glyphnet(pretrained=True, in_chans=1, num_classes=10)
+        known = pretrained("glyphnet", 10, in_chans=1)
         model.net.load_state_dict(known.state_dict())
     head: list[nn.Parameter] = list(model.net.get_submodule("fc").parameters())
     if start == "glyphnet": nn.init.zeros_(head[0])
