@@ -72,9 +72,10 @@ def pytest_unconfigure(config):
 
 
 def pytest_generate_tests(metafunc):
-    "REPEAT=10 runs every browser test ten times."
+    "REPEAT=10 runs every browser test ten times; not the soak's, which goes on for as long as it is told."
     n = int(os.environ.get("REPEAT", "1"))
-    if n > 1 and metafunc.definition.get_closest_marker("browser"):
+    marked = metafunc.definition.get_closest_marker
+    if n > 1 and marked("browser") and not marked("soak"):
         if "repeat" not in metafunc.fixturenames:
             metafunc.fixturenames.append("repeat")
         metafunc.parametrize("repeat", range(n), indirect=True, scope="module")

@@ -4,14 +4,15 @@ It goes on for its share of MINUTES.
 """
 
 import ast
+import os
 import statistics
+import subprocess
+import sys
 import time
 
 import pytest
 from faults import MINUTES
 from test_browser import changed, opened, picture, thumb
-
-pytestmark = pytest.mark.browser
 
 CELLS = [
     """import gc, ipywidgets
@@ -63,6 +64,7 @@ def use(front, page, n):
         page.wait_for_function("document.querySelectorAll('.dlj canvas').length >= 4")
 
 
+@pytest.mark.browser
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 def test_a_long_session_stays_flat(front):
@@ -91,3 +93,10 @@ def test_a_long_session_stays_flat(front):
         assert page.problems == [] and page.outside == []
     finally:
         front.shut(page)
+
+
+def test_repeating_browser_tests_does_not_repeat_the_soak():
+    "REPEAT=10 once made ten sessions of it, an hour and a half."
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "browser", __file__]
+    told = subprocess.run(command, env=os.environ | {"REPEAT": "3"}, capture_output=True, text=True, timeout=300).stdout
+    assert told.count("::test_a_long_session") == 1, told

@@ -351,4 +351,4 @@ def test_both_ways_to_count_bits_agree_with_python(words):
         for _ in range(2):                       # with NumPy's instruction, then without it
             counts = popcount(torch.tensor(words, dtype=torch.int64))
             assert counts.dtype == torch.int64 and counts.tolist() == [w.bit_count() for w in words]
-            patch.setattr("dljourney.kit.positions._on_cpu", None)
+            patch.setattr("dljourney.kit.positions._bitwise_count", None)
