@@ -36,6 +36,11 @@ class Experiment:
 
 
 SCRATCH, PRETRAINED = ["SVM on pixels", "random weights"], ["linear probe", "fine-tuning"]
+# steps, learning rate and whether normalisation follows, for glyphnets that end half-way to what they learned
+HALFWAY = {1: [(120, 3e-4, False), (300, 1e-3, False)],
+           5: [(300, 1e-3, False), (600, 1e-3, False)],
+           20: [(300, 1e-3, False), (600, 1e-3, False), (300, 2e-3, True), (600, 1e-3, True)]}
+
 EXPERIMENTS: dict[str, Experiment] = {
     # "name": Experiment("dljourney.chapter:run_seed_function", range(10), {"setting": 1}),
     "hinges": Experiment("dljourney.universal:hinge_rows", range(10), tolerance=0.9),
@@ -67,18 +72,13 @@ EXPERIMENTS: dict[str, Experiment] = {
          "split": "valid"},
         tolerance=0.3),
     "digits_from_glyphnet_tuning": Experiment(
-        "dljourney.pretraining:digits_seed", range(100, 105),
+        "dljourney.pretraining:digits_seed", range(100, 110),
         {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1} for k in (1, 5, 20)
                     for steps, lr in ((0, 0.0), (60, 3e-4), (60, 1e-3), (120, 3e-4), (120, 1e-3))]
                    + [{"per_class": k, "start": "glyphnet", "steps": 300, "lr": 1e-3, "probe": 0.1, "batch_norm": True}
-                      for k in (5, 20)],
-         "split": "valid"},
-        tolerance=0.1),
-    # with 20 of each, two settings had the same 868 of 898 right: five more draws
-    "digits_from_glyphnet_tie": Experiment(
-        "dljourney.pretraining:digits_seed", range(105, 110),
-        {"trials": [{"per_class": 20, "start": "glyphnet", "steps": 120, "lr": 1e-3, "probe": 0.1},
-                    {"per_class": 20, "start": "glyphnet", "steps": 300, "lr": 1e-3, "probe": 0.1, "batch_norm": True}],
+                      for k in (5, 20)]
+                   + [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1, "batch_norm": norm,
+                       "way": 0.5} for k in (1, 5, 20) for steps, lr, norm in HALFWAY[k]],
          "split": "valid"},
         tolerance=0.1),
     "digits_from_random": Experiment(

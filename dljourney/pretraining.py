@@ -630,6 +630,7 @@ def learn_digits(
     head_lr: float | None = None,  # of the head; None: the same
     probe: float | None = None,  # start with a head that `fit_head` fits, with this C; None: with zeros (or at random)
     batch_norm: bool | None = None,  # whether normalisation follows the examples; None: only from random weights
+    way: float = 1.0,  # how far to go, from the weights at the start to those that were learned: 0.5 is the mean of both
     seed: int = 0,  # of the head, the order and the warps
 ) -> nn.Module:  # a network for ten classes, pictures in [0, 1] in
     "Train all of glyphnet on a few digits, from the weights that ship or from random ones."
@@ -643,6 +644,7 @@ def learn_digits(
     if start == "glyphnet": nn.init.zeros_(head[0])
     if probe is not None: fit_head(model, x, y, probe, seed)
     if not steps: return model.eval()
+    begin = {name: t.clone() for name, t in model.state_dict().items()}
     opt = optimiser(model, lr)
     for group in opt.param_groups: group["params"] = [p for p in group["params"] if all(p is not h for h in head)]
     opt.add_param_group(dict(params=head, weight_decay=0.05))
@@ -652,6 +654,9 @@ def learn_digits(
     while training.step < steps:
         for group, top in zip(opt.param_groups, (lr, lr, head_lr or lr)): group["lr"] = top * schedule((training.step + 1) / steps, 0.1)
         next(training)
+    if way != 1:  # Wortsman et al. (2022), "Robust fine-tuning of zero-shot models"
+        state = model.state_dict()
+        model.load_state_dict({n: begin[n].lerp(t, way) if t.is_floating_point() else t for n, t in state.items()})
     return model.eval()
 
 # %% ../nbs/09_pretraining.ipynb #3cc34071
