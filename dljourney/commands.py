@@ -174,7 +174,7 @@ def finetune_folder(
     checkpoint.with_suffix(".json").unlink(missing_ok=True)
     return result
 
-
+# %% ../nbs/commands.ipynb #f4ebfe16
 def _written(net: Any, program: Path, data: Photos, history: list[dict[str, Any]], settings: dict[str, Any]) -> FineTuned:
     "Ask the trained network about the held-out pictures; write the program and its report."
     scores = predict(net, data.valid[0])
