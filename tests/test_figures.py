@@ -261,6 +261,15 @@ def test_lists_of_pil_images_of_different_sizes_are_shown():
     assert len(show_images(np.zeros((8, 8))).axes[0].images) == 1
 
 
+@pytest.mark.parametrize("name", ["$^$", "$a$", "5$", "\\$"])
+def test_class_names_are_no_formulas(name):
+    fig = show_confusions(np.eye(2), [name, "b"])
+    words = [*fig.axes[0].get_xticklabels(), *fig.axes[0].get_yticklabels()]
+    assert [t.get_text() for t in words] == [name, "b"] * 2 and not any(t.get_parse_math() for t in words)
+    assert fig.to_png()
+    assert show_images(np.zeros((2, 4, 4)), [name, "b"], ["b", name]).to_png()
+
+
 def test_a_confusion_matrix_says_what_is_confused():
     fig = show_confusions([[5, 2, 0], [0, 7, 0], [1, 0, 9]], ["cat", "dog", "owl"])
     assert "cat taken for dog 2 times" in fig.alt and "owl taken for cat 1 times" in fig.alt

@@ -245,7 +245,7 @@ def _draw_tile(ax: Axes, image: np.ndarray, col: int, row: int, height: float, w
     ax.add_patch(Rectangle((left, top), w * scale, h * scale, fill=False, ec=frame[0], lw=frame[1]))
     if words:
         fits = min(11.0, size * 72 * 1.55 / max(len(words), 1))  # a letter is about 0.62 of its size wide
-        ax.text(col + 0.5, row * height + 0.98, words, ha="center", va="top", fontsize=max(fits, 6),
+        ax.text(col + 0.5, row * height + 0.98, words, ha="center", va="top", fontsize=max(fits, 6), parse_math=False,
                 weight="bold" if wrong else "normal")
 
 # %% ../../nbs/kit/figures.ipynb #61812beb
@@ -314,8 +314,8 @@ def show_confusions(
             ax.text(j, i, f"{m[i, j]:g}", ha="center", va="center", fontsize=10,
                     color=COLOURS["grey"] if i == j else COLOURS["ink"], weight="normal" if i == j else "bold")
     turn: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 3 else {}
-    ax.set_xticks(range(n), names, **turn)
-    ax.set_yticks(range(n), names)
+    ax.set_xticks(range(n), names, parse_math=False, **turn)  # a class may be called anything, $^$ too
+    ax.set_yticks(range(n), names, parse_math=False)
     ax.set(title=title, xlabel="the model said", ylabel="it is")
     ax.grid(visible=False)
     return fig
