@@ -84,6 +84,11 @@ EXPERIMENTS: dict[str, Experiment] = {
     "digits_from_random": Experiment(
         "dljourney.pretraining:digits_seed", range(20),
         {"trials": [{"per_class": k, "start": "random", "steps": 300, "lr": 3e-3} for k in (1, 5, 20)]}, tolerance=0.3),
+    "digits_all_the_way": Experiment(  # what was measured first, without weights half-way
+        "dljourney.pretraining:digits_seed", range(20),
+        {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1, "batch_norm": norm}
+                    for k, steps, lr, norm in ((1, 60, 3e-4, False), (5, 0, 0.0, False), (20, 300, 1e-3, True))]},
+        tolerance=0.1),
     "digits_from_glyphnet": Experiment(  # what was best on the pool; with 20 a tie, decided by what is best with 5
         "dljourney.pretraining:digits_seed", range(20),
         {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1, "way": 0.5}
