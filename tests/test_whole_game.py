@@ -214,6 +214,25 @@ def test_a_drawing_put_away_is_no_test_any_more():
     assert desk.hidden == []
 
 
+def test_a_renamed_things_drawings_are_no_test_after_teach_either(tmp_path):
+    made = doodles(["smile", "star"], n=3)
+    for folder in (None, tmp_path):
+        desk = TeachMe({}, folder=folder)
+        for name, found in made.items():
+            for drawing in found[:2]:
+                desk.keep(name, drawing)
+        desk.teach()
+        desk.keep("star", made["star"][2])
+        for name, new in (("star", "x"), ("smile", "star"), ("x", "smile")):
+            desk.rename(name, new)
+        if folder:
+            desk.keep("star", made["smile"][2])
+            desk.put_away("smile", 2)
+            assert [d for _, d in desk.hidden] == desk.drawings.things["star"][2:]
+        desk.teach()
+        assert desk.hidden == []
+
+
 def test_the_first_network_answers_at_once_and_the_other_learns_step_by_step(taught):
     desk = TeachMe(doodles(["smile", "star"], n=2))
     desk.teach()
