@@ -173,28 +173,38 @@ def test_a_hanging_cell_is_stopped_and_named(tmp_path, capsys):
     assert "did not finish within 1 seconds" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", "5", "{}", '{"metadata": {}}', '{"cells": [5]}', '{"cells": null}',
-                                    '{"cells": [{"cell_type": "code"}]}', "[" * 100_000, "\udcff"])
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"5", b"{}", b'{"metadata": {}}', b'{"cells": [5]}', b"\xff",
+                                    b'{"cells": null}', b'{"cells": [{"cell_type": "code"}]}', b"[" * 100_000])
 def test_a_damaged_chapter_is_named_and_the_others_go_on(tmp_path, capsys, damage):
     mine, source = tmp_path / "mine", tmp_path / "source"
     write_code(source, "01_good", "1 + 1")
     write_code(source, "04_sgd", "1 + 1")
     course.lay_course(mine, source=source)
     bad = mine / "04_sgd.ipynb"
-    bad.write_text(damage, errors="surrogateescape")
+    bad.write_bytes(damage)
     for command in (["list", "--folder", str(mine)], ["progress", str(mine)]):
         assert course.main(command) == 0
         out, err = capsys.readouterr()
         assert "01_good" in out and "04_sgd" in out and "damaged" in out and not err
-    out = course.main(["list", "--folder", str(mine)]), capsys.readouterr().out
-    assert str(bad) in out[1] and "dljourney course" in out[1]  # which file, and what to do
-    assert course.main(["run", "4", "--folder", str(mine), "--save", str(tmp_path / "s"), "--html", str(tmp_path / "h")]) == 1
+    course.main(["list", "--folder", str(mine)])
+    out = capsys.readouterr().out
+    assert str(bad) in out and "dljourney course" in out  # which file, and what to do
+    arguments = ["run", "4", "--folder", str(mine), "--save", str(tmp_path / "save"), "--html", str(tmp_path / "html")]
+    assert course.main(arguments) == 1
     out, err = capsys.readouterr()
     assert str(bad) in err and "dljourney course" in err and "damaged" in out and "0 passed, 1 failed" in out
-    if damage in ("", "[]"):  # a kernel takes a while to start
+    if damage == b"":  # a kernel takes a while to start
         assert course.main(["run", "1", "--folder", str(mine)]) == 0
     bad.rename(mine / "away.txt")
     assert [r.action for r in course.lay_course(mine, source=source)] == ["unchanged", "new"]
+
+
+def test_a_chapter_that_only_jupyter_finds_damaged_is_named_too(tmp_path, capsys):
+    write_code(tmp_path, "01_good", "1 + 1")
+    bad = tmp_path / "01_good.ipynb"
+    bad.write_text(bad.read_text().replace('"metadata": {}, "source"', '"source"'))
+    assert course.main(["run", "--folder", str(tmp_path)]) == 1
+    assert f"{bad} is damaged" in capsys.readouterr().err
 
 
 def test_a_damaged_chapter_on_the_map_is_a_card_that_says_so(tmp_path):
@@ -250,7 +260,8 @@ def test_the_doctor_tells_a_virtual_environment_from_its_base(tmp_path, monkeypa
     def kernel(python):
         folder = tmp_path / "jupyter" / "kernels" / "python3"
         folder.mkdir(parents=True, exist_ok=True)
-        spec = {"argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"], "display_name": "P", "language": "python"}
+        argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        spec = {"argv": argv, "display_name": "P", "language": "python"}
         (folder / "kernel.json").write_text(json.dumps(spec))
         return _kernel_finding()
 

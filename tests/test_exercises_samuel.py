@@ -136,7 +136,7 @@ CASES = {
             ("frozen programs", lambda model, weights: lambda image: (image, "w") if image == "i" else image * 2),
             ("freeze(model", lambda model, weights: lambda image: model(weights, image)),
             ("missing 1 required positional argument: 'weights'", lambda model, weights: model),
-            ("missing 1 required positional argument: 'weights'", lambda model, weights: lambda image, weights: model(image, weights)),
+            ("argument: 'weights'", lambda model, weights: lambda image, weights: model(image, weights)),
             ("with an image alone", lambda model, weights: partial(model, w=weights)),
             ("with an image alone: takes 0", lambda model, weights: lambda: model("i", weights)),
             ("unsupported operand", lambda model, weights: lambda image: image - weights),

@@ -163,7 +163,7 @@ def _ask(program, image, called):
     try:
         return program(image)
     except TypeError as error:
-        began = error.__traceback__.tb_next is not None
+        began = error.__traceback__ and error.__traceback__.tb_next
         problem = str(error).partition("() ")[2] or error
         require(began, f"Your program cannot be called with an image alone: {problem}. Does it still want the weights?", called=called)
         raise
