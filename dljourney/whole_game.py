@@ -344,11 +344,7 @@ class TeachMe(_Learner):
         if things is None:
             things = list(drawings.things) or ["smile", "frown"]
         for name in things:
-            new, kept = things[name] if isinstance(things, Mapping) else (), drawings.things.setdefault(name, [])
-            there = {d.to_png() for d in kept} if new else set()  # the same cell, run again, keeps nothing twice
-            for drawing in new:
-                if not there or drawing.to_png() not in there:
-                    drawings.add(name, drawing)
+            drawings.add_new(name, things[name] if isinstance(things, Mapping) else ())
         self._mine = drawings
         super().__init__(drawings, **values)
         self.load()

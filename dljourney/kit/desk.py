@@ -196,9 +196,9 @@ class _Judged(_Taught):
             drawing = Drawing.of_image(drawing) if hasattr(drawing, "ndim") else Drawing.of_strokes(drawing)
         return self.answer("taught", [drawing])[0]
 
-# %% ../../nbs/kit/desk.ipynb #bde049d2
-class _Served(_Judged):
-    "The desk, operated from a page or from Python."
+# %% ../../nbs/kit/desk.ipynb #5e1fa0c2
+class _Stocked(_Judged):
+    "The desk whose shelf is filled and emptied. What leaves the shelf leaves the test."
 
     def keep(
         self,
@@ -220,24 +220,6 @@ class _Served(_Judged):
                 self.strokes = []
             self.redraw_shelf()
 
-    def on_message(self, message: dict) -> None:
-        things, thing = self.things, message.get("thing", 0)
-        do = message.get("do")
-        if do == "keep":
-            self.keep(things[thing], message["strokes"])  # the page clears its pad itself: the next stroke may have begun
-        elif do == "away":
-            self.put_away(things[thing], message["drawing"])
-        elif do == "rename":
-            self.rename(things[thing], message["name"])
-        elif do == "more":
-            self.drawings.things[self.name()] = []
-        elif do == "teach":
-            self.teach()
-            self.playing = True
-        elif do == "digits":
-            self.use_own() if self.has_digits else self.use_digits()
-        self.redraw_shelf()
-
     def put_away(self, name: str, index: int) -> None:
         "Take a drawing off the shelf, and out of the test; its file is not deleted."
         gone = self.drawings.things[name][index]
@@ -254,6 +236,28 @@ class _Served(_Judged):
         self.drawings.rename(name, new.strip())
         moved = dict(zip(before, self.drawings.things[new.strip()]))
         self.hidden = [(n, moved.get(d, d)) for n, d in self.hidden]
+        self.redraw_shelf()
+
+# %% ../../nbs/kit/desk.ipynb #bde049d2
+class _Served(_Stocked):
+    "The desk, operated from a page or from Python."
+
+    def on_message(self, message: dict) -> None:
+        things, thing = self.things, message.get("thing", 0)
+        do = message.get("do")
+        if do == "keep":
+            self.keep(things[thing], message["strokes"])  # the page clears its pad itself: the next stroke may have begun
+        elif do == "away":
+            self.put_away(things[thing], message["drawing"])
+        elif do == "rename":
+            self.rename(things[thing], message["name"])
+        elif do == "more":
+            self.drawings.things[self.name()] = []
+        elif do == "teach":
+            self.teach()
+            self.playing = True
+        elif do == "digits":
+            self.use_own() if self.has_digits else self.use_digits()
         self.redraw_shelf()
 
     def use_digits(self) -> None:

@@ -137,6 +137,18 @@ class _Kept:
 class Drawings(_Kept):
     "Drawings by label, each kept in a folder as soon as it is there."
 
+    def add_new(
+        self,
+        label: str,  # what they are drawings of
+        drawings: Sequence[Drawing],
+    ) -> None:
+        "Keep those that are not there yet: the same cell, run again, keeps nothing twice."
+        found = self.things.setdefault(label, [])
+        there = {d.to_png() for d in found} if drawings else set()
+        for drawing in drawings:
+            if not there or drawing.to_png() not in there:
+                self.add(label, drawing)
+
     def put_aside(
         self,
         label: str,  # what it is a drawing of
