@@ -141,10 +141,7 @@ class Boards(_Sides):
         "Some of the positions"
         if isinstance(index, Tensor) and index.dtype == torch.long and index.dim():     # far faster than indexing
             return Boards(columns(self.words, index), self.black.index_select(0, index))
-        if hasattr(index, "__index__") and not getattr(index, "shape", ()):   # one number, of Python, NumPy or torch
-            index = [operator.index(index)]
-            if not -len(self) <= index[0] < len(self):
-                raise IndexError(f"index: expected one of {len(self)} positions, got {index[0]}")
+        if hasattr(index, "__index__") and not getattr(index, "shape", ()): index = [_number(index, len(self))]
         if isinstance(index, list): index = torch.tensor(index, dtype=None if index else torch.long, device=self.words.device)
         return Boards(self.words[:, index], self.black[index])
 
@@ -168,6 +165,12 @@ class Boards(_Sides):
         return Boards(r[[1, 0, 3, 2]], ~self.black)
 
 # %% ../../nbs/kit/positions.ipynb #d202073d
+def _number(index, n):
+    "A number of Python, NumPy or torch, if there is such a position"
+    if -n <= operator.index(index) < n: return operator.index(index)
+    raise IndexError(f"index: expected one of {n} positions, got {index}")
+
+
 def _read_fen(fen):
     "The four words and whose turn it is"
     turn, pieces = read_fen(fen)
