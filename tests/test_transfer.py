@@ -278,10 +278,11 @@ def gradient_of(conv, x, bf16):
 
 
 @pytest.mark.parametrize("window, stride, side", [
-    (3, 2, 1), (3, 2, 2), (3, 1, 1), (1, 2, 1), (5, 1, 1), (5, 1, 2), (7, 1, 2), (7, 1, 3), (3, 3, 2), (3, 3, 3), (3, 4, 4),
+    (3, 2, 1), (3, 2, 2), (3, 1, 1), (1, 2, 1), (5, 1, 1), (5, 1, 2), (7, 1, 2), (7, 1, 3), (3, 3, 2), (3, 3, 3),
+    (3, 4, 4),
 ])  # fmt: skip
 def test_bfloat16_is_refused_where_its_gradients_are_wrong(window, stride, side, monkeypatch):
-    "In torch 2.15 they hold what the memory held before, where a convolution sees less than its stride or half its window."
+    "In torch 2.15 they hold what the memory held before, where a convolution sees less than its stride or half window."
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True, raising=False)
     if not torch.backends.mkldnn.is_available():
         pytest.skip("no oneDNN")
@@ -309,7 +310,7 @@ def test_small_pictures_are_not_trained_on_in_bfloat16(data, monkeypatch):
     fine_tune(net(size=16), x, y, bf16=True, epochs=0).run()  # the head alone computes no gradients of convolutions
     model = net(size=32)
     assert not model._modules["conv1"][0]._forward_pre_hooks  # the question leaves no hooks behind
-    assert bf16_helps(nn.Conv2d(3, 3, 3)) is torch.backends.mkldnn.is_available()  # no timm model: its size is not known
+    assert bf16_helps(nn.Conv2d(3, 3, 3)) is torch.backends.mkldnn.is_available()  # its pictures' size is not known
 
 
 def small_timm(name, **kw):
@@ -355,7 +356,7 @@ def test_a_head_that_cannot_learn_alone_is_refused_at_once_and_the_way_out_works
 
 def test_too_many_stages_are_refused_before_anything_is_trained(data):
     x, y, *_ = data
-    for last, message in ((99, "last: expected 0 to 5 stages, got 99"), (-1, "last: expected 0 or more"), (1.5, "last")):
+    for last, message in ((99, "last: expected 0 to 5 stages, got"), (-1, "last: expected 0 or more"), (1.5, "last")):
         with pytest.raises((TypeError, ValueError), match=message):
             fine_tune(net(), x, y, last=last)
 
