@@ -271,6 +271,31 @@ def _unsealed(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path}: expected a file that Training.save wrote, got another kind or a damaged one "
                          f"({type(e).__name__}: {str(e)[:200]}); begin the run again without it") from None
 
+# %% ../nbs/04_sgd.ipynb #b0ff3e02
+class _Buffers:
+    "What was in a model's buffers before a step: the model changes them before its loss is known."
+
+    def __init__(self, model: nn.Module):
+        self.tables = [m._buffers for m in model.modules() if m._buffers]
+        self.seen: list[Tensor | None] = []  # all buffers of the last step
+        self.places: list[tuple[dict, str, Tensor]] = []  # those that a step may change: tables, names, tensors
+        self.copies: list[tuple[list[Tensor], list[Tensor]]] = []  # the same, and what was in them
+
+    def keep(self):
+        now = [b for table in self.tables for b in table.values()]
+        if len(now) != len(self.seen) or any(map(operator.is_not, now, self.seen)):  # new ones: make room
+            self.seen = now
+            self.places = [(table, name, b) for table in self.tables for name, b in table.items()
+                           if b is not None and (b.is_floating_point() or not b.ndim)]
+            buffers = [b.detach() for *_, b in self.places]
+            kinds = [[b for b in buffers if b.dtype == dtype] for dtype in {b.dtype for b in buffers}]
+            self.copies = [(kind, [torch.empty_like(b) for b in kind]) for kind in kinds]
+        for kind, copies in self.copies: torch._foreach_copy_(copies, kind)  # one dtype at a time: faster on a GPU
+
+    def put_back(self):
+        for kind, copies in self.copies: torch._foreach_copy_(kind, copies)
+        for table, name, b in self.places: table[name] = b
+
 # %% ../nbs/04_sgd.ipynb #aa00034b
 class _Epochs:
     "The bookkeeping of a training run: batches come in, rows of `history` come out."
@@ -296,11 +321,7 @@ class _Epochs:
         self._epoch_random: dict[str, Any] = {}
         self._best: dict[str, Any] | None = None
         self._stopped, self._restored = False, False  # `_restored`: the best epoch's parameters are in the model
-        self._checked = 0  # after this many updates, all parameters were finite
-        self._tables = [m._buffers for m in model.modules() if m._buffers]
-        self._seen: list[Tensor | None] = []  # all buffers of the last step
-        self._places: list[tuple[dict, str, Tensor]] = []  # those that a step may change: tables, names, tensors
-        self._copies: list[tuple[list[Tensor], list[Tensor]]] = []  # the same and what was in them before the step
+        self._buffers, self._checked = _Buffers(model), 0  # after `_checked` updates, all parameters were finite
         model.train()
 
     def _dealt(self) -> Iterator:
@@ -398,38 +419,22 @@ class _Resumable(_Epochs):
 class _Stepping(_Resumable):
     "A training run that can make a step."
 
-    def _keep_buffers(self):
-        "Copy the buffers, such as batch norm's averages: the model changes them before its loss is known."
-        now = [b for table in self._tables for b in table.values()]
-        if len(now) != len(self._seen) or any(map(operator.is_not, now, self._seen)):  # new ones: make room
-            self._seen = now
-            self._places = [(table, name, b) for table in self._tables for name, b in table.items()
-                            if b is not None and (b.is_floating_point() or not b.ndim)]
-            buffers = [b.detach() for *_, b in self._places]
-            kinds = [[b for b in buffers if b.dtype == dtype] for dtype in {b.dtype for b in buffers}]
-            self._copies = [(kind, [torch.empty_like(b) for b in kind]) for kind in kinds]
-        for kind, copies in self._copies: torch._foreach_copy_(copies, kind)  # one dtype at a time: faster on a GPU
-
-    def _put_buffers_back(self):
-        for kind, copies in self._copies: torch._foreach_copy_(kind, copies)
-        for table, name, b in self._places: table[name] = b
-
     def _learn(self) -> tuple[int, float, float] | None:
         "One step: update number, loss, learning rate; None when this epoch has no batch left. Then the next batch is drawn."
         if self._batch is None: self._draw()
         if self._batch is None: return None
-        if self._tables: self._keep_buffers()
+        if self._buffers.tables: self._buffers.keep()
         prediction, (*xs, yb) = None, self._batch if self._on_cpu else _moved(self._batch, self.device)
         try:
             prediction = self.model(*xs)
             value = _gradients(self.loss_func(prediction, yb), self.opt)
         except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as e:
-            self._put_buffers_back()
+            self._buffers.put_back()
             raise explained(e, self.model, xs, yb, prediction) from None
         lr, n = self.opt.param_groups[0]["lr"], yb.shape[0] if isinstance(yb, Tensor) else _count(self._batch)
         if not math.isfinite(value):
             self.opt.zero_grad()
-            self._put_buffers_back()
+            self._buffers.put_back()
             self._batch, self._place = None, self._place + 1  # whoever goes on goes on with the next batch
             self._check()
             raise _not_finite(value, self.step + 1, self.epoch + 1, lr, [*xs, yb])

@@ -182,7 +182,7 @@ def _about_loss(error: Exception) -> Exception | None:
         return TypeError(f"loss_func: expected a tensor with one number, got something else ({text}); compute it with torch")
     return None
 
-
+# %% ../../nbs/kit/checks.ipynb #1f404ed7
 def _about_labels(error: Exception, name: str, labels: Any, predictions: Any) -> Exception | None:
     "Labels that are no class numbers of this model, or not one for each prediction."
     if not (isinstance(predictions, Tensor) and isinstance(labels, Tensor) and predictions.ndim and labels.ndim):
