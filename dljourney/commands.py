@@ -8,7 +8,9 @@ __all__ = ['FineTuned', 'finetune_folder', 'history_table', 'class_table', 'writ
 
 # %% ../nbs/commands.ipynb #f6b96666
 import base64
+import hashlib
 import html
+import itertools
 import json
 import os
 import sys
@@ -50,14 +52,61 @@ def _progress(words: str, quiet: bool) -> Callable:
     return partial(tqdm, desc=words, file=sys.stderr, disable=quiet, leave=False, dynamic_ncols=True)
 
 
-def _trained(tuning: Any, checkpoint: Path, settings: dict[str, Any], resume: bool, quiet: bool) -> None:
-    "Run to the end, with a checkpoint at each epoch's end and at an interruption."
-    note = checkpoint.with_suffix(".json")
+def _fingerprint(folder: Path, data: Photos, settings: dict[str, Any]) -> dict[str, Any]:
+    "What a run must share with the one whose checkpoint it takes up: settings, classes, and which picture is where."
+    labels = settings["labels"]
+    if isinstance(labels, str):
+        labels = os.path.realpath(labels if os.path.isfile(labels) else folder / labels)
+    places = [(f.relative_to(folder).as_posix(), n) for f, n in zip(data.files, data.y.tolist())]
+    return {
+        "settings": settings | {"folder": os.path.realpath(folder), "labels": labels},
+        "classes": data.classes,
+        "pictures": [data.n_train, len(data) - data.n_train],
+        "files": hashlib.sha256(ascii(places).encode()).hexdigest(),
+    }
+
+
+def _difference(then: dict[str, Any], now: dict[str, Any]) -> str:
+    "What is not as it was, in words."
+    if then == now:
+        return ""
+    if then["settings"] != now["settings"]:
+        old, new = then["settings"], now["settings"]
+        return "other settings: " + ", ".join(f"{k} {old.get(k)!r}, now {v!r}" for k, v in new.items() if old.get(k) != v)
+    if then["classes"] != now["classes"]:
+        return f"other classes: {', '.join(then['classes'])}, now {', '.join(now['classes'])}"
+    told = ["{} to train and {} held out".format(*run["pictures"]) for run in (then, now)]
+    return f"other pictures: {told[0]}, now {told[1]}" + ("" if told[0] != told[1] else ", but not the same files")
+
+# %% ../nbs/commands.ipynb #d1475079
+def _set_aside(checkpoint: Path) -> None:
+    "Give an earlier run's checkpoint and note other names, so that they are not taken for this run's, and say so."
+    if not checkpoint.is_file():
+        return
+    files = [checkpoint, checkpoint.with_suffix(".json")]
+    named = ([file.with_stem(f"{file.stem}-{n}") for file in files] for n in itertools.count(1))
+    places = next(both for both in named if not any(place.exists() for place in both))
+    for file, place in zip(files, places):
+        if file.is_file():
+            file.rename(place)
+    print(f"The checkpoint of an earlier run is kept as {printable(places[0])}", file=sys.stderr)
+
+
+def _trained(tuning: Any, checkpoint: Path, now: dict[str, Any], resume: bool, quiet: bool) -> None:
+    "Run to the end, with a checkpoint at each epoch's end and at an interruption; the last one stays until it is removed."
+    note, now = checkpoint.with_suffix(".json"), json.loads(json.dumps(now))
     if resume and checkpoint.is_file() and note.is_file():
-        if json.loads(note.read_text(encoding="utf-8")) != settings:
-            raise ValueError(f"{checkpoint.parent} holds a run with other settings: give the same, or another --out")
+        try:
+            difference = _difference(json.loads(note.read_text(encoding="utf-8")), now)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            difference = f"a note that cannot be read, {note.name}"
+        if difference:
+            raise ValueError(f"{printable(checkpoint.parent)} holds a run with {difference}; give the same as then, or another "
+                             "--out, or leave out --resume to begin again")
         tuning.resume(checkpoint)
-    write_atomically(note, json.dumps(settings))
+    else:
+        _set_aside(checkpoint)
+        write_atomically(note, json.dumps(now))
     try:
         with _progress("learning", quiet)(total=len(tuning), initial=tuning.step, unit="step") as bar:
             for step in tuning:
@@ -69,8 +118,6 @@ def _trained(tuning: Any, checkpoint: Path, settings: dict[str, Any], resume: bo
         tuning.save(checkpoint)
         print(f"Stopped. The same command with --resume goes on from {checkpoint}", file=sys.stderr)
         raise
-    checkpoint.unlink(missing_ok=True)  # ours, and of no use any more
-    note.unlink(missing_ok=True)
 
 # %% ../nbs/commands.ipynb #161d149c
 def finetune_folder(
@@ -90,15 +137,21 @@ def finetune_folder(
     quiet: bool = False,  # no progress bars
 ) -> FineTuned:  # the program's path, the data, the history, the scores
     "Fine-tune a model on a folder of pictures; write the program and a report."
-    settings = {k: v for k, v in locals().items() if k not in ("out", "resume", "quiet")} | {"folder": os.fspath(folder)}
+    settings = {k: v for k, v in locals().items() if k not in ("out", "resume", "quiet")}
+    settings |= {k: os.fspath(v) for k, v in settings.items() if isinstance(v, os.PathLike)}
+    if epochs == frozen_epochs == 0:
+        raise ValueError("epochs: expected one or more, here or in frozen_epochs, got 0 in both")
     from dljourney.kit.images import Preprocess
 
     place = Path(out) if out is not None else Path(f"{Path(folder).resolve().name}-program")
     wants = Preprocess.of(pretrained(model, 2, size=size, weights=False))
     data = photos(
         folder, labels, size=wants.size, channels=wants.channels, interpolation=wants.interpolation,
-        valid=valid, seed=seed, progress=_progress("reading", quiet),
+        valid=valid, seed=seed, leave_out=[place], progress=_progress("reading", quiet),
     )  # fmt: skip
+    if valid == 0 and data.n_train == len(data):
+        raise ValueError("valid: expected a share above 0, such as 0.2: without held-out pictures nothing tells how good "
+                         "the program is, got 0")
     n_train = torch.bincount(data.train[1], minlength=len(data.classes))
     if len(data.classes) < 2 or n_train.min() == 0 or data.n_train == len(data):
         raise ValueError(f"folder: expected two classes or more, with at least two pictures each, got {data!r}")
@@ -110,11 +163,24 @@ def finetune_folder(
         net, *data.train, valid=data.valid, epochs=epochs, frozen_epochs=frozen_epochs, lr=lr,
         augment=change, bf16=bf16_helps(net), seed=seed,
     )  # fmt: skip
-    _trained(tuning, place / "training.safetensors", settings, resume, quiet)
+    checkpoint = place / "training.safetensors"
+    _trained(tuning, checkpoint, _fingerprint(Path(folder), data, settings), resume, quiet)
+    try:
+        result = _written(net, place / "program.safetensors", data, tuning.history, settings)
+    except BaseException:
+        print(f"What was learned is kept: the same command with --resume goes on from {printable(checkpoint)}", file=sys.stderr)
+        raise
+    checkpoint.unlink(missing_ok=True)  # ours, and of no use any more
+    checkpoint.with_suffix(".json").unlink(missing_ok=True)
+    return result
+
+# %% ../nbs/commands.ipynb #f4ebfe16
+def _written(net: Any, program: Path, data: Photos, history: list[dict[str, Any]], settings: dict[str, Any]) -> FineTuned:
+    "Ask the trained network about the held-out pictures; write the program and its report."
     scores = predict(net, data.valid[0])
-    result = FineTuned(place / "program.safetensors", data, tuning.history, scores)
+    result = FineTuned(program, data, history, scores)
     told = {"accuracy": result.accuracy, "pictures": len(scores)}
-    save(net, result.program, data.classes, scores=told, settings=settings)
+    save(net, program, data.classes, scores=told, settings=settings)
     write_report(result)
     return result
 
@@ -219,11 +285,12 @@ def write_report(
 
 # %% ../nbs/commands.ipynb #61b4dcca
 def _listed(files: Iterable[str]) -> Iterator[Path]:
-    "The files, and those inside the folders among them."
+    "The files, and those inside the folders among them; what is hidden in a folder stays out."
     for name in files:
         path = Path(name)
         if path.is_dir():
-            yield from (p for p in sorted(path.rglob("*")) if p.is_file() and not p.name.startswith("."))
+            shown = (p for p in path.rglob("*") if not any(n.startswith(".") for n in p.relative_to(path).parts))
+            yield from (p for p in sorted(shown) if p.is_file())
         else:
             yield path
 

@@ -417,7 +417,7 @@ def main(
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ArithmeticError) as error:  # ArithmeticError: a learning rate that was too large
         print(f"dljourney {args.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .kit.checks import check_labels, check_whole
+from .kit.checks import check_finite, check_labels, check_whole
 from .kit.data import digits, train_valid_split
 from .kit.least_squares import legendre_basis, nested_fits, sweep_widths
 from .kit.networks import Networks, StackedBatches, shift_images, summed_cross_entropy
@@ -280,6 +280,8 @@ def double_descent(
         raise ValueError(f"label_noise should be 0 to 1 and ridge 0 or more, got {label_noise} and {ridge}")
     ordered = sorted({check_whole("widths", w, 1) for w in widths})
     if y.is_floating_point():
+        if label_noise:
+            raise ValueError(f"label_noise: expected 0 where y holds floats, got {label_noise}; add noise to y, or give class labels")
         t, t_test = (_precise(_real(name, v, "(n,)")).reshape(len(v), -1) for name, v in (("y", y), ("y_test", y_test)))
         labels, labels_test = None, None
     else:
@@ -423,11 +425,15 @@ def expected_best(
     p: float = 0.5,  # chance that one guess is right
 ) -> Tensor:  # expected best accuracy, one for each k, float64
     "The mean of the largest of k binomials, as an accuracy: the sum over m below n of 1 - F(m)^k, divided by n."
-    k = torch.as_tensor([n_models] if isinstance(n_models, int) else list(n_models), dtype=torch.float64)
+    k = torch.as_tensor(n_models, dtype=torch.float64).reshape(-1)
+    if not (k >= 1).all():
+        raise ValueError(f"n_models: expected 1 or more, got {n_models}")
+    if check_whole("n_points", n_points, 1) and check_finite("p", p, 0) > 1:
+        raise ValueError(f"p: expected 0 to 1, got {p}")
     m = torch.arange(n_points, dtype=torch.float64)
     n = torch.tensor(float(n_points), dtype=torch.float64)
     log_pmf = torch.lgamma(n + 1) - torch.lgamma(m + 1) - torch.lgamma(n - m + 1)
-    log_pmf = log_pmf + m * math.log(p) + (n - m) * math.log1p(-p)
+    log_pmf = log_pmf + torch.xlogy(m, p) + torch.special.xlog1py(n - m, -p)  # 0 times log 0 is 0
     below = log_pmf.exp().cumsum(0).clamp(max=1)
     return (1 - below ** k[:, None]).sum(1) / n_points
 
@@ -437,7 +443,8 @@ def nearest_neighbour(
     y: Tensor,  # answers, (n,)
 ) -> Callable[[Tensor], Tensor]:  # inputs (m, ...) -> answers (m,)
     "A model that answers what the most similar training point answered: a perfect memory."
-    return lambda new: y[torch.cdist(new.flatten(1), x.flatten(1)).argmin(1)]
+    exact = "donot_use_mm_for_euclid_dist"  # the quicker formula, by a product of matrices, loses small distances far from 0
+    return lambda new: y[torch.cdist(_precise(new.flatten(1)), _precise(x.flatten(1)), compute_mode=exact).argmin(1)]
 
 # %% ../nbs/06_overfitting.ipynb #8e69536d
 def _writers_pool() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
@@ -518,7 +525,9 @@ def reliability(
     n_bins: int = 10,  # equal steps of confidence from 0 to 1
 ) -> Reliability:
     "Sort answers by how sure the model was, and count how many were right."
-    _real("probabilities", probabilities, "(n, n_classes)"), check_labels("y", y, len(probabilities))
+    if _real("probabilities", probabilities, "(n, n_classes)").ndim != 2:
+        raise ValueError(f"probabilities should be (n, n_classes), got {tuple(probabilities.shape)}")
+    check_labels("y", y, *probabilities.shape), check_whole("n_bins", n_bins, 1)
     sure, answer = _precise(probabilities).max(1)
     if not len(y) or sure.max() > 1 + 1e-4 or probabilities.min() < 0:
         raise ValueError("probabilities should be one row for each label, from 0 to 1: softmax the logits first")
@@ -581,7 +590,10 @@ def try_recipe(
 ) -> Outcome:
     "Train by the recipe, once for each seed, all side by side."
     x, y = _real("known images", known[0], "(n, c, h, w)"), check_labels("known labels", known[1], len(known[0]))
-    n = recipe.n_points or len(y)
+    n = len(y) if recipe.n_points is None else check_whole("n_points", recipe.n_points, 1)
+    check_whole("shift", recipe.shift), check_whole("n_members", recipe.n_members, 1)
+    if check_finite("label_noise", recipe.label_noise, 0) > 1:
+        raise ValueError(f"label_noise: expected 0 to 1, got {recipe.label_noise}")
     if n > len(y):
         raise ValueError(f"the recipe asks for {n} points, there are {len(y)}")
     rows = torch.stack([torch.randperm(len(y), generator=torch.Generator().manual_seed(s))[:n] for s in seeds])
@@ -679,9 +691,14 @@ def learning_curve(
     generator = torch.Generator().manual_seed(seed)
     orders = torch.stack([torch.randperm(len(x), generator=generator) for _ in range(n_repeats)]).to(y.device)
 
-    def right(answers: Tensor, truth: Tensor) -> Tensor:
-        labels = answers.argmax(-1) if answers.is_floating_point() else answers
-        return (labels == truth).float().mean(-1)
+    def right(predictions: Tensor, truth: Tensor) -> Tensor:
+        answers = torch.as_tensor(predictions, device=truth.device)
+        if answers.ndim == truth.ndim + 1 and answers.shape[-1] > 1:
+            answers = answers.argmax(-1)
+        if answers.shape != truth.shape:
+            raise ValueError(f"predict: expected labels of shape {tuple(truth.shape)}, or logits with an axis of classes "
+                             f"at the end, got {tuple(answers.shape)}")
+        return (answers == truth).float().mean(-1)
 
     train, held_out = [], []
     for size in sizes:
@@ -689,7 +706,7 @@ def learning_curve(
         if batched:
             predict = fit(x[chosen], y[chosen])
             train.append(right(predict(x[chosen]), y[chosen]))
-            held_out.append(right(predict(valid[0]), valid[1]))
+            held_out.append(right(predict(valid[0]), valid[1].expand(n_repeats, -1)))
             continue
         models = [fit(x[rows], y[rows]) for rows in chosen]
         train.append(torch.stack([right(m(x[rows]), y[rows]) for m, rows in zip(models, chosen)]))

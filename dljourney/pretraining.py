@@ -31,6 +31,7 @@ from PIL import Image, ImageFont
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .kit.checks import check_finite, check_whole
 from .kit.data import digits
 from .kit.files import write_atomically
 from .sgd import AdamW, train
@@ -480,7 +481,7 @@ def pretrain(
     **options: Any,  # how characters are written, where not as `HAND` says: the options of `pictures`
 ) -> tuple[Network, list[dict]]:  # the trained network; a row for each epoch: step, loss, seconds, cpu_seconds
     "Train glyphnet on characters, within a time or a number of steps."
-    if (minutes is None) == (steps is None): raise ValueError("expected minutes or steps, one of the two")
+    _check_length(minutes, steps)
     torch.manual_seed(seed)
     model = Network(len(bank.chars), dtype)
     opt = optimiser(model, lr)
@@ -501,6 +502,13 @@ def pretrain(
     return model.eval(), training.history
 
 # %% ../nbs/09_pretraining.ipynb #dcf37586
+def _check_length(minutes: float | None, steps: int | None) -> None:
+    "Refuse a run without a length, or with two."
+    if (minutes is None) == (steps is None): raise ValueError("expected minutes or steps, one of the two")
+    if steps is not None: check_whole("steps", steps, 1)
+    elif check_finite("minutes", minutes, 0) == 0: raise ValueError("minutes: expected more than 0, got 0")
+
+
 def _end_epoch(training: Any, row: dict, done: float, checkpoint: Path | None, say: Callable | None):
     "Save, and tell."
     line = f"{done:6.1%}  step {row['step']:>6}  pictures {row['step'] * training.batches.batch_size:>9,}  loss {row['loss']:.3f}"
@@ -612,13 +620,18 @@ def fit_head(
     "Logistic regression on frozen features: of the pictures, and of 16 warped copies of each."
     from sklearn.linear_model import LogisticRegression
 
+    head: Any = model.net.get_submodule("fc")
+    if y.unique().tolist() != list(range(head.out_features)):
+        raise ValueError(f"y: expected each class number from 0 to {head.out_features - 1} at least once, got {y.unique().tolist()}")
     generator = torch.Generator().manual_seed(seed)
     seen = features(model.net, torch.cat([x, *(a_little(x, generator) for _ in range(16))]))
     fit = LogisticRegression(C=C, max_iter=300).fit(seen.numpy(), y.repeat(17).numpy())
-    head: Any = model.net.get_submodule("fc")
+    weight, bias = fit.coef_, fit.intercept_
+    if len(weight) == 1:  # of two classes scikit-learn keeps the difference
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
     with torch.no_grad():
-        head.weight.copy_(torch.from_numpy(fit.coef_))
-        head.bias.copy_(torch.from_numpy(fit.intercept_))
+        head.weight.copy_(torch.from_numpy(weight))
+        head.bias.copy_(torch.from_numpy(bias))
 
 # %% ../nbs/09_pretraining.ipynb #28721f83
 def learn_digits(
@@ -760,6 +773,8 @@ def main(
     parser.add_argument("--chars", default="", help="only these characters (for a quick try)")
     args = parser.parse_args(argv)
     if (args.minutes is None) == (args.steps is None): parser.error("say --minutes N or --steps N")
+    try: _check_length(args.minutes, args.steps)
+    except ValueError as error: parser.error(f"--{error}")
     torch.set_num_threads(1)  # so that a run repeats bit by bit, and does not stall on a busy machine
     wanted = {ord(c) for c in args.chars}
     print("drawing the characters ...", flush=True)

@@ -148,6 +148,179 @@ def test_an_interrupted_run_resumes(folder, tmp_path, capsys, monkeypatch):
     assert files[0] == files[1] and not list((tmp_path / "part").glob("training*"))
 
 
+QUICK = ["--epochs", "1", "--frozen-epochs", "1", "--quiet"]
+
+
+def draw_folder(root, kinds=("ring", "cross"), n=6):
+    for kind in kinds:
+        (root / kind).mkdir(parents=True, exist_ok=True)
+        for i in range(n):
+            drawing(kind, i).save(root / kind / f"{i}.png")
+    return root
+
+
+@pytest.fixture
+def signs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return draw_folder(tmp_path / "signs")
+
+
+def stopped_after(n, monkeypatch, problem=KeyboardInterrupt):
+    "From now on, step n + 1 of a training raises."
+    import dljourney.transfer as transfer
+
+    real, made = transfer.FineTuning.__next__, []
+
+    def step(self):
+        if len(made) == n:
+            raise problem
+        made.append(1)
+        return real(self)
+
+    monkeypatch.setattr(transfer.FineTuning, "__next__", step)
+
+
+@pytest.mark.parametrize("place", [".", "signs", "signs/ring/program"])
+def test_a_second_run_does_not_learn_from_the_first_ones_report(place, signs, monkeypatch, capsys):
+    args = ["finetune", str(signs), *QUICK, *([] if place == "." else ["--out", place])]
+    if place == ".":
+        monkeypatch.chdir(signs)
+        args[1] = "."
+    for _ in range(2):
+        assert main(args) == 0
+    told = capsys.readouterr().out
+    where = signs.parent / place if place != "." else signs / "signs-program"
+    assert load(where).labels == ["cross", "ring"] and told.count(" of 2 held-out pictures are named rightly") == 2
+    assert place == "signs" or "holds a program" in told
+    (where / "program.safetensors").unlink()
+    assert main(args) == 0 and load(where).labels == ["cross", "ring"]
+
+
+@pytest.mark.parametrize("more, told", [
+    (["--epochs", "0", "--frozen-epochs", "0"], "epochs: expected one or more"),
+    (["--valid", "0"], "valid: expected a share above 0"),
+    (["--lr", "1e12", "--epochs", "2", "--frozen-epochs", "0"], "learning rate"),
+])  # fmt: skip
+def test_a_hopeless_run_ends_with_status_2_and_a_sentence(more, told, signs, capsys):
+    assert main(["finetune", "signs", *QUICK, *more]) == 2
+    err = capsys.readouterr().err
+    assert told in err and err.startswith("dljourney finetune: ") and "Traceback" not in err
+
+
+def test_a_class_may_be_called_anything(tmp_path, capsys):
+    draw_folder(tmp_path / "p", ("$^$", "$\\frac$ $"))
+    assert main(["finetune", str(tmp_path / "p"), *QUICK, "--out", str(tmp_path / "o")]) == 0
+    assert load(tmp_path / "o").labels == ["$\\frac$ $", "$^$"] and (tmp_path / "o" / "worst.png").is_file()
+
+
+def changes():
+    "What happens to the pictures between two runs, and what is told."
+
+    def added(signs):
+        drawing("ring", 77).save(signs / "ring" / "77.png")
+
+    def renamed(signs):
+        (signs / "ring" / "5.png").rename(signs / "ring" / "x.png")
+
+    def named_anew(signs):
+        (signs / "ring").rename(signs / "wheel")
+
+    pictures = "other pictures: 10 to train and 2 held out, now"
+    return {
+        "a class more": (lambda signs: draw_folder(signs, ["dot"]), "other classes: cross, ring, now cross, dot, ring"),
+        "a class renamed": (named_anew, "other classes: cross, ring, now cross, wheel"),
+        "a picture more": (added, f"{pictures} 11 to train and 2 held out"),
+        "a picture renamed": (renamed, f"{pictures} 10 to train and 2 held out, but not the same files"),
+    }
+
+
+@pytest.mark.parametrize("change", changes())
+def test_resuming_on_a_folder_that_changed_is_refused(change, signs, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        stopped_after(1, patch)
+        assert main(["finetune", "signs", *QUICK]) == 130
+    before = {p.name: p.read_bytes() for p in (signs.parent / "signs-program").iterdir()}
+    make, told = changes()[change]
+    make(signs)
+    assert main(["finetune", "signs", *QUICK, "--resume"]) == 2
+    err = capsys.readouterr().err
+    assert told in err and "signs-program holds a run with other" in err
+    assert before == {p.name: p.read_bytes() for p in (signs.parent / "signs-program").iterdir()}
+
+
+def test_the_same_folder_by_another_name_is_resumed(signs, monkeypatch, capsys):
+    rows = [f"{kind}/{i}.png,{kind}" for kind in ("ring", "cross") for i in range(6)]
+    (signs / "l.csv").write_text("\n".join(["file,label", *rows]))
+    for name, table in [("./signs/", "signs/l.csv"), (str(signs), str(signs / "l.csv"))]:
+        with monkeypatch.context() as patch:
+            stopped_after(1, patch)
+            assert main(["finetune", "signs", "--labels", "l.csv", *QUICK]) == 130
+        assert main(["finetune", name, "--labels", table, *QUICK, "--resume"]) == 0
+
+
+def test_a_damaged_note_is_told(signs, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        stopped_after(1, patch)
+        assert main(["finetune", "signs", *QUICK]) == 130
+    for text in ("{", "[1]", '{"lr": 1}'):
+        (signs.parent / "signs-program" / "training.json").write_text(text)
+        assert main(["finetune", "signs", *QUICK, "--resume"]) == 2
+        assert "a note that cannot be read" in capsys.readouterr().err
+
+
+def test_a_new_run_does_not_pass_off_an_old_checkpoint_as_its_own(signs, monkeypatch, capsys):
+    place, kept = signs.parent / "signs-program", []
+    for n, lr in [(1, "1e-4"), (0, "1e-5"), (0, "1e-6")]:  # the later ones are killed before their first checkpoint
+        with monkeypatch.context() as patch:
+            stopped_after(n, patch, KeyboardInterrupt if n else SystemExit)
+            try:
+                assert main(["finetune", "signs", *QUICK, "--lr", lr]) == 130
+                kept += [(place / name).read_bytes() for name in ("training.safetensors", "training.json")]
+            except SystemExit:
+                assert not (place / "training.safetensors").exists()
+    assert "is kept as" in capsys.readouterr().err
+    assert [(place / name).read_bytes() for name in ("training-1.safetensors", "training-1.json")] == kept
+    assert main(["finetune", "signs", *QUICK, "--lr", "1e-6", "--resume"]) == 0
+    assert main(["finetune", "signs", *QUICK, "--lr", "1e-6", "--out", "fresh"]) == 0
+    assert (place / "program.safetensors").read_bytes() == Path("fresh/program.safetensors").read_bytes()
+    for name in ("training-1.safetensors", "training-1.json"):  # the first run may still be taken up
+        (place / name).rename(place / name.replace("-1", ""))
+    assert main(["finetune", "signs", *QUICK, "--lr", "1e-4", "--resume"]) == 0
+
+
+@pytest.mark.parametrize("name, problem, status", [
+    ("save", OSError(28, "No space left on device"), 2),
+    ("predict", KeyboardInterrupt(), 130),
+])  # fmt: skip
+def test_what_fails_after_training_does_not_lose_the_training(name, problem, status, signs, monkeypatch, capsys):
+    from dljourney import commands
+
+    def fail(*args, **more):
+        raise problem
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commands, name, fail)
+        assert main(["finetune", "signs", *QUICK]) == status
+    assert "--resume" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        stopped_after(0, patch, StopIteration)  # there is nothing more to learn
+        assert main(["finetune", "signs", *QUICK, "--resume"]) == 0
+    assert main(["finetune", "signs", *QUICK, "--out", "whole"]) == 0
+    files = {name: sorted(p.name for p in Path(name).iterdir()) for name in ("whole", "signs-program")}
+    assert files["whole"] == files["signs-program"]
+    assert Path("whole/program.safetensors").read_bytes() == Path("signs-program/program.safetensors").read_bytes()
+
+
+def test_predict_passes_over_what_is_hidden_in_a_folder(out, tmp_path, capsys):
+    folder = draw_folder(tmp_path / ".mine" / "p", ["ring"], 2)
+    for hidden in (".git", ".ipynb_checkpoints", "ring/.cache"):
+        (folder / hidden / "deeper").mkdir(parents=True)
+        drawing("ring", 1).save(folder / hidden / "deeper" / "1.png")
+    assert main(["predict", str(out), "--json", str(folder)]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    assert [a["file"] for a in answers] == [str(folder / "ring" / f"{i}.png") for i in (0, 1)]
+
+
 def test_help_shows_examples(capsys):
     for command in ("finetune", "predict"):
         with pytest.raises(SystemExit) as end:

@@ -217,6 +217,25 @@ def test_bad_seeds_are_refused(tmp_path, seeds):
         run_experiment("walk", walk, seeds, folder=tmp_path)
 
 
+def test_seeds_of_numpy_and_torch_are_seeds(tmp_path):
+    np, torch = pytest.importorskip("numpy"), pytest.importorskip("torch")
+    data = run_experiment("walk", walk, np.arange(2), folder=tmp_path)
+    assert run_experiment("walk", walk, torch.arange(3), folder=tmp_path)["rows"][:2] == data["rows"]
+    assert run_experiment("walk", walk, range(3), folder=tmp_path) == stored("walk", tmp_path)
+    with pytest.raises(ValueError, match="seeds"): run_experiment("walk", walk, np.array([0.5]), folder=tmp_path)
+
+
+@pytest.mark.parametrize("text", [b'{"name": ', b"", b"\xff\xfe", b"[]", b'{"name": "walk", "settings": {}}'])
+def test_a_damaged_file_is_told_by_its_path_and_can_be_started_over(tmp_path, text):
+    path = tmp_path / "walk.json"
+    path.write_bytes(text)
+    for ask in (lambda: run_experiment("walk", walk, [1], folder=tmp_path), lambda: stored("walk", tmp_path)):
+        with pytest.raises(ValueError, match="fresh=True") as caught: ask()
+        assert str(path) in str(caught.value)
+    assert path.read_bytes() == text
+    assert run_experiment("walk", walk, [1], folder=tmp_path, fresh=True) == stored("walk", tmp_path)
+
+
 @pytest.mark.parametrize("name", ["../evil", "", "Upper", "with space", "a.b", "1st"])
 def test_bad_names_are_refused(name):
     with pytest.raises(ValueError, match="name"):

@@ -165,6 +165,7 @@ class FineTune(Train):
         run = tuning()
         ready()
         commands._trained(run, self.file, self.settings, resume=True, quiet=True)
+        self.file.unlink(missing_ok=True)
         return fingerprint(run)
 
     def check(self, folder, finished):

@@ -235,11 +235,39 @@ def test_pictures_of_every_usual_shape_are_shown(shape, kind):
     assert len(show_images(a, n_cols=2).axes[0].images) == 3
 
 
+@pytest.mark.parametrize("shape", [(3, 3), (5, 3), (3, 4), (1, 3), (4, 1)], ids=str)
+def test_grey_pictures_are_grey_however_small(shape):
+    torch = pytest.importorskip("torch")
+    a = rng.random((5, *shape))
+    tensor = torch.from_numpy(a)[:, None]
+    for images in (a[:, None], tensor, list(tensor)):
+        np.testing.assert_array_equal(np.stack(figures._pictures(images)), a)
+
+
+def test_half_precision_is_shown():
+    torch = pytest.importorskip("torch")
+    x = torch.rand(2, 1, 8, 8)
+    for kind in (torch.bfloat16, torch.float16):
+        np.testing.assert_array_equal(figures._pictures(x.to(kind)), x[:, 0].to(kind).double())
+        np.testing.assert_array_equal(figures._pictures(list(x.to(kind))), x[:, 0].to(kind).double())
+    losses = [torch.tensor(2.0, dtype=torch.bfloat16), torch.tensor(1.0, dtype=torch.bfloat16)]
+    assert plot_losses(losses).axes[0].lines[0].get_ydata().tolist() == [2, 1]
+
+
 def test_lists_of_pil_images_of_different_sizes_are_shown():
     pictures = [Image.new("RGB", (30, 20), "red"), Image.new("L", (10, 40), 200), Image.new("RGBA", (5, 5))]
     assert len(show_images(pictures, ["a", "b", "c"]).axes[0].images) == 3
     assert len(show_images(pictures[0]).axes[0].images) == 1
     assert len(show_images(np.zeros((8, 8))).axes[0].images) == 1
+
+
+@pytest.mark.parametrize("name", ["$^$", "$a$", "5$", "\\$"])
+def test_class_names_are_no_formulas(name):
+    fig = show_confusions(np.eye(2), [name, "b"])
+    words = [*fig.axes[0].get_xticklabels(), *fig.axes[0].get_yticklabels()]
+    assert [t.get_text() for t in words] == [name, "b"] * 2 and not any(t.get_parse_math() for t in words)
+    assert fig.to_png()
+    assert show_images(np.zeros((2, 4, 4)), [name, "b"], ["b", name]).to_png()
 
 
 def test_a_confusion_matrix_says_what_is_confused():

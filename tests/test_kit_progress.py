@@ -1,4 +1,5 @@
 "Progress survives kills, two writers at once, old versions and damage, and is written nowhere else."
+import errno
 import json
 import os
 import signal
@@ -123,6 +124,12 @@ def test_a_damaged_file_is_kept_aside_told_and_started_afresh(folder):
     assert (folder / ".dljourney" / "progress.damaged-1.json").read_bytes() == b"\x00half a fi"
 
 
+def test_an_endless_count_is_damage_and_no_crash(folder):
+    file_in(folder).write_text('{"format": 2, "chapters": {"sgd": {"old": {"outcome": "correct", "tries": Infinity}}}}')
+    assert "progress.damaged-1.json" in record("sgd", "slope", "correct", folder)
+    assert read(folder).solved("sgd") == {"slope"}
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
@@ -207,6 +214,27 @@ def test_a_lock_that_is_never_freed_does_not_stop_a_learner(folder, monkeypatch)
         assert alone
         assert "another program" in record("sgd", "slope", "correct", folder)
     assert record("sgd", "slope", "correct", folder) == ""
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EINVAL])
+def test_a_file_system_without_locks_is_no_reason_to_wait_or_to_forget(folder, monkeypatch, number):
+    def refuse(handle): raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(progress, "_try_lock", refuse)
+    monkeypatch.setattr(progress.time, "sleep", lambda seconds: pytest.fail("it waits"))
+    assert record("sgd", "slope", "correct", folder) == ""
+    assert read(folder).solved("sgd") == {"slope"}
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EACCES])
+def test_a_lock_that_another_holds_is_waited_for(folder, monkeypatch, number):
+    answers = iter([OSError(number, "held"), OSError(number, "held"), None])
+
+    def held_for_a_while(handle):
+        if error := next(answers): raise error
+
+    monkeypatch.setattr(progress, "_try_lock", held_for_a_while)
+    assert record("sgd", "slope", "correct", folder) == "" and next(answers, "all used") == "all used"
 
 
 # ---- from check to file, and back

@@ -295,6 +295,12 @@ def test_expected_best_is_the_mean_of_the_largest_binomial(n_points, k, p):
     np.testing.assert_allclose(float(expected_best(k, n_points, p)), mean, rtol=1e-9)
 
 
+def test_expected_best_at_the_ends_and_for_any_whole_numbers():
+    assert expected_best([1, 3], 10, 1.0).tolist() == [1, 1] and expected_best([1, 3], 10, 0.0).tolist() == [0, 0]
+    for many in (3, [3], (3,), range(3, 4), np.int64(3), np.array([3]), torch.tensor(3)):
+        assert torch.equal(expected_best(many, 10), expected_best([3], 10))
+
+
 @pytest.mark.parametrize("n_classes", [2, 10])
 def test_the_best_of_many_guessers_follows_the_closed_form_and_knows_nothing(n_classes):
     y = torch.arange(60) % n_classes
@@ -323,6 +329,16 @@ def test_nearest_neighbour_is_scikit_learns():
     train, valid, test = digits()
     peer = KNeighborsClassifier(1).fit(train[0].flatten(1).numpy(), train[1].numpy())
     assert nearest_neighbour(*train)(valid[0]).tolist() == peer.predict(valid[0].flatten(1).numpy()).tolist()
+
+
+@pytest.mark.parametrize("x", [
+    torch.arange(24 * 365.0), torch.arange(1000.0) + 1e4, 1.7e9 + torch.arange(500, dtype=double),
+    torch.arange(200).byte(), torch.arange(200).half(), torch.arange(500) + 2**40,
+], ids=["hours", "far from 0", "seconds", "bytes", "half", "large whole numbers"])
+def test_nearest_neighbour_finds_every_point_again(x):
+    x, rows = x[:, None], torch.arange(len(x))
+    assert torch.equal(nearest_neighbour(x, rows)(x[::7]), rows[::7])
+    assert nearest_neighbour(x, rows)(x[7:8].double()).tolist() == [7]  # another type than the known points
 
 
 @pytest.mark.parametrize("batched", [False, True])
@@ -361,6 +377,20 @@ def test_learning_curves_of_one_model_agree_with_scikit_learn():
     assert ours.valid[0].tolist() == pytest.approx([score, score])
 
 
+@pytest.mark.parametrize("answer", [
+    lambda right: right, lambda right: right.float(), lambda right: right.numpy(), lambda right: F.one_hot(right, 3),
+    lambda right: F.one_hot(right, 3).float(), lambda right: F.one_hot(right, 3).double().numpy(),
+], ids=["labels", "float labels", "numpy labels", "whole scores", "scores", "numpy scores"])
+@pytest.mark.parametrize("batched", [False, True])
+def test_a_perfect_rule_scores_1_whatever_it_answers_with(answer, batched):
+    x = torch.randn(60, 2, generator=torch.Generator().manual_seed(0))
+    rule = lambda new: (new[..., 0] > 0).long() + (new[..., 1] > 0).long()
+    stack = lambda new: new.expand(2, *new.shape) if batched and new.ndim == 2 else new
+    fit = lambda *known: lambda new: answer(rule(stack(new)))
+    curve = learning_curve(fit, x, rule(x), [10, 60], (x, rule(x)), 2, batched)
+    assert curve.train.tolist() == curve.valid.tolist() == [[1.0, 1.0]] * 2
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 200), st.integers(2, 6), st.integers(1, 15), st.integers(0, 99))
 def test_reliability_is_a_loop_over_bins(n, c, n_bins, seed):
@@ -379,6 +409,10 @@ def test_reliability_is_a_loop_over_bins(n, c, n_bins, seed):
         else:
             assert ours.accuracy[b].isnan()
     assert ours.error == pytest.approx(error)
+
+
+def test_reliability_takes_as_many_classes_as_there_are_probabilities():
+    assert reliability(torch.full((100, 2508), 1 / 2508), torch.full((100,), 2400)).error == pytest.approx(1 / 2508)
 
 
 @settings(max_examples=20, deadline=None)
@@ -439,8 +473,31 @@ images5 = torch.rand(5, 1, 8, 8)
     (lambda: learning_curve(None, images5, labels5, [6], (images5, labels5)), ValueError, "1 to the 5"),
     (lambda: reliability(images5.flatten(1) + 1, labels5), ValueError, "softmax"),
     (lambda: try_recipe(Recipe(n_points=6), *[(images5, labels5)] * 3), ValueError, "6 points, there are 5"),
+    (lambda: double_descent(images5, y5, images5, y5, [1], label_noise=0.5), ValueError, "label_noise: expected 0"),
+    (lambda: learning_curve(lambda *known: lambda new: new[:2, 0], images5, labels5, [5], (images5, labels5)),
+     ValueError, "predict: expected labels of shape (5,)"),
+    (lambda: learning_curve(lambda *known: lambda new: y5[:, None], images5, labels5, [5], (images5, labels5)),
+     ValueError, "got (5, 1)"),
+    (lambda: reliability(torch.tensor([[0.1, 0.9]]), torch.tensor([7])), ValueError, "class numbers from 0 to 1"),
+    (lambda: reliability(torch.tensor([0.1, 0.9]), torch.tensor([0, 1])), ValueError, "got (2,)"),
+    (lambda: reliability(torch.tensor([[0.1, 0.9]]), torch.tensor([1]), 0), ValueError, "n_bins"),
+    (lambda: expected_best(0, 10), ValueError, "n_models"),
+    (lambda: expected_best(3, 0), ValueError, "n_points"),
+    (lambda: expected_best(3, 10, 1.5), ValueError, "p: expected"),
+    (lambda: expected_best(3, 10, math.nan), ValueError, "p: expected"),
+    (lambda: Networks(2, 2, 2, dropout=1.0), ValueError, "dropout"),
 ])
 def test_what_cannot_work_is_refused_by_name(call, error, words):
     with pytest.raises(error) as caught:
         call()
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("name, value", [
+    ("n_points", 0), ("n_points", -5), ("n_points", 2.5), ("n_hidden", 0), ("epochs", -1), ("weight_decay", -0.1),
+    ("dropout", 1.5), ("dropout", 1.0), ("dropout", -0.1), ("dropout", math.nan), ("shift", -1), ("n_members", 0),
+    ("label_noise", 1.5), ("lr", math.inf), ("batch_size", 0),
+])
+def test_a_recipe_that_nobody_can_follow_is_refused_by_name(name, value):
+    with pytest.raises((ValueError, TypeError), match=f"{name}: expected"):
+        try_recipe(Recipe(**{"epochs": 1, name: value}), *[(images5, labels5)] * 3)

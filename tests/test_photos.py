@@ -416,6 +416,127 @@ def test_progress_wraps_the_files(messy):
     assert seen == [len(data) + len(data.skipped) - 1]  # "lonely" is left out before
 
 
+def two_classes(root, n=5):
+    for k, label in enumerate(("cats", "dogs")):
+        for i in range(n):
+            write(root / label / f"{i}.png", colour=(40 * i, 100 * k, 7))
+    return root
+
+
+@pytest.mark.parametrize("how", ["decoded", "cached", "from the cache", "mapped"])
+def test_files_that_cannot_be_read_take_no_place_in_the_split(how, tmp_path):
+    clean, mixed = (two_classes(tmp_path / name) for name in ("clean", "mixed"))
+    for file in list(mixed.rglob("*.png")):  # annotations beside the pictures, and broken pictures
+        write(file.with_suffix(".xml"), b"<a/>")
+        write(file.with_name(f"broken {file.name}"), bad["cut png"][0])
+    options = {"decoded": {}, "mapped": {"memory": 10}}.get(how, {"cache": tmp_path / "cache"})
+    for seed in range(20):
+        want = photos(clean, size=8, seed=seed)
+        for _ in range(2 if how == "from the cache" else 1):
+            got = photos(mixed, size=8, seed=seed, **options)
+        assert [f.relative_to(mixed) for f in got.files] == [f.relative_to(clean) for f in want.files]
+        assert torch.equal(got.x, want.x) and torch.equal(got.y, want.y) and got.n_train == want.n_train == 8
+        assert len(got.skipped) == 20 and sorted(got.valid[1].tolist()) == [0, 1]
+
+
+def test_the_split_of_a_seed_stays_what_it_was(tmp_path):
+    for label, n in (("a", 7), ("b", 3), ("c", 1), ("d", 12)):
+        for i in range(n):
+            write(tmp_path / label / f"{i}.png")
+    data = photos(tmp_path, size=4, seed=1)
+    assert " ".join(f.parent.name + f.stem for f in data.files) == (
+        "a4 a2 d3 a5 d10 a1 d4 d11 b2 d7 d8 d1 d0 d5 a6 d9 a0 b1 c0 d2 a3 d6 b0"
+    )
+    assert data.n_train == 19
+
+
+def test_a_file_that_is_listed_twice_is_taken_once(tmp_path):
+    rows = ["file,label"]
+    for i in range(10):
+        write(tmp_path / f"{i}.png")
+        rows += [f"{i}.png,{'ab'[i % 2]}", f"./{i}.png,{'ab'[i % 2]}"]
+    rows += ["0.png,b", "1.png,"]
+    (tmp_path / "l.csv").write_text("\n".join(rows))
+    data = photos(tmp_path, "l.csv", size=4, valid=0.3)
+    assert sorted(f.name for f in data.files) == [f"{i}.png" for i in range(1, 10)]
+    assert data.n_train == len(data) - 3
+    assert [str(s) for s in data.skipped] == [f"{tmp_path / '0.png'}: different labels in the table: a, b"]
+
+
+def test_odd_tables_are_told(tmp_path):
+    for i in range(4):
+        write(tmp_path / f"{i}.png")
+    (tmp_path / "l.csv").write_text("file,label\n0.png,a\n1.png\n\n2.png,b\n3.png,a\n")
+    data = photos(tmp_path, "l.csv", size=4)
+    assert [(s.file.name, s.reason) for s in data.skipped] == [("1.png", "no label in the table")]
+    for rest in ("\n1.png,b\n", "x" * 140_000):
+        (tmp_path / "l.csv").write_text(f'file,label\n0.png,"a{rest}')
+        with pytest.raises(ValueError, match=r"labels: .*l\.csv, line .* not closed"):
+            photos(tmp_path, "l.csv")
+    (tmp_path / "l.csv").write_text('file,label\n0.png,"a ""great""\nthing"\n2.png,b 5"\n')
+    assert photos(tmp_path, "l.csv", size=4).classes == ['a "great"thing', 'b 5"']
+
+
+def test_a_stray_folder_does_not_turn_train_and_val_into_classes(tmp_path):
+    for part in ("train", "val"):
+        two_classes(tmp_path / part, 3)
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "empty").mkdir()
+    want = photos(tmp_path, size=4)
+    assert want.classes == ["cats", "dogs"] and want.n_train == 6 == len(want) - 6 and want.skipped == []
+    write(tmp_path / "__MACOSX" / "train" / "cats" / "0.png")
+    two_classes(tmp_path / "extra")
+    data = photos(tmp_path, size=4)
+    assert data.files == want.files and data.classes == want.classes
+    assert [s.file.name for s in data.skipped] == ["extra"] and "train" in data.skipped[0].reason
+
+
+def test_folders_called_train_may_be_classes(tmp_path):
+    for name in ("train", "bus", "test"):
+        write(tmp_path / name / "0.png")
+    assert photos(tmp_path, size=4).classes == ["bus", "test", "train"]
+
+
+def test_folders_of_programs_and_those_to_leave_out_are_listed_and_not_entered(tmp_path):
+    two_classes(tmp_path)
+    want = photos(tmp_path, size=4)
+    for place, name in [("p", "program.safetensors"), ("cats/q", "training.safetensors")]:
+        write(tmp_path / place / name, b"x")
+        write(tmp_path / place / "curves.png")
+    write(tmp_path / "mine" / "sub" / "0.png")
+    write(tmp_path / "program.safetensors", b"x")  # beside the classes: no reason to read nothing
+    data = photos(tmp_path, size=4, leave_out=[str(tmp_path / "dogs" / ".." / "mine")])
+    assert data.files == want.files and data.classes == want.classes
+    told = [s.file.relative_to(tmp_path).as_posix() for s in data.skipped]
+    assert told == ["cats/q", "mine", "p", "program.safetensors"]
+    assert "report" in data.skipped[0].reason and "leave out" in data.skipped[1].reason
+    by_function = photos(tmp_path, lambda p: p.parent.name, size=4)
+    assert by_function.classes == ["cats", "dogs", "sub"]
+
+
+@pytest.mark.parametrize("name", ["classes", "leave_out"])
+def test_one_text_is_no_list(name, tmp_path):
+    with pytest.raises(TypeError, match=f"{name}: expected a list"):
+        photos(two_classes(tmp_path), size=4, **{name: "cats"})
+
+
+def test_what_is_done_to_pixels_does_not_reach_the_cache(tmp_path):
+    folder, cache = two_classes(tmp_path / "p"), tmp_path / "cache"
+    want = photos(folder, size=8).x.clone()
+    for _ in range(3):  # the first fills the cache
+        data = photos(folder, size=8, cache=cache)
+        assert torch.equal(data.x, want)
+        data.x.zero_()
+
+
+@pytest.mark.parametrize("place", ["cache", ".", "cats"])
+def test_a_cache_inside_the_folder_is_found_again(place, tmp_path):
+    two_classes(tmp_path)
+    first, second, third = (photos(tmp_path, size=4, cache=tmp_path / place) for _ in range(3))
+    assert len(list((tmp_path / place).glob("*.pixels"))) == 1
+    assert first.files == second.files == third.files and third.skipped == []
+
+
 def test_printable_names():
     assert printable("a\nb\udcff") == "a\ufffdb?"
     printable(Path(os.fsdecode(b"\xff"))).encode("utf-8")
@@ -444,3 +565,20 @@ def test_augment_mirrors_half_and_each_differently():
     y = augment(x, degrees=0, zoom=0, shift=0, shear=0, light=0, generator=torch.Generator().manual_seed(0))
     mirrored = y[:, 0, 0, 0] < 0.5
     assert 150 < mirrored.sum() < 250
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
+def test_augment_takes_and_gives_other_floats(kind):
+    x = torch.rand(3, 3, 8, 8).to(kind)
+    got, want = (augment(t, warp=0.04, generator=torch.Generator().manual_seed(0)) for t in (x, x.float()))
+    assert got.dtype == kind and torch.equal(got, want.to(kind))
+    with pytest.raises(TypeError, match="x: expected pixels"):
+        augment(torch.zeros(1, 3, 8, 8, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (40, 80), (90, 45)])
+def test_a_round_spot_stays_round_when_it_is_turned(shape):
+    rows, columns = torch.meshgrid(*(torch.arange(n) - (n - 1) / 2 for n in shape), indexing="ij")
+    spot = torch.exp(-(rows**2 + columns**2) / 50).expand(30, 1, *shape)
+    turned = augment(spot, degrees=60, zoom=0, shift=0, shear=0, light=0, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(turned, spot, atol=0.02, rtol=0)

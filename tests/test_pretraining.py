@@ -208,6 +208,18 @@ def test_steps_or_minutes(bank, both):
     with pytest.raises(ValueError, match="minutes or steps"): pre.pretrain(bank, **both)
 
 
+@pytest.mark.parametrize("name, value", [("steps", 0), ("steps", -5), ("steps", 2.5), ("minutes", 0), ("minutes", -1.0),
+                                         ("minutes", math.nan), ("minutes", math.inf)])
+def test_a_run_has_a_length(bank, capsys, name, value):
+    def stop(line): pytest.fail("it trains")
+
+    with pytest.raises((ValueError, TypeError), match=f"{name}: expected"):
+        pre.pretrain(bank, batch_size=4, epoch=1, say=stop, **{name: value})
+    with pytest.raises(SystemExit): pre.main([f"--{name}", str(value), "--chars", LETTERS])
+    told = capsys.readouterr()
+    assert name in told.err and not told.out  # before the characters are drawn
+
+
 def test_the_command_makes_a_file_that_timm_loads(tmp_path, capsys):
     assert pre.main(["--steps", "2", "--out", str(tmp_path), "--chars", LETTERS]) == 0
     assert "Tifinagh" in capsys.readouterr().out
@@ -295,6 +307,28 @@ def test_a_fitted_head_is_the_logistic_regression_on_features_and_the_body_stays
     with torch.inference_mode(): assert (fitted(test_x).argmax(1) == test_y).float().mean() > 0.8
     again = pre.learn_digits(x[rows], y[rows], steps=1, lr=0.0, probe=0.1)
     torch.testing.assert_close(again.net.fc.weight, fitted.net.fc.weight)
+
+
+def test_a_fitted_head_tells_two_classes_apart_as_scikit_learn_does(one_thread):
+    from sklearn.linear_model import LogisticRegression
+
+    x, y = torch.zeros(8, 1, 32, 32), torch.arange(8) // 4
+    x[:4, :, 8:24, 14:18], x[4:, :, 14:18, 8:24] = 1, 1  # a bar that stands, a bar that lies
+    torch.manual_seed(0)
+    model = pre.Network(2)
+    pre.fit_head(model, x, y)
+    g = torch.Generator().manual_seed(0)
+    seen = pre.features(model.net, torch.cat([x, *(pre.a_little(x, g) for _ in range(16))]))
+    peer = LogisticRegression(C=0.1, max_iter=300).fit(seen.numpy(), y.repeat(17).numpy())
+    ours = (seen @ model.net.fc.weight.T + model.net.fc.bias).softmax(1).detach()
+    np.testing.assert_allclose(ours, peer.predict_proba(seen.numpy()), atol=1e-5)
+    assert torch.equal(ours[:8].argmax(1), y)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 0, 1], [1, 2, 1, 2], [0, 0, 0, 0], [0, 1, 2, 3]])
+def test_a_head_is_fitted_to_all_its_classes(labels):
+    with pytest.raises(ValueError, match="y: expected each class number from 0 to 2 at least once, got"):
+        pre.fit_head(pre.Network(3), torch.rand(4, 1, 32, 32), torch.tensor(labels))
 
 
 def test_how_characters_are_written_in_pretraining_can_be_said(bank, monkeypatch, one_thread):

@@ -279,6 +279,10 @@ def test_the_pictures_are_the_same_each_time(taught):
     assert taught.still() == taught.still() and TeachMe().still() == TeachMe().still()
 
 
+def test_a_thing_may_be_called_anything():
+    assert TeachMe({"$^$": doodles(["smile"], n=1)["smile"], "b": []}).still()
+
+
 def test_importing_the_desk_does_not_import_torch():
     code = "import sys, dljourney.whole_game; print([m for m in ('torch', 'timm', 'sklearn') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

@@ -310,14 +310,14 @@ def _shelf_still(figure: Any, desk: _Judged, content: dict) -> None:
     n = len(desk.things)
     ax = figure.add_subplot()
     ax.set_axis_off()
-    ax.text(4, 20, content["verdict"], fontsize=17, weight="bold", va="center", color=_LOOK["ink"])
+    ax.text(4, 20, content["verdict"], fontsize=17, weight="bold", va="center", color=_LOOK["ink"], parse_math=False)
     if desk.names:
         ax.text(400, 14, "has seen signs", color=_LOOK["taught"], fontsize=8.5, weight="bold", va="center")
         ax.text(400, 30, "has seen nothing", color=_LOOK["scratch"], fontsize=8.5, weight="bold", va="center")
     for i, (name, found) in enumerate(desk.drawings.things.items()):
         top = 46 + 56 * i
         ax.axhspan(top, top + 50, color=_LOOK["tint"], linewidth=0)
-        ax.text(12, top + 25, name, weight="bold", fontsize=10, va="center", color=_LOOK["ink"])
+        ax.text(12, top + 25, name, weight="bold", fontsize=10, va="center", color=_LOOK["ink"], parse_math=False)
         for k, drawing in enumerate(found[:7]):
             left = 120 + 38 * k
             ink = np.zeros((*drawing.image.shape, 4))

@@ -94,11 +94,25 @@ def _empty(name: str, settings: dict) -> dict:
     return {"name": name, "settings": settings, "versions": {}, "seconds": 0.0, "seeds": {}, "rows": []}
 
 
+def _load(path: Path) -> dict:
+    "What a results file holds."
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if missing := [k for k in _empty("", {}) if k not in data]:
+            raise ValueError(f"no {missing[0]}")
+    except (ValueError, TypeError) as error:  # no JSON, no text, no dict
+        raise ValueError(
+            f"{path}: expected the results of an experiment, got a damaged file ({error}). Put an older copy back, "
+            f"or start over with fresh=True (python -m benchmarks.experiments {path.stem} --fresh)"
+        ) from error
+    return data
+
+
 def _read(path: Path, settings: dict) -> dict:
     "What is stored under these settings: an empty result where there is no file, an error where settings differ."
     if not path.exists():
         return _empty(path.stem, settings)
-    data = json.loads(path.read_text(encoding="utf-8"))
+    data = _load(path)
     old = data["settings"]
     if old != settings:
         keys = [k for k in {**old, **settings} if old.get(k) != settings.get(k) or (k in old) != (k in settings)]
@@ -139,11 +153,11 @@ def run_experiment(
     report: Callable[[int, float, int], None] | None = None,  # called with seed, its seconds, how many are left
 ) -> dict:  # what is stored now: name, settings, versions, seconds, seeds, rows
     "Run the seeds that are not stored yet, and keep each at once: a stop loses the seed in work, nothing else."
-    path, plain, seeds = results_file(name, folder), _plain(settings or {}, "settings"), list(seeds)
-    if any(isinstance(s, bool) or not isinstance(s, int) for s in seeds) or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds: expected different whole numbers, got {seeds}")
+    path, plain, wanted = results_file(name, folder), _plain(settings or {}, "settings"), _plain(list(seeds), "seeds")
+    if any(isinstance(s, bool) or not isinstance(s, int) for s in wanted) or len(set(wanted)) < len(wanted):
+        raise ValueError(f"seeds: expected different whole numbers, got {wanted}")
     data = _empty(name, plain) if fresh else _read(path, plain)
-    missing = [s for s in seeds if str(s) not in data["seeds"]]
+    missing = [s for s in wanted if str(s) not in data["seeds"]]
     for i, seed in enumerate(missing):
         start = time.perf_counter()
         rows = _rows(run_seed, seed, settings or {})
@@ -167,7 +181,7 @@ def stored(
             f"name: no stored experiment {name!r} (there are: {there}); "
             f"in a checkout, make it with: make experiments NAME={name}"
         )
-    return json.loads(path.read_text(encoding="utf-8"))
+    return _load(path)
 
 
 def stored_rows(

@@ -25,13 +25,15 @@ _all_ = ["COLOURS", "Figure", "subplots", "Diagram", "program_diagram", "weights
          "trained_diagram", "sgd_diagram"]
 
 # %% ../../nbs/kit/figures.ipynb #8d2cf76a
+def _numbers(value: Any) -> Any:
+    "A tensor as NumPy can take it, which knows no bfloat16; anything else as it is. PyTorch is not imported for it."
+    value = value.detach().cpu() if hasattr(value, "detach") else value
+    return value.float() if str(getattr(value, "dtype", "")) == "torch.bfloat16" else value
+
+
 def _array(values: Any) -> np.ndarray:
-    "Numbers from a tensor, an array or a list, as float64; PyTorch is not imported for it."
-    if hasattr(values, "detach"):
-        values = values.detach().cpu()
-        values = values.float() if str(values.dtype) == "torch.bfloat16" else values
-    elif isinstance(values, (list, tuple)):
-        values = [v.detach().cpu() if hasattr(v, "detach") else v for v in values]
+    "Numbers from a tensor, an array or a list, as float64."
+    values = [_numbers(v) for v in values] if isinstance(values, (list, tuple)) else _numbers(values)
     return np.asarray(values, dtype=np.float64)
 
 
@@ -193,11 +195,12 @@ def plot_comparison(
 def _pictures(images: Any) -> list[np.ndarray]:
     "Pictures as (H, W) or (H, W, 3) or (H, W, 4) arrays in [0, 1], from tensors, arrays, PIL images, or lists of them."
     listed = [images] if hasattr(images, "getbands") or getattr(images, "ndim", 3) == 2 else list(images)
-    pictures = []
+    pictures, is_batch = [], getattr(images, "ndim", 0) == 4
     for i, image in enumerate(listed):
-        a = np.asarray(image.detach().cpu() if hasattr(image, "detach") else image)
+        a = np.asarray(_numbers(image))
         a = a.astype(np.float64) / (255 if a.dtype == np.uint8 else 1)
-        if a.ndim == 3 and a.shape[0] in (1, 3, 4) and a.shape[2] not in (3, 4):
+        grey = a.ndim == 3 and a.shape[0] == 1 and (is_batch or hasattr(image, "detach"))  # (1, H, W), however narrow
+        if grey or a.ndim == 3 and a.shape[0] in (1, 3, 4) and a.shape[2] not in (3, 4):
             a = a.transpose(1, 2, 0)  # (C, H, W) -> (H, W, C)
         a = a[:, :, 0] if a.ndim == 3 and a.shape[2] == 1 else a
         if a.ndim not in (2, 3) or (a.ndim == 3 and a.shape[2] not in (3, 4)):
@@ -242,7 +245,7 @@ def _draw_tile(ax: Axes, image: np.ndarray, col: int, row: int, height: float, w
     ax.add_patch(Rectangle((left, top), w * scale, h * scale, fill=False, ec=frame[0], lw=frame[1]))
     if words:
         fits = min(11.0, size * 72 * 1.55 / max(len(words), 1))  # a letter is about 0.62 of its size wide
-        ax.text(col + 0.5, row * height + 0.98, words, ha="center", va="top", fontsize=max(fits, 6),
+        ax.text(col + 0.5, row * height + 0.98, words, ha="center", va="top", fontsize=max(fits, 6), parse_math=False,
                 weight="bold" if wrong else "normal")
 
 # %% ../../nbs/kit/figures.ipynb #61812beb
@@ -311,8 +314,8 @@ def show_confusions(
             ax.text(j, i, f"{m[i, j]:g}", ha="center", va="center", fontsize=10,
                     color=COLOURS["grey"] if i == j else COLOURS["ink"], weight="normal" if i == j else "bold")
     turn: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 3 else {}
-    ax.set_xticks(range(n), names, **turn)
-    ax.set_yticks(range(n), names)
+    ax.set_xticks(range(n), names, parse_math=False, **turn)  # a class may be called anything, $^$ too
+    ax.set_yticks(range(n), names, parse_math=False)
     ax.set(title=title, xlabel="the model said", ylabel="it is")
     ax.grid(visible=False)
     return fig

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .checks import check_finite, check_whole
+
 # %% ../../nbs/kit/networks.ipynb #6866e858
 class Networks(nn.Module):
     "Networks with one hidden ReLU layer, stacked along a first axis; each starts from its own seed."
@@ -26,6 +28,9 @@ class Networks(nn.Module):
         dtype: torch.dtype = torch.float32,  # of the parameters
     ):
         super().__init__()
+        check_whole("n_hidden", n_hidden, 1)
+        if check_finite("dropout", dropout, 0) >= 1:
+            raise ValueError(f"dropout: expected 0 to below 1, got {dropout}")
         self.dropout = dropout
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         shapes = [(n_in, n_hidden, n_in), (1, n_hidden, n_in), (n_hidden, n_out, n_hidden), (1, n_out, n_hidden)]
@@ -68,7 +73,8 @@ class StackedBatches:
         generators: Sequence[torch.Generator],  # one for each network
         augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,  # (images, generator) -> images
     ):
-        self.x, self.y, self.batch_size, self.generators, self.augment = x, y, batch_size, list(generators), augment
+        self.x, self.y, self.batch_size = x, y, check_whole("batch_size", batch_size, 1)
+        self.generators, self.augment = list(generators), augment
         self.own_x = y.ndim == 2 and x.shape[:2] == y.shape
         self.n = y.shape[-1]
 

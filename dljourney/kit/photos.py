@@ -13,6 +13,7 @@ import json
 import math
 import os
 import random
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -76,7 +77,28 @@ class Photos:
         return "\n".join([text, *([f"{len(self.skipped)} left out:", *lines] if lines else [])])
 
 # %% ../../nbs/kit/photos.ipynb #d01cb7d0
-def _files(folder: Path, seen: set | None = None) -> Iterator[Path]:
+_Closed = Callable[[Path, bool], str | None]  # (path, is it a folder?) -> None: open; "": passed over; else: why it is left out
+_OURS = ("program.safetensors", "training.safetensors")  # what `dljourney finetune` writes beside its report's pictures
+_CACHED = re.compile(r"[0-9a-f]{24}\.(pixels|json)")
+
+
+def _closed(leave_out: Iterable[str | os.PathLike], cache: Path | None) -> _Closed:
+    "What is not read below a folder: what is hidden, what is ours, and the folders in `leave_out`."
+    shut = {os.path.realpath(p) for p in leave_out}
+
+    def closed(path: Path, is_folder: bool) -> str | None:
+        if path.name.startswith(".") or path.name == "__MACOSX":
+            return ""
+        if cache is not None and _CACHED.fullmatch(path.name) and os.path.realpath(path.parent) == os.path.realpath(cache):
+            return ""
+        if is_folder and any(os.path.isfile(path / name) for name in _OURS):
+            return "holds a program and the pictures of its report"
+        return "a folder to leave out" if is_folder and os.path.realpath(path) in shut else None
+
+    return closed
+
+# %% ../../nbs/kit/photos.ipynb #64aedbfa
+def _files(folder: Path, closed: _Closed, seen: set | None = None) -> Iterator[Path | Skipped]:
     "Every file below `folder` in a fixed order; each folder once, whatever the links say."
     seen = set() if seen is None else seen
     try:
@@ -89,13 +111,16 @@ def _files(folder: Path, seen: set | None = None) -> Iterator[Path]:
         yield folder  # opening it as a picture says what is wrong with it
         return
     for entry in entries:
-        if entry.name.startswith("."):
-            continue
         try:
             is_folder = entry.is_dir()
         except OSError:
             is_folder = False
-        yield from _files(Path(entry.path), seen) if is_folder else [Path(entry.path)]
+        path = Path(entry.path)
+        reason = closed(path, is_folder)
+        if reason:
+            yield Skipped(path, reason)
+        elif reason is None:
+            yield from _files(path, closed, seen) if is_folder else [path]
 
 # %% ../../nbs/kit/photos.ipynb #257bbfa4
 class _Item(NamedTuple):
@@ -111,31 +136,52 @@ _PARTS = {
 }
 
 
-def _by_folder(folder: Path) -> tuple[list[_Item], list[Skipped]]:
+def _are_parts(tops: dict[Path, str | None], closed: _Closed) -> bool:
+    "Whether folders are the parts of a split: one to train on and another. Beside folders of other names, only if it has classes."
+    kinds = set(tops.values())
+    if "train" not in kinds or not kinds & {"valid", "test"}:
+        return False
+    return None not in kinds or any(kind == "train" and _folders(top, closed) for top, kind in tops.items())
+
+
+def _folders(folder: Path, closed: _Closed) -> list[Path]:
+    "The folders in a folder, those that are passed over or left out aside."
+    try:
+        return [p for p in sorted(folder.iterdir()) if p.is_dir() and closed(p, True) is None]
+    except OSError:
+        return []
+
+# %% ../../nbs/kit/photos.ipynb #b02289ae
+def _by_folder(folder: Path, closed: _Closed) -> tuple[list[_Item], list[Skipped]]:
     "One class a subfolder; `train/` and `val/` (valid, validation, test) above the classes are understood."
-    tops = [p for p in sorted(folder.iterdir()) if p.is_dir() and not p.name.startswith(".")]
-    parts = {p: _PARTS.get(p.name.lower()) for p in tops}
-    kinds = set(parts.values())
-    is_split = "train" in kinds and len(kinds) > 1 and None not in kinds
-    items, skipped = [], []
-    for file in _files(folder):
-        names = file.relative_to(folder).parts
-        depth = 1 if is_split else 0
-        if len(names) < depth + 2:
-            skipped.append(Skipped(file, "not in a class folder"))
+    parts = {p: _PARTS.get(p.name.lower()) for p in _folders(folder, closed)}
+    is_split, kinds = _are_parts(parts, closed), set(parts.values())
+    items, skipped, others = [], [], {}
+    for file in _files(folder, closed):
+        if isinstance(file, Skipped):
+            skipped.append(file)
             continue
-        part = (parts[folder / names[0]] or "") if is_split else ""
-        if part == "test" and "valid" in kinds:
+        names = file.relative_to(folder).parts
+        top, depth = folder / names[0], 1 if is_split else 0
+        part = (parts.get(top) or "") if is_split else ""
+        if is_split and len(names) > 1 and not part:
+            others[top] = Skipped(top, "stands beside train and its like, and is none of them")
+        elif len(names) < depth + 2:
+            skipped.append(Skipped(file, "not in a class folder"))
+        elif part == "test" and "valid" in kinds:
             skipped.append(Skipped(file, "in the test folder, which stays closed until the end"))
         else:
             items.append(_Item(file, printable(names[depth]), "valid" if part == "test" else part))
-    return items, skipped
+    return items, [*skipped, *others.values()]
 
 # %% ../../nbs/kit/photos.ipynb #4a36f073
-def _by_function(folder: Path, label_of: Callable[[Path], Any]) -> tuple[list[_Item], list[Skipped]]:
+def _by_function(folder: Path, label_of: Callable[[Path], Any], closed: _Closed) -> tuple[list[_Item], list[Skipped]]:
     "The label of each file is what a function of its path says; None leaves the file out."
     items, skipped = [], []
-    for file in _files(folder):
+    for file in _files(folder, closed):
+        if isinstance(file, Skipped):
+            skipped.append(file)
+            continue
         try:
             label = label_of(file)
         except Exception as e:  # the function is the reader's own: one odd name must not end the reading
@@ -149,16 +195,21 @@ def _by_function(folder: Path, label_of: Callable[[Path], Any]) -> tuple[list[_I
 
 # %% ../../nbs/kit/photos.ipynb #6aac5cc2
 def _by_table(folder: Path, rows: Iterable[tuple[str, Any]]) -> tuple[list[_Item], list[Skipped]]:
-    "Files and labels from a table; names are relative to the folder and cannot lead out of it."
-    items, skipped = [], []
+    "Files and labels from a table, each file once; names are relative to the folder and cannot lead out of it."
+    labels: dict[Path, set[str]] = {}
+    skipped = []
     for name, label in rows:
-        file = folder / name
         if os.path.isabs(name) or ".." in Path(name).parts:
             skipped.append(Skipped(Path(name), "leads out of the folder"))
-        elif label is None or str(label).strip() == "":
-            skipped.append(Skipped(file, "no label in the table"))
         else:
-            items.append(_Item(file, str(label).strip(), ""))
+            text = "" if label is None else str(label).strip()
+            labels.setdefault(folder / name, set()).update({text} - {""})
+    items = [_Item(file, next(iter(found)), "") for file, found in labels.items() if len(found) == 1]
+    for file, found in labels.items():
+        if not found:
+            skipped.append(Skipped(file, "no label in the table"))
+        elif len(found) > 1:
+            skipped.append(Skipped(file, f"different labels in the table: {', '.join(sorted(found))}"))
     return items, skipped
 
 # %% ../../nbs/kit/photos.ipynb #ae123889
@@ -169,13 +220,19 @@ def _csv_rows(path: Path) -> list[tuple[str, str]]:
     except (OSError, UnicodeDecodeError) as e:
         raise ValueError(f"labels: expected a CSV file in UTF-8, cannot read {printable(path)}: {e}") from None
     head = text.partition("\n")[0]
-    rows = list(csv.reader(text.splitlines(), delimiter=max(",;\t", key=head.count)))
+    reader = csv.reader(text.splitlines(), delimiter=max(",;\t", key=head.count), strict=True)
+    try:
+        rows = list(reader)
+    except csv.Error as e:
+        raise ValueError(f"labels: expected a CSV file, cannot read {printable(path)}, line {reader.line_num}: {e} "
+                         "(a quotation mark that is not closed?)") from None
     names = [n.strip().lower() for n in rows[0]] if rows else []
     file = next((names.index(n) for n in ("file", "filename", "path", "image", "name", "id") if n in names), None)
     label = next((names.index(n) for n in ("label", "class", "category", "target") if n in names), None)
     if file is None or label is None:
         raise ValueError(f"labels: expected a CSV whose first line names the columns file and label, got {head[:80]!r}")
-    return [(r[file], r[label]) for r in rows[1:] if len(r) > max(file, label)]
+    whole = [r + [""] * (len(names) - len(r)) for r in rows[1:] if any(r)]  # a row that is too short has no label
+    return [(r[file], r[label]) for r in whole]
 
 # %% ../../nbs/kit/photos.ipynb #0cb0bf3b
 def _split(items: list[_Item], valid: float, seed: int) -> tuple[list[_Item], list[_Item]]:
@@ -203,13 +260,18 @@ def _room(shape: tuple[int, ...], memory: int, cache: Path | None) -> Tensor:
     if size == 0 or (cache is None and size <= memory):
         return torch.empty(shape, dtype=torch.uint8)
     if cache is not None:
-        return torch.from_file(str(cache), shared=True, size=size, dtype=torch.uint8).view(shape)
+        return _mapped(cache, shape, shared=True)
     handle, name = tempfile.mkstemp(prefix="dljourney-photos-")
     os.close(handle)
-    x = torch.from_file(name, shared=True, size=size, dtype=torch.uint8).view(shape)
+    x = _mapped(name, shape, shared=True)
     _remove(name)  # the mapping holds on to the bytes; Windows refuses, and is asked again at the end
     atexit.register(_remove, name)
     return x
+
+
+def _mapped(file: str | Path, shape: tuple[int, ...], shared: bool) -> Tensor:
+    "A file's bytes as a tensor; writing to it changes the file only where it is `shared`."
+    return torch.from_file(str(file), shared=shared, size=math.prod(shape), dtype=torch.uint8).view(shape)
 
 
 def _remove(name: str) -> None:
@@ -259,6 +321,7 @@ def photos(
     valid: float = 0.2,  # share of each class to hold out, in [0,1); folders train/ and val/ are taken as they are
     seed: int = 0,  # of the split and the order
     classes: list[str] | None = None,  # the labels to keep, in order; None: all, sorted
+    leave_out: Iterable[str | os.PathLike] = (),  # folders below `folder` that are not entered; a table may name their files
     max_pixels: int = MAX_PIXELS,  # larger pictures are left out before they are decoded
     memory: int = 2 * 2**30,  # bytes of pixels to hold in memory; more is mapped to a temporary file
     cache: str | os.PathLike | None = None,  # a folder to keep the decoded pixels in, for the next time
@@ -273,42 +336,44 @@ def photos(
     if not 0 <= valid < 1:
         raise ValueError(f"valid: expected a share in [0, 1), got {valid!r}")
     size = sides(size)
+    for name, given in (("classes", classes), ("leave_out", leave_out)):
+        if isinstance(given, str | os.PathLike):
+            raise TypeError(f"{name}: expected a list, got the one {type(given).__name__} {given!r}")
     if classes is not None and len(set(classes)) < len(classes):
         raise ValueError(f"classes: expected names that differ from one another, got {classes}")
-    items, skipped = _listed(folder, labels)
+    keep_in = Path(cache) if cache else None
+    items, skipped = _listed(folder, labels, _closed(leave_out, keep_in))
     if classes is not None:
         others = [i for i in items if i.label not in classes]
         skipped += [Skipped(i.file, f"its label {i.label!r} is not in classes") for i in others]
         items = [i for i in items if i.label in classes]
-    train, held = _split(items, valid, seed)
     settings = {"channels": channels, "fit": fit, "interpolation": interpolation, "max_pixels": max_pixels}
-    keep_in = Path(cache) if cache else None
-    room, found = _pixels([*train, *held], (channels, *size), settings, memory, keep_in, progress)
-    kept = [f for f in found if isinstance(f, _Item)]
-    skipped += [f for f in found if isinstance(f, Skipped)]
+    room, reasons = _pixels(items, (channels, *size), settings, (valid, seed), memory, keep_in, progress)
+    skipped += [Skipped(i.file, reason) for i, reason in zip(items, reasons) if reason]
+    train, held = _split([i for i, reason in zip(items, reasons) if not reason], valid, seed)
+    kept = [*train, *held]
     if not kept:
         raise ValueError(_nothing(folder, skipped))
     names = list(classes) if classes is not None else sorted({i.label for i in kept})
     index = {name: i for i, name in enumerate(names)}
-    in_train = {i.file for i in train}
     return Photos(
         x=room[: len(kept)],
         y=torch.tensor([index[i.label] for i in kept]),
         classes=names,
         files=[i.file for i in kept],
-        n_train=sum(i.file in in_train for i in kept),
+        n_train=len(train),
         skipped=sorted(skipped, key=lambda s: os.fspath(s.file)),
     )
 
 # %% ../../nbs/kit/photos.ipynb #337ff067
-def _listed(folder: Path, labels: Any) -> tuple[list[_Item], list[Skipped]]:
+def _listed(folder: Path, labels: Any, closed: _Closed) -> tuple[list[_Item], list[Skipped]]:
     "The files with their labels, and what has no label."
     if labels is None:
-        return _by_folder(folder)
+        return _by_folder(folder, closed)
     if isinstance(labels, Mapping):
         return _by_table(folder, labels.items())
     if callable(labels):
-        return _by_function(folder, labels)
+        return _by_function(folder, labels, closed)
     if not isinstance(labels, str | os.PathLike):
         raise TypeError(f"labels: expected a function, a {{name: label}} table or a CSV file, got {type(labels).__name__}")
     path = Path(labels)
@@ -324,31 +389,50 @@ def _nothing(folder: Path, skipped: list[Skipped]) -> str:
 
 # %% ../../nbs/kit/photos.ipynb #22222ea9
 def _pixels(
-    items: list[_Item], shape: tuple, settings: dict, memory: int, cache: Path | None, progress: Callable | None
-) -> tuple[Tensor, list]:
-    "Decode the items, or take them from the cache where nothing changed since."
+    items: list[_Item], shape: tuple, settings: dict, split: tuple, memory: int, cache: Path | None, progress: Callable | None
+) -> tuple[Tensor, list[str]]:
+    "Decode the items, or take them from the cache where nothing changed since; see `_decoded`."
     shape = (len(items), *shape)
     if cache is None:
-        return _decoded(items, _room(shape, memory, None), settings, progress)
-    stamps = [(os.fspath(i.file), *_stamp(i.file)) for i in items]
-    key = hashlib.sha256(repr((shape, settings, stamps)).encode("utf-8", "surrogateescape")).hexdigest()[:24]
+        room = _room(shape, memory, None)
+        return room, _decoded(items, room, settings, split, progress)
+    stamps = [(os.fspath(i.file), i.label, i.part, *_stamp(i.file)) for i in items]
+    text = repr((shape, settings, split, stamps)).encode("utf-8", "surrogateescape")
+    key = hashlib.sha256(text).hexdigest()[:24]
     cache.mkdir(parents=True, exist_ok=True)
     pixels, table = cache / f"{key}.pixels", cache / f"{key}.json"
-    if table.is_file() and pixels.is_file() and pixels.stat().st_size == math.prod(shape):
-        reasons = json.loads(table.read_text(encoding="utf-8"))
-        found = [Skipped(i.file, r) if r else i for i, r in zip(items, reasons)]
-        return _room(shape, memory, pixels), found
-    table.unlink(missing_ok=True)  # the table is written last, so it vouches for the pixels
-    room, found = _decoded(items, _room(shape, memory, pixels), settings, progress)
-    write_atomically(table, json.dumps([f.reason if isinstance(f, Skipped) else "" for f in found]))
-    return room, found
+    if not (table.is_file() and pixels.is_file() and pixels.stat().st_size == math.prod(shape)):
+        table.unlink(missing_ok=True)  # the table is written last, so it vouches for the pixels
+        reasons = _decoded(items, _room(shape, memory, pixels), settings, split, progress)
+        write_atomically(table, json.dumps(reasons))
+    reasons = json.loads(table.read_text(encoding="utf-8"))
+    return _mapped(pixels, shape, shared=False) if items else _room(shape, memory, None), reasons
 
-
-def _decoded(items: list[_Item], room: Tensor, settings: dict, progress: Callable | None) -> tuple[Tensor, list]:
-    "The filled room, and for each item itself or why it was skipped."
+# %% ../../nbs/kit/photos.ipynb #229f1b31
+def _decoded(items: list[_Item], room: Tensor, settings: dict, split: tuple, progress: Callable | None) -> list[str]:
+    "Fill `room` with what can be read, split into its parts; for each item why it could not be read, or nothing."
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on odd files; what matters is in the reasons
-        return room, list(_decode(items, room, settings, progress))
+        found = list(_decode(sum(_split(items, *split), []), room, settings, progress))
+    reasons = {f.file: f.reason for f in found if isinstance(f, Skipped)}
+    if reasons:  # the places of those that could be read change, for the split is one of them alone
+        stands = {f.file: i for i, f in enumerate(f for f in found if isinstance(f, _Item))}
+        kept = [i for i in items if i.file not in reasons]
+        _rearrange(room, [stands[i.file] for i in sum(_split(kept, *split), [])])
+    return [reasons.get(i.file, "") for i in items]
+
+
+def _rearrange(x: Tensor, sources: list[int]) -> None:
+    "Put at each place n what stood at place `sources[n]`, without a second copy of `x`."
+    for start in range(len(sources)):
+        if sources[start] == start:
+            continue
+        first, place = x[start].clone(), start
+        while (source := sources[place]) != start:
+            x[place] = x[source]
+            sources[place], place = place, source
+        x[place] = first
+        sources[place] = place
 
 
 def _stamp(file: Path) -> tuple[int, int]:
@@ -371,16 +455,20 @@ def augment(
     warp: float = 0.0,  # bent smoothly by up to this share of the side; 0.04 suits handwriting
     light: float = 0.15,  # brightness and contrast changed by up to this factor
     generator: torch.Generator | None = None,  # where the random numbers come from
-) -> Tensor:  # float images in [0,1], (N,C,H,W)
+) -> Tensor:  # images in [0,1], (N,C,H,W); float32 where they were uint8, else as they were
     "Change each picture of a batch a little, at random, so that it stays what it is."
-    x = x.float() / 255 if x.dtype == torch.uint8 else x
-    n, device = len(x), x.device
+    if x.dtype != torch.uint8 and not x.is_floating_point():
+        raise TypeError(f"x: expected pixels in uint8 or floating-point numbers in [0, 1], got {x.dtype}")
+    kind = torch.float32 if x.dtype == torch.uint8 else x.dtype
+    x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
+    n, device, tall = len(x), x.device, x.shape[2] / x.shape[3]
     uniform = lambda *shape: (torch.rand(*shape, generator=generator) * 2 - 1).to(device)
     angle, size = uniform(n) * math.radians(degrees), torch.exp(uniform(n) * math.log1p(zoom))
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
     mirror = torch.where(uniform(n) < 0, -1.0, 1.0) if flip else torch.ones(n, device=device)
     slant, move = uniform(n) * shear, uniform(n, 2) * 2 * shift
-    rows = [cos * mirror, sin + slant, move[:, 0], -sin * mirror, cos, move[:, 1]]
+    # the grid runs from -1 to 1 along either side: what goes from one side to the other is stretched
+    rows = [cos * mirror, (sin + slant) * tall, move[:, 0], -sin * mirror / tall, cos, move[:, 1]]
     grid = F.affine_grid(torch.stack(rows, 1).view(n, 2, 3), list(x.shape), align_corners=False)
     if warp:
         bend = F.interpolate(uniform(n, 2, 4, 4) * 2 * warp, x.shape[2:], mode="bicubic", align_corners=True)
@@ -390,4 +478,4 @@ def augment(
         gain, offset = 1 + uniform(n, 1, 1, 1) * light, uniform(n, 1, 1, 1) * light / 2
         middle = x.mean((1, 2, 3), keepdim=True)
         x = ((x - middle) * gain + middle + offset).clamp(0, 1)
-    return x
+    return x.to(kind)

@@ -6,6 +6,7 @@
 __all__ = ['FORMAT', 'Entry', 'Progress', 'course_folder', 'is_recording', 'read', 'record', 'summary_table', 'outcomes_in']
 
 # %% ../../nbs/kit/progress.ipynb #1fd3a181
+import errno
 import json
 import os
 import sys
@@ -80,7 +81,7 @@ def _parse(text: str) -> dict[str, dict[str, Entry]]:
         while data["format"] < FORMAT: data = _UPGRADES[data["format"]](data)
         return {str(chapter): {str(name): Entry(str(e["outcome"]), int(e["tries"])) for name, e in names.items()}
                 for chapter, names in data["chapters"].items()}
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError(f"not a progress file: {error!r}") from error
 
 
@@ -128,22 +129,21 @@ else:
     def _try_lock(handle: int) -> None: fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 # %% ../../nbs/kit/progress.ipynb #63c94850
+def _is_ours(handle: int) -> bool:
+    "Take the lock, unless another has it. A file system without locks keeps nobody from writing."
+    try: _try_lock(handle)
+    except OSError as error: return error.errno not in (errno.EAGAIN, errno.EACCES)
+    return True
+
+
 @contextmanager
 def _locked(path: Path, patience: float = 5.0) -> Iterator[bool]:
     "Hold the lock file's lock, or give False after `patience` seconds. Closing the file lets go of it."
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         deadline = time.monotonic() + patience
-        while True:
-            try: _try_lock(handle)
-            except OSError:
-                if time.monotonic() > deadline:
-                    yield False
-                    return
-                time.sleep(0.005)
-            else:
-                yield True
-                return
+        while not (ours := _is_ours(handle)) and time.monotonic() <= deadline: time.sleep(0.005)
+        yield ours
     finally: os.close(handle)
 
 # %% ../../nbs/kit/progress.ipynb #af8bc0b6
