@@ -562,8 +562,19 @@ _piece = 1 << 18  # elements of a large parameter that are done together, so tha
 _pack = 1 << 15  # elements of small parameters that are done together
 _elsewhere = {"amsgrad", "capturable", "dampening", "differentiable", "foreach", "fused", "maximize"}  # torch's options
 
-def _check_options(name: str, group: dict[str, Any]):
-    "An error that names the first option that is refused or out of range."
+def _check_real(name: str, group: dict[str, Any]):
+    if any(p.is_complex() for p in group["params"]):
+        raise TypeError(f"params: {name} takes real numbers, got complex ones; torch.optim.{name} takes both")
+
+def _check_dense(name: str, groups: list[dict[str, Any]]):
+    if any(p.grad is not None and p.grad.is_sparse for group in groups for p in group["params"]):
+        raise TypeError(f"{name} takes dense gradients, got sparse ones; use nn.Embedding(..., sparse=False), "
+                        "or torch.optim.SparseAdam") from None
+
+def _check_options(name: str, group: dict[str, Any], needed: Iterable[str] = ()):
+    "An error that names the first option that is missing, refused or out of range."
+    if missing := sorted(set(needed) - set(group)):
+        raise ValueError(f"state_dict: expected one of {name}, got one without {', '.join(missing)}")
     for option, value in group.items():
         if option in _elsewhere and value:
             raise TypeError(f"{name} has no {option}; torch.optim.{name} has it")
@@ -622,18 +633,13 @@ class _Optimizer(torch.optim.Optimizer):
 
     def add_param_group(self, param_group: dict[str, Any]):
         "Parameters with options of their own, as torch's optimisers take them."
-        name = type(self).__name__
-        _check_options(name, self.defaults | param_group)
+        _check_options(type(self).__name__, self.defaults | param_group)
         self.add_torch_group(param_group)
-        if not self.takes_complex and any(p.is_complex() for p in self.param_groups[-1]["params"]):
-            raise TypeError(f"params: {name} takes real numbers, got complex ones; torch.optim.{name} takes both")
+        if not self.takes_complex: _check_real(type(self).__name__, self.param_groups[-1])
 
     def load_state_dict(self, state_dict: dict[str, Any]):
         "Averages and options from `state_dict`, ours or the torch namesake's."
-        for group in state_dict["param_groups"]:
-            if missing := self.defaults.keys() - _elsewhere - group.keys():
-                raise ValueError(f"state_dict: expected one of {type(self).__name__}, got one without {', '.join(sorted(missing))}")
-            _check_options(type(self).__name__, group)
+        for group in state_dict["param_groups"]: _check_options(type(self).__name__, group, self.defaults.keys() - _elsewhere)
         self.load_torch_state(_copied(state_dict))  # a copy: torch would share the averages
 
     def zero_grad(self, set_to_none: bool = True):
@@ -662,9 +668,8 @@ class _Optimizer(torch.optim.Optimizer):
             for group in self.param_groups:
                 for lists in _packs(group["params"], self.state, self.averages(group), self.cuts): self.update(group, *lists)
         except (NotImplementedError, RuntimeError):
-            if not any(p.grad is not None and p.grad.is_sparse for group in self.param_groups for p in group["params"]): raise
-            raise TypeError(f"{type(self).__name__} takes dense gradients, got sparse ones; use nn.Embedding(..., sparse=False), "
-                            "or torch.optim.SparseAdam") from None
+            _check_dense(type(self).__name__, self.param_groups)
+            raise
         for hook in self._optimizer_step_post_hooks.values(): hook(self, (), {})
         return loss
 
