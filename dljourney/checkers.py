@@ -47,7 +47,7 @@ def play(
     seed:int=0,                     # decides the openings: the same for (a, b) and for (b, a)
     opening:int=4,                  # plies played at random at the start of each game
     max_plies:int=150,              # a longer game is a draw, and so is a position met three times
-    fen:str=START,                  # where games begin, Black to move
+    fen:str=START,                  # where games begin
 ) -> Outcome: # counted for Black
     "Play many games between two players, all at once"
     check_whole("n_games", n_games, 1), check_whole("depth", depth, 1), check_whole("max_plies", max_plies, 1)
@@ -60,14 +60,15 @@ def play(
 def _play(black, white, n_games, depth, seed, opening, max_plies, extend, fen=START):
     "The games: plies made, and a result for each game, 1 where Black has won, -1 where White has"
     rng, boards, plies = torch.Generator().manual_seed(seed), Boards.from_fen(fen)[[0] * n_games], 0
+    players = ((black, 1), (white, -1)) if boards.black[0] else ((white, -1), (black, 1))
     game, result = torch.arange(n_games), torch.zeros(n_games, dtype=torch.long)
-    past = [torch.zeros(0, n_games, dtype=torch.int64), _fingerprint(boards)[None]]    # positions met: White to move, Black to move
+    past = [torch.zeros(0, n_games, dtype=torch.int64), _fingerprint(boards)[None]]    # positions met, by whose turn it is
     for ply in range(max_plies):
-        player = (black, white)[ply % 2]
+        player, won = players[ply % 2]
         if player is None or ply < opening: after, lost = _random_move(boards, rng)
         else: after, lost = search(boards, depth, _value(player, game), extend)[1:3]
         plies += int((~lost).sum())
-        result[game[lost]] = -1 if ply % 2 == 0 else 1
+        result[game[lost]] = -won
         past[ply % 2] = met = torch.cat([past[ply % 2], _fingerprint(after)[None]])
         going, boards = ~lost & ((met == met[-1]).sum(0) < 3), after
         if not going.all():
@@ -109,11 +110,13 @@ def _random_move(boards, rng):
 def match(
     a:Player,         # one player
     b:Player,         # the other
-    n_games:int=40,   # half of them with a as Black: the same openings, colours changed
+    n_games:int=40,   # an even number; half of them with a as Black: the same openings, colours changed
     depth:int=2,      # plies that both look ahead
     seed:int=0,       # decides the openings
 ) -> Outcome: # counted for a
     "Two players meet from the same openings with both colours"
+    if check_whole("n_games", n_games, 2) % 2:
+        raise ValueError(f"n_games: expected an even number, as every opening is played with both colours, got {n_games}")
     first, second = play(a, b, n_games // 2, depth, seed), play(b, a, n_games // 2, depth, seed)
     return Outcome(first.plies + second.plies, first.wins + second.losses,
                    first.losses + second.wins, first.draws + second.draws)
@@ -348,7 +351,8 @@ def learn(
 ) -> Learning: # iterate over it, or call its run()
     "Generalisation learning of 1959: Alpha learns from its own surprises, Beta is frozen for each game"
     if series not in (1, 2): raise ValueError(f"series: expected 1 or 2, got {series!r}")
-    for name, number in (("n_series", n_series), ("n_games", n_games), ("depth", depth)): check_whole(name, number, 1)
+    for name, number in (("n_series", n_series), ("n_games", n_games), ("depth", depth), ("max_plies", max_plies)):
+        check_whole(name, number, 1)
     return Learning(n_series, n_games, depth, seed, series, recompute, max_plies, extend, cure)
 
 # %% ../nbs/03_checkers.ipynb #07d37061
@@ -495,6 +499,7 @@ def rote(
 ) -> Memory: # with all the positions met
     "Rote learning of 1959: play, and remember each position met with its backed-up score"
     check_whole("n_games", n_games, 1), check_whole("depth", depth, 1), check_finite("fade", fade, 0)
+    check_whole("opening", opening), check_whole("max_plies", max_plies, 1)
     memory, rng = Memory() if memory is None else memory, torch.Generator().manual_seed(seed)
     boards = Boards.from_fen(fen)[[0] * n_games]
     for ply in range(max_plies):

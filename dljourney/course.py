@@ -81,9 +81,12 @@ def lay_course(
         raise NotADirectoryError(f"expected a folder, got the file {folder}: choose another name for the course")
     if folder.resolve() == source.resolve():
         raise ValueError(f"{folder} holds the course's own notebooks: choose another folder for your copy")
+    laid = chapters(source)
+    if damaged := [str(c.path) for c in laid if c.damage]:
+        raise ValueError(f"{', '.join(damaged)}: damaged, install dljourney again (pip install --force-reinstall dljourney)")
     manifest = folder / ".dljourney" / "course.json"
     known = _read_manifest(manifest)
-    results = [_lay_file(c.path, folder / c.path.name, known, reset) for c in chapters(source)]
+    results = [_lay_file(c.path, folder / c.path.name, known, reset) for c in laid]
     record = {"format": 1, "version": __version__, "laid": known}
     write_atomically(manifest, json.dumps(record, indent=1, sort_keys=True) + "\n")
     return results
@@ -202,7 +205,7 @@ def results_table(
     for r in results:
         place, seconds = r.slowest
         slowest = f"{seconds:.1f} s (cell {place})" if r.cell_seconds else "-"
-        result = "passed" if r.passed else f"FAILED in cell {r.failed_cell}"
+        result = "passed" if r.passed else "damaged" if r.notebook is None else f"FAILED in cell {r.failed_cell}"
         lines.append(f"{r.path.stem:<20}{len(r.cell_seconds):>6}{r.seconds:>9.1f}   {slowest:<18}{result}")
     good = sum(r.passed for r in results)
     return "\n".join([*lines, f"{good} passed, {len(results) - good} failed"])
@@ -246,6 +249,8 @@ def run_chapters(
 
             result = run_notebook(chapter.path, folder or temporary, timeout, on_cell=show)
             results.append(result)
+            if result.notebook is None:
+                continue
             if save:
                 save_notebook(settled(result.notebook), Path(save) / chapter.path.name)
             if html:
@@ -293,7 +298,8 @@ def _run(args: argparse.Namespace) -> int:
     )
     for r in results:
         if not r.passed:
-            print(f"\n{r.path.stem}, cell {r.failed_cell}:\n{r.error}\n", file=sys.stderr)
+            where = f", cell {r.failed_cell}" if r.notebook else ""
+            print(f"\n{r.path.stem}{where}:\n{r.error}\n", file=sys.stderr)
     print(results_table(results))
     if args.folder:
         print(exercises_table(results))
@@ -303,7 +309,7 @@ def _run(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     "`dljourney list`"
     for c in chapters(args.folder):
-        print(f"{c.name:<18}{f'{c.minutes} min' if c.minutes else '':>7}  {c.title}. {c.summary}")
+        print(f"{c.name:<18}{f'{c.minutes} min' if c.minutes else '':>7}  {c.damage or f'{c.title}. {c.summary}'}")
     return 0
 
 # %% ../nbs/course.ipynb #f1f1bb29

@@ -6,6 +6,7 @@
 __all__ = ['Program', 'save', 'load', 'export_onnx']
 
 # %% ../nbs/08_program.ipynb #02613838
+import copy
 import json
 import os
 import platform
@@ -26,16 +27,22 @@ from .kit.interrupts import as_a_whole, at_rest
 from .kit.modelfile import ModelFileError, describe, dry_run, packed, read_model
 
 # %% ../nbs/08_program.ipynb #50bb96de
+def _is_plain(image: Any) -> bool:
+    "Whether it is a tensor of bytes or fractions, grey or in colour: anything else has to be read."
+    if not isinstance(image, Tensor) or not image.numel() or not (image.is_floating_point() or image.dtype == torch.uint8):
+        return False
+    return image.ndim == 2 or (image.ndim == 3 and len(image) in (1, 3))
+
+
 def _prepared(image: Any, preprocess: Preprocess) -> Tensor:
     "One picture of any kind as a batch of one, on the model's scale."
     if isinstance(image, np.ndarray) and image.dtype.kind == "f":
-        image = torch.from_numpy(np.moveaxis(image, -1, 0) if image.ndim == 3 else image)
-    if not isinstance(image, Tensor):
+        channels_first = np.moveaxis(image, -1, 0) if image.ndim == 3 else image
+        image = torch.from_numpy(np.ascontiguousarray(channels_first, np.float32))
+    if not _is_plain(image):
         return preprocess(preprocess.read(image)[None])
     if image.is_floating_point() and not (image.isfinite().all() and image.min() >= 0 and image.max() <= 1):
         raise ImageError("expected floating-point pixels in [0, 1]; divide pixels of 0 to 255 by 255")
-    if image.ndim not in (2, 3):
-        raise ImageError(f"expected a picture of shape (C, H, W) or (H, W), got {tuple(image.shape)}")
     return preprocess((image if image.ndim == 3 else image[None])[None].cpu())
 
 # %% ../nbs/08_program.ipynb #8083819e
@@ -43,8 +50,8 @@ def _tried(image: Any, preprocess: Preprocess) -> Tensor | ImageError:
     "The prepared picture, or what is wrong with it."
     try:
         return _prepared(image, preprocess)
-    except ImageError as e:
-        return e
+    except ValueError as e:
+        return e if isinstance(e, ImageError) else ImageError(str(e))
 
 # %% ../nbs/08_program.ipynb #cf662986
 class Program:
@@ -52,12 +59,12 @@ class Program:
 
     def __init__(
         self,
-        model: nn.Module,  # takes prepared pictures, (N,C,H,W), and gives one score a label, (N, n_labels)
+        model: nn.Module,  # takes prepared pictures, (N,C,H,W), gives one score a label, (N, n_labels); copied
         labels: Sequence[str],  # what the scores stand for
         preprocess: Preprocess,  # how a picture becomes the model's input
         card: Mapping[str, Any] | None = None,  # what is known about it: scores, settings, versions
     ):
-        self.model = model.eval().requires_grad_(False)
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
         self.labels, self.preprocess, self.card = list(labels), preprocess, dict(card or {})
 
     def __call__(
@@ -165,6 +172,8 @@ def save(
         raise ValueError("model: its last layer is a Softmax; leave it out, the program turns scores to probabilities")
     preprocess = Preprocess.of(model) if preprocess is None else preprocess
     architecture = describe(model, preprocess.channels, options)
+    if not all(t.isfinite().all() for t in model.state_dict().values()):
+        raise ValueError("model: some of its weights are not finite numbers; train it again with a smaller learning rate")
     want = _scores(model, preprocess)
     card = {
         "architecture": architecture,

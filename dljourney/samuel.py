@@ -85,6 +85,8 @@ def gradient_ascent(
     nudge: float = 0.01,  # how much to change a weight when asking
 ) -> Round:  # the next round; its score can be lower if `lr` is too large
     "A mechanism: ask every weight which way the score rises, then move all of them that way."
+    if not current.weights.is_floating_point():
+        raise TypeError(f"weights: expected floats, which can change a little, got {current.weights.dtype}; .float() converts them")
     slopes = torch.zeros(current.weights.numel())
     for i in range(len(slopes)):
         nudged = current.weights.flatten().clone()

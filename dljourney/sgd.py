@@ -11,6 +11,7 @@ import inspect
 import itertools
 import json
 import math
+import operator
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,6 +53,7 @@ def numerical_gradient(
                 right, up = flat[i].item(), value()
                 flat[i] = here - h
                 left, down = flat[i].item(), value()
+                if left == right: raise ValueError(f"step: {h:g} gets lost when it is added to {here:g} in {w.dtype}; leave it out")
                 out[i] = (up - down) / (right - left)  # the distance really walked, after rounding
                 flat[i] = here
     return slopes[0] if isinstance(params, Tensor) else slopes
@@ -65,6 +67,9 @@ def accuracy(
     if predictions.ndim != labels.ndim + 1 or len(predictions) != len(labels):
         raise ValueError("expected predictions (N, n_classes) and labels (N,), "
                          f"got {tuple(predictions.shape)} and {tuple(labels.shape)}")
+    if predictions.shape[1] == 1:
+        raise ValueError("predictions: expected one score for each class, got one for each datapoint; "
+                         "for a yes/no score p compare (p[:, 0] > 0) == y and take the mean")
     return (predictions.argmax(1) == labels).float().mean()
 
 # %% ../nbs/04_sgd.ipynb #aa000032
@@ -76,12 +81,12 @@ def _evaluate(
         data = Batches(data[0], data[1], 256, shuffle=False, seed=0)
     names = ["valid_loss", *(_name(m) for m in metrics)]
     sums, n_seen = [0.0] * len(names), 0
-    for batch in data:
-        prediction, (*xs, yb) = None, _moved(batch, device)
+    for batch in filter(_count, data):
+        prediction, (*xs, yb), n = None, _moved(batch, device), _count(batch)
         try:
             with at_rest(model):
                 prediction = model(*xs)
-                n_seen += (n := len(yb))
+                n_seen += n
                 for i, measure in enumerate((loss_func, *metrics)): sums[i] += float(measure(prediction, yb)) * n
         except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as e:
             raise explained(e, model, xs, yb, prediction, "valid ") from None
@@ -92,10 +97,29 @@ def _name(metric: Callable) -> str:
     while hasattr(metric, "func"): metric = metric.func  # functools.partial
     return getattr(metric, "__name__", type(metric).__name__)
 
-def _moved(batch: Any, device: torch.device) -> Sequence:
+def _count(batch: Any) -> int:
+    "How many datapoints a batch has: as many as labels, or as inputs where the labels are a list or a dict."
     if not isinstance(batch, (tuple, list)) or len(batch) < 2:
-        raise TypeError(f"a batch: expected (inputs, labels), got {type(batch).__name__}; make your data yield pairs")
-    return [t.to(device, non_blocking=True) if isinstance(t, Tensor) else t for t in batch]
+        came = f"{len(batch)} of them" if isinstance(batch, (tuple, list)) else type(batch).__name__
+        raise TypeError(f"a batch: expected (inputs, labels), got {came}; make your data yield pairs of tensors")
+    sized = batch[-1] if isinstance(batch[-1], Tensor) else batch[0]
+    if not getattr(sized, "shape", None):
+        name, came = ("labels", "a single number") if sized is batch[-1] else ("inputs", type(sized).__name__)
+        raise TypeError(f"{name}: expected a tensor (N, ...), one row for each datapoint, got {came}; "
+                        "a DataLoader or batches(x, y, 64) deals several datapoints at a time")
+    return sized.shape[0]
+
+def _mapped(function: Callable, state: Any) -> Any:
+    "Nested dicts, lists and tensors, with `function` of each tensor in its place."
+    if isinstance(state, Tensor): return function(state)
+    if isinstance(state, dict): return {k: _mapped(function, v) for k, v in state.items()}
+    if isinstance(state, (list, tuple)):
+        parts = [_mapped(function, v) for v in state]
+        return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)  # a named tuple takes them one by one
+    return state
+
+def _moved(batch: Any, device: torch.device) -> Any:
+    return _mapped(lambda t: t.to(device, non_blocking=True), batch)
 
 # %% ../nbs/04_sgd.ipynb #aa000033
 class Step:
@@ -134,11 +158,11 @@ def _forget(opt: Any):
 def _gradients(loss: Tensor, opt: Any) -> float:
     "The value of `loss`, and its gradients in the parameters; none are made on the CPU when the value is not finite."
     _forget(opt)
-    if not loss.is_cuda:
+    if not loss.is_cuda or loss.numel() != 1:
         value = loss.item()
         if math.isfinite(value): loss.backward()
         return value
-    host = torch.empty((), dtype=loss.dtype, pin_memory=True).copy_(loss.detach(), non_blocking=True)
+    host = torch.empty((), dtype=loss.dtype, pin_memory=True).copy_(loss.detach().reshape(()), non_blocking=True)
     copied = torch.cuda.Event()
     copied.record()
     loss.backward()  # the number is copied while the GPU works on the gradients: no wait for both
@@ -153,12 +177,33 @@ def _not_finite(value: float, step: int, epoch: int, lr: float, batch: Sequence)
         f"the loss is {value} at step {step} (epoch {epoch}) with learning rate {lr:g}; "
         f"no parameter was changed by it. Two things to try: a smaller learning rate (say {lr / 10:g}), or {data}.")
 
+def _check_parameters(model: nn.Module, first: int, last: int):
+    "Refuse parameters that are not finite. Updates `first` to `last` were made since they were known to be."
+    bad = [name for name, p in model.named_parameters() if not p.detach().sum().isfinite() and not p.isfinite().all()]
+    if not bad: return
+    since = f"since a step from {first} to {last}: its loss was finite, its update was not"
+    if first > last: since = "and no step of this run made them so"
+    raise FloatingPointError(
+        f"model: {bad[0]}{f' and {len(bad) - 1} more' if bad[1:] else ''} holds values that are not finite, {since}. "
+        "Go back to a state from before, or begin again. Two things to try: a smaller learning rate, or a loss_func "
+        "whose slope stays finite (that of a root does not at 0; add 1e-8 under the root).")
+
 # %% ../nbs/04_sgd.ipynb #aa000030
+def _generators(source: Any) -> list[torch.Generator]:
+    "The generators of the data: its own, and those of the samplers of a DataLoader."
+    owners: list[Any] = [source]
+    if hasattr(source, "batch_sampler"):
+        owners += [source.sampler, source.batch_sampler, getattr(source.batch_sampler, "sampler", None)]
+    found = {id(g): g for owner in owners if isinstance(g := getattr(owner, "generator", None), torch.Generator)}
+    return list(found.values())
+
+def _of_data(state: dict[str, Any]) -> list[Tensor]:
+    data = state.get("data", [])
+    return [data] if isinstance(data, Tensor) else data  # the first files had one
+
 def _random_state(source: Any, device: torch.device, everything: bool = True) -> dict[str, Any]:
-    "The random states that a step may use; `source.generator` is the data's own."
-    state: dict[str, Any] = {}
-    generator = getattr(source, "generator", None)
-    if isinstance(generator, torch.Generator): state["data"] = generator.get_state()
+    "The random states that a step may use; those of `_generators` are the data's own."
+    state: dict[str, Any] = {"data": [g.get_state() for g in _generators(source)]}
     if not everything: return state
     name, keys, *rest = np.random.get_state(legacy=True)
     state |= {"torch": torch.get_rng_state(), "python": random.getstate(),
@@ -169,7 +214,7 @@ def _random_state(source: Any, device: torch.device, everything: bool = True) ->
 
 def _set_random_state(state: dict[str, Any], source: Any, device: torch.device):
     "Undo whatever was drawn since `_random_state`."
-    if "data" in state: source.generator.set_state(state["data"])
+    for generator, its_state in zip(_generators(source), _of_data(state)): generator.set_state(its_state)
     if "torch" not in state: return
     torch.set_rng_state(state["torch"])
     random.setstate(state["python"])
@@ -181,10 +226,7 @@ def _set_random_state(state: dict[str, Any], source: Any, device: torch.device):
 # %% ../nbs/04_sgd.ipynb #aa000031
 def _copied(state: Any) -> Any:
     "A copy of nested dicts, lists and tensors that later training cannot change."
-    if isinstance(state, Tensor): return state.detach().clone()
-    if isinstance(state, dict): return {k: _copied(v) for k, v in state.items()}
-    if isinstance(state, (list, tuple)): return type(state)(_copied(v) for v in state)
-    return state
+    return _mapped(lambda t: t.detach().clone(), state)
 
 def _packed(state: Any, tensors: dict[str, Tensor]) -> Any:
     "`state` as plain JSON; its tensors go into `tensors`, by number."
@@ -192,7 +234,7 @@ def _packed(state: Any, tensors: dict[str, Tensor]) -> Any:
         tensors[str(len(tensors))] = state.detach().cpu().contiguous().clone()
         return {"tensor": str(len(tensors) - 1)}
     if isinstance(state, dict): return {"dict": [[k, _packed(v, tensors)] for k, v in state.items()]}
-    if isinstance(state, (list, tuple)): return {type(state).__name__: [_packed(v, tensors) for v in state]}
+    if isinstance(state, (list, tuple)): return {"tuple" if isinstance(state, tuple) else "list": [_packed(v, tensors) for v in state]}
     if state is None or isinstance(state, (bool, int, float, str)): return state
     raise TypeError(f"cannot be saved: {type(state).__name__}; expected tensors, numbers, strings, lists, dicts of them")
 
@@ -229,6 +271,31 @@ def _unsealed(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path}: expected a file that Training.save wrote, got another kind or a damaged one "
                          f"({type(e).__name__}: {str(e)[:200]}); begin the run again without it") from None
 
+# %% ../nbs/04_sgd.ipynb #b0ff3e02
+class _Buffers:
+    "What was in a model's buffers before a step: the model changes them before its loss is known."
+
+    def __init__(self, model: nn.Module):
+        self.tables = [m._buffers for m in model.modules() if m._buffers]
+        self.seen: list[Tensor | None] = []  # all buffers of the last step
+        self.places: list[tuple[dict, str, Tensor]] = []  # those that a step may change: tables, names, tensors
+        self.copies: list[tuple[list[Tensor], list[Tensor]]] = []  # the same, and what was in them
+
+    def keep(self):
+        now = [b for table in self.tables for b in table.values()]
+        if len(now) != len(self.seen) or any(map(operator.is_not, now, self.seen)):  # new ones: make room
+            self.seen = now
+            self.places = [(table, name, b) for table in self.tables for name, b in table.items()
+                           if b is not None and (b.is_floating_point() or not b.ndim)]
+            buffers = [b.detach() for *_, b in self.places]
+            kinds = [[b for b in buffers if b.dtype == dtype] for dtype in {b.dtype for b in buffers}]
+            self.copies = [(kind, [torch.empty_like(b) for b in kind]) for kind in kinds]
+        for kind, copies in self.copies: torch._foreach_copy_(copies, kind)  # one dtype at a time: faster on a GPU
+
+    def put_back(self):
+        for kind, copies in self.copies: torch._foreach_copy_(kind, copies)
+        for table, name, b in self.places: table[name] = b
+
 # %% ../nbs/04_sgd.ipynb #aa00034b
 class _Epochs:
     "The bookkeeping of a training run: batches come in, rows of `history` come out."
@@ -253,14 +320,19 @@ class _Epochs:
         self._place, self._loss_sum, self._n_seen = 0, 0.0, 0  # batches, loss and datapoints of this epoch
         self._epoch_random: dict[str, Any] = {}
         self._best: dict[str, Any] | None = None
-        self._stopped = False
+        self._stopped, self._restored = False, False  # `_restored`: the best epoch's parameters are in the model
+        self._buffers, self._checked = _Buffers(model), 0  # after `_checked` updates, all parameters were finite
         model.train()
+
+    def _dealt(self) -> Iterator:
+        "An epoch's batches; those without a datapoint are passed over, and what is no batch is refused."
+        return iter(self.batches) if isinstance(self.batches, Batches) else filter(_count, self.batches)
 
     def _draw(self):
         "The next batch of this epoch into `_batch`, or None when there is none left."
         if self._iterator is None:
             self._epoch_random = _random_state(self.batches, self.device, not getattr(self.batches, "all_chance_is_its_own", False))
-            self._iterator = iter(self.batches)
+            self._iterator = self._dealt()
         self._batch = next(self._iterator, None)
 
     def _end_epoch(self) -> dict[str, Any]:
@@ -268,6 +340,7 @@ class _Epochs:
         if not self._place:
             raise ValueError(f"batches: expected at least one batch in epoch {self.epoch + 1}, got none. "
                              "A generator is read only once: give a list, a DataLoader or batches(x, y, ...)")
+        if self.epoch + 1 >= self.epochs or self.step >= self._checked + 64: self._check()  # 64: to cost less than 1 %
         row: dict[str, Any] = {"epoch": self.epoch + 1, "step": self.step,
                                "loss": self._loss_sum / self._n_seen if self._n_seen else math.nan}
         if self.valid is not None:
@@ -279,6 +352,10 @@ class _Epochs:
             self.epoch, self._iterator = self.epoch + 1, None
             self._place, self._loss_sum, self._n_seen = 0, 0.0, 0
         return row
+
+    def _check(self):
+        _check_parameters(self.model, self._checked + 1, self.step)
+        self._checked = self.step
 
 # %% ../nbs/04_sgd.ipynb #aa00034c
 class _Resumable(_Epochs):
@@ -292,24 +369,42 @@ class _Resumable(_Epochs):
             "epoch": self.epoch, "step": self.step, "place": self._place, "begun": self._iterator is not None,
             "loss_sum": self._loss_sum, "n_seen": self._n_seen, "stopped": self._stopped, "history": self.history,
             "model": dict(self.model.state_dict()), "opt": self.opt.state_dict(), "best": self._best,
+            "restored": self._restored, "checked": self._checked, "optimiser": type(self.opt).__name__,
             "drawn": self._batch is not None, "batch": batch, "epoch_random": self._epoch_random,
             "random": _random_state(self.batches, self.device)})
 
     def load_state_dict(self, state: dict[str, Any]):
         "Go back, or on, to where `state_dict` was taken. The model, data and options are those given to `train`."
+        self._check_fit(state)
         state = _copied(state)
+        self.opt.load_state_dict(state["opt"])  # first, as it may refuse
         self.model.load_state_dict(state["model"])
-        self.opt.load_state_dict(state["opt"])
         self.epoch, self.step, self._place = state["epoch"], state["step"], state["place"]
         self._loss_sum, self._n_seen, self._stopped = state["loss_sum"], state["n_seen"], state["stopped"]
         self.history, self._best = state["history"], state["best"]
+        self._restored, self._checked = state.get("restored", False), state.get("checked", 0)
         self._iterator, self._batch, self._epoch_random = None, None, state["epoch_random"]
         if state["begun"]:  # deal this epoch's batches again and pass over those that were used
             _set_random_state(self._epoch_random, self.batches, self.device)
-            self._iterator = iter(self.batches)
+            self._iterator = self._dealt()
             passed = deque(itertools.islice(self._iterator, self._place + state["drawn"]), maxlen=1)
             if state["drawn"]: self._batch = state["batch"] or passed.pop()
         _set_random_state(state["random"], self.batches, self.device)
+
+    def _check_fit(self, state: dict[str, Any]):
+        "Refuse the state of a run with another model, optimiser or kind of data, before anything is changed."
+        shapes = [{k: tuple(getattr(v, "shape", ())) for k, v in s.items()} for s in (state["model"], self.model.state_dict())]
+        optimisers = state.get("optimiser", type(self.opt).__name__), type(self.opt).__name__
+        generators = len(_of_data(state["random"])), len(_generators(self.batches))
+        wrong = [k for k in shapes[0] | shapes[1] if shapes[0].get(k) != shapes[1].get(k)]
+        if wrong:
+            raise ValueError(f"model: expected that of the saved run, where {wrong[0]} has shape {shapes[0].get(wrong[0])}, "
+                             f"got one where it has {shapes[1].get(wrong[0])}")
+        if optimisers[0] != optimisers[1]:
+            raise ValueError(f"opt: expected {optimisers[0]}, as in the saved run, got {optimisers[1]}")
+        if generators[0] != generators[1]:
+            raise ValueError(f"batches: expected the kind of the saved run, with {generators[0]} random generators of "
+                             f"its own, got one with {generators[1]}; make the data as they were made then")
 
     def save(self, path: str | Path) -> Path:
         "`state_dict` in one file, whole or not there at all: tensors as safetensors, the rest as JSON in its header."
@@ -328,19 +423,23 @@ class _Stepping(_Resumable):
         "One step: update number, loss, learning rate; None when this epoch has no batch left. Then the next batch is drawn."
         if self._batch is None: self._draw()
         if self._batch is None: return None
+        if self._buffers.tables: self._buffers.keep()
         prediction, (*xs, yb) = None, self._batch if self._on_cpu else _moved(self._batch, self.device)
         try:
             prediction = self.model(*xs)
             value = _gradients(self.loss_func(prediction, yb), self.opt)
         except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as e:
+            self._buffers.put_back()
             raise explained(e, self.model, xs, yb, prediction) from None
-        lr, n = self.opt.param_groups[0]["lr"], yb.shape[0]
+        lr, n = self.opt.param_groups[0]["lr"], yb.shape[0] if isinstance(yb, Tensor) else _count(self._batch)
         if not math.isfinite(value):
             self.opt.zero_grad()
+            self._buffers.put_back()
             self._batch, self._place = None, self._place + 1  # whoever goes on goes on with the next batch
+            self._check()
             raise _not_finite(value, self.step + 1, self.epoch + 1, lr, [*xs, yb])
         self.opt.step()
-        self._batch, self.step, self._place = None, self.step + 1, self._place + 1
+        self._batch, self.step, self._place, self._restored = None, self.step + 1, self._place + 1, False
         self._loss_sum, self._n_seen = self._loss_sum + value * n, self._n_seen + n
         self._draw()
         return self.step, value, lr
@@ -365,7 +464,10 @@ class Training(_Stepping):
         return Step(epoch, *done, self._end_epoch() if self._batch is None else None)
 
     def _restore_best(self):
-        if self.keep_best and self._best: self.model.load_state_dict(self._best["model"])
+        "Once, as the model may be trained on elsewhere."
+        if not self.keep_best or not self._best or self._restored: return
+        self.model.load_state_dict(self._best["model"])
+        self._restored = True
 
     @property
     def best_epoch(self) -> int | None:
@@ -381,6 +483,7 @@ class Training(_Stepping):
         "End here: there is no further step, and `keep_best` puts its parameters back."
         self._stopped = True
         self._restore_best()
+        self._check()
         return self
 
     def __repr__(self) -> str:
@@ -459,8 +562,19 @@ _piece = 1 << 18  # elements of a large parameter that are done together, so tha
 _pack = 1 << 15  # elements of small parameters that are done together
 _elsewhere = {"amsgrad", "capturable", "dampening", "differentiable", "foreach", "fused", "maximize"}  # torch's options
 
-def _check_options(name: str, group: dict[str, Any]):
-    "An error that names the first option that is refused or out of range."
+def _check_real(name: str, group: dict[str, Any]):
+    if any(p.is_complex() for p in group["params"]):
+        raise TypeError(f"params: {name} takes real numbers, got complex ones; torch.optim.{name} takes both")
+
+def _check_dense(name: str, groups: list[dict[str, Any]]):
+    if any(p.grad is not None and p.grad.is_sparse for group in groups for p in group["params"]):
+        raise TypeError(f"{name} takes dense gradients, got sparse ones; use nn.Embedding(..., sparse=False), "
+                        "or torch.optim.SparseAdam") from None
+
+def _check_options(name: str, group: dict[str, Any], needed: Iterable[str] = ()):
+    "An error that names the first option that is missing, refused or out of range."
+    if missing := sorted(set(needed) - set(group)):
+        raise ValueError(f"state_dict: expected one of {name}, got one without {', '.join(missing)}")
     for option, value in group.items():
         if option in _elsewhere and value:
             raise TypeError(f"{name} has no {option}; torch.optim.{name} has it")
@@ -503,6 +617,7 @@ def _packs(params: Iterable[Tensor], states: dict, names: Sequence[str], cut: bo
 # %% ../nbs/04_sgd.ipynb #aa00040b
 class _Optimizer(torch.optim.Optimizer):
     "What the optimisers share: options, averages, and a walk over the parameters in pieces that fit the cache."
+    takes_complex = False  # whether `update` is right for complex numbers
     cuts = True  # whether `update` gains from large parameters in pieces: it does where it needs room for passing results
     # torch wraps these to keep torch.compile out, and to import it takes seconds on the first call: use what is inside
     add_torch_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
@@ -520,10 +635,11 @@ class _Optimizer(torch.optim.Optimizer):
         "Parameters with options of their own, as torch's optimisers take them."
         _check_options(type(self).__name__, self.defaults | param_group)
         self.add_torch_group(param_group)
+        if not self.takes_complex: _check_real(type(self).__name__, self.param_groups[-1])
 
     def load_state_dict(self, state_dict: dict[str, Any]):
         "Averages and options from `state_dict`, ours or the torch namesake's."
-        for group in state_dict["param_groups"]: _check_options(type(self).__name__, group)
+        for group in state_dict["param_groups"]: _check_options(type(self).__name__, group, self.defaults.keys() - _elsewhere)
         self.load_torch_state(_copied(state_dict))  # a copy: torch would share the averages
 
     def zero_grad(self, set_to_none: bool = True):
@@ -548,8 +664,12 @@ class _Optimizer(torch.optim.Optimizer):
         for hook in self._optimizer_step_pre_hooks.values(): hook(self, (), {})
         if closure is not None:
             with torch.enable_grad(): loss = closure()
-        for group in self.param_groups:
-            for lists in _packs(group["params"], self.state, self.averages(group), self.cuts): self.update(group, *lists)
+        try:
+            for group in self.param_groups:
+                for lists in _packs(group["params"], self.state, self.averages(group), self.cuts): self.update(group, *lists)
+        except (NotImplementedError, RuntimeError):
+            _check_dense(type(self).__name__, self.param_groups)
+            raise
         for hook in self._optimizer_step_post_hooks.values(): hook(self, (), {})
         return loss
 
@@ -571,7 +691,7 @@ class SGD(_Optimizer):
     ):
         super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov), others)
 
-    cuts = False
+    cuts, takes_complex = False, True
 
     def averages(self, group): return ("momentum_buffer",) if group["momentum"] else ()
 
@@ -689,9 +809,20 @@ class LearningRates:
         ax.plot(self.lrs, _smoothed(self.losses), label="smoothed")
         ax.axvline(self.suggestion, color=figures.COLOURS["orange"], ls="--", label=f"suggestion: {self.suggestion:.2g}")
         ax.set_xscale("log")
-        ax.set(xlabel="learning rate", ylabel="loss", ylim=(0, 1.3 * max(self.losses[: max(1, len(self.losses) // 2)])))
+        ax.set(xlabel="learning rate", ylabel="loss", ylim=_limits(self.losses))
         ax.legend()
         return fig.describe(f"The loss against a rising learning rate; the suggestion is {self.suggestion:.2g}.")
+
+def _limits(losses: Sequence[float]) -> tuple[float, float]:
+    "What to show of the losses: not the last explosion."
+    low, high = min(losses), max(losses[: max(1, len(losses) // 2)])
+    return (0, 1.3 * high) if low >= 0 else (low - 0.1 * (high - low) - 1e-9, high + 0.3 * (high - low) + 1e-9)
+
+def _exploded(losses: Sequence[float]) -> bool:
+    "Whether the last loss is far above the lowest: four times as high; below 0, where that means nothing, by what is usual here."
+    low = min(losses)
+    if low >= 0: return losses[-1] > 4 * low + 1e-12
+    return len(losses) > 5 and losses[-1] - low > 3 * max(-low, max(losses[:5]) - low)
 
 def _smoothed(losses: Sequence[float]) -> list[float]:
     "Each loss averaged with its neighbours, two on each side."
@@ -723,7 +854,7 @@ def lr_find(
             for group, ratio in zip(opt.param_groups, ratios): group["lr"] = lr * ratio
             losses.append(next(training).loss)
             lrs.append(lr)
-            if losses[-1] > 4 * min(losses) + 1e-12: break
+            if _exploded(losses): break
     except FloatingPointError:
         if not lrs: raise  # the very first loss: the data or the model are at fault, not the learning rate
     finally:

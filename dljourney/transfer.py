@@ -114,26 +114,37 @@ def _hold(layer: nn.Module, still: bool) -> None:
         layer.register_forward_pre_hook(_stay_at_rest)
 
 # %% ../nbs/07_transfer.ipynb #df1e25e5
-def _head(model: nn.Module) -> nn.Module:
-    "The last layer of a timm model."
+def _heads(model: nn.Module) -> list[nn.Module]:
+    "The last layer of a timm model; a few models have two, side by side."
     get = getattr(model, "get_classifier", None)
-    head = get() if callable(get) else None
-    if not isinstance(head, nn.Module) or not any(True for _ in head.parameters()):
+    found = get() if callable(get) else None
+    heads: list[Any] = list(found) if isinstance(found, tuple | list | nn.ModuleList) else [found]
+    if not heads or not all(isinstance(h, nn.Module) and [*h.parameters()] for h in heads):
         raise ValueError(f"model: expected a timm model with a head, got {type(model).__name__}; "
                          "pretrained(name, num_classes=...) makes one")
-    return head
+    return heads
 
 
 def _stages(model: nn.Module) -> list[list[tuple[str, nn.Parameter]]]:
     "A timm model's parameters from the input to the head: the stages of the body, then the head."
     from timm.models import group_parameters
 
-    named, head = dict(model.named_parameters()), {id(p) for p in _head(model).parameters()}
-    groups = group_parameters(model, model.group_matcher(coarse=True))  # type: ignore[operator]
+    named, head = dict(model.named_parameters()), {id(p) for h in _heads(model) for p in h.parameters()}
+    match: Any = getattr(model, "group_matcher", None)  # a few models do not tell their stages: the body is one
+    groups = group_parameters(model, match(coarse=True)) if match else {0: list(named)}
     body = [[(n, named[n]) for n in groups[key] if id(named[n]) not in head] for key in sorted(groups)]
     return [*filter(None, body), [(n, p) for n, p in named.items() if id(p) in head]]
 
 # %% ../nbs/07_transfer.ipynb #a3ff9ead
+def _learning(model: nn.Module, last: int | None) -> set[int]:
+    "Which parameters (their `id`) belong to the head and the last stages of the body."
+    *body, head = _stages(model)
+    n = len(body) if last is None else check_whole("last", last)
+    if n > len(body):
+        raise ValueError(f"last: expected 0 to {len(body)} stages, got {last}")
+    return {id(p) for stage in [*body[len(body) - n :], head] for _, p in stage}
+
+# %% ../nbs/07_transfer.ipynb #f3d1a7c2
 def freeze(
     model: nn.Module,  # a timm model; changed in place
 ) -> nn.Module:  # the same model
@@ -148,11 +159,7 @@ def unfreeze(
     batch_norm: bool = False,  # let BatchNorm gather new statistics too (wants batches of 16 or more)
 ) -> nn.Module:  # the same model
     "Let the head and the last stages of the body learn; the stages before them stay frozen."
-    *body, head = _stages(model)
-    n = len(body) if last is None else last
-    if not 0 <= n <= len(body):
-        raise ValueError(f"last: expected 0 to {len(body)} stages, got {last}")
-    learns = {id(p) for stage in [*body[len(body) - n :], head] for _, p in stage}
+    learns = _learning(model, last)
     for p in model.parameters():
         p.requires_grad_(id(p) in learns)
     for layer in model.modules():
@@ -305,11 +312,16 @@ class _ResumableFineTuning(FineTuning):
     def state_dict(self) -> dict[str, Any]:
         "All that the rest of the run depends on."
         state = self.training.state_dict() if self.training is not None else None
-        place = {"index": self._index, "step": self.step, "stopped": self._stopped}
+        phase = self.phase if self._index >= 0 else None
+        place = {"index": self._index, "phase": phase, "step": self.step, "stopped": self._stopped}
         return {**place, "history": self.history, "training": state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         "Go on from where `state_dict` was taken; model, data and options are those given to `fine_tune`."
+        names = [name for name, _ in self._phases]
+        if state["index"] >= 0 and names[state["index"] :][:1] != [state["phase"]]:
+            raise ValueError(f"state: expected a run with the phases {names}, got one whose phase {state['index'] + 1} is "
+                             f"{state['phase']!r}; give fine_tune the epochs and frozen_epochs it was saved with")
         self._stopped, self._index, self.training, self._rows, self._steps = state["stopped"], -1, None, [], 0
         if state["index"] >= 0:
             here = self._enter(state["index"])
@@ -331,14 +343,50 @@ def _checked(model: nn.Module, x: Tensor, y: Tensor, name: str) -> None:
         raise ValueError(f"{e}; pretrained(name, num_classes=...) sets how many classes there are") from None
 
 
-def _body_and_head(model: nn.Module, x: Tensor) -> tuple[Callable[[Tensor], Tensor], nn.Module]:
-    "The model in two parts, when one after the other they are the model."
-    body = lambda xb: model.forward_head(model.forward_features(xb), pre_logits=True)  # type: ignore[operator]
-    head = _head(model)
+class _Scores(nn.Module):
+    "Heads that are no single matrix: a convolution takes features as pictures of one pixel, of two heads the mean counts."
+
+    def __init__(self, heads: list[nn.Module]):
+        super().__init__()
+        self.heads = nn.ModuleList(heads)
+
+    def forward(self, f: Tensor) -> Tensor:
+        scores = [h(f[..., None, None]).flatten(1) if isinstance(h, nn.Conv2d) else h(f) for h in self.heads]
+        return torch.stack(scores).mean(0)
+
+
+def _head_alone(model: nn.Module, x: Tensor) -> nn.Module:
+    "What makes scores of the body's features, if that is all the model does after its body."
+    heads = _heads(model)
+    head = _Scores(heads) if len(heads) > 1 or isinstance(heads[0], nn.Conv2d) else heads[0]
     with at_rest(model):
-        if not torch.allclose(head(body(x)), model(x), atol=1e-4, rtol=1e-3):
-            raise ValueError("model: its head does more than its last layer; fine_tune(..., frozen_epochs=0) can train it")
-    return body, head
+        want = model(x)
+        try:
+            features = model.forward_head(model.forward_features(x), pre_logits=True)  # type: ignore[operator]
+            is_all = torch.allclose(head(features), want, atol=1e-4, rtol=1e-3, equal_nan=True)
+        except (AttributeError, RuntimeError, TypeError):  # it has no such parts, or they do not fit
+            is_all = False
+    if not is_all:
+        raise ValueError(f"model: the head of {type(model).__name__} does more than its last layer and cannot be trained "
+                         "alone; fine_tune(..., frozen_epochs=0) trains the whole model from the start")
+    return head
+
+# %% ../nbs/07_transfer.ipynb #c8e2b941
+def _too_small(model: nn.Module) -> bool:
+    "Whether a convolution sees less than its stride, or than half its window: torch's bfloat16 gradients are wrong there."
+    wants, device = Preprocess.of(model), next(model.parameters()).device
+    found = []
+
+    def look(conv: Any, inputs: Any) -> None:
+        sides = zip(inputs[0].shape[2:], conv.kernel_size, conv.stride)
+        found.append(any(window > 1 and side < max(stride, window // 2) for side, window, stride in sides))
+
+    hooks = [m.register_forward_pre_hook(look) for m in model.modules() if isinstance(m, nn.Conv2d)]
+    try:
+        with at_rest(model): model(torch.zeros(1, wants.channels, *wants.size, device=device))
+    finally:
+        for hook in hooks: hook.remove()
+    return any(found)
 
 # %% ../nbs/07_transfer.ipynb #763d9ee3
 def fine_tune(
@@ -367,19 +415,22 @@ def fine_tune(
     for name, number, least in (("epochs", epochs, 0), ("frozen_epochs", frozen_epochs, 0), ("batch_size", batch_size, 1)):
         check_whole(name, number, least)
     for name, rate in (("lr", lr), ("head", head), ("decay", decay)): check_finite(name, rate, least=0)
-    _head(model)
+    _learning(model, last)  # refuses a model without a head, and stages that it does not have
     _checked(model, x, y, "training")
     if valid is not None:
         _checked(model, *valid, "valid")
     groups = partial(param_groups, model, lr, head=head, decay=decay)
     preprocess, device = Preprocess.of(model), next(model.parameters()).device
+    if bf16 and epochs and device.type == "cpu" and _too_small(model):
+        raise ValueError(f"bf16: expected False for pictures as small as {preprocess.size[0]} x {preprocess.size[1]}, got "
+                         "True: torch's bfloat16 gradients are wrong there; bf16_helps(model) tells")
+    last_layer = _head_alone(model, preprocess(x[:2]).to(device)) if frozen_epochs else nn.Identity()
     if device.type == "cpu":
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     measured: dict[str, Any] = {"metrics": metrics} if valid is not None else {}
 
     def train_head() -> Training:
         freeze(model)
-        _, last_layer = _body_and_head(model, preprocess(x[:2]).to(device))
         opt = optimiser([g for g in groups() if g["name"].startswith("head")])
         resting = partial(features, model, batch_size=batch_size, bf16=bf16)
         source = _Pictures(x, y, batch_size, resting, augment, seed)
@@ -416,7 +467,7 @@ def changed_copies(
     x: Tensor,  # images, (N,C,H,W)
     y: Tensor,  # labels, (N,)
     seed: int,  # of the changes
-    n_max: int = 2000,  # at most so many pictures in all
+    n_max: int = 2000,  # at most so many changed copies in all; the pictures themselves come on top
 ) -> tuple[Tensor, Tensor]:  # the images and up to 16 changed copies of each, at 32 x 32; their labels
     "A few examples become many: each again and again, turned, slanted and bent a little."
     x = F.interpolate(x, (32, 32), mode="bilinear")
@@ -526,6 +577,9 @@ def few_examples(
     (x, y), _, (xt, yt) = digits()
     starts = {"scratch" if m in ("SVM on pixels", "random weights") else "pretrained" for m in methods}
     chosen = chosen_settings([row for start in sorted(starts) for row in stored_rows(f"{start}_tuning")])
+    tuned = {n for _, n in chosen}
+    if not {n or 0 for n in counts} <= tuned:
+        raise ValueError(f"counts: expected some of those that were tuned, {sorted(tuned - {0})} or None, got {counts}")
     rows = []
     for n in counts:
         few = draw_examples(y, n, seed)
@@ -548,6 +602,7 @@ def confusions(
         raise ValueError("n_classes: expected a number, because scores holds decisions, not one score a class")
     if len(said) != len(y):
         raise ValueError(f"expected as many scores as labels, got {len(said)} and {len(y)}")
+    check_labels("y", y, None, n), check_labels("scores", said, None, n)
     return torch.bincount(y * n + said, minlength=n * n).view(n, n)
 
 
@@ -605,5 +660,7 @@ def bf16_helps(
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
     convs = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
-    knows = device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return knows and bool(convs) and all(m.groups == 1 for m in convs)
+    ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)  # Apple's processors have no oneDNN
+    knows = device.type == "cpu" and torch.backends.mkldnn.is_available() and ask is not None and ask()
+    gains = bool(knows and convs and all(m.groups == 1 for m in convs))
+    return gains and not (hasattr(model, "pretrained_cfg") and _too_small(model))  # others do not tell their pictures' size

@@ -334,17 +334,17 @@ class _Learner(Desk):
 class TeachMe(_Learner):
     "Teach a network things of your own: draw a few of each, press Teach, draw another one and watch."
     def __init__(
-        self, things: Sequence[str] | Mapping[str, Sequence[Drawing]] = ("smile", "frown"),  # names, or drawings by name
+        self,
+        things: Sequence[str] | Mapping[str, Sequence[Drawing]] | None = None,  # names, or drawings by name; None: those kept
         folder: str | Path | None = None,  # where drawings are kept; None: the course's own folder, if we are in one
         **values: Any,  # size="small", "normal" or "projector"
     ):
         given = isinstance(things, Mapping)
         drawings = Drawings(folder if folder or given else _kept_folder())
-        if given or not drawings.things:
-            for name in things:
-                drawings.things.setdefault(name, [])
-                for drawing in things[name] if isinstance(things, Mapping) else ():
-                    drawings.add(name, drawing)
+        if things is None:
+            things = list(drawings.things) or ["smile", "frown"]
+        for name in things:
+            drawings.add_new(name, things[name] if isinstance(things, Mapping) else ())
         self._mine = drawings
         super().__init__(drawings, **values)
         self.load()

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from dljourney.checkers import (
-    TERMS, Boards, correlate, hill_rows, learn, moves, parameters, play, powers_of_two, term_values)
+    TERMS, Boards, correlate, hill_rows, learn, match, moves, parameters, play, polynomial, powers_of_two, search,
+    term_values)
 from dljourney.kit.search import Leaves
 from dljourney.kit.terms import coefficients, swapped
 
@@ -415,7 +416,7 @@ def test_both_series_run(series):
     assert len(run.games) == 4
 
 
-@pytest.mark.parametrize("argument", [{"series": 3}, {"depth": 0}, {"n_games": 0}, {"n_series": 0}])
+@pytest.mark.parametrize("argument", [{"series": 3}, {"depth": 0}, {"n_games": 0}, {"n_series": 0}, {"max_plies": -5}])
 def test_learn_refuses(argument):
     with pytest.raises(ValueError, match=next(iter(argument))):
         learn(**argument)
@@ -457,6 +458,46 @@ def test_play_is_fair_and_repeats():
 def test_looking_ahead_wins():
     strong = {"ADV": 1.0}
     assert play(strong, None, 60, depth=3).score > 0.8 and play(None, strong, 60, depth=3).score < 0.2
+
+
+def test_each_player_moves_its_own_pieces():
+    "White begins and takes the only man; each judge is asked about its own side's moves alone"
+    def judge(black):
+        def judged(leaves):
+            assert leaves.before.black.all() == leaves.before.black.any() == black
+            return torch.zeros(len(leaves.boards))
+        return judged
+
+    for white in (judge(False), None):
+        assert play(judge(True), white, 5, opening=0, fen="W:W18:B14") == (5, 0, 5, 0)
+    assert play(judge(True), judge(False), 5, opening=0, fen="B:W18:B14") == (5, 5, 0, 0)
+    assert play(judge(True), judge(False), 5, fen="W:W32,28,27:B1,2,5").games == 5
+
+
+def test_a_match_has_an_even_number_of_games():
+    assert match({}, None, 2, depth=1).games == 2
+    for n_games in (0, 1, 3):
+        with pytest.raises(ValueError, match=f"n_games: expected .* got {n_games}"):
+            match({}, {}, n_games, depth=1)
+
+
+def test_coefficients_have_bounds_within_which_nobody_with_a_move_has_lost():
+    largest = dict.fromkeys(TERMS, -1e9)
+    assert play({"ADV": 1e9}, {}, 20, opening=0).games == 20
+    boards = Boards.from_fen(many_positions(400, 5))
+    found = moves(boards)
+    values = term_values(Leaves(found.boards, boards, found.parent, found.parent))
+    assert values.abs().sum(1).max() < 200          # the bound that is relied on is 400
+    best = search(boards, 1, polynomial(largest))
+    has_moves = torch.zeros(len(boards), dtype=torch.bool)
+    has_moves[found.parent] = True
+    assert torch.equal(best.lost, ~has_moves)
+    assert (best.score[has_moves].abs() < 2.0**39).logical_or(best.score[has_moves] == 2.0**40 - 1).all()
+    for bad in ({"ADV": 1e13}, {"MOB": -1.1e9}):
+        with pytest.raises(ValueError, match="weights.* expected a coefficient between -1e9 and 1e9"):
+            play(bad, {}, 20, opening=0)
+    with pytest.raises(ValueError, match="weights: expected coefficients between -1e9 and 1e9, got 2e.09 to"):
+        polynomial(torch.full((2, len(TERMS)), 2e9))
 
 
 def test_unknown_term():

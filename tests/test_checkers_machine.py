@@ -1,8 +1,11 @@
 "Rote learning, self-play and the demo of chapter 03."
+import random
+
 import pytest
 import torch
 
-from dljourney.checkers import ROTE_TERMS, Boards, Memory, SelfPlay, as_player, legal_moves, polynomial, rote, search
+from dljourney.checkers import (
+    ROTE_TERMS, Boards, Memory, SelfPlay, as_player, legal_moves, moves, polynomial, rote, search)
 from dljourney.demos.checkers_machine import CheckersMachine, choose, reasons
 from dljourney.kit.game import START, apply_move
 from dljourney.samuel import improve
@@ -37,6 +40,46 @@ def test_a_stored_score_stands_for_a_deeper_search():
     memory.add(after, search(after, 3, value).score)
     memory.merge()
     assert search(board, 1, memory.with_memory(value)).score.item() == search(board, 4, value).score.item()
+
+
+def endgames(n, seed):
+    "A white piece and two or three black kings, Black to move: wins are near, in several ways"
+    rng, found = random.Random(seed), []
+    while len(found) < n:
+        white, *black = rng.sample(range(1, 33), rng.choice([3, 4]))
+        found.append(f"B:W{'K' if white < 5 else ''}{white}:B" + ",".join(f"K{s}" for s in black))
+    return found
+
+
+def test_a_remembered_win_is_as_far_away_as_a_deeper_search_finds():
+    value, wins = polynomial({}), set()
+    for fen in endgames(40, 1):
+        board = Boards.from_fen(fen)
+        after = moves(moves(board).boards).boards
+        memory = Memory()
+        if len(after):
+            memory.add(after, search(after, 3, value).score)
+            memory.merge()
+        remembered = search(board, 2, memory.with_memory(value)).score.item()
+        assert remembered == search(board, 5, value).score.item(), fen
+        wins.add(2**40 - remembered)
+    assert {1, 3, 5} <= wins
+
+
+def test_a_win_now_comes_before_a_remembered_one():
+    board, value = Boards.from_fen("B:W12:BK4,K30,K3"), polynomial({})
+    after = moves(moves(board).boards).boards
+    memory = Memory()
+    memory.add(after, search(after, 3, value, extend=True, fade=0.02).score)
+    memory.merge()
+    best = search(board, 2, memory.with_memory(value), fade=0.02)
+    assert best.score.item() == 2**40 - 1 and not len(moves(best.boards).parent)
+
+
+@pytest.mark.parametrize("argument", [{"max_plies": 0}, {"opening": -1}, {"depth": 0}])
+def test_rote_refuses(argument):
+    with pytest.raises(ValueError, match=next(iter(argument))):
+        rote(2, **argument)
 
 
 def test_rote_repeats_and_goes_on():

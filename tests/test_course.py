@@ -173,6 +173,60 @@ def test_a_hanging_cell_is_stopped_and_named(tmp_path, capsys):
     assert "did not finish within 1 seconds" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"5", b"{}", b'{"metadata": {}}', b'{"cells": [5]}', b"\xff",
+                                    b'{"cells": null}', b'{"cells": [{"cell_type": "code"}]}', b"[" * 100_000])
+def test_a_damaged_chapter_is_named_and_the_others_go_on(tmp_path, capsys, damage):
+    mine, source = tmp_path / "mine", tmp_path / "source"
+    write_code(source, "01_good", "1 + 1")
+    write_code(source, "04_sgd", "1 + 1")
+    course.lay_course(mine, source=source)
+    bad = mine / "04_sgd.ipynb"
+    bad.write_bytes(damage)
+    for command in (["list", "--folder", str(mine)], ["progress", str(mine)]):
+        assert course.main(command) == 0
+        out, err = capsys.readouterr()
+        assert "01_good" in out and "04_sgd" in out and "damaged" in out and not err
+    course.main(["list", "--folder", str(mine)])
+    out = capsys.readouterr().out
+    assert str(bad) in out and "dljourney course" in out  # which file, and what to do
+    arguments = ["run", "4", "--folder", str(mine), "--save", str(tmp_path / "save"), "--html", str(tmp_path / "html")]
+    assert course.main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert str(bad) in err and "dljourney course" in err and "damaged" in out and "0 passed, 1 failed" in out
+    if damage == b"":  # a kernel takes a while to start
+        assert course.main(["run", "1", "--folder", str(mine)]) == 0
+    bad.rename(mine / "away.txt")
+    assert [r.action for r in course.lay_course(mine, source=source)] == ["unchanged", "new"]
+
+
+def test_a_chapter_that_only_jupyter_finds_damaged_is_named_too(tmp_path, capsys):
+    write_code(tmp_path, "01_good", "1 + 1")
+    bad = tmp_path / "01_good.ipynb"
+    bad.write_text(bad.read_text().replace('"metadata": {}, "source"', '"source"'))
+    assert course.main(["run", "--folder", str(tmp_path)]) == 1
+    assert f"{bad} is damaged" in capsys.readouterr().err
+
+
+def test_a_damaged_chapter_on_the_map_is_a_card_that_says_so(tmp_path):
+    from dljourney.kit.course_map import course_map
+
+    write_code(tmp_path, "01_good", "quiz.flat(...)")
+    (tmp_path / ".dljourney").mkdir()
+    (tmp_path / ".dljourney" / "course.json").write_text("{}")
+    (tmp_path / "04_sgd.ipynb").write_text("")
+    there = course_map(tmp_path)
+    assert [s.state for s in there.stops] == ["0 of 1 solved", "damaged"] and there.next is there.stops[0]
+    assert "damaged" in there._repr_html_() and "move it away" in there._repr_html_()
+
+
+def test_a_damaged_installation_lays_nothing_damaged(tmp_path):
+    source, mine = write_course(tmp_path / "source", {"01_one": "v1"}), tmp_path / "mine"
+    (source / "02_two.ipynb").write_text("")
+    with pytest.raises(ValueError, match="02_two.*install dljourney again"):
+        course.lay_course(mine, source=source)
+    assert not list(mine.glob("*.ipynb"))
+
+
 def test_list_and_help_and_an_unknown_chapter(capsys):
     assert course.main(["list"]) == 0
     assert "00_start" in capsys.readouterr().out
@@ -195,6 +249,32 @@ def test_the_doctor_says_what_to_do(monkeypatch):
     assert not doctor._write_finding(Path("/proc")).ok
     monkeypatch.setattr(doctor, "_free_memory", lambda: 0.5)
     assert "close other programs" in doctor._memory_finding().advice
+
+
+def test_the_doctor_tells_a_virtual_environment_from_its_base(tmp_path, monkeypatch):
+    "Both are the same file when links are followed, and they hold different packages."
+    import venv
+
+    from dljourney.kit.doctor import _kernel_finding
+
+    def kernel(python):
+        folder = tmp_path / "jupyter" / "kernels" / "python3"
+        folder.mkdir(parents=True, exist_ok=True)
+        argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        spec = {"argv": argv, "display_name": "P", "language": "python"}
+        (folder / "kernel.json").write_text(json.dumps(spec))
+        return _kernel_finding()
+
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    venv.create(tmp_path / "env", symlinks=True)
+    python = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin") / Path(sys.executable).name
+    assert kernel(sys.executable).ok and kernel("python3").ok
+    assert not kernel(python).ok and "open the course with this Python" in kernel(python).advice
+    assert not kernel(tmp_path / "nothing").ok
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "env"))
+    assert kernel(python).ok and kernel(python.with_name(f"python{sys.version_info[0]}")).ok
+    assert not kernel(os.path.realpath(python)).ok  # its base
 
 
 def test_jupyterlab_opens_with_its_token_on_this_machine_only(tmp_path):

@@ -1,4 +1,5 @@
 "Chapter 03's exercises: each with its solution, two other right answers and three or more typical wrong ones."
+import pytest
 from exercise_cases import Cases, tests_of
 
 from dljourney.exercises import checkers
@@ -91,3 +92,9 @@ CASES = {
     ),
 }
 test_exercises = tests_of(checkers, CASES)
+
+
+@pytest.mark.parametrize("answer", ["δ", "Δ", " δ ", "the delta", "Delta"])
+def test_a_greek_letter_is_a_word_too(answer):
+    assert checkers.quiz.delta(answer).outcome == "correct"
+    assert checkers.quiz.delta("ß").outcome == "incorrect"

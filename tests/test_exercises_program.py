@@ -54,6 +54,12 @@ def square_by_middle(width, height):
     return width / 2 - half, height / 2 - half, width / 2 + half, height / 2 + half
 
 
+def square_by_whole_pixels(width, height):
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
+
+
 def all_by_function(files, read):
     def tried(file):
         try:
@@ -134,7 +140,7 @@ CASES = {
         ],
     ),
     "middle_square": Cases(
-        right=[square_by_case, square_by_middle],
+        right=[square_by_case, square_by_middle, square_by_whole_pixels],
         wrong=[
             ("upper left", lambda w, h: (0, 0, min(w, h), min(w, h))),
             ("right and bottom", lambda w, h: (*square_by_case(w, h)[:2], min(w, h), min(w, h))),

@@ -42,6 +42,20 @@ def recursive(start, performance, mechanism, rounds):
     return rest((start, performance(start)), rounds)
 
 
+def from_both_sides(performance, weight, nudge):
+    return (performance(weight + nudge) - performance(weight - nudge)) / (2 * nudge)
+
+
+class Frozen:
+    "A program that is no function."
+
+    def __init__(self, model, weights):
+        self.model, self.weights = model, weights
+
+    def __call__(self, image):
+        return self.model(image, self.weights)
+
+
 def forgets(start, performance, mechanism, rounds):
     return [mechanism((start, performance(start)), performance)[1] for _ in range(rounds)]
 
@@ -93,11 +107,13 @@ CASES = {
         right=[
             lambda performance, weight, nudge: performance(weight + nudge) / nudge - performance(weight) / nudge,
             lambda performance, weight, nudge: (performance(weight) - performance(weight + nudge)) / -nudge,
+            from_both_sides,
         ],
         wrong=[
             ("Divide it by the nudge", lambda f, w, n: f(w + n) - f(w)),
             ("sign is wrong", lambda f, w, n: (f(w) - f(w + n)) / n),
             ("divided by the weight", lambda f, w, n: (f(w + n) - f(w)) / w),
+            ("two nudges apart", lambda f, w, n: (f(w + n) - f(w - n)) / n),
         ],
     ),
     "go_round": Cases(
@@ -112,11 +128,18 @@ CASES = {
         right=[
             lambda model, weights: lambda image: model(image, weights),
             lambda model, weights: lambda image, kept=weights: model(image, kept),
+            lambda model, weights: partial(model, weights=weights),
+            Frozen,
         ],
         wrong=[
             ("waits for an image", lambda model, weights: model("image", weights)),
             ("frozen programs", lambda model, weights: lambda image: (image, "w") if image == "i" else image * 2),
             ("freeze(model", lambda model, weights: lambda image: model(weights, image)),
+            ("missing 1 required positional argument: 'weights'", lambda model, weights: model),
+            ("argument: 'weights'", lambda model, weights: lambda image, weights: model(image, weights)),
+            ("with an image alone", lambda model, weights: partial(model, w=weights)),
+            ("with an image alone: takes 0", lambda model, weights: lambda: model("i", weights)),
+            ("unsupported operand", lambda model, weights: lambda image: image - weights),
         ],
     ),
 }

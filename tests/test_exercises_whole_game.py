@@ -105,6 +105,9 @@ CASES = {
             ("taught with", lambda kept, taught: list(filter(lambda d: d in taught, kept))),
             ("returned them all", lambda kept, taught: kept),
             ("not the same ones", lambda kept, taught: kept[len(taught) :]),
+            ("the order of `kept`", lambda kept, taught: list(set(kept) - set(taught))),
+            ("the order of `kept`", lambda kept, taught: list({d for d in kept if d not in taught})),
+            ("the order of `kept`", lambda kept, taught: sorted(left_out(kept, taught))),
         ],
     ),
     "moved_right": Cases(

@@ -357,6 +357,42 @@ def test_an_error_that_is_not_understood_stays_what_it_is():
     assert caught.value.args == ("something else",) and caught.value.__notes__ == [told]
 
 
+def test_a_yes_no_loss_is_told_about_shapes():
+    "Not about class numbers: the loss compares each score with one number."
+    for y, advice in ((ys.float(), r"\[:, None\]$"), (ys, r"\[:, None\], and convert them with .float\(\)$")):
+        expected = r"^labels: expected the shape of the predictions, \(12, 1\), got .*"
+        with pytest.raises(ValueError, match=expected + advice) as caught:
+            trained(y=y, loss=F.binary_cross_entropy_with_logits, model=nn.Linear(4, 1), batch_size=12)
+        told(caught.value, "labels")
+    loss = lambda p, y: F.binary_cross_entropy_with_logits(p[:, 0], y.float())
+    with pytest.raises(ValueError, match="^predictions: expected one score for each class"):
+        trained(loss=loss, model=nn.Linear(4, 1), valid=(xs, ys), metrics=[sgd.accuracy])
+
+
+def test_errors_that_sound_like_known_ones_stay_what_they_are():
+    class Odd(nn.Linear):
+        def __init__(self, error):
+            super().__init__(4, 3)
+            self.table, self.error = nn.Embedding(5, 3), error
+
+        def forward(self, x): raise self.error
+
+    missing = "'list' object has no attribute 'items'"
+    for error in (TypeError("unsupported operand type(s) for +"), AttributeError(missing)):
+        for x in (xs, ys[:, None]):
+            with pytest.raises(type(error), match=re.escape(str(error))):
+                trained(x=x, model=Odd(error), batch_size=12)
+    mixed = RuntimeError("mat1 and mat2 must have the same dtype, but got Long and Float")
+    with pytest.raises(RuntimeError, match="^mat1"):
+        trained(x=ys[:, None], model=Odd(mixed), batch_size=12)  # whole numbers are right for an nn.Embedding
+    for layer, x in (
+        (nn.Linear(4, 3), xs.double()), (nn.Conv1d(4, 3, 1), xs.long()[:, :, None]), (nn.GRU(4, 3), xs.double()),
+        (nn.BatchNorm1d(4), xs.double()), (nn.LayerNorm(4), xs.long()), (nn.BatchNorm1d(4), xs.long()),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match="^inputs: expected torch.float32, as the model's parameters"):
+            trained(x=x, model=layer, batch_size=12)
+
+
 @pytest.mark.parametrize("case", on_disk)
 def test_what_makes_no_sense_in_a_folder_is_refused_by_name(case, tmp_path):
     name, call = on_disk[case]

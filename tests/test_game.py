@@ -2,6 +2,7 @@
 import random
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -218,6 +219,20 @@ def test_moves_by_their_ends():
         apply_move(START, "11-14")
 
 
+def test_boards_are_a_sequence():
+    fens = [START, "W:W18:B14", "B:W21,22:B1,K2"]
+    boards = Boards.from_fen(fens)
+    assert [b.fens() for b in boards] == [[fen] for fen in fens] and len(list(Boards.start(4)[:0])) == 0
+    assert boards[-1].fens() == boards[np.int64(2)].fens() == boards[torch.tensor(2)].fens() == fens[2:]
+    mask = [False, True, True]
+    for chosen in (mask, torch.tensor(mask), slice(1, 3), [1, 2], [1, -1], torch.tensor([1, 2]), np.array([1, 2])):
+        assert boards[chosen].fens() == fens[1:]
+    assert len(boards[[]]) == 0
+    for outside in (3, -4, [3], [True, False]):
+        with pytest.raises(IndexError):
+            boards[outside]
+
+
 @pytest.mark.parametrize("fen", ["", "B", "B:W1:W2", "R:W21:B1", "B:W0:B1", "B:W33:B1",
                                  "B:W21:B21", "B:W4:B1", "B:W21:B32", "B:WX1:B2"])
 def test_a_bad_fen_says_so(fen):
@@ -229,6 +244,17 @@ def test_pdn_of_other_programs():
     text = '[Event "x 1-0"]\n' + \
         '[Result "0-1"]\n1. 11-15 {good 9-13} 23-19 2. 8-11 22-17 ; end 1-2\n3. 15x24x31 1/2-1/2 2-0'
     assert read_pdn(text) == ["11-15", "23-19", "8-11", "22-17", "15x24x31"]
+
+
+def test_pdn_with_variations_and_spaces():
+    text = "1. 11-15 23-19 (1... 22-18 15x22 (1... 24-20 {:)} 8-11) 25x18) 2. 8-11 $1 *"
+    assert read_pdn(text) == ["11-15", "23-19", "8-11"]
+    assert read_pdn("1. 11 - 15 22 x 18 2. 6 - 2 5 x 14 x 23\n1 - 0") == ["11-15", "22x18", "6-2", "5x14x23"]
+    for result in ("0-0", "1/2 - 1/2", "0 - 1", "2-0"):
+        assert read_pdn("1. 11-15 22-18 " + result) == ["11-15", "22-18"]
+    for text in ("1. 11-15 (22-18 2. 8-11", "1. 11-15 22-18) 2. 8-11"):
+        with pytest.raises(ValueError, match="text: expected each variation"):
+            read_pdn(text)
 
 
 # ---- search
@@ -283,6 +309,40 @@ def test_a_near_win_is_better_than_a_far_one():
     assert scores[1] >= scores[0]
 
 
+def test_lost_means_no_move_whatever_is_judged():
+    "One position in which a side cannot move, the others with moves, judged by what is allowed and what is not"
+    boards = Boards.from_fen([START, "B:W5:B1", "B:W10,5,14,17:B1", "B:W9,6,10,14:B1,5"])
+    stuck = [not legal_moves(fen) for fen in boards.fens()]
+    assert any(stuck) and not all(stuck)
+    for score in (-2.0**40, -2.0**39, 0.0, 2.0**40):
+        judge = lambda leaves: torch.full((len(leaves.boards),), score, dtype=torch.float64)  # noqa: B023, E731
+        for depth in (1, 2):
+            assert search(boards, depth, judge).lost.tolist() == stuck
+    for score in (-2.0**40 - 1, 2.0**40 + 1, float("inf"), float("nan")):
+        judge = lambda leaves: torch.full((len(leaves.boards),), score, dtype=torch.float64)  # noqa: B023, E731
+        with pytest.raises(ValueError, match="value: expected scores"):
+            search(boards, 1, judge)
+        with pytest.raises(ValueError, match="value: expected scores"):
+            alpha_beta(boards[0], 1, judge)
+
+
+# few moves, many plies
+NARROW = "B:WK1,5,6,9,13,14,17,18,21,22,23,26,30,K2,K4:BK32,K31,28,27,24,20,19,16,15,12,11,10,7,3,K29"
+
+
+@pytest.mark.parametrize("depth", [20, 21, 24])
+def test_search_goes_deeper_than_20_plies(depth):
+    board = Boards.from_fen(NARROW)
+    assert search(board, depth).score.item() == alpha_beta(board, depth)[0]
+
+
+def test_alpha_beta_refuses():
+    with pytest.raises(ValueError, match="depth: expected 1 or more, got 0"):
+        alpha_beta(Boards.from_fen("B:W32:B28"), 0)
+    with pytest.raises(ValueError, match="board: expected one position, got 2"):
+        alpha_beta(Boards.start(2), 1)
+
+
 # ---- random games
 
 def test_random_games_repeat_and_add_up():
@@ -302,6 +362,13 @@ def test_random_players_are_even_and_use_every_move():
 def test_random_games_refuse_nothing(name):
     with pytest.raises(ValueError, match=name):
         random_games(**{"n_games": 3, name: 0})
+
+
+def test_seeds_of_random_games():
+    assert random_games(5, seed=2**31 - 1).games == random_games(5, seed=-2**31).games == 5
+    for seed in (2**31, 2**32, -2**31 - 1):
+        with pytest.raises(ValueError, match="seed: expected"):
+            random_games(5, seed=seed)
 
 
 def test_material_counts():

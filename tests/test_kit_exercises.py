@@ -348,7 +348,9 @@ word = short("word", "Fitting noise?", ["overfitting", "overfit"], "because", {"
     (half, 0.502, "correct", "because"),
     (half, 2, "incorrect", "upside down"), (half, 0.7, "incorrect", "too large"),
     (half, -1, "incorrect", "too small"),
-    (half, "half", "unchecked", "number"),
+    (half, "half", "unchecked", "number"), (half, float("nan"), "unchecked", "number"),
+    pytest.param(half, 10**400, "incorrect", "too large", id="huge"),
+    pytest.param(half, -(10**400), "incorrect", "too small", id="huge and negative"),
     (steps, "bac", "correct", "because"), (steps, "B, a, c", "correct", "because"),
     (steps, ["b", "a", "c"], "correct", ""),
     (steps, "abc", "incorrect", "swapped"), (steps, "bca", "incorrect", "first 1"),
@@ -356,6 +358,7 @@ word = short("word", "Fitting noise?", ["overfitting", "overfit"], "because", {"
     (word, "Over-fitting", "correct", "because"), (word, "the overfit", "correct", ""),
     (word, "underfitting", "incorrect", "other way"),
     (word, "noise", "incorrect", "begins with 'o'"), (word, "", "unchecked", "quotes"),
+    (word, "переобучение", "incorrect", "begins with 'o'"), (word, "?!", "unchecked", "quotes"),
     (epoch, ..., "question", "What is an epoch?"), (epoch, None, "question", "A step"),
 ])
 def test_questions(question, given, outcome, said):

@@ -129,6 +129,54 @@ def test_every_kind_of_picture_is_taken(program_file, tmp_path):
         program(7)
 
 
+def test_whole_numbers_from_0_to_255_are_bytes_whatever_their_type():
+    program = Program(small_net(), ["a", "b", "c"], grey)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8))
+    want = program(pixels.astype(np.uint8))
+    for kind in ("int16", "int32", "int64", "uint32", "uint64"):
+        x = pixels.astype(kind)
+        assert program(x) == program(x[..., None]) == pytest.approx(want, abs=1e-6), kind
+    for dtype in (torch.uint8, torch.int16, torch.int32, torch.int64):
+        x = torch.tensor(pixels).to(dtype)
+        assert program(x) == program(x[None]) == program(x[None, None])[0] == pytest.approx(want, abs=1e-6), dtype
+    deep = pixels * 257
+    for same in (deep.astype(np.uint16), deep.astype(np.int32), deep, torch.tensor(deep)):
+        assert program(same) == pytest.approx(want, abs=1e-6)
+    dark = program(np.zeros((8, 8), np.uint8))
+    assert program(pixels.astype(np.uint16)) == pytest.approx(dark, abs=0.05)  # these have 16 bits
+    for bad in (pixels - 300, torch.tensor(pixels - 300)):
+        with pytest.raises(ImageError, match="at least 0"):
+            program(bad)
+    with pytest.raises(ValueError, match="uint8 or floats"):
+        grey(torch.tensor(pixels)[None, None])
+
+
+def test_files_of_16_bits_stay_dark():
+    from dljourney.kit.images import read_image
+
+    dark = Image.fromarray(np.full((8, 8), 200, np.uint16))
+    for fmt in ("PNG", "TIFF", "PPM"):
+        assert read_image(as_bytes(dark, fmt), 8, channels=1).max() == 1, fmt
+    assert read_image(dark, 8, channels=1).max() == 1 and read_image(np.asarray(dark), 8, channels=1).max() == 1
+    assert read_image(np.full((8, 8), 200, np.int32), 8, channels=1).max() == 200
+
+
+def test_fractions_with_transparency_are_pictures_and_a_stream_goes_on_past_those_that_are_none(program_file):
+    program = load(program_file)
+    rgba = np.random.default_rng(0).integers(0, 256, (40, 40, 4), dtype=np.uint8)
+    rgba[..., 3] = 255 * (rgba[..., 3] > 100)
+    want = program(rgba)
+    floats = (rgba / 255).astype(np.float32)  # as matplotlib's imread gives a transparent PNG
+    for same in (floats, torch.tensor(floats).permute(2, 0, 1), torch.tensor(rgba).permute(2, 0, 1)):
+        assert program(same) == pytest.approx(want, abs=1e-2)
+    assert program(floats[..., [0, 3]]) == pytest.approx(program(rgba[..., [0, 3]]), abs=1e-2)
+    assert program(floats[::-1, ::-1, :3]) == program(np.ascontiguousarray(floats[::-1, ::-1, :3]))
+    assert program(floats[..., :3].astype(">f8")) == program(floats[..., :3])
+    bad = [np.zeros((8, 8, 5)), torch.zeros(5, 8, 8), torch.zeros(3, 0, 8), np.zeros((0, 8)), np.full((8, 8, 4), 2.0)]
+    results = [answer for _, answer in program.stream([rgba, *bad, floats])]
+    assert [isinstance(r, ImageError) for r in results] == [False, *[True] * len(bad), False]
+
+
 def test_a_stream_goes_on_past_bad_pictures(program_file):
     program = load(program_file)
     data = as_bytes(next(pictures(1)))
@@ -266,7 +314,11 @@ def test_wrong_arguments_are_named(folder):
         save(nn.Sequential(nn.Conv2d(1, 3, 3)), path, preprocess=grey)
     broken = small_net()
     nn.init.constant_(broken[1].weight, float("nan"))
-    with pytest.raises(ValueError, match="finite"):
+    with pytest.raises(ValueError, match="model: some of its weights are not finite"):
+        save(broken, path, preprocess=grey)
+    broken = small_net()
+    broken[3].running_var.fill_(float("inf"))  # its scores are finite
+    with pytest.raises(ValueError, match="model: some of its weights are not finite"):
         save(broken, path, preprocess=grey)
     assert not path.exists()
 
@@ -481,6 +533,20 @@ def test_an_exporter_that_is_too_young_is_told_and_leaves_no_file(fails, tmp_pat
 def test_programs_can_be_made_without_a_file():
     program = Program(small_net(), ["a", "b", "c"], grey)
     assert set(program(np.zeros((8, 8)))) == {"a", "b", "c"}
+
+
+def test_the_model_a_program_was_made_of_goes_on_learning_and_the_program_stays():
+    model = small_net().train()
+    program = Program(model, ["a", "b", "c"], grey)
+    assert model.training and all(p.requires_grad for p in model.parameters())
+    x = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    want = program(x)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    assert program(x) == want
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())  # BatchNorm's numbers too
+    nn.functional.cross_entropy(model(x), torch.tensor([0, 1, 2, 0])).backward()
+    torch.optim.SGD(model.parameters(), 1.0).step()
+    assert not torch.equal(model[1].weight, before["1.weight"]) and program(x) == want
 
 
 # ONNX

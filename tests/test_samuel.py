@@ -36,6 +36,12 @@ def test_gradient_ascent_moves_along_autograds_gradient(start):
     assert after.score == bowl(after.weights)
 
 
+def test_whole_numbers_have_no_slope():
+    with pytest.raises(TypeError, match="weights: expected floats.* got torch.int64"):
+        list(improve(torch.tensor([0, 0]), bowl, gradient_ascent, 2))
+    assert list(improve(torch.tensor([0, 0]), bowl, hill_climb, 2))[-1].score >= -2  # a mechanism that needs no slope
+
+
 def test_shapes_are_kept():
     start = torch.zeros(2, 3)
     for mechanism in (random_search, hill_climb, gradient_ascent):

@@ -1,4 +1,5 @@
 "The laws of dljourney.sgd: gradients, batches, training runs, optimisers, the search for a learning rate."
+import collections
 import copy
 import itertools
 import math
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
 from dljourney import sgd
 from dljourney.sgd import accuracy, batches, lr_find, minibatches, numerical_gradient, train
@@ -550,3 +551,253 @@ def test_what_lr_find_suggests_trains():
     training = train(model, batches(*split.train, 32, seed=0), F.cross_entropy, opt, 5, split.valid, [accuracy]).run()
     assert training.history[-1]["accuracy"] > 0.85
     assert found.plot().axes[0].get_xscale() == "log"
+
+
+# What went wrong once
+
+
+def linear(n=3):
+    torch.manual_seed(0)
+    return nn.Linear(3, n)
+
+
+def fitted(model, data, loss=F.cross_entropy, opt=sgd.SGD, **options):
+    return train(model, data, loss, opt(model.parameters(), lr=0.1), **options)
+
+
+def test_a_refused_batch_leaves_the_buffers_as_they_were():
+    "Batch norm's averages are changed before the loss is known; a buffer may also be replaced by another."
+    class Replaced(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("average", torch.zeros(3))
+
+        def forward(self, x):
+            self.average = 0.9 * self.average + 0.1 * x.mean(0)
+            return x - self.average
+
+    x, y = problem()
+    bad = x.clone()
+    bad[0, 0] = math.nan
+    model = nn.Sequential(Replaced(), network())
+    training = fitted(model, [(x, y), (bad, y), (x, y)], valid=(x, y))
+    next(training)
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(FloatingPointError): next(training)
+    assert all(torch.equal(a, b) for a, b in zip(before.values(), model.state_dict().values(), strict=True))
+    def odd(p, y): raise RuntimeError("odd")
+    training.loss_func = odd
+    with pytest.raises(RuntimeError, match="odd"): next(training)
+    assert all(torch.equal(a, b) for a, b in zip(before.values(), model.state_dict().values(), strict=True))
+    training.loss_func = F.cross_entropy
+    training.run()
+    assert math.isfinite(training.history[0]["valid_loss"]) and model[1][1].num_batches_tracked == 2
+
+
+def root_at_0(p, y): return p.pow(2).sum().sqrt()  # its slope at 0 is infinite times zero
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_parameters_ruined_by_a_finite_loss_are_reported(epochs):
+    "With one epoch at its end; with more by the next loss. Both say where it came from."
+    x, y = problem()
+    model = linear()
+    nn.init.zeros_(model.weight), nn.init.zeros_(model.bias)
+    training = fitted(model, [(x, y)], root_at_0, epochs=epochs)
+    told = "model: weight and 1 more holds .*from 1 to 1: its loss was finite"
+    with pytest.raises(FloatingPointError, match=told): training.run()
+    with pytest.raises(FloatingPointError, match=told): training.stop()
+
+
+def test_the_best_epoch_comes_back_when_parameters_are_ruined():
+    x, y = problem()
+    model = linear()
+    training = fitted(model, [(x, y)], valid=(x, y), keep_best=True, epochs=9)
+    next(training)
+    with torch.no_grad(): model.weight.fill_(math.nan)
+    with pytest.raises(FloatingPointError, match="model: weight holds"): next(training)
+    training.stop()
+    assert training.best_epoch == 1 and model.weight.isfinite().all()
+
+
+@pytest.mark.parametrize("where", ["sampler", "batch_sampler"])
+def test_a_sampler_s_own_generator_is_resumed(where, tmp_path):
+    x, y = problem()
+
+    def make(seed):
+        sampler = RandomSampler(range(50), generator=torch.Generator().manual_seed(seed))
+        how = {"sampler": dict(batch_size=8, sampler=sampler),
+               "batch_sampler": dict(batch_sampler=BatchSampler(sampler, 8, False))}
+        return fitted(linear(), DataLoader(TensorDataset(x, y), **how[where]), epochs=3)
+
+    expected = [step.loss for step in make(5)]
+    first = make(5)
+    losses = [next(first).loss for _ in range(9)]
+    first.save(tmp_path / "run.safetensors")
+    assert losses + [step.loss for step in make(6).resume(tmp_path / "run.safetensors")] == expected
+
+
+Pair = collections.namedtuple("Pair", "x y")
+
+
+def test_batches_may_be_named_tuples(tmp_path):
+    x, y = problem()
+    training = fitted(linear(), [Pair(x, y), Pair(x[:7], y[:7])], epochs=2)
+    next(training)
+    training.save(tmp_path / "run.safetensors")
+    again = fitted(linear(), [Pair(x, y), Pair(x[:7], y[:7])], epochs=2).resume(tmp_path / "run.safetensors")
+    assert [s.loss for s in again] == [s.loss for s in training]
+
+
+@pytest.mark.parametrize("other, message", [
+    (lambda x, y: fitted(linear(), batches(x, y, 8)), "opt: expected Adam, as in the saved run, got SGD"),
+    (lambda x, y: fitted(linear(), batches(x, y, 8), opt=sgd.AdamW), "opt: expected Adam, .*got AdamW"),
+    (lambda x, y: fitted(linear(), list(batches(x, y, 8)), opt=sgd.Adam), "batches: .*with 1 random.*got one with 0"),
+    (lambda x, y: fitted(linear(4), batches(x, y, 8), opt=sgd.Adam), r"model: .*weight has shape \(3, 3\).*\(4, 3\)"),
+    (lambda x, y: fitted(nn.Sequential(linear()), batches(x, y, 8), opt=sgd.Adam), "model: .*weight has shape .* None"),
+])
+def test_the_state_of_another_run_is_refused_and_changes_nothing(other, message):
+    x, y = problem()
+    first = fitted(linear(), batches(x, y, 8), opt=sgd.Adam)
+    next(first)
+    training = other(x, y)
+    before = copy.deepcopy(training.model.state_dict()), copy.deepcopy(training.opt.state_dict())
+    with pytest.raises(ValueError, match=message): training.load_state_dict(first.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(before[0].values(), training.model.state_dict().values()))
+    assert before[1] == training.opt.state_dict() and training.step == 0
+    assert len(training.run().history) == 1
+
+
+def test_an_optimiser_refuses_the_state_of_another():
+    opt = sgd.SGD(linear().parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="expected one of SGD, got one without momentum"):
+        opt.load_state_dict(sgd.Adam(linear().parameters()).state_dict())
+
+
+def test_complex_parameters_are_right_or_refused_by_name():
+    ours, theirs = (torch.tensor([1 + 2j, -3j]).requires_grad_() for _ in range(2))
+    options = dict(lr=0.1, momentum=0.9, weight_decay=0.1, nesterov=True)
+    for p, opt in ((ours, sgd.SGD([ours], **options)), (theirs, torch.optim.SGD([theirs], **options))):
+        for _ in range(3):
+            p.grad = p.detach() * (0.5 + 1j)
+            opt.step()
+    assert torch.equal(ours, theirs)
+    for kind in (sgd.RMSprop, sgd.Adam, sgd.AdamW):
+        with pytest.raises(TypeError, match=f"params: {kind.__name__} takes real numbers, got complex"): kind([ours])
+
+
+def test_sparse_gradients_are_refused_by_name():
+    for kind in (sgd.RMSprop, sgd.Adam, sgd.AdamW):
+        table = nn.Embedding(5, 2, sparse=True)
+        before = table.weight.detach().clone()
+        table(torch.tensor([1])).sum().backward()
+        opt = kind(table.parameters())
+        with pytest.raises(TypeError, match=f"{kind.__name__} takes dense gradients, got sparse ones"): opt.step()
+        assert torch.equal(before, table.weight)
+
+
+def test_accuracy_of_one_score_for_each_datapoint_is_refused():
+    with pytest.raises(ValueError, match="one score for each class.*> 0"):
+        accuracy(torch.tensor([[5.0], [5.0], [-5.0]]), torch.tensor([1, 1, 0]))
+
+
+@pytest.mark.parametrize("loss", [
+    lambda p, y: -F.cosine_similarity(p, y).mean(), lambda p, y: F.mse_loss(p, y) - 5,
+    lambda p, y: F.mse_loss(p, y) - 1.5,
+])
+def test_lr_find_with_negative_losses(loss):
+    torch.manual_seed(0)
+    x = torch.randn(50, 3)
+    model = linear()
+    found = lr_find(model, [(x, x)], loss, sgd.SGD(model.parameters(), lr=0.1))
+    assert min(found.losses) < 0 and 1e-4 < found.suggestion < 10 and len(found.losses) > 50
+    low, high = found.plot().axes[0].get_ylim()
+    assert low < min(found.losses) < high
+
+
+def test_lr_find_stops_where_it_did_with_positive_losses():
+    assert not sgd._exploded([3.0, 1.0, 4.0]) and sgd._exploded([3.0, 1.0, 4.001])
+    assert not sgd._exploded([-0.02, 0.05]) and sgd._exploded([-1.0, -1.1, -1.0, -1.2, -1.1, 99.0])
+
+
+def test_a_batch_without_a_datapoint_is_passed_over():
+    x, y = problem()
+    none = x[:0], y[:0]
+    ragged = [none, (x[:30], y[:30]), none, (x[30:], y[30:]), none]
+    training = fitted(linear(), ragged, valid=ragged, metrics=[accuracy], epochs=2)
+    steps = list(training)
+    expected = fitted(linear(), [ragged[1], ragged[3]], valid=(x, y), metrics=[accuracy], epochs=2).run()
+    assert [s.is_epoch_end for s in steps] == [False, True] * 2
+    for row, wanted in zip(training.history, expected.history, strict=True): assert row == pytest.approx(wanted)
+    first = fitted(linear(), ragged)
+    next(first)
+    again = fitted(linear(), ragged)
+    again.load_state_dict(first.state_dict())
+    assert [s.loss for s in again] == [steps[1].loss]
+    with pytest.raises(ValueError, match="at least one batch"): fitted(linear(), [none]).run()
+
+
+@pytest.mark.parametrize("data, message", [
+    (lambda x, y: DataLoader(x, batch_size=2), r"expected \(inputs, labels\), got Tensor"),
+    (lambda x, y: [{"x": x, "y": y}], r"expected \(inputs, labels\), got dict"),
+    (lambda x, y: DataLoader(TensorDataset(x), batch_size=5), r"expected \(inputs, labels\), got 1 of them"),
+    (lambda x, y: TensorDataset(x, y), "labels: expected a tensor .* got a single number"),
+    (lambda x, y: [(["a"], [y])], "inputs: expected a tensor .* got list"),
+])
+def test_what_is_no_batch_is_refused(data, message):
+    x, y = problem()
+    model = linear()
+    before = model.weight.detach().clone()
+    with pytest.raises(TypeError, match=message): fitted(model, data(x, y), F.mse_loss).run()
+    assert torch.equal(before, model.weight)
+    with pytest.raises(TypeError, match=message): fitted(model, batches(x, y, 50), valid=data(x, y)).run()
+
+
+@pytest.mark.parametrize("labels, taken", [
+    (lambda y: [y, y], lambda ys: ys[0]), (lambda y: {"a": y}, lambda ys: ys["a"]),
+])
+def test_labels_may_be_a_list_or_a_dict(labels, taken):
+    x, y = problem()
+    loss = lambda p, ys: F.cross_entropy(p, taken(ys))
+    ragged = [(x[:40], y[:40]), (x[40:], y[40:])]
+    expected = fitted(linear(), ragged, valid=ragged).run()
+    data = [(xb, labels(yb)) for xb, yb in ragged]
+    assert fitted(linear(), data, loss, valid=data).run().history == expected.history
+
+
+def test_a_loss_may_have_an_axis():
+    "One number with an axis is taken, on every device; several are refused."
+    x, y = problem()
+    expected = fitted(linear(), [(x, y)]).run().history
+    assert fitted(linear(), [(x, y)], lambda p, y: F.cross_entropy(p, y)[None]).run().history == expected
+    if not torch.cuda.is_available(): return
+    assert len(fitted(linear().cuda(), [(x, y)], lambda p, y: F.cross_entropy(p, y)[None]).run().history) == 1
+    with pytest.raises(ValueError, match="expected one number"):
+        fitted(linear().cuda(), [(x, y)], lambda p, y: F.cross_entropy(p, y, reduction="none")).run()
+
+
+@pytest.mark.parametrize("how", ["end", "stop"])
+def test_the_best_epoch_is_put_back_once(how):
+    x, y = problem()
+    model = linear()
+    training = fitted(model, [(x, y)], epochs=3, valid=(x, y), keep_best=True)
+    training.run() if how == "end" else (next(training), training.stop())
+    fitted(model, [(x, y)], epochs=5).run()
+    after = model.weight.detach().clone()
+    assert list(training) == [] and training.stop() is training and torch.equal(after, model.weight)
+
+
+def test_a_run_that_goes_on_puts_the_best_epoch_back_again():
+    x, y = problem()
+    model = linear()
+    training = fitted(model, [(x, y)], epochs=3, valid=(x, y), keep_best=True).run()
+    training.epochs = 5
+    training.opt.param_groups[0]["lr"] = 1e3  # gets worse from here
+    best = model.weight.detach().clone()
+    training.run()
+    assert training.epoch == 5 and training.best_epoch == 3 and torch.equal(best, model.weight)
+
+
+def test_numerical_gradient_with_a_step_that_gets_lost():
+    with pytest.raises(ValueError, match="step: 1e-05 gets lost when it is added to 1000 in torch.float32"):
+        numerical_gradient(lambda p: p.sum(), torch.tensor([1000.0]), step=1e-5)

@@ -15,8 +15,10 @@ from dljourney.kit.photos import augment
 from dljourney.sgd import SGD
 from dljourney.transfer import (
     bf16_helps,
+    changed_copies,
     confusions,
     features,
+    few_examples,
     fine_tune,
     freeze,
     half_cosine,
@@ -253,6 +255,133 @@ def test_bfloat16_is_close(data):
     assert isinstance(bf16_helps(net()), bool) and not bf16_helps(timm.create_model("lcnet_050"))
 
 
+def test_bfloat16_is_asked_for_only_where_it_is(monkeypatch):
+    class Without:
+        pass  # torch.ops.mkldnn as it is without oneDNN
+
+    monkeypatch.setattr(torch.ops, "mkldnn", Without())
+    assert bf16_helps(net()) is False
+    Without._is_mkldnn_bf16_supported = staticmethod(lambda: True)
+    assert bf16_helps(net()) is torch.backends.mkldnn.is_available()
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert bf16_helps(net()) is False
+
+
+def gradient_of(conv, x, bf16):
+    conv.zero_grad()
+    rubbish = [torch.full((k * conv.weight.numel(),), 7.0) for k in (1, 2) * 3]
+    del rubbish
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        y = conv(x)
+    y.float().square().sum().backward()
+    return conv.weight.grad.clone()
+
+
+@pytest.mark.parametrize("window, stride, side", [
+    (3, 2, 1), (3, 2, 2), (3, 1, 1), (1, 2, 1), (5, 1, 1), (5, 1, 2), (7, 1, 2), (7, 1, 3), (3, 3, 2), (3, 3, 3),
+    (3, 4, 4),
+])  # fmt: skip
+def test_bfloat16_is_refused_where_its_gradients_are_wrong(window, stride, side, monkeypatch):
+    "In torch 2.15 they hold what the memory held before, where a convolution sees less than its stride or half window."
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True, raising=False)
+    if not torch.backends.mkldnn.is_available():
+        pytest.skip("no oneDNN")
+    torch.manual_seed(0)
+    conv = nn.Conv2d(128, 128, window, stride, window // 2, bias=False).to(memory_format=torch.channels_last)
+    conv.pretrained_cfg = {"input_size": (128, side, side)}
+    wants = Preprocess((side, side), 1)
+    monkeypatch.setattr(Preprocess, "of", classmethod(lambda cls, model: wants))
+    object.__setattr__(wants, "channels", 128)
+    takes_bf16 = bf16_helps(conv)
+    assert takes_bf16 == (window == 1 or side >= max(stride, window // 2))
+    if takes_bf16:
+        x = torch.randn(8, 128, side, side).contiguous(memory_format=torch.channels_last)
+        want, got = gradient_of(conv, x, False), gradient_of(conv, x, True)
+        assert (got - want).abs().max() < 0.05 * want.abs().max()
+
+
+def test_small_pictures_are_not_trained_on_in_bfloat16(data, monkeypatch):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True, raising=False)
+    x, y, *_ = data
+    assert bf16_helps(net(size=32)) is torch.backends.mkldnn.is_available()
+    assert not bf16_helps(net(size=16))
+    with pytest.raises(ValueError, match="bf16: expected False for pictures as small as 16 x 16"):
+        fine_tune(net(size=16), x, y, bf16=True)
+    fine_tune(net(size=16), x, y, bf16=True, epochs=0).run()  # the head alone computes no gradients of convolutions
+    model = net(size=32)
+    assert not model._modules["conv1"][0]._forward_pre_hooks  # the question leaves no hooks behind
+    assert bf16_helps(nn.Conv2d(3, 3, 3)) is torch.backends.mkldnn.is_available()  # its pictures' size is not known
+
+
+def small_timm(name, **kw):
+    torch.manual_seed(0)
+    return pretrained(name, 3, weights=False, **kw)
+
+
+few_pictures = (torch.rand(6, 3, 64, 64, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2] * 2))
+
+
+@pytest.mark.parametrize("name, kw", [
+    ("resnetv2_18", {"size": 64}),  # a convolution is the head
+    ("poolformer_s12", {"size": 64}),  # does not tell its stages
+    ("levit_128s", {}),  # two heads
+])  # fmt: skip
+def test_heads_and_bodies_of_other_kinds_learn(name, kw):
+    x, y = few_pictures
+    model = small_timm(name, **kw)
+    before = values(model)
+    tuning = fine_tune(model, x, y, epochs=1, frozen_epochs=2, batch_size=6)
+    next(tuning), next(tuning)
+    changed = {k for k, v in values(model).items() if not torch.equal(v, before[k])}
+    last = model.get_classifier()
+    heads = list(last) if isinstance(last, tuple) else [last]
+    of_heads = {n for n, p in model.named_parameters() if any(p is q for h in heads for q in h.parameters())}
+    assert changed and {n for n in changed if n in dict(model.named_parameters())} <= of_heads
+    torch.testing.assert_close(tuning.training.model(features(model, x)), predict(model, x), atol=1e-4, rtol=1e-3)
+    tuning.run()
+    every = [p for g in param_groups(unfreeze(model), 1e-3) for p in g["params"]]
+    assert len(every) == len({id(p) for p in every}) == len(list(model.parameters()))
+    assert tuning.history[-1]["phase"] == "all" and len(tuning.history) == 3
+
+
+def test_a_head_that_cannot_learn_alone_is_refused_at_once_and_the_way_out_works():
+    x, y = few_pictures
+    model = small_timm("deit_tiny_distilled_patch16_224", size=64)  # each of its two heads looks at a token of its own
+    with pytest.raises(ValueError, match=r"model: the head of .* fine_tune\(..., frozen_epochs=0\)"):
+        fine_tune(model, x, y)
+    before = values(model)
+    fine_tune(model, x, y, frozen_epochs=0, epochs=1).run()
+    assert not torch.equal(model.head_dist.weight, before["head_dist.weight"])
+
+
+def test_too_many_stages_are_refused_before_anything_is_trained(data):
+    x, y, *_ = data
+    for last, message in ((99, "last: expected 0 to 5 stages, got"), (-1, "last: expected 0 or more"), (1.5, "last")):
+        with pytest.raises((TypeError, ValueError), match=message):
+            fine_tune(net(), x, y, last=last)
+
+
+@pytest.mark.parametrize("saved, given, n_steps", [((1, 1), (0, 1), 3), ((0, 2), (1, 1), 1), ((2, 1), (2, 0), 5)])
+def test_a_run_of_other_phases_is_refused_and_changes_nothing(data, saved, given, n_steps, tmp_path):
+    x, y, *_ = data
+    make = lambda phases: fine_tune(net(), x, y, frozen_epochs=phases[0], epochs=phases[1])
+    run = make(saved)
+    for _ in range(n_steps):
+        next(run)
+    run.save(tmp_path / "run.safetensors")
+    other = make(given)
+    next(other)
+    before, training = other.state_dict(), other.training
+    with pytest.raises(ValueError, match="frozen_epochs it was saved with"):
+        other.resume(tmp_path / "run.safetensors")
+    after = other.state_dict()
+    assert other.training is training and {k: after[k] for k in ("index", "step", "history", "stopped")} == {
+        k: before[k] for k in ("index", "step", "history", "stopped")
+    }
+    other.run()
+    assert other.step == len(other)
+
+
 def test_wrong_arguments_are_named(data):
     x, y, *_ = data
     model = net()
@@ -286,6 +415,18 @@ def test_confusions_and_worst():
         confusions(scores.argmax(1), y)
     with pytest.raises(ValueError, match="as many"):
         confusions(scores, y[:2])
+    with pytest.raises(ValueError, match="scores: expected class numbers from 0 to 2, got 0 to 3"):
+        confusions(torch.tensor([0, 3, 0]), torch.tensor([0, 0, 1]), 3)
+    with pytest.raises(ValueError, match="y: expected class numbers from 0 to 2, got -1"):
+        confusions(scores, y - 1)
+
+
+def test_the_experiment_tells_what_was_tuned():
+    with pytest.raises(ValueError, match=r"counts: expected .* \[1, 2, 5, 10, 20\] or None, got \(3,\)"):
+        few_examples(0, counts=(3,))
+    x, y = torch.rand(50, 1, 8, 8), torch.arange(50) % 10
+    for n_max, copies in ((2000, 16), (120, 2), (49, 0)):
+        assert len(changed_copies(x, y, 0, n_max)[0]) == len(x) * (1 + copies) and copies * len(x) <= n_max
 
 
 def test_looked_at_finds_the_place_that_matters():

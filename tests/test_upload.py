@@ -57,6 +57,15 @@ def test_drawing_asks_the_program():
     assert demo.pad.strokes == [] and demo.found == [] and demo.result.value == ""
 
 
+def test_the_same_file_can_be_chosen_again_after_clear():
+    demo = Upload(light)
+    for _ in range(2):
+        demo.button.value = eight
+        assert len(demo.found) == 2 and "a.png" in demo.result.value
+        demo.clear.click()
+        assert demo.found == [] and demo.result.value == "" and not demo.button.value
+
+
 def test_bad_files_are_told_and_the_others_answered():
     found = answers(light, [("bad.jpg", b"junk"), ("good.png", picture())])
     assert found[0][2] == "not a picture of a known kind" and isinstance(found[1][2], dict)
@@ -87,6 +96,9 @@ def test_it_shows_a_still_picture():
         data = demo._repr_mimebundle_()
         assert data["image/png"] and "Upload" in data["text/plain"]
         demo.ask([("x", np.zeros((9, 9), np.uint8)), ("bad", b"junk")])
+    nothing = Upload(light).still()
+    demo.ask([("bad", b"junk")])
+    assert demo.still().startswith(b"\x89PNG") and demo.still() != nothing and "image/png" in demo._repr_mimebundle_()
 
 
 def test_a_program_from_chapter_08_fits():

@@ -98,6 +98,30 @@ def test_a_renamed_things_new_drawings_stay_together(tmp_path):
         kept.rename("b", "c")
 
 
+def test_a_name_whose_folder_somebody_else_made_meanwhile_is_refused(tmp_path):
+    kept, (mine, other) = Drawings(tmp_path), doodles(["smile"], n=2)["smile"]
+    kept.add("a", mine)
+    Drawings(tmp_path).add("b", other)  # another notebook
+    with pytest.raises(ValueError, match="folder .*b.* is there already"):
+        kept.rename("a", "b")
+    assert list(kept.things) == ["a"] and kept.things["a"][0].path.read_bytes() == mine.to_png()
+    kept.put_aside("a", 0)
+    left = {p.parent.relative_to(tmp_path).as_posix(): p.read_bytes() for p in tmp_path.rglob("*.png")}
+    assert left == {"b": other.to_png(), ".aside/a": mine.to_png()}
+
+
+def test_paths_stay_as_they_are_where_no_file_was_moved(tmp_path):
+    kept, (mine, other) = Drawings(tmp_path), doodles(["smile"], n=2)["smile"]
+    there = kept.add("a", mine).path
+    Drawings(tmp_path).rename("a", "c")  # another notebook
+    kept.rename("a", "b")
+    assert [d.path for d in kept.things["b"]] == [there]
+    Drawings(tmp_path).add("b", other)
+    kept.put_aside("b", 0)
+    assert [d.to_png() for d in Drawings(tmp_path).things["b"]] == [other.to_png()]
+    kept.rename("b", "b")  # to be called the same is no trouble
+
+
 def test_two_notebooks_keep_at_the_same_time(tmp_path):
     drawing = doodles(["star"], n=1)["star"][0]
     folders = [Drawings(tmp_path) for _ in range(4)]
@@ -169,6 +193,44 @@ def test_a_new_drawing_is_a_test_before_it_is_an_example():
     assert desk.draw()["count"]["new drawings"] == "1"
     desk.teach()
     assert desk.hidden == [] and len(desk.drawings.things["star"]) == 3
+
+
+def test_a_drawing_put_away_is_no_test_any_more():
+    made = doodles(["smile", "star"], n=3)
+    desk = TeachMe({name: found[:2] for name, found in made.items()})
+    desk.teach()
+    before = desk.right
+    desk.keep("star", made["smile"][2])  # in the wrong row
+    desk.keep("star", made["star"][2])
+    assert len(desk.hidden) == 2 and desk.right != before
+    press(desk, do="away", thing=1, drawing=2)
+    assert [d for _, d in desk.hidden] == [made["star"][2]] == desk.drawings.things["star"][2:]
+    assert desk.right == {"taught": desk.share("taught")} and desk.draw()["count"]["new drawings"] == "1"
+    press(desk, do="away", thing=0, drawing=0)  # an example: the test stays
+    assert len(desk.hidden) == 1 and len(desk.drawings.things["smile"]) == 1
+    press(desk, do="away", thing=1, drawing=2)
+    assert desk.hidden == [] and desk.draw()["count"] == {} and desk.right == before
+    desk.teach()
+    assert desk.hidden == []
+
+
+def test_a_renamed_things_drawings_are_no_test_after_teach_either(tmp_path):
+    made = doodles(["smile", "star"], n=3)
+    for folder in (None, tmp_path):
+        desk = TeachMe({}, folder=folder)
+        for name, found in made.items():
+            for drawing in found[:2]:
+                desk.keep(name, drawing)
+        desk.teach()
+        desk.keep("star", made["star"][2])
+        for name, new in (("star", "x"), ("smile", "star"), ("x", "smile")):
+            desk.rename(name, new)
+        if folder:
+            desk.keep("star", made["smile"][2])
+            desk.put_away("smile", 2)
+            assert [d for _, d in desk.hidden] == desk.drawings.things["star"][2:]
+        desk.teach()
+        assert desk.hidden == []
 
 
 def test_the_first_network_answers_at_once_and_the_other_learns_step_by_step(taught):
@@ -247,6 +309,23 @@ def test_what_the_page_asks_for(tmp_path):
     press(desk, do="digits")
     assert desk.things == ["a", "star", "thing 1"] and desk.hidden == []
     assert not (tmp_path / "3").exists()
+
+
+def test_the_same_cell_run_twice_keeps_each_drawing_once(tmp_path):
+    made = doodles(["smile", "star"], n=3)
+    for n in (2, 2, 3):
+        desk = TeachMe({name: found[:n] for name, found in made.items()}, folder=tmp_path)
+        assert {name: len(found) for name, found in desk.drawings.things.items()} == {"smile": n, "star": n}
+    assert {p.read_bytes() for p in tmp_path.rglob("*.png")} == {d.to_png() for found in made.values() for d in found}
+    assert len(list(tmp_path.rglob("*.png"))) == 6
+
+
+def test_names_given_are_there_beside_what_was_kept(tmp_path):
+    assert TeachMe(folder=tmp_path).things == ["smile", "frown"]
+    TeachMe(["ant"], folder=tmp_path).keep("ant", doodles(["star"], n=1)["star"][0])
+    assert TeachMe(folder=tmp_path).things == ["ant"]
+    assert TeachMe(["cat", "ant", "dog"], folder=tmp_path).things == ["ant", "cat", "dog"]
+    assert TeachMe([], folder=tmp_path).things == ["ant"] and TeachMe(("cat",)).things == ["cat"]
 
 
 def test_too_little_is_said_in_the_demo():

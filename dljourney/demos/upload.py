@@ -97,14 +97,15 @@ def _still(found: Sequence[tuple[str, Any, dict[str, float] | str]]) -> bytes:
     "Pictures and answers as one PNG."
     from dljourney.kit.figures import show_images, subplots
 
-    if not found:
-        fig, ax = subplots(figsize=(5, 1.2), alt="an upload button and a drawing pad")
-        ax.axis("off")
-        ax.text(0.5, 0.5, "Upload pictures, or draw: the answers appear here.", ha="center", va="center")
-        return fig.to_png()
     shown = [read_image(p, 96, fit="pad") for _, p, a in found if not isinstance(a, str)]
     words = [f"{next(iter(a))} {next(iter(a.values())):.0%}" for _, _, a in found if not isinstance(a, str)]
-    return show_images(shown, words, n_cols=4, size=1.6).to_png() if shown else b""
+    if shown:
+        return show_images(shown, words, n_cols=4, size=1.6).to_png()
+    fig, ax = subplots(figsize=(5, 1.2), alt="an upload button and a drawing pad")
+    ax.axis("off")
+    told = "None of the pictures could be read." if found else "Upload pictures, or draw: the answers appear here."
+    ax.text(0.5, 0.5, told, ha="center", va="center")
+    return fig.to_png()
 
 # %% ../../nbs/demos/upload.ipynb #d0db2f70
 class Upload(ipywidgets.VBox):
@@ -153,6 +154,7 @@ class Upload(ipywidgets.VBox):
     def reset(self) -> None:
         "Forget pictures and answers."
         self.found = []
+        self.button.set_trait("value", type(self.button.value)())  # or the same file, chosen again, would be no change
         self.pad.clear()
         self.result.value = ""
 

@@ -86,7 +86,7 @@ def middle_square(width, height):
 _middle_square = exercise(
     middle_square,
     task="Find the largest square in the middle of a picture. Return `(left, top, right, bottom)`.",
-    cases=[(400, 300), (300, 400), (50, 50), (7, 4)],
+    cases=[(400, 300), (300, 400), (50, 50), (7, 3)],
     mistakes={
         "That is the square in the upper left corner. Move it to the middle.":
             lambda w, h: (0, 0, min(w, h), min(w, h)),

@@ -97,7 +97,8 @@ def slope(performance, weight, nudge):
 _slope = exercise(
     slope,
     task="How fast does the performance rise when this one weight grows? Nudge it a little and see.",
-    cases=[(lambda w: 3 * w, 2.0, 0.01), (lambda w: -w * w, 1.0, 0.01), (lambda w: 5.0, 0.0, 0.1)],
+    cases=[(lambda w: 3 * w, 2.0, 0.001), (lambda w: -w * w, 1.0, 0.001), (lambda w: 5.0, 0.0, 0.1)],
+    tol=0.005,  # who measures on both sides is right too, and nearer
     mistakes={
         "You have the change of the performance. Divide it by the nudge to get a slope.":
             lambda f, w, n: f(w + n) - f(w),
@@ -105,6 +106,8 @@ _slope = exercise(
             lambda f, w, n: (f(w) - f(w + n)) / n,
         "You divided by the weight. Divide by how much you changed it.":
             lambda f, w, n: (f(w + n) - f(w)) / (w or 1),
+        "You measured on both sides, and these points are two nudges apart: divide by `2 * nudge`.":
+            lambda f, w, n: (f(w + n) - f(w - n)) / n,
     },
     hints=["Measure twice: at `weight` and at `weight + nudge`.", "Rise divided by run; the run is `nudge`."],
     why="Asking this of every weight gives the direction of `gradient_ascent`. Chapter 04 asks all at once.",
@@ -155,13 +158,26 @@ def freeze(model, weights):
     return program
 
 
+def _ask(program, image, called):
+    "What a program says to an image; a program that cannot be called with one is explained."
+    try:
+        return program(image)
+    except TypeError as error:
+        began = error.__traceback__ and error.__traceback__.tb_next
+        problem = str(error).partition("() ")[2] or error
+        require(began, f"Your program cannot be called with an image alone: {problem}. Does it still want the weights?", called=called)
+        raise
+
+
 def _check_freeze(answer):
     program = answer(lambda image, weights: (image, weights), "w")
     require(callable(program), "You returned a result. Return a function that waits for an image.",
             expected="a function of one image", arrived=program)
-    same(program("i"), ("i", "w"), called='freeze(model, "w")("i")')
-    first, second = answer(lambda x, w: x * w, 2), answer(lambda x, w: x * w, 3)
-    same((first(10), second(10)), (20, 30), called="two frozen programs, one with weight 2 and one with 3, called with 10")
+    called = 'freeze(model, "w")("i")'
+    same(_ask(program, "i", called), ("i", "w"), called=called)
+    first, second = (answer(lambda image, weights: image * weights, w) for w in (2, 3))
+    same((_ask(first, 10, "freeze(model, 2)(10)"), _ask(second, 10, "freeze(model, 3)(10)")), (20, 30),
+         called="two frozen programs, one with weight 2 and one with 3, called with 10")
 
 
 _freeze = exercise(

@@ -80,12 +80,15 @@ def new_drawings(kept, taught):
 
 _new_drawings = exercise(
     new_drawings,
-    task="`kept` and `taught` are lists of drawings. Return the list of those in `kept` that were not among the `taught`: only they can test the model.",
-    cases=[(["d1", "d2", "d3"], ["d1"]), (["d5", "d4"], ["d1", "d2"]), (["d1", "d2"], ["d2", "d1"])],
+    task="`kept` and `taught` are lists of drawings. Return the list of those in `kept` that were not among the `taught`, "
+    "in the order of `kept`: only they can test the model.",
+    cases=[([6, 2, 4], [4]), (["d1", "d2", "d3"], ["d1"]), (["d5", "d4"], ["d1", "d2"]), (["d1", "d2"], ["d2", "d1"])],
     mistakes={
         "Those are the ones it was taught with. Being right on them proves little.": lambda kept, taught: [d for d in kept if d in taught],
         "You left out one drawing for each that was taught, but not the same ones.": lambda kept, taught: kept[len(taught):],
         "You returned them all. Leave out what was taught.": lambda kept, taught: list(kept),
+        "These are the right ones, but not in the order of `kept`. A set, for one, forgets the order.":
+            lambda kept, taught: sorted(set(kept) - set(taught)),
     },
     hints=["Go through `kept` and leave some out.", "`[d for d in kept if ...]` with `not in`."],
     why="This is the whole idea of a test set. Chapter 06 shows how badly things go without one.",

@@ -8,6 +8,7 @@ __all__ = ['check_whole', 'check_finite', 'check_images', 'check_labels', 'check
 # %% ../../nbs/kit/checks.ipynb #30a1da22
 import math
 import operator
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -132,7 +133,7 @@ def explained(
         if isinstance(t, Tensor) and parameter is not None and t.device != parameter.device:
             return ValueError(f"{name}: expected a tensor on {parameter.device}, where the model is, got one on {t.device}; "
                               f"move it with .to({str(parameter.device)!r})")
-    found = _about_inputs(error, names, inputs, parameter) if predictions is None else None
+    found = _about_inputs(error, model, names, inputs, parameter) if predictions is None else None
     found = found or _about_loss(error) or _about_labels(error, f"{part}labels", labels, predictions)
     if found is None:
         shapes = [tuple(t.shape) if isinstance(t, Tensor) else type(t).__name__ for t in [*inputs, labels, predictions]]
@@ -141,12 +142,22 @@ def explained(
     return found or error
 
 # %% ../../nbs/kit/checks.ipynb #1f404ed6
-def _about_inputs(error: Exception, names: Sequence[str], inputs: Sequence[Any], parameter: Any) -> Exception | None:
+# what torch says of another type of numbers: matrices, convolutions, most layers, normalisation, missing kernels
+_types = re.compile("same dtype|expected scalar type|input type .* should be the same|dtype .* does not match weight"
+                    "|mixed dtype|not implemented for '|can't be cast")
+
+
+def _about_inputs(
+    error: Exception, model: nn.Module, names: Sequence[str], inputs: Sequence[Any], parameter: Any
+) -> Exception | None:
     "Another type of numbers than the parameters', or another size than the first layer's."
+    wrong_type = _types.search(str(error).lower())
+    numbers_are_names = any(isinstance(m, (nn.Embedding, nn.EmbeddingBag)) for m in model.modules())
     for name, t in zip(names, inputs):
         if not isinstance(t, Tensor):
             return TypeError(f"{name}: expected a tensor, got {type(t).__name__}; torch.as_tensor makes one")
-        if parameter is not None and t.dtype != parameter.dtype and "type" in str(error).lower():
+        if numbers_are_names and not t.is_floating_point(): continue
+        if parameter is not None and t.dtype != parameter.dtype and wrong_type:
             return TypeError(f"{name}: expected {parameter.dtype}, as the model's parameters, got {t.dtype}; "
                              f"convert them with .to({parameter.dtype})")
     if "shapes cannot be multiplied" in str(error) or "channels" in str(error):
@@ -167,18 +178,26 @@ def _about_loss(error: Exception) -> Exception | None:
     if "does not require grad" in text:
         return ValueError("model: expected parameters that can learn, got a loss without gradients; "
                           "p.requires_grad_(True) lets a parameter learn, and loss_func should compute with torch alone")
-    if isinstance(error, AttributeError) and ("is_cuda" in text or "item" in text):
+    if isinstance(error, AttributeError) and ("'is_cuda'" in text or "'item'" in text):
         return TypeError(f"loss_func: expected a tensor with one number, got something else ({text}); compute it with torch")
     return None
 
-
+# %% ../../nbs/kit/checks.ipynb #1f404ed7
 def _about_labels(error: Exception, name: str, labels: Any, predictions: Any) -> Exception | None:
     "Labels that are no class numbers of this model, or not one for each prediction."
     if not (isinstance(predictions, Tensor) and isinstance(labels, Tensor) and predictions.ndim and labels.ndim):
         return None
+    if str(error).startswith("predictions:"):
+        return None  # a metric of ours has said it
     came = f"got {labels.dtype} of shape {tuple(labels.shape)}"
     if len(predictions) != len(labels):
         return ValueError(f"{name}: expected one for each of the {len(predictions)} predictions, {came}")
+    if "target size" in str(error).lower() and labels.shape != predictions.shape:
+        column = predictions.shape == (len(labels), 1) and labels.ndim == 1
+        advice = "add the axis with [:, None]" if column else "each prediction is compared with one number"
+        if not labels.is_floating_point():
+            advice += ", and convert them with .float()"
+        return ValueError(f"{name}: expected the shape of the predictions, {tuple(predictions.shape)}, {came}; {advice}")
     if predictions.ndim != 2 or labels.ndim != 1 or not len(labels):
         return None
     if labels.dtype != torch.int64:

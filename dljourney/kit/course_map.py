@@ -7,21 +7,18 @@ __all__ = ['chapter_tasks', 'Stop', 'CourseMap', 'course_map']
 
 # %% ../../nbs/kit/course_map.ipynb #c3d7d41e
 import html
-import json
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
-from .notebooks import Chapter, chapters
+from .notebooks import Chapter, chapters, read_cells
 
 # %% ../../nbs/kit/course_map.ipynb #42e45a74
 def chapter_tasks(
     path: str | os.PathLike,  # a chapter's notebook
 ) -> list[str]:  # names, in the order of the text
     "The exercises and questions of a chapter."
-    cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
-    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    code = "\n".join(source for kind, source in read_cells(path) if kind == "code")
     return list(dict.fromkeys(re.findall(r"^(?:check|quiz)\.([a-z]\w*)\(", code, re.M)))
 
 
@@ -37,7 +34,7 @@ class Stop:
     def state(self) -> str:
         "In a word or two: how far."
         if not self.tasks:
-            return ""
+            return "damaged" if self.chapter.damage else ""
         return "done" if self.solved == len(self.tasks) else f"{self.solved} of {len(self.tasks)} solved"
 
 # %% ../../nbs/kit/course_map.ipynb #be143906
@@ -76,7 +73,7 @@ def _card(stop: Stop, is_next: bool) -> str:
     return (
         f'<td style="width:33%;text-align:left;vertical-align:top;padding:12px;border:2px solid {colour};border-radius:10px">'
         f'<div style="font-size:120%"><b>{number} <a href="{c.path.name}">{html.escape(c.title)}</a></b></div>'
-        f'<div style="margin:4px 0">{html.escape(c.summary)}</div>'
+        f'<div style="margin:4px 0">{html.escape(c.summary or c.damage)}</div>'
         f'<div style="color:{colour}"><b>{facts}</b></div>{bar}</td>'
     )
 
@@ -92,6 +89,6 @@ def course_map(
     stops = []
     for c in chapters(folder):
         if c.name != "00_start":
-            tasks = chapter_tasks(c.path)
+            tasks = [] if c.damage else chapter_tasks(c.path)
             stops.append(Stop(c, tuple(tasks), len(progress.solved(c.name[3:]) & set(tasks))))
     return CourseMap(tuple(stops), progress.note)

@@ -149,7 +149,8 @@ class _Judged(_Taught):
         with self.together():
             self.learn(examples)
             self.names, self._examples = list(examples), examples
-            self.hidden = [(name, d) for name, d in self.hidden if name in examples and d not in examples[name]]
+            seen = {d for found in examples.values() for d in found}
+            self.hidden = [(name, d) for name, d in self.hidden if name in examples and d not in seen]
             self.note = "Taught. Draw something, and watch the answers while you draw."
             self.right = {"taught": self.share("taught")}
             self.reset()
@@ -195,9 +196,9 @@ class _Judged(_Taught):
             drawing = Drawing.of_image(drawing) if hasattr(drawing, "ndim") else Drawing.of_strokes(drawing)
         return self.answer("taught", [drawing])[0]
 
-# %% ../../nbs/kit/desk.ipynb #bde049d2
-class _Served(_Judged):
-    "The desk, operated from a page or from Python."
+# %% ../../nbs/kit/desk.ipynb #5e1fa0c2
+class _Stocked(_Judged):
+    "The desk whose shelf is filled and emptied. What leaves the shelf leaves the test."
 
     def keep(
         self,
@@ -219,13 +220,35 @@ class _Served(_Judged):
                 self.strokes = []
             self.redraw_shelf()
 
+    def put_away(self, name: str, index: int) -> None:
+        "Take a drawing off the shelf, and out of the test; its file is not deleted."
+        gone = self.drawings.things[name][index]
+        with self.together():
+            self.drawings.put_aside(name, index)
+            if any(d is gone for _, d in self.hidden):
+                self.hidden = [(n, d) for n, d in self.hidden if d is not gone]
+                self.right = {which: self.share(which) for which in self.right}
+            self.redraw_shelf()
+
+    def rename(self, name: str, new: str) -> None:
+        "Call a thing by another name; what was taught follows with the next Teach."
+        before = self.drawings.things[name]
+        self.drawings.rename(name, new.strip())
+        moved = dict(zip(before, self.drawings.things[new.strip()]))
+        self.hidden = [(n, moved.get(d, d)) for n, d in self.hidden]
+        self.redraw_shelf()
+
+# %% ../../nbs/kit/desk.ipynb #bde049d2
+class _Served(_Stocked):
+    "The desk, operated from a page or from Python."
+
     def on_message(self, message: dict) -> None:
         things, thing = self.things, message.get("thing", 0)
         do = message.get("do")
         if do == "keep":
             self.keep(things[thing], message["strokes"])  # the page clears its pad itself: the next stroke may have begun
         elif do == "away":
-            self.drawings.put_aside(things[thing], message["drawing"])
+            self.put_away(things[thing], message["drawing"])
         elif do == "rename":
             self.rename(things[thing], message["name"])
         elif do == "more":
@@ -235,11 +258,6 @@ class _Served(_Judged):
             self.playing = True
         elif do == "digits":
             self.use_own() if self.has_digits else self.use_digits()
-        self.redraw_shelf()
-
-    def rename(self, name: str, new: str) -> None:
-        "Call a thing by another name; what was taught follows with the next Teach."
-        self.drawings.rename(name, new.strip())
         self.redraw_shelf()
 
     def use_digits(self) -> None:

@@ -8,6 +8,7 @@ __all__ = ['Finding', 'is_installed', 'doctor']
 # %% ../../nbs/kit/doctor.ipynb #e025769a
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -121,9 +122,20 @@ def _kernel_finding() -> Finding:
         return Finding(False, "no Python kernel is installed", f"{sys.executable} -m pip install ipykernel")
     if python.startswith("python"):  # Jupyter replaces a bare name by its own Python
         python = sys.executable
-    ok = Path(python).exists() and os.path.samefile(python, sys.executable)
+    ok = _is_this_python(python)
     advice = "" if ok else f"open the course with this Python: {sys.executable} -m dljourney.course course"
     return Finding(ok, f"the Python kernel runs {python}", advice)
+
+
+def _is_this_python(python: str) -> bool:
+    "Does it see our packages? A virtual environment's Python is its base's, linked: only asking tells."
+    if os.path.abspath(python) == os.path.abspath(sys.executable):
+        return True
+    question = "import os, sys; sys.exit(not os.path.samefile(sys.prefix, sys.argv[1]))"
+    try:
+        return subprocess.run([python, "-c", question, sys.prefix], capture_output=True, timeout=20).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 # %% ../../nbs/kit/doctor.ipynb #bc4743e0
 def _write_finding(folder: Path) -> Finding:

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +137,18 @@ class _Kept:
 class Drawings(_Kept):
     "Drawings by label, each kept in a folder as soon as it is there."
 
+    def add_new(
+        self,
+        label: str,  # what they are drawings of
+        drawings: Sequence[Drawing],
+    ) -> None:
+        "Keep those that are not there yet: the same cell, run again, keeps nothing twice."
+        found = self.things.setdefault(label, [])
+        there = {d.to_png() for d in found} if drawings else set()
+        for drawing in drawings:
+            if not there or drawing.to_png() not in there:
+                self.add(label, drawing)
+
     def put_aside(
         self,
         label: str,  # what it is a drawing of
@@ -158,13 +170,16 @@ class Drawings(_Kept):
         "Call a thing by another name."
         if not new.strip() or (new != label and new in self.things):
             raise ValueError(f"new: expected a name that no other thing has, got {new!r}")
-        places = [(self.folder / folder_name(n)) for n in (label, new)] if self.folder is not None else []
-        if places and places[0].is_dir() and not places[1].exists():
-            places[0].rename(places[1])
+        if self.folder is not None:
+            old, place = (self.folder / folder_name(n) for n in (label, new))
+            if place.exists() and not (old.exists() and old.samefile(place)):  # the same: "A" for "a" on some systems
+                raise ValueError(f"new: expected a name that no other thing has, got {new!r}: the folder {place} "
+                                 "is there already, of another notebook perhaps")
+            if old.is_dir():
+                old.rename(place)
+                moved = lambda d: replace(d, path=place / d.path.name) if d.path and d.path.parent == old else d
+                self.things[label] = [moved(d) for d in self.things[label]]
         self.things = {new if name == label else name: found for name, found in self.things.items()}
-        if places:
-            moved = lambda d: d.path and (places[1] / d.path.name if d.path.parent == places[0] else d.path)
-            self.things[new] = [Drawing(d.image, d.strokes, moved(d)) for d in self.things[new]]
 
     def export(
         self,

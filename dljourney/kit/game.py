@@ -393,13 +393,14 @@ def compiled_hop(
 def random_games(
     n_games:int,        # how many games
     max_plies:int=200,  # a game longer than this ends as a draw; it is the only draw rule here
-    seed:int=0,         # the same seed plays the same games; game number i does not depend on n_games
+    seed:int=0,         # the same seed plays the same games; game number i does not depend on n_games; from -2**31 to 2**31 - 1
     device=None,        # where to play; the CPU if not given
     batch:int=16_384,   # how many games are in play at once; it changes the speed, not the result
     hop=None,           # a replacement of the inner step: what `compiled_hop()` gives
 ) -> Outcome: # counted for Black, who begins
     "Play games between two players who choose among their legal moves at random"
     for name, number in (("n_games", n_games), ("max_plies", max_plies), ("batch", batch)): check_whole(name, number, 1)
+    if check_whole("seed", seed, -1 << 31) >= 1 << 31: raise ValueError(f"seed: expected less than 2**31, got {seed}")
     with torch.inference_mode():
         table, round, rounds = _Table(n_games, max_plies, seed, device, batch), hop or _Round(device), 0
         while table.lanes:

@@ -129,7 +129,7 @@ def _eight_bits(im: Image.Image) -> Image.Image:
     if im.mode in ("L", "RGB", "RGBA", "LA"):
         return im if "transparency" not in im.info or im.mode in ("RGBA", "LA") else im.convert("RGBA")
     if im.mode.startswith("I") or im.mode == "F":
-        return Image.fromarray(_to_uint8(np.asarray(im)), "L" if im.mode == "F" else None)
+        return Image.fromarray(_to_uint8(np.asarray(im), is_deep=True), "L" if im.mode == "F" else None)
     if im.mode in ("P", "PA"):
         return im.convert("RGBA" if im.mode == "PA" or "transparency" in im.info else "RGB")
     if im.mode in ("La", "RGBa"):
@@ -137,8 +137,8 @@ def _eight_bits(im: Image.Image) -> Image.Image:
     return im.convert("L" if im.mode == "1" else "RGB")
 
 # %% ../../nbs/kit/images.ipynb #41dbf490
-def _to_uint8(a: np.ndarray) -> np.ndarray:
-    "An array of pixels as eight bits: integers by their range (8, 16 or 32 bits), floats and booleans from [0, 1]."
+def _to_uint8(a: np.ndarray, is_deep: bool = False) -> np.ndarray:
+    "Pixels as eight bits: integers by the least of 8, 16 and 32 bits that holds them all, floats and booleans from [0, 1]."
     if a.dtype == np.uint8:
         return a
     if a.dtype == bool:
@@ -147,7 +147,7 @@ def _to_uint8(a: np.ndarray) -> np.ndarray:
         low, high = (int(a.min()), int(a.max())) if a.size else (0, 0)
         if low < 0:
             raise ImageError(f"expected pixels of at least 0, got {low}")
-        if a.dtype.itemsize == 8 and high <= 255:  # plain Python numbers become 64-bit integers
+        if high <= 255 and not (is_deep or a.dtype == np.uint16):  # a picture of 16 bits may be as dark as that
             return a.astype(np.uint8)
         return (a / (65535 if high <= 65535 else 2**32 - 1) * 255 + 0.5).astype(np.uint8)
     if a.dtype.kind != "f":
@@ -221,7 +221,7 @@ def _in_memory(source: Any) -> Image.Image:
         except Exception as e:  # copying decodes a picture that was only opened
             raise ImageError(f"damaged: {str(e) or type(e).__name__}") from None
     if isinstance(source, Tensor):
-        array = source.detach().cpu().numpy()
+        array = (source.float() if source.is_floating_point() else source).detach().cpu().numpy()
         return _from_array(array.transpose(1, 2, 0) if array.ndim == 3 else array)
     if isinstance(source, np.ndarray):
         return _from_array(source)
@@ -306,6 +306,8 @@ def _resized_batch(x: Tensor, prep: "Preprocess") -> Tensor:
     "A batch of images at the size and with the channels of `prep`, float32 in [0,1]."
     if x.ndim != 4 or x.shape[1] not in (1, 3) or 0 in x.shape[2:]:
         raise ValueError(f"x: expected images of shape (N, 1 or 3, H, W), got {tuple(x.shape)}")
+    if x.dtype not in (torch.uint8, torch.bool) and not x.is_floating_point():
+        raise ValueError(f"x: expected uint8 or floats in [0, 1], got {x.dtype}; x.to(torch.uint8) converts pixels of 0 to 255")
     x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
     if x.shape[1] != prep.channels:
         grey = x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)

@@ -6,6 +6,7 @@
 __all__ = ['Boards', 'Moves', 'moves', 'legal_moves', 'apply_move', 'play_moves', 'read_pdn', 'write_pdn', 'perft']
 
 # %% ../../nbs/kit/positions.ipynb #0f911d1c
+import operator
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -138,10 +139,10 @@ class Boards(_Sides):
         index, # an int, a slice, a list, or a tensor of indices or of truth values
     ) -> "Boards":
         "Some of the positions"
-        if isinstance(index, int): index = [index]
-        if isinstance(index, list): index = torch.tensor(index, dtype=torch.long, device=self.words.device)
-        if isinstance(index, Tensor) and index.dtype == torch.long:     # far faster than indexing
+        if isinstance(index, Tensor) and index.dtype == torch.long and index.dim():     # far faster than indexing
             return Boards(columns(self.words, index), self.black.index_select(0, index))
+        if hasattr(index, "__index__") and not getattr(index, "shape", ()): index = [_number(index, len(self))]
+        if isinstance(index, list): index = torch.tensor(index, dtype=None if index else torch.long, device=self.words.device)
         return Boards(self.words[:, index], self.black[index])
 
     def to(self,
@@ -164,6 +165,12 @@ class Boards(_Sides):
         return Boards(r[[1, 0, 3, 2]], ~self.black)
 
 # %% ../../nbs/kit/positions.ipynb #d202073d
+def _number(index, n):
+    "A number of Python, NumPy or torch, if there is such a position"
+    if -n <= operator.index(index) < n: return operator.index(index)
+    raise IndexError(f"index: expected one of {n} positions, got {index}")
+
+
 def _read_fen(fen):
     "The four words and whose turn it is"
     turn, pieces = read_fen(fen)
@@ -318,12 +325,15 @@ def play_moves(
 
 
 def read_pdn(
-    text:str, # a game: headers, comments, move numbers and result may be there or not
+    text:str, # a game: headers, comments, variations, move numbers and result may be there or not
 ) -> list[str]: # its moves
     "Read the moves of a game written as PDN"
     text = re.sub(r"\[[^\]]*\]|\{[^}]*\}|;[^\n]*", " ", text)
-    text = re.sub(r"(?<![\w/-])(1-0|0-1|1/2-1/2|2-0|0-2|1-1|\*)(?![\w/-])", " ", text)
-    return [re.sub(r"\s", "", m) for m in re.findall(r"\d+(?:[-x]\d+)+", text)]
+    inner = 1
+    while inner: text, inner = re.subn(r"\([^()]*\)", " ", text)          # variations, those inside others first
+    if "(" in text or ")" in text: raise ValueError("text: expected each variation between ( and ), got one of them alone")
+    text = re.sub(r"(?<![\w/-])([012]|1/2)\s*-\s*([012]|1/2)(?![\w/-])", " ", text)          # results
+    return [re.sub(r"\s", "", m) for m in re.findall(r"\d+(?:\s*[-x]\s*\d+)+", text)]
 
 
 def write_pdn(

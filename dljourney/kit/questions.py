@@ -6,6 +6,7 @@
 __all__ = ['Question', 'choice', 'number', 'order', 'short', 'ask', 'posed']
 
 # %% ../../nbs/kit/questions.ipynb #9e570003
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -58,7 +59,9 @@ def number(
 
     def judge(given):
         try: value = float(given)
-        except (TypeError, ValueError): return "unchecked", "Answer with a number, like `0.5`."
+        except (TypeError, ValueError): value = math.nan
+        except OverflowError: value = math.copysign(math.inf, 1 if given > 0 else -1)
+        if math.isnan(value): return "unchecked", "Answer with a number, like `0.5`."
         if near(value, answer): return "correct", why
         reasons = [reason for wrong, reason in tempting.items() if near(value, wrong)]
         return "incorrect", reasons[0] if reasons else f"Your number is too {'large' if value > answer else 'small'}."
@@ -114,8 +117,8 @@ def short(
 
 
 def _bare(text: str) -> str:
-    "Lower case letters and digits only, without a leading article."
-    return re.sub(r"[^a-z0-9]", "", re.sub(r"^\s*(the|a|an)\s+", "", text.lower()))
+    "Lower case letters (of any alphabet) and digits only, without a leading article."
+    return re.sub(r"[\W_]", "", re.sub(r"^\s*(the|a|an)\s+", "", text.lower()))
 
 # %% ../../nbs/kit/questions.ipynb #565bc76d
 def ask(

@@ -29,7 +29,7 @@ class Leaves(NamedTuple):
     root: Tensor    # for each position the index of the root it grew from, (m,)
 
 
-Value = Callable[[Leaves], Tensor]
+Value = Callable[[Leaves], Tensor]    # within ±WIN / 2; WIN - k for a certain win k plies after the leaf, k - WIN for a loss
 
 
 def material(
@@ -67,7 +67,7 @@ def search(
         return Best(torch.cat([p.score for p in parts]), Boards.cat([p.boards for p in parts]),
                     torch.cat([p.lost for p in parts]), sum(p.nodes for p in parts))
     level, levels, leaves, nodes, met = boards, [], [], 0, 0
-    for ply in range(1, 21):
+    for ply in range(1, max(depth, 20) + 1):
         found = moves(level)
         nodes, root = nodes + len(found.parent), root.index_select(0, found.parent)
         jumps = any_of(jump_targets(found.boards.words))
@@ -110,7 +110,11 @@ def _judge(leaves, value):
     if not isinstance(scores, Tensor) or scores.shape != stuck.shape:
         came = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise TypeError(f"value: expected a tensor with one score for each of the {len(stuck)} leaves, got {came}")
-    if scores.isnan().any(): raise ValueError("value: expected scores that can be compared, got NaN among them")
+    low, high = (s.item() for s in scores.aminmax())         # both are NaN where one score is
+    if not (low >= -WIN and high <= WIN):
+        raise ValueError(f"value: expected scores between -2**40, a loss, and 2**40, a win, got {low:g} to {high:g}")
+    if low < -WIN / 2 or high > WIN / 2:                     # ends that the leaf sees; the root is farther away from them
+        scores = torch.where(scores.abs() > WIN / 2, scores - scores.sign() * ply, scores)
     score = torch.where(stuck, WIN - ply, scores.double())
     return list(score.split([len(r) for r in root]))
 
@@ -134,6 +138,8 @@ def alpha_beta(
     ply:int=0,               # plies made since the root
 ) -> tuple[float, int]: # value for the side to move, and the number of positions looked at
     "Minimax of one position without the branches that cannot matter"
+    check_whole("depth", depth, 1)
+    if len(board) != 1: raise ValueError(f"board: expected one position, got {len(board)}; `search` takes many at once")
     found, nodes = moves(board), 0
     if not len(found.parent): return -(WIN - ply), 0
     if depth == 1:

@@ -326,14 +326,17 @@ def piece_advantage(
     return ((mine - yours) * (96 - mine - yours).clamp(min=48)).double() * (PIECE / 48)
 
 
+_MOST = 1e9  # no coefficient is larger: the terms of a position add up to less than 400, the score stays below WIN / 2
+
+
 def coefficients(
     weights:Mapping[str, float], # a coefficient for each term that has one
 ) -> Tensor: # float64, (38,) in the order of TERMS
     "A player's weights as a tensor"
     for name in weights:
         if name not in TERMS: raise ValueError(f"weights: no term is called {name!r}; the terms are {', '.join(TERMS)}")
-        if abs(check_finite(f"weights[{name!r}]", weights[name])) > 1e30:
-            raise ValueError(f"weights[{name!r}]: expected a coefficient between -1e30 and 1e30, got {weights[name]:g}")
+        if abs(check_finite(f"weights[{name!r}]", weights[name])) > _MOST:
+            raise ValueError(f"weights[{name!r}]: expected a coefficient between -1e9 and 1e9, got {weights[name]:g}")
     return torch.tensor([float(weights.get(name, 0)) for name in TERMS], dtype=torch.float64)
 
 
@@ -342,6 +345,10 @@ def polynomial(
 ) -> Value: # a function for `search`
     "The score of Samuel's player: piece advantage, and the terms times their coefficients"
     table = weights if isinstance(weights, Tensor) else coefficients(weights)
+    if table is weights and table.numel():
+        low, high = (c.item() for c in table.aminmax())      # both are NaN where one is
+        if not (low >= -_MOST and high <= _MOST):
+            raise ValueError(f"weights: expected coefficients between -1e9 and 1e9, got {low:g} to {high:g}")
     used = (table != 0).reshape(-1, len(TERMS)).any(0)
     names = [name for name, use in zip(TERMS, used.tolist()) if use]
     table = table[..., used.to(table.device)].float()    # powers of two are exact
