@@ -140,7 +140,7 @@ class Drawings(_Kept):
     def add_new(
         self,
         label: str,  # what they are drawings of
-        drawings: Sequence[Drawing],
+        drawings: Sequence[Drawing],  # any of which may be there already
     ) -> None:
         "Keep those that are not there yet: the same cell, run again, keeps nothing twice."
         found = self.things.setdefault(label, [])
