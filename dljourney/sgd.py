@@ -314,7 +314,7 @@ class _Epochs:
         self.epoch, self.step = 0, 0  # epochs finished, updates made
         self.history: list[dict[str, Any]] = []  # one row for each finished epoch
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
-        self._on_cpu = self.device.type == "cpu"
+        self._on_cpu, self._ours = self.device.type == "cpu", getattr(batches, "all_chance_is_its_own", False)  # `Batches`
         self._iterator: Iterator | None = None  # over this epoch's batches; None between epochs
         self._batch: Any = None  # drawn, not yet trained on: an interrupted step starts with it again
         self._place, self._loss_sum, self._n_seen = 0, 0.0, 0  # batches, loss and datapoints of this epoch
@@ -326,12 +326,12 @@ class _Epochs:
 
     def _dealt(self) -> Iterator:
         "An epoch's batches; those without a datapoint are passed over, and what is no batch is refused."
-        return iter(self.batches) if isinstance(self.batches, Batches) else filter(_count, self.batches)
+        return iter(self.batches) if self._ours else filter(_count, self.batches)
 
     def _draw(self):
         "The next batch of this epoch into `_batch`, or None when there is none left."
         if self._iterator is None:
-            self._epoch_random = _random_state(self.batches, self.device, not getattr(self.batches, "all_chance_is_its_own", False))
+            self._epoch_random = _random_state(self.batches, self.device, not self._ours)
             self._iterator = self._dealt()
         self._batch = next(self._iterator, None)
 
