@@ -144,7 +144,7 @@ def explained(
 # %% ../../nbs/kit/checks.ipynb #1f404ed6
 # what torch says of another type of numbers: matrices, convolutions, most layers, normalisation, missing kernels
 _types = re.compile("same dtype|expected scalar type|input type .* should be the same|dtype .* does not match weight"
-                    "|mixed dtype|not implemented for '|can't be cast")
+                    "|mixed dtype|must have the type|not implemented for '|can't be cast")
 
 
 def _about_inputs(
