@@ -356,3 +356,14 @@ def test_error_ratio(theirs, factor):
     ratio, low, high = pre.error_ratio(ours, theirs)
     assert math.isclose(ratio, factor, rel_tol=1e-3) and low - 1e-3 <= ratio <= high + 1e-3
     with pytest.raises(ValueError, match="as many draws"): pre.error_ratio(ours, [*theirs, 0.5])
+
+
+def test_half_way_is_the_mean_of_what_was_and_what_was_learned():
+    (x, y), _ = pre.digits_32("valid", 0)
+    rows = pre.examples(y, 1, 0)
+    learn = lambda **more: pre.learn_digits(x[rows], y[rows], lr=1e-2, probe=0.1, seed=3, **more).state_dict()
+    start, end, half = learn(steps=0), learn(steps=3), learn(steps=3, way=0.5)
+    assert any((end[name] - start[name]).abs().max() > 1e-3 for name in start)
+    for name in start:
+        mean = (start[name] + end[name]) / 2 if start[name].is_floating_point() else end[name]
+        torch.testing.assert_close(half[name], mean)
