@@ -56,7 +56,7 @@ def line_by_loop(x, knots, weights, start):
 
 def counted(hinges, error, wanted):
     n = 1
-    while error * (hinges / n) ** 2 > wanted * (1 + 1e-9):
+    while error * (hinges / n) ** 2 > wanted:
         n += 1
     return n
 
@@ -99,7 +99,7 @@ CASES = {
         ],
     ),
     "hinges_needed": Cases(
-        right=[counted, lambda hinges, error, wanted: math.ceil((hinges**2 * error / wanted) ** 0.5 - 1e-9)],
+        right=[counted, lambda hinges, error, wanted: math.ceil((hinges**2 * error / wanted) ** 0.5)],
         wrong=[
             ("fell as 1/n", lambda hinges, error, wanted: math.ceil(hinges * error / wanted)),
             ("upside down", lambda hinges, error, wanted: math.ceil(hinges * (wanted / error) ** 0.5)),

@@ -125,13 +125,13 @@ _broken_line = exercise(
 
 # %% ../../nbs/exercises/universal.ipynb #246785b3
 def hinges_needed(hinges, error, wanted):
-    return math.ceil(hinges * math.sqrt(error / wanted) - 1e-9)
+    return math.ceil(hinges * math.sqrt(error / wanted))
 
 
 _hinges_needed = exercise(
     hinges_needed,
     task="With `hinges` hinges the error is `error`. How many hinges (a whole number, rounded up) bring it down to `wanted`, when the error falls as 1/n²?",
-    cases=[(10, 0.08, 0.02), (10, 0.1, 0.001), (16, 0.5, 0.3)],
+    cases=[(10, 0.5, 0.125), (10, 0.1, 0.003), (16, 0.5, 0.3)],
     mistakes={
         "That would be right if the error fell as 1/n. With 1/n² take the square root of the ratio.":
             lambda hinges, error, wanted: math.ceil(hinges * error / wanted),
