@@ -41,9 +41,11 @@ def test_a_learners_first_minutes(front, page):
     page.wait_for_selector(".dlj-answering", timeout=60_000)
 
     stroke(page, made["star"][3].strokes[0], lift=False)  # the pen is still down
-    page.wait_for_function("document.querySelector('.dlj-verdict').textContent.startsWith('star')")
-    shares = page.locator(".dlj-best .dlj-bar.dlj-taught span").all_inner_texts()
-    assert len(shares) == 1 and int(shares[0].split()[0]) > 50
+    # one reading of the page: with the first points of the star down, answers waver around a half
+    page.wait_for_function("""() => {
+      const best = [...document.querySelectorAll('.dlj-best .dlj-bar.dlj-taught span')].map(s => parseInt(s.textContent));
+      return document.querySelector('.dlj-verdict').textContent.startsWith('star') && best.length === 1 && best[0] > 90;
+    }""")
     page.mouse.up()
     page.wait_for_function("document.querySelector('.dlj-best .dlj-bar.dlj-scratch span').textContent !== ''")
 
