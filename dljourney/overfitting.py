@@ -322,9 +322,10 @@ def teacher_task(
 
 # %% ../nbs/06_overfitting.ipynb #acf1df5c
 def descent_widths(
-    n: int,  # training points
+    n: int,  # training points, 20 or more
 ) -> list[int]:  # 40 widths, rising
     "Twenty even steps up to n, the number of training points, and twenty growing ones up to 10 n."
+    check_whole("n", n, 20)
     return [n * i // 20 for i in range(1, 21)] + [round(n * 10 ** (i / 20)) for i in range(1, 21)]
 
 # %% ../nbs/06_overfitting.ipynb #735d8c57
@@ -391,7 +392,7 @@ def peek(
     y_test: Tensor,  # labels, (n_test,) int64
     n_models: int,  # how many models are tried
     n_repeats: int = 200,  # how often the whole search is repeated
-    n_classes: int | None = None,  # what a model may answer; None: the classes that occur
+    n_classes: int | None = None,  # what a model may answer; None: 0 up to the largest label that occurs
     seed: int = 0,  # of the guesses
 ) -> Peek:
     "Try models that only guess, keep the best on the validation set, and look at its test score."
@@ -477,7 +478,7 @@ def _copies_leak(pool: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed:
 
 # %% ../nbs/06_overfitting.ipynb #f0864aed
 def _time_leak(seed: int) -> dict:
-    "A machine stays in one of 4 states for 15 hours on average, then falls into another. The only input is the hour."
+    "A machine draws one of 4 states anew every 15 hours on average, and may draw the same. The only input is the hour."
     g = torch.Generator().manual_seed(seed)
     changes = torch.rand(800, generator=g) < 1 / 15
     states = torch.randint(4, (801,), generator=g)[changes.long().cumsum(0)]

@@ -34,7 +34,7 @@ from dljourney.kit.modelfile import checksum
 def numerical_gradient(
     f: Callable[[Any], Any],  # takes `params` and returns one number
     params: Tensor | Sequence[Tensor],  # where to measure: a float tensor, or a list of them
-    step: float | None = None,  # nudge to each side; None: cube root of the dtype's precision, times the value's size
+    step: float | None = None,  # nudge to each side; None: cube root of the dtype's precision, times the value's size where that is above 1
 ) -> Tensor | list[Tensor]:  # the slopes, shaped like `params`
     "The gradient of `f` at `params` by nudging each value up and down: slow, and right enough to check any other."
     tensors = [params] if isinstance(params, Tensor) else list(params)

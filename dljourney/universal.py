@@ -118,7 +118,7 @@ def _in_units(network: nn.Sequential, x: _Scale, y: _Scale) -> nn.Sequential:
 def relu_network(
     n_hidden: int,  # units of each hidden layer
     n_layers: int = 1,  # hidden layers
-    spread: bool = False,  # put the hinges of the first layer evenly over [-1, 1], facing left and right in turn
+    spread: bool = False,  # put the hinges of the first layer evenly over [-1, 1], left and right in turn, with slope 4
     seed: int = 0,  # of the starting weights
 ) -> nn.Sequential:  # takes (m, 1), gives (m, 1)
     "A network of torch's layers with torch's own random start, or with its hinges spread out."
@@ -139,7 +139,7 @@ def parameter_groups(
     network: nn.Sequential,  # its first layer holds the hinges
     lr: float,  # learning rate of all but the first layer
 ) -> list[dict]:  # for an optimiser
-    "The first layer learns at a twentieth of `lr`: a hinge that runs away from the points is lost for good."
+    "The first layer learns at a twentieth of `lr`: a hinge that runs away bends nothing, and is lost for good where it is 0 at all points."
     first, *others = network
     rest = [p for layer in others for p in layer.parameters()]
     return [{"params": list(first.parameters()), "lr": lr / 20}, {"params": rest, "lr": lr}]
@@ -152,7 +152,7 @@ def fit_network(
     n_layers: int = 1,  # hidden layers
     epochs: int = 1000,  # steps, each on all points
     lr: float = 0.05,  # first learning rate of Adam; it falls to 0 along a straight line
-    spread: bool = True,  # start with the hinges of the first layer spread evenly; False: torch's own start
+    spread: bool = True,  # start with the hinges of the first layer spread evenly, and steep; False: torch's own start
     seed: int = 0,  # of the starting weights
 ) -> nn.Sequential:  # takes (m, 1), gives (m, 1), in the units of x and y
     "Train a ReLU network on the points by Adam and the mean squared error; its hinges move slowly, its heights fast."

@@ -397,7 +397,7 @@ def ready_digits(
     each: int = 2,  # examples of each
     seed: int = 0,  # which ones
 ) -> tuple[Drawings, list[tuple[str, Drawing]]]:  # the examples, and 100 others with their names, to test with
-    "Real handwritten digits; the test's were written by other people."
+    "Real handwritten digits; the test's were written mostly by other people."
     from dljourney.kit import data
 
     dice, parts = np.random.default_rng(seed), data.digits()

@@ -43,8 +43,9 @@ def test_a_learners_first_minutes(front, page):
     stroke(page, made["star"][3].strokes[0], lift=False)  # the pen is still down
     # one reading of the page: with the first points of the star down, answers waver around a half
     page.wait_for_function("""() => {
-      const best = [...document.querySelectorAll('.dlj-best .dlj-bar.dlj-taught span')].map(s => parseInt(s.textContent));
-      return document.querySelector('.dlj-verdict').textContent.startsWith('star') && best.length === 1 && best[0] > 90;
+      const best = [...document.querySelectorAll('.dlj-best .dlj-bar.dlj-taught span')].map(s => s.textContent);
+      const verdict = document.querySelector('.dlj-verdict').textContent;
+      return verdict.startsWith('star') && best.length === 1 && parseInt(best[0]) > 90;
     }""")
     page.mouse.up()
     page.wait_for_function("document.querySelector('.dlj-best .dlj-bar.dlj-scratch span').textContent !== ''")

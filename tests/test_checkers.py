@@ -322,6 +322,9 @@ def test_the_table_of_terms():
         assert term.name == name and term.title and term.words
         Boards.from_fen(term.fen)
         assert all(1 <= s <= 32 for s in term.marks)
+    # where each square or piece counts one, as many are framed as count
+    for name in "CENT CNTR DENY DIA EXCH GAP HOLE KCENT MOB MOBIL NODE POLE RECAP THRET".split():
+        assert parameters(Boards.from_fen(TERMS[name].fen), [name]).item() == len(TERMS[name].marks), name
 
 
 # ---- the rules of learning

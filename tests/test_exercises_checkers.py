@@ -67,6 +67,7 @@ CASES = {
     "surprise": Cases(
         right=[lambda s, a, m: 0 if -m < a - s < m else a - s, lambda s, a, m: (a - s) * (abs(a - s) >= m)],
         wrong=[
+            ("exactly as large", lambda s, a, m: a - s if abs(a - s) > m else 0),
             ("turned round", lambda s, a, m: (s - a) * (abs(a - s) >= m)),
             ("change nothing", lambda s, a, m: a - s),
             ("Bad surprises", lambda s, a, m: (a - s) * (a - s >= m)),

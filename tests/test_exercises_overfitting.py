@@ -143,6 +143,7 @@ CASES = {
             ("which class", lambda probabilities: float(np.mean(probabilities, 0).max())),
             ("Average the probabilities first", majority),
             ("surest network only", lambda probabilities: int(np.argmax(max(probabilities, key=max)))),
+            ("You multiplied", lambda probabilities: int(np.prod(probabilities, 0).argmax())),
             ("first network only", lambda probabilities: int(np.argmax(probabilities[0]))),
         ],
     ),

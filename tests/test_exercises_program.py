@@ -20,6 +20,11 @@ def softmax_by_loop(scores):
     return [p / total for p in powers]
 
 
+def named_by_probability(probabilities, labels):
+    by = dict(zip(probabilities, labels))
+    return {by[p]: p for p in sorted(by, reverse=True)}
+
+
 def named_by_index(probabilities, labels):
     order = sorted(range(len(labels)), key=probabilities.__getitem__, reverse=True)
     return {labels[i]: probabilities[i] for i in order}
@@ -127,6 +132,7 @@ CASES = {
         right=[named_by_index, named_by_pop],
         wrong=[
             ("in the order of the labels", lambda p, labels: dict(zip(labels, p))),
+            ("one of them is lost", named_by_probability),
             ("swapped keys", lambda p, labels: dict(zip(p, labels))),
             ("Only the likeliest", lambda p, labels: {labels[p.index(max(p))]: max(p)}),
         ],
@@ -174,6 +180,7 @@ CASES = {
         wrong=[
             ("not bytes", lambda s, n: sum(math.prod(v) for v in s) == n),
             ("added up the sides", lambda s, n: sum(4 * sum(v) for v in s) == n),
+            ("do not round", lambda s, n: sum(math.prod(v) for v in s) == n // 4),
             ("must be equal", lambda s, n: sum(4 * math.prod(v) for v in s) <= n),
         ],
     ),
@@ -182,6 +189,7 @@ CASES = {
         wrong=[
             ("One near neighbour", lambda f, k, v: any(math.dist(f, row) > v for row in k)),
             ("opposite", lambda f, k, v: any(math.dist(f, row) <= v for row in k)),
+            ("Exactly at the limit", lambda f, k, v: min(math.dist(f, row) for row in k) >= v),
             ("first known", lambda f, k, v: math.dist(f, k[0]) > v),
         ],
     ),

@@ -56,6 +56,20 @@ class Frozen:
         return self.model(image, self.weights)
 
 
+def moves_in_place(weights, change, step):
+    for i, c in enumerate(change):
+        weights[i] += step * c
+    return weights
+
+
+def unmeasured(score, start, performance, mechanism, rounds):
+    current, scores = (start, score), []
+    for _ in range(rounds):
+        current = mechanism(current, performance)
+        scores.append(current[1])
+    return scores
+
+
 def forgets(start, performance, mechanism, rounds):
     return [mechanism((start, performance(start)), performance)[1] for _ in range(rounds)]
 
@@ -90,6 +104,7 @@ CASES = {
             ("worse one", lambda current, candidate: min(current, candidate, key=lambda pair: pair[1])),
             ("compared the weights", lambda current, candidate: max(current, candidate)),
             ("always took", lambda current, candidate: candidate),
+            ("On a tie", lambda current, candidate: candidate if candidate[1] >= current[1] else current),
         ],
     ),
     "neighbour": Cases(
@@ -98,6 +113,7 @@ CASES = {
             lambda weights, change, step: list(map(lambda w, c: w + step * c, weights, change)),
         ],
         wrong=[
+            ("changed the old weights", moves_in_place),
             ("change alone", lambda weights, change, step: [step * c for c in change]),
             ("whole change", lambda weights, change, step: [w + c for w, c in zip(weights, change)]),
             ("other way", lambda weights, change, step: [w - step * c for w, c in zip(weights, change)]),
@@ -119,6 +135,8 @@ CASES = {
     "go_round": Cases(
         right=[by_while, recursive],
         wrong=[
+            ("Your code stopped", partial(unmeasured, None)),
+            ("the start's own score", partial(unmeasured, 0)),
             ("starts from the beginning", forgets),
             ("One score after each round", counts_start),
             ("too few", lambda s, p, m, r: by_while(s, p, m, max(r - 1, 0))),

@@ -46,6 +46,15 @@ def batches_in_order(n, batch_size):
     return [list(range(n))[i : i + batch_size] for i in range(0, n, batch_size)]
 
 
+def batches_of_neighbours(n, batch_size):
+    return [batch[::-1] for batch in batches_in_order(n, batch_size)]
+
+
+def batches_in_another_order(n, batch_size):
+    *full, last = batches_in_order(n, batch_size)
+    return [*full[::-1], last]
+
+
 def batches_drawn(n, batch_size):
     return [torch.randint(n, (min(batch_size, n - i),)) for i in range(0, n, batch_size)]
 
@@ -73,6 +82,10 @@ def cross_entropy_by_hand(logits, labels):
     exps = (logits - top).exp()
     losses = [-(logits[i, y] - top[i, 0] - exps[i].sum().log()) for i, y in enumerate(labels)]
     return sum(losses) / len(losses)
+
+
+def largest_is_its_own(logits, labels):
+    return (logits.max(1).values == logits[torch.arange(len(labels)), labels]).float().mean()
 
 
 def counted(logits, labels):
@@ -138,6 +151,8 @@ CASES = {
         wrong=[
             ("short last batch was dropped", batches_full_only),
             ("not shuffled", batches_in_order),
+            ("shuffle all indices first", batches_of_neighbours),
+            ("shuffle all indices first", batches_in_another_order),
             ("more than once", batches_drawn),
             ("same order as the first", batches_same_each_time),
             ("no datapoint has", batches_from_one),
@@ -173,7 +188,7 @@ CASES = {
         ],
     ),
     "share_correct": Cases(
-        right=[counted, lambda x, y: 1 - (x.max(1).indices != y).double().mean()],
+        right=[counted, lambda x, y: 1 - (x.max(1).indices != y).double().mean(), largest_is_its_own],
         wrong=[
             ("counts the right ones", lambda x, y: sum(x.argmax(1) == y)),
             ("share of wrong", lambda x, y: 1 - (x.argmax(1) == y).float().mean()),

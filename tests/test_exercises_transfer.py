@@ -1,6 +1,7 @@
 "Chapter 07's exercises, each with right and wrong answers."
 import math
 
+import numpy as np
 from exercise_cases import Cases, tests_of
 
 from dljourney.exercises import transfer
@@ -91,6 +92,7 @@ CASES = {
         wrong=[
             ("are frozen", lambda names, head: [n for n in names if not n.startswith(head + ".")]),
             ("contains the word", lambda names, head: [n for n in names if head in n]),
+            ("does not begin with them", lambda names, head: [n for n in names if head + "." in n]),
             ("Look for the dot", lambda names, head: [n for n in names if n.startswith(head)]),
         ],
     ),
@@ -99,6 +101,7 @@ CASES = {
         wrong=[
             ("farthest", lambda q, f, y: max(zip(f, y), key=lambda p: math.dist(q, p[0]))[1]),
             ("cancel", lambda q, f, y: y[min(range(len(f)), key=lambda i: sum(a - b for a, b in zip(f[i], q)))]),
+            ("their *squares*", lambda q, f, y: y[int(np.abs(np.subtract(f, q)).sum(1).argmin())]),
             ("Its label is wanted", lambda q, f, y: min(range(len(f)), key=lambda i: math.dist(q, f[i]))),
         ],
     ),

@@ -101,6 +101,7 @@ CASES = {
     "hinges_needed": Cases(
         right=[counted, lambda hinges, error, wanted: math.ceil((hinges**2 * error / wanted) ** 0.5)],
         wrong=[
+            ("Rounded to the nearest", lambda hinges, error, wanted: round(hinges * math.sqrt(error / wanted))),
             ("fell as 1/n", lambda hinges, error, wanted: math.ceil(hinges * error / wanted)),
             ("upside down", lambda hinges, error, wanted: math.ceil(hinges * (wanted / error) ** 0.5)),
             ("squared the ratio", lambda hinges, error, wanted: math.ceil(hinges * (error / wanted) ** 2)),

@@ -80,10 +80,12 @@ CASES = {
     "or_not_sure": Cases(
         right=[
             sure_by_loop,
-            lambda answer, at_least: ([n for n, p in answer.items() if p >= at_least] + ["not sure"])[0],
+            lambda answer, t: (sorted((-p, n) for n, p in answer.items() if p >= t) + [(0, "not sure")])[0][1],
         ],
         wrong=[
             ("You always decide", lambda answer, at_least: by_loop(answer)),
+            ("compared the names", lambda answer, t: max(answer) if max(answer.values()) >= t else "not sure"),
+            ("need not be the likeliest", lambda answer, t: next((n for n in answer if answer[n] >= t), "not sure")),
             ("exactly", lambda answer, at_least: by_loop(answer) if max(answer.values()) > at_least else "not sure"),
             ("other way round", lambda answer, t: "not sure" if max(answer.values()) >= t else by_loop(answer)),
         ],

@@ -108,7 +108,7 @@ class Weights(Live):
         return {"games": view([bars([0, 1, 2], [result.wins, result.draws, result.losses], colour=["green", "grey", "red"])],
                               y=(0, self.n_games), xticks=[(0.0, "won"), (1.0, "drawn"), (2.0, "lost")]),
                 "score": {"won": result.wins, "drawn": result.draws, "lost": result.losses,
-                          "points": f"{result.score:.1%}", "it played": self.move or "nothing yet"},
+                          "points": f"{result.score:.1%}", "it played": self.move or "-"},
                 "reasons": view(reasons, xticks=names) if said else []}
 
 # %% ../../nbs/demos/checkers_machine.ipynb #6a3ab89b

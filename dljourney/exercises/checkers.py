@@ -95,6 +95,7 @@ _surprise = exercise(
         "Small surprises should change nothing: return 0 for them.": lambda s, a, m: a - s,
         "Bad surprises count too: compare the *size* of delta with the mean.": lambda s, a, m: a - s if a - s >= m else 0,
         "You return the size. The sign says which terms were right.": lambda s, a, m: abs(a - s) if abs(a - s) >= m else 0,
+        "A surprise exactly as large as the mean counts: only a smaller one gives 0.": lambda s, a, m: a - s if abs(a - s) > m else 0,
         "Take the mean as a threshold, not as something to subtract.": lambda s, a, m: a - s - m if abs(a - s) >= m else 0,
     },
     hints=["How much better is the board than it looked?", "`delta = looked_ahead - saved`",
@@ -213,7 +214,7 @@ _power = number("power", "The largest C is 0.40, and a term has C = 0.20. Its we
 _span = number("span", "C is 0 and N is 16. The term's sign agrees with delta's. What is C now?", 0.0625,
     "It moves one part in 16 of the way to 1.",
     {1: "It moves one part in N, not all the way.", 0.06: "One sixteenth is 0.0625.", 16: "N is a divisor.",
-     -0.0625: "Agreement moves C up."}, tol=0.001)
+     -0.0625: "Agreement moves C up."}, tol=0.01)
 
 _modern = choice("modern", "What does learning by self-play do that Samuel's rule does not?", "a", {
     "a": ("It lets the result of the game take part", "After the last move the target is 1 or 0, not another judgement. So scores "

@@ -6,6 +6,8 @@
 __all__ = ['check', 'hint', 'solution', 'quiz']
 
 # %% ../../nbs/exercises/overfitting.ipynb #db233675
+import math
+
 from ..kit.exercises import choice, exercise, number, verbs
 
 # %% ../../nbs/exercises/overfitting.ipynb #2edc8a68
@@ -190,7 +192,7 @@ _vote = exercise(
     vote,
     task="Each row of `probabilities` is one network's probabilities for the classes. Return the class with the largest *mean* probability.",
     cases=[([[0.6, 0.4], [0.1, 0.9]],), ([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [0.0, 0.1, 0.9]],), ([[0.2, 0.7, 0.1]],),
-           ([[0.35, 0.25, 0.4], [0.35, 0.4, 0.25]],)],
+           ([[0.35, 0.25, 0.4], [0.35, 0.4, 0.25]],), ([[0.9, 0.1], [0.9, 0.1], [0.0, 1.0]],)],
     mistakes={
         "That is the largest mean. Return which class has it.":
             lambda probabilities: max(sum(c) / len(probabilities) for c in zip(*probabilities)),
@@ -198,6 +200,8 @@ _vote = exercise(
             lambda probabilities: max(range(len(probabilities[0])), key=[row.index(max(row)) for row in probabilities].count),
         "You listen to the surest network only. Average over all of them.":
             lambda probabilities: max(probabilities, key=max).index(max(max(probabilities, key=max))),
+        "You multiplied: one member that says 0 then forbids a class to all. Take the mean.":
+            lambda probabilities: max(range(len(probabilities[0])), key=[math.prod(c) for c in zip(*probabilities)].__getitem__),
         "You listen to the first network only.": lambda probabilities: probabilities[0].index(max(probabilities[0])),
     },
     hints=["`zip(*probabilities)` gives one column a class.", "The mean of each column.", "Then the index of the largest mean."],

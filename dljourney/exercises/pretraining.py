@@ -18,7 +18,7 @@ def pen_stroke(distance, radius):
 _pen_stroke = exercise(
     pen_stroke,
     task="`distance` says how far each pixel is from the middle of the stroke. Return a tensor of the same shape: True where "
-         "a pen of this `radius` leaves ink.",
+         "a pen of this `radius` leaves ink. A pixel exactly at the radius gets ink too.",
     cases=[(torch.tensor([[0.0, 1.0, 2.0], [1.0, 1.4, 2.2]]), 1.5), (torch.tensor([3.0, 0.5, 2.5, 0.0]), 2.5)],
     mistakes={
         "You ink the paper and leave the stroke white: near the middle is inside.": lambda d, r: d > r,

@@ -18,7 +18,8 @@ def softmax(scores):
 
 _softmax = exercise(
     softmax,
-    task="Turn a list of scores into probabilities: e to the power of each score, divided by the sum of all of them.",
+    task="Turn a list of scores into probabilities: e to the power of each score, divided by the sum of all of them. Scores "
+         "may be as large as 1000, where `math.exp` overflows: taking the same number away from all of them changes nothing.",
     cases=[([1.0, 2.0, 3.0],), ([0.0, 0.0],), ([-1.0, 4.0, 0.5, 0.5],), ([1000.0, 999.0],)],
     mistakes={
         "You divided the scores themselves by their sum; scores may be negative. Take e to their power first.":
@@ -27,7 +28,7 @@ _softmax = exercise(
         "You divided by the largest. Divide by the sum, so that they add up to 1.":
             lambda s: [math.exp(v - max(s)) for v in s],
     },
-    hints=["`math.exp(score)` is always positive.", "Huge scores overflow: take the largest score away from all first. It changes nothing."],
+    hints=["`math.exp(score)` is always positive.", "Take the largest score away from all first: then none is above 0."],
     why="The largest score is taken away so that exp never overflows; numerator and denominator shrink alike.",
 )
 
@@ -44,6 +45,9 @@ def _check_order(answer):
     same(got, {"ant": 0.1, "bee": 0.7, "cat": 0.2}, called='named([0.1, 0.7, 0.2], ["ant", "bee", "cat"])',
          mistakes={"You swapped keys and values: the label is the key.": {0.1: "ant", 0.7: "bee", 0.2: "cat"},
                    "Only the likeliest label is there. Keep all of them.": {"bee": 0.7}})
+    tied = answer([0.25, 0.25, 0.5], ["a", "b", "c"])
+    same(tied, {"a": 0.25, "b": 0.25, "c": 0.5}, called='named([0.25, 0.25, 0.5], ["a", "b", "c"])',
+         mistakes={"Two labels are equally likely, and one of them is lost.": {"b": 0.25, "c": 0.5}})
     require(list(got)[0] != "ant", "All are there, but in the order of the labels. The likeliest should come first.",
             expected=["bee", "cat", "ant"], arrived=list(got))
     require(list(got) == ["bee", "cat", "ant"], "The order is not from likely to unlikely.",
@@ -154,10 +158,11 @@ _fills_file = exercise(
     fills_file,
     task="A file announces float32 tensors (4 bytes a number) of these shapes and holds `n_bytes` of numbers. Do they fit exactly?",
     cases=[([(2, 3), (3,)], 36), ([(2, 3), (3,)], 40), ([], 0), ([(10**6, 10**6)], 100), ([(5,), (1, 1)], 6), ([(2, 3)], 20),
-           ([(2, 3)], 28)],
+           ([(2, 3)], 28), ([(2, 3), (3,)], 38)],
     mistakes={
         "You counted numbers, not bytes: each takes 4.": lambda s, n: sum(math.prod(v) for v in s) == n,
         "You added up the sides. A tensor of shape (2, 3) has 2 x 3 numbers.": lambda s, n: sum(4 * sum(v) for v in s) == n,
+        "Bytes that are left over do not fit either: do not round.": lambda s, n: sum(math.prod(v) for v in s) == n // 4,
         "Too little is as wrong as too much: the sizes must be equal.": lambda s, n: sum(4 * math.prod(v) for v in s) <= n,
     },
     hints=["`math.prod(shape)` is how many numbers a tensor holds.", "Add up 4 times that for all shapes and compare."],
@@ -173,11 +178,13 @@ _looks_strange = exercise(
     looks_strange,
     task="An alarm: is `feature` farther than `limit` from *every* list of numbers in `known`?",
     cases=[([0.0, 0.0], [[3.0, 4.0], [6.0, 8.0]], 4.0), ([0.0, 0.0], [[3.0, 4.0], [9.0, 9.0]], 6.0),
-           ([1.0], [[1.5], [-5.0]], 1.0), ([0.0], [[2.0], [0.1]], 1.0), ([2.0, 2.0], [[0.0, 0.0]], 2.5)],
+           ([1.0], [[1.5], [-5.0]], 1.0), ([0.0], [[2.0], [0.1]], 1.0), ([2.0, 2.0], [[0.0, 0.0]], 2.5),
+           ([0.0, 0.0], [[3.0, 4.0]], 5.0)],
     mistakes={
         "One near neighbour is enough to be usual; you raised the alarm as soon as one was far.":
             lambda f, k, v: any(math.dist(f, row) > v for row in k),
         "That is the opposite: it says when the picture is usual.": lambda f, k, v: any(math.dist(f, row) <= v for row in k),
+        "Exactly at the limit is not farther than it.": lambda f, k, v: all(math.dist(f, row) >= v for row in k),
         "You compared with the first known picture only.": lambda f, k, v: math.dist(f, k[0]) > v,
     },
     hints=["`math.dist(a, b)` is the distance of two lists of numbers.", "`all(... for k in known)`"],

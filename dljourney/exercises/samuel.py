@@ -6,7 +6,7 @@
 __all__ = ['check', 'hint', 'solution', 'quiz']
 
 # %% ../../nbs/exercises/samuel.ipynb #b34612a8
-from ..kit.exercises import choice, exercise, number, order, require, same, short, verbs
+from ..kit.exercises import agrees, choice, exercise, number, order, require, same, short, verbs
 
 # %% ../../nbs/exercises/samuel.ipynb #8c14c5e3
 def weighted_sum(inputs, weights):
@@ -60,6 +60,7 @@ _keep_better = exercise(
     "else stay with the current one.",
     cases=[((1.0, 0.5), (2.0, 0.7)), ((3.0, 0.5), (2.0, 0.7)), ((1.0, 0.5), (2.0, 0.3)), ((1.0, 0.5), (9.0, 0.5))],
     mistakes={
+        "On a tie stay with the current one: take the candidate only if its score is *higher*.": lambda a, b: b if b[1] >= a[1] else a,
         "You always took the candidate, however bad it was.": lambda a, b: b,
         "You compared the weights. What counts is the score, the second of the pair.":
             lambda a, b: b if b[0] > a[0] else a,
@@ -75,16 +76,25 @@ def neighbour(weights, change, step):
     return [w + step * c for w, c in zip(weights, change)]
 
 
+_moved = agrees(neighbour, [([1.0, -2.0], [0.5, 1.0], 0.1), ([0.0, 0.0, 0.0], [1.0, -1.0, 2.0], 0.5)], {
+    "You returned the change alone. A neighbour starts from where the weights are.": lambda w, c, s: [s * x for x in c],
+    "You moved by the whole change. `step` says how much of it.": lambda w, c, s: [a + b for a, b in zip(w, c)],
+    "You walked the other way: add the change.": lambda w, c, s: [a - s * b for a, b in zip(w, c)],
+})
+
+
+def _check_neighbour(neighbour):
+    _moved(neighbour)
+    old = [1.0, -2.0]
+    neighbour(old, [0.5, 1.0], 0.1)
+    require(old == [1.0, -2.0], "You changed the old weights themselves. Build a new list: a step that does not help must be taken back.",
+            expected=[1.0, -2.0], arrived=old)
+
+
 _neighbour = exercise(
     neighbour,
     task="Move every weight by `step` times its part of `change`. Return the new weights; leave the old ones as they are.",
-    cases=[([1.0, -2.0], [0.5, 1.0], 0.1), ([0.0, 0.0, 0.0], [1.0, -1.0, 2.0], 0.5)],
-    mistakes={
-        "You returned the change alone. A neighbour starts from where the weights are.":
-            lambda w, c, s: [s * x for x in c],
-        "You moved by the whole change. `step` says how much of it.": lambda w, c, s: [a + b for a, b in zip(w, c)],
-        "You walked the other way: add the change.": lambda w, c, s: [a - s * b for a, b in zip(w, c)],
-    },
+    check=_check_neighbour,
     hints=["New weight = old weight + step * change, for each place."],
     why="A small step keeps most of what was learned. That is why climbing beats throwing dice.",
 )
@@ -128,6 +138,12 @@ def _one_up(current, performance):
     return current[0] + 1, performance(current[0] + 1)
 
 
+def _up_if_better(current, performance):
+    "Another one: add one to the weight, if that helps."
+    score = performance(current[0] + 1)
+    return (current[0] + 1, score) if score > current[1] else current
+
+
 def _ignores_last(start, performance, mechanism, rounds):
     return [mechanism((start, performance(start)), performance)[1] for _ in range(rounds)]
 
@@ -136,14 +152,24 @@ def _with_start(start, performance, mechanism, rounds):
     return [performance(start), *go_round(start, performance, mechanism, rounds)]
 
 
+def _unmeasured(start, performance, mechanism, rounds):
+    current, scores = (start, 0), []
+    for _ in range(rounds):
+        current = mechanism(current, performance)
+        scores.append(current[1])
+    return scores
+
+
 _go_round = exercise(
     go_round,
     task="Write Samuel's loop. `mechanism(current, performance)` takes and returns a pair `(weights, score)`. "
     "Return the list of scores, one after each round.",
-    cases=[(0, lambda w: 10 - w, _one_up, 3), (5, lambda w: w * w, _one_up, 4), (1, lambda w: w, _one_up, 0)],
+    cases=[(0, lambda w: 10 - w, _one_up, 3), (5, lambda w: w * w, _one_up, 4), (1, lambda w: w, _one_up, 0),
+           (0, lambda w: 5 - w, _up_if_better, 2)],
     mistakes={
         "Every round starts from the beginning again: hand the mechanism what the last round returned.": _ignores_last,
         "The first score in your list is the start's. One score after each round, please.": _with_start,
+        "The first pair has the start's own score in it: `(start, performance(start))`.": _unmeasured,
         "You did one round too few.": lambda s, p, m, r: go_round(s, p, m, max(r - 1, 0)),
     },
     hints=["Start from the pair `(start, performance(start))`.", "In each round: `current = mechanism(current, performance)`."],

@@ -94,6 +94,7 @@ def _check_minibatch_indices(minibatch_indices):
         wanted = [min(size, n - i) for i in range(0, n, size)]
         same(sizes, wanted, called=call, message="The batches have other sizes than they should.")
     require(seen != sorted(seen), "The order is not shuffled: the batches hold neighbours.", called=call)
+    require(any(max(b) - min(b) >= len(b) for b in batches), "Each batch holds neighbours: shuffle all indices first, then cut.", called=call)
     again = [i for batch in _as_lists(minibatch_indices(n, size), n) for i in batch]
     require(again != seen, "A second epoch comes in the same order as the first.", called=call)
 
@@ -233,6 +234,9 @@ _cross_entropy_loss = exercise(
 )
 
 # %% ../../nbs/exercises/sgd.ipynb #7e1d91a2
+_no_ties = torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.5, 0.0], [0.0, 3.0, 1.0], [1.0, 0.9, 0.8]])  # which entry is largest is clear
+
+
 def share_correct(logits, labels):
     return (logits.argmax(dim=1) == labels).float().mean()
 
@@ -240,8 +244,8 @@ def share_correct(logits, labels):
 _share_correct = exercise(
     share_correct,
     task="Return the accuracy: the share of rows of `logits` (N, n_classes) whose largest entry is that of the label.",
-    cases=[(_logits, _labels), (torch.tensor([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7]]), torch.tensor([1, 0, 0, 1])),
-           (_logits.T.contiguous(), torch.tensor([1, 2, 0]))],
+    cases=[(_no_ties, _labels), (torch.tensor([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7]]), torch.tensor([1, 0, 0, 1])),
+           (_no_ties.T.contiguous(), torch.tensor([1, 2, 0]))],
     mistakes={
         "That counts the right ones. Divide by how many there are.": lambda x, y: (x.argmax(1) == y).sum(),
         "That is the share of wrong answers.": lambda x, y: (x.argmax(1) != y).float().mean(),

@@ -19,11 +19,13 @@ _learns = exercise(
     learns,
     task="The body is frozen. Of all parameter names, list those that still learn: the ones inside the module called `head`.",
     cases=[(["conv1.weight", "layer1.fc1.weight", "fc.weight", "fc.bias"], "fc"),
-           (["head.weight", "body.head_norm.weight", "header.bias"], "head"), (["a.b"], "c")],
+           (["head.weight", "body.head_norm.weight", "header.bias"], "head"), (["a.b"], "c"), (["fc.weight", "old_fc.weight"], "fc")],
     mistakes={
         "Those are the ones that are frozen.": lambda names, head: [n for n in names if not n.startswith(head + ".")],
         "You took every name that contains the word somewhere. Inside the head means: the name begins with it and a dot.":
             lambda names, head: [n for n in names if head in n],
+        "A name like `old_fc.weight` holds the head's name and a dot, but does not begin with them.":
+            lambda names, head: [n for n in names if head + "." in n],
         "A name like `header.bias` begins with the word too. Look for the dot.":
             lambda names, head: [n for n in names if n.startswith(head)],
     },
@@ -42,12 +44,14 @@ _nearest_label = exercise(
     task="`features` holds one list of numbers for each known picture. Give the label of the picture nearest to `query` "
          "(the smallest sum of squared differences).",
     cases=[([0.0, 0.0], [[3.0, 4.0], [1.0, 1.0], [-2.0, 0.0]], ["a", "b", "c"]), ([2.0], [[-9.0], [5.0], [1.5]], [7, 8, 9]),
-           ([1.0, 1.0], [[5.0, -4.0], [2.5, 2.5]], ["x", "y"])],
+           ([1.0, 1.0], [[5.0, -4.0], [2.5, 2.5]], ["x", "y"]), ([0.0, 0.0], [[3.0, 3.0], [0.0, 5.0]], ["a", "b"])],
     mistakes={
         "That is the farthest. The nearest has the smallest distance.":
             lambda q, f, y: y[max(range(len(f)), key=lambda i: sum((a - b) ** 2 for a, b in zip(q, f[i])))],
         "You added up differences with their signs: they cancel out. Square them first.":
             lambda q, f, y: y[min(range(len(f)), key=lambda i: sum(a - b for a, b in zip(f[i], q)))],
+        "You added up the differences without their signs. Add up their *squares*: a large one counts for more.":
+            lambda q, f, y: y[min(range(len(f)), key=lambda i: sum(abs(a - b) for a, b in zip(f[i], q)))],
         "You returned the place of the picture. Its label is wanted.":
             lambda q, f, y: min(range(len(f)), key=lambda i: sum((a - b) ** 2 for a, b in zip(q, f[i]))),
     },

@@ -131,7 +131,7 @@ def hinges_needed(hinges, error, wanted):
 _hinges_needed = exercise(
     hinges_needed,
     task="With `hinges` hinges the error is `error`. How many hinges (a whole number, rounded up) bring it down to `wanted`, when the error falls as 1/n²?",
-    cases=[(10, 0.5, 0.125), (10, 0.1, 0.003), (16, 0.5, 0.3)],
+    cases=[(10, 0.5, 0.125), (10, 0.1, 0.003), (16, 0.5, 0.3), (10, 0.5, 0.4)],
     mistakes={
         "That would be right if the error fell as 1/n. With 1/n² take the square root of the ratio.":
             lambda hinges, error, wanted: math.ceil(hinges * error / wanted),
@@ -139,6 +139,8 @@ _hinges_needed = exercise(
             lambda hinges, error, wanted: hinges * math.sqrt(error / wanted),
         "Rounded down, the error is still a little too large. Round up.":
             lambda hinges, error, wanted: math.floor(hinges * math.sqrt(error / wanted)),
+        "Rounded to the nearest number, the error may still be a little too large. Round up.":
+            lambda hinges, error, wanted: round(hinges * math.sqrt(error / wanted)),
         "The ratio is upside down: a smaller error needs more hinges.":
             lambda hinges, error, wanted: math.ceil(hinges * math.sqrt(wanted / error)),
         "You squared the ratio. More hinges help *more* than in proportion, so take the root.":

@@ -42,8 +42,12 @@ def _of_any(answer, at_least):
 _or_not_sure = exercise(
     or_not_sure,
     task='Return the likeliest name, but only if its probability is `at_least` or more. Else return `"not sure"`.',
-    cases=[({"smile": 0.9, "frown": 0.1}, 0.8), ({"smile": 0.55, "frown": 0.45}, 0.8), ({"a": 0.2, "b": 0.8}, 0.8)],
+    cases=[({"smile": 0.9, "frown": 0.1}, 0.8), ({"smile": 0.55, "frown": 0.45}, 0.8), ({"a": 0.2, "b": 0.8}, 0.8),
+           ({"bee": 0.35, "ant": 0.4, "cat": 0.25}, 0.3)],
     mistakes={
+        "You compared the names, not their probabilities.": lambda a, t: max(a) if max(a.values()) >= t else "not sure",
+        "The first name that is probable enough need not be the likeliest.":
+            lambda a, t: next((name for name in a if a[name] >= t), "not sure"),
         "You always decide. When the best probability is too low, say \"not sure\".": lambda a, t: max(a, key=a.get),
         "Only the *best* probability has to be high enough. The others are low because it is high.": _of_any,
         "A probability of exactly `at_least` is enough.": lambda a, t: max(a, key=a.get) if max(a.values()) > t else "not sure",
@@ -162,7 +166,7 @@ _to_probabilities = exercise(
 
 # %% ../../nbs/exercises/whole_game.ipynb #ae71de18
 _questions = [
-    choice("one_difference", "What is the one difference between the blue and the orange network?", "c", {
+    choice("one_difference", "What is the one difference between the blue and the orange network, before they learn from your drawings?", "c", {
         "a": ("The blue one has more layers.", "They have the same layers: the same architecture."),
         "b": ("The blue one was given more of your drawings.", "Both were given the same drawings."),
         "c": ("The numbers that they start with.", "The blue one starts with numbers that it learned on other signs, the orange one with dice."),

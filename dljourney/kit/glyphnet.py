@@ -76,7 +76,7 @@ default_cfgs = generate_default_cfgs({
     "glyphnet.glyphs": dict(
         file=str(_weights), num_classes=N_CLASSES, input_size=(3, 32, 32), pool_size=(1, 1), crop_pct=1.0,
         interpolation="bicubic", mean=(MEAN,) * 3, std=(STD,) * 3, first_conv="conv1.0", classifier="fc",
-        license="apache-2.0", description="characters drawn with matplotlib's fonts; no digits",
+        license="apache-2.0", description="characters drawn with matplotlib's fonts; not taught digits",
     )
 })
 

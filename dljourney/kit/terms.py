@@ -216,7 +216,7 @@ _SIMPLE = [
     ("CRAMP", "cramp", "+2 if passive holds its cramping square (13 for Black, 20 for White) and one beside it, "
      "and active holds the four squares that are cramped", "W:W17,21,22,25:B1,9,13", (9, 13, 17, 21, 22, 25)),
     ("DENY", "denial of occupancy", "+1 for each square to which active can step, where the piece could then be "
-     "captured and the capturer not taken back", "W:W22:B11,13", (17, 18)),
+     "captured and the capturer not taken back", "W:W22,31:B11,13", (17,)),
     ("DIA", "double diagonal file", "+1 for each passive piece on the two diagonals between the double corners",
      "W:W21,22,31:B5,6,12,15", (5, 6, 15)),
     ("DIAV", "diagonal moment value", "for each passive piece 3/2 on those diagonals, 1 one away, 1/2 two away",
@@ -225,7 +225,7 @@ _SIMPLE = [
      "W:W21,28,31:B1,6,10,7", (1, 6, 10)),
     ("EXCH", "exchange", "+1 for each square to which active can step and so force an exchange: its piece can be "
      "captured there, and the capturer taken back", "W:W22,26,27:B1,15", (18,)),
-    ("EXPOS", "exposure", "+1 for each passive piece with two empty squares on either side of it along a diagonal",
+    ("EXPOS", "exposure", "+1 for each passive piece with an empty square on each of its two sides along a diagonal",
      "W:W25,28,32:B1,5,15", (15, 10, 19, 11, 18)),
     ("FORK", "threat of fork", "+1 for each square to which active can step between two passive pieces side by side, "
      "attacking both, with the squares behind both empty", "W:W26,32:B18,19,4", (18, 19, 23)),
@@ -239,7 +239,7 @@ _SIMPLE = [
      "W:W21,28,31:B1,K14,K19,K32", (14, 19)),
     ("MOB", "total mobility", "+1 for each square to which active can step, jumps disregarded",
      "W:W21,22,31:B1,2,9", (17, 18, 26, 27)),
-    ("MOBIL", "undenied mobility", "MOB less DENY", "W:W22,31:B11,13", (26, 27)),
+    ("MOBIL", "undenied mobility", "MOB less DENY", "W:W22,31:B11,13", (18, 26, 27)),
     ("MOVE", "the move", "+1 if both sides have as many pieces, all together are worth less than 24, and an odd "
      "number of pieces stands in the rows of 1, 9, 17 and 25", "W:W23,32:B5,11", (11,)),
     ("NODE", "node", "+1 for each passive piece with at least three empty squares around it",
