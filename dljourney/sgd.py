@@ -161,7 +161,7 @@ def _check_parts(model: Any, loss_func: Any, opt: Any, metrics: Any) -> list[Cal
                         "F.cross_entropy is one, and so is nn.CrossEntropyLoss()")
     if isinstance(opt, type) or not hasattr(opt, "param_groups"):
         raise TypeError(f"opt: expected an optimiser, {came(opt)}; make one, such as SGD(model.parameters(), lr=0.1)")
-    listed = list(metrics) if isinstance(metrics, Iterable) else [None]
+    listed: list[Any] = list(metrics) if isinstance(metrics, Iterable) else [None]
     if not all(map(callable, listed)):
         raise TypeError(f"metrics: expected a list of functions of (predictions, labels), {came(metrics)}; write metrics=[accuracy]")
     return listed
@@ -337,9 +337,8 @@ class _Epochs:
         self._place, self._loss_sum, self._n_seen = 0, 0.0, 0  # batches, loss and datapoints of this epoch
         self._epoch_random: dict[str, Any] = {}
         self._best: dict[str, Any] | None = None
-        self._stopped, self._restored = False, False  # `_restored`: the best epoch's parameters are in the model
+        self._stopped = self._restored = self._fits = False  # ended; the best epoch is in the model; `opt` is the model's
         self._buffers, self._checked = _Buffers(model), 0  # after `_checked` updates, all parameters were finite
-        self._fits = False  # whether `opt` is known to be this model's
         model.train()
 
     def _dealt(self) -> Iterator:
@@ -606,7 +605,7 @@ def _check_options(name: str, group: dict[str, Any], needed: Iterable[str] = ())
     for option, value in group.items():
         if option in _elsewhere and value:
             raise TypeError(f"{name} has no {option}; torch.optim.{name} has it")
-        number = isinstance(value, Real) and 0 <= value <= 1e30
+        number = isinstance(value, Real) and 0 <= float(value) <= 1e30
         if option in _numbers and not number:
             raise ValueError(f"{option}: expected a number from 0 to 1e30, got {value!r}")
     if "betas" in group and not _two_shares(group["betas"]):
@@ -624,7 +623,7 @@ def _plain(options: dict[str, Any]) -> dict[str, Any]:
 
 def _two_shares(betas: Any) -> bool:
     both = list(betas) if isinstance(betas, Iterable) else []
-    return len(both) == 2 and all(isinstance(beta, Real) and 0 <= beta < 1 for beta in both)
+    return len(both) == 2 and all(isinstance(beta, Real) and 0 <= float(beta) < 1 for beta in both)
 
 def _packs(params: Iterable[Tensor], states: dict, names: Sequence[str], cut: bool) -> Iterator[Iterable[Sequence]]:
     "Lists of equal length, for one call of `update` each: steps made, parameters, gradients, then the named averages."
@@ -884,7 +883,7 @@ def lr_find(
     modes, grads = [(m, m.training) for m in model.modules()], [(p, p.grad) for p in model.parameters()]
     training = train(model, batches, loss_func, opt, epochs=steps)
     before = training.state_dict()
-    buffers = [(m._buffers, dict(m._buffers), _copied(m._buffers)) for m in model.modules() if m._buffers]  # not all are in it
+    buffers = [(m._buffers, dict(m._buffers), _copied(m._buffers)) for m in model.modules()]  # `before` may lack some
     rates = [group["lr"] for group in opt.param_groups]
     ratios = [rate / rates[0] if rates[0] else 1.0 for rate in rates]
     lrs: list[float] = []
@@ -902,7 +901,7 @@ def lr_find(
         for table, tensors, values in buffers:
             table.update(tensors)
             for name, value in values.items():
-                if value is not None: tensors[name].detach().copy_(value)
+                if (tensor := tensors[name]) is not None: tensor.detach().copy_(value)
         training.load_state_dict(before)
         for module, mode in modes: module.training = mode
         for p, grad in grads: p.grad = grad

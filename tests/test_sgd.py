@@ -816,9 +816,10 @@ def test_the_optimiser_of_another_model_is_refused(optimiser, old_gradients):
     untouched = copy.deepcopy(model.state_dict())
     training = train(model, batches(x, y, 10, seed=0), F.cross_entropy, opt)
     for _ in range(2):  # asking again does not help
-        with pytest.raises(ValueError, match=r"opt: expected .* belongs to another model.* anew .*model\.parameters\(\)"):
+        with pytest.raises(ValueError, match=r"opt: expected .* another model.* anew .*model\.parameters\(\)"):
             next(training)
-    assert training.step == 0 and all(torch.equal(a, b) for a, b in zip(untouched.values(), model.state_dict().values()))
+    assert training.step == 0
+    assert all(torch.equal(a, b) for a, b in zip(untouched.values(), model.state_dict().values()))
     with pytest.raises(ValueError, match="opt: expected"): lr_find(model, batches(x, y, 10), F.cross_entropy, opt)
     good = train(model, batches(x, y, 10, seed=0), F.cross_entropy, optimiser(model.parameters(), lr=0.1)).run()
     again = network()
@@ -913,8 +914,8 @@ def test_lr_find_puts_back_buffers_that_are_in_no_state_dict():
 def test_numbers_of_numpy_are_numbers(tmp_path):
     x, y = problem()
     for whole in (np.int64, np.int32, np.uint8):
-        dealt = list(batches(x, y, whole(8), seed=whole(3)))
-        assert all(torch.equal(a, b) for p, q in zip(dealt, batches(x, y, 8, seed=3), strict=True) for a, b in zip(p, q))
+        for ours, plain in zip(batches(x, y, whole(8), seed=whole(3)), batches(x, y, 8, seed=3), strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(ours, plain))
         assert [len(i) for i in minibatches(9, whole(4))] == [4, 4, 1]
         assert fitted(linear(), [(x, y)], epochs=whole(2)).run().epoch == 2
     for seed in np.arange(5): batches(x, y, 8, seed=seed)
@@ -936,7 +937,7 @@ def test_numbers_of_numpy_are_numbers(tmp_path):
     (dict(metrics=accuracy), r"metrics: expected a list of functions.*got accuracy; write metrics=\[accuracy\]"),
     (dict(metrics=["accuracy"]), "metrics: expected a list of functions.*got .*'accuracy'"),
     (dict(metrics=5), "metrics: expected a list of functions.*got 5"),
-    (dict(loss_func=nn.CrossEntropyLoss), r"loss_func: expected .*got the class CrossEntropyLoss; .*CrossEntropyLoss\(\)"),
+    (dict(loss_func=nn.CrossEntropyLoss), r"loss_func: expected .* the class CrossEntropyLoss; .*CrossEntropyLoss\(\)"),
     (dict(loss_func="mse"), "loss_func: expected .*got 'mse'"),
     (dict(opt=sgd.SGD), r"opt: expected .*got the class SGD; .*SGD\(model\.parameters\(\)"),
     (dict(opt=None), "opt: expected .*got None"),
@@ -957,6 +958,6 @@ def test_metrics_may_be_read_only_once():
 
 @pytest.mark.parametrize("betas", [(0.9,), 0.9, (0.9, 0.99, 0.999), "ab", None, (0.9, None)])
 def test_betas_are_two_numbers(betas):
-    for params in ([torch.zeros(2, requires_grad=True)], [{"params": torch.zeros(2, requires_grad=True), "betas": betas}]):
-        with pytest.raises(ValueError, match=r"betas: expected two numbers in \[0, 1\), got"):
-            sgd.Adam(params, **({} if isinstance(params[0], dict) else {"betas": betas}))
+    p = torch.zeros(2, requires_grad=True)
+    for make in (lambda: sgd.Adam([p], betas=betas), lambda: sgd.AdamW([{"params": p, "betas": betas}])):
+        with pytest.raises(ValueError, match=r"betas: expected two numbers in \[0, 1\), got"): make()
