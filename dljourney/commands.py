@@ -83,7 +83,7 @@ def _difference(then: dict[str, Any], now: dict[str, Any]) -> str:
     told = ["{} to train and {} held out".format(*run["pictures"]) for run in (then, now)]
     return f"other pictures: {told[0]}, now {told[1]}" + ("" if told[0] != told[1] else ", but not the same files")
 
-# %% ../nbs/commands.ipynb #d1475079
+# %% ../nbs/commands.ipynb #d1475078
 def _set_aside(files: Iterable[Path], what: str) -> None:
     "Give those files of one folder that are there other names, all with the same number, and say so."
     files = [file for file in files if file.exists()]
@@ -117,7 +117,7 @@ def _is_note(file: Path) -> bool:
     except (OSError, ValueError, TypeError, RecursionError):
         return False
 
-
+# %% ../nbs/commands.ipynb #d1475079
 def _trained(tuning: Any, checkpoint: Path, now: dict[str, Any], resume: bool, quiet: bool) -> None:
     "Run to the end, with a checkpoint at each epoch's end and at an interruption; the last one stays until it is removed."
     note, now = checkpoint.with_suffix(".json"), json.loads(json.dumps(now))
