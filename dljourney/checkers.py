@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .kit.checks import check_finite, check_whole
+from .kit.checks import check_finite, check_whole, seeded
 from .kit.game import (
     START, Boards, Outcome, alpha_beta, apply_move, legal_moves, moves, perft, play_moves,
     random_games, read_pdn, search, write_pdn)
@@ -50,8 +50,9 @@ def play(
     fen:str=START,                  # where games begin
 ) -> Outcome: # counted for Black
     "Play many games between two players, all at once"
-    check_whole("n_games", n_games, 1), check_whole("depth", depth, 1), check_whole("max_plies", max_plies, 1)
-    check_whole("opening", opening), _check_player("black", black), _check_player("white", white)
+    n_games, depth = check_whole("n_games", n_games, 1), check_whole("depth", depth, 1)
+    opening, max_plies = check_whole("opening", opening), check_whole("max_plies", max_plies, 1)
+    _check_player("black", black), _check_player("white", white)
     plies, result = _play(black, white, n_games, depth, seed, opening, max_plies, depth > 1, fen)
     return Outcome(plies, *(int((result == r).sum()) for r in (1, -1, 0)))
 
@@ -59,7 +60,7 @@ def play(
 @torch.inference_mode()
 def _play(black, white, n_games, depth, seed, opening, max_plies, extend, fen=START):
     "The games: plies made, and a result for each game, 1 where Black has won, -1 where White has"
-    rng, boards, plies = torch.Generator().manual_seed(seed), Boards.from_fen(fen)[[0] * n_games], 0
+    rng, boards, plies = seeded(seed), Boards.from_fen(fen)[[0] * n_games], 0
     players = ((black, 1), (white, -1)) if boards.black[0] else ((white, -1), (black, 1))
     game, result = torch.arange(n_games), torch.zeros(n_games, dtype=torch.long)
     past = [torch.zeros(0, n_games, dtype=torch.int64), _fingerprint(boards)[None]]    # positions met, by whose turn it is
@@ -115,7 +116,8 @@ def match(
     seed:int=0,       # decides the openings
 ) -> Outcome: # counted for a
     "Two players meet from the same openings with both colours"
-    if check_whole("n_games", n_games, 2) % 2:
+    n_games = check_whole("n_games", n_games, 2)
+    if n_games % 2:
         raise ValueError(f"n_games: expected an even number, as every opening is played with both colours, got {n_games}")
     first, second = play(a, b, n_games // 2, depth, seed), play(b, a, n_games // 2, depth, seed)
     return Outcome(first.plies + second.plies, first.wins + second.losses,
@@ -154,7 +156,7 @@ def powers_of_two(
 class _Alpha:
     "The learning player of every series: a row of each tensor belongs to one series"
     def __init__(self, n_series, seed, n_active=16):
-        n, rng = len(TERMS), torch.Generator().manual_seed(seed)
+        n, rng = len(TERMS), seeded(seed)
         order = torch.rand(n_series, n, generator=rng).argsort(1).argsort(1)     # a random order of the terms
         self.active = order < n_active
         self.queue = order                         # those in reserve: the smallest number comes next
@@ -351,8 +353,8 @@ def learn(
 ) -> Learning: # iterate over it, or call its run()
     "Generalisation learning of 1959: Alpha learns from its own surprises, Beta is frozen for each game"
     if series not in (1, 2): raise ValueError(f"series: expected 1 or 2, got {series!r}")
-    for name, number in (("n_series", n_series), ("n_games", n_games), ("depth", depth), ("max_plies", max_plies)):
-        check_whole(name, number, 1)
+    counts = ("n_series", n_series), ("n_games", n_games), ("depth", depth), ("max_plies", max_plies)
+    n_series, n_games, depth, max_plies = (check_whole(name, number, 1) for name, number in counts)
     return Learning(n_series, n_games, depth, seed, series, recompute, max_plies, extend, cure)
 
 # %% ../nbs/03_checkers.ipynb #07d37061
@@ -498,9 +500,9 @@ def rote(
     max_plies:int=60,      # then a game is stopped
 ) -> Memory: # with all the positions met
     "Rote learning of 1959: play, and remember each position met with its backed-up score"
-    check_whole("n_games", n_games, 1), check_whole("depth", depth, 1), check_finite("fade", fade, 0)
-    check_whole("opening", opening), check_whole("max_plies", max_plies, 1)
-    memory, rng = Memory() if memory is None else memory, torch.Generator().manual_seed(seed)
+    n_games, depth, fade = check_whole("n_games", n_games, 1), check_whole("depth", depth, 1), check_finite("fade", fade, 0)
+    opening, max_plies = check_whole("opening", opening), check_whole("max_plies", max_plies, 1)
+    memory, rng = Memory() if memory is None else memory, seeded(seed)
     boards = Boards.from_fen(fen)[[0] * n_games]
     for ply in range(max_plies):
         if ply < opening: after, lost = _random_move(boards, rng)
@@ -540,7 +542,7 @@ class SelfPlay:
         explore:float=0.1,   # share of moves made at random
         seed:int=0,  # of the moves made at random
     ):
-        self.plies, self.lr, self.explore, self.rng = plies, lr, explore, torch.Generator().manual_seed(seed)
+        self.plies, self.lr, self.explore, self.rng = plies, lr, explore, seeded(seed)
         self.boards = self.before = Boards.start(n_games)
         self.age = torch.randint(-60, 0, (n_games,), generator=self.rng)     # so that games do not all end together
         self.games = 0

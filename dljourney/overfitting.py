@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .kit.checks import check_finite, check_labels, check_whole
+from .kit.checks import check_finite, check_labels, check_whole, seeded
 from .kit.data import digits, train_valid_split
 from .kit.least_squares import legendre_basis, nested_fits, sweep_widths
 from .kit.networks import Networks, StackedBatches, shift_images, summed_cross_entropy
@@ -41,6 +41,13 @@ def _real(name: str, values: Tensor, shape: str) -> Tensor:
 def _precise(values: Tensor) -> Tensor:
     "The same numbers in float64, where the device has it."
     return values if values.device.type == "mps" else values.double()
+
+def _rows(name: str, inputs: Tensor) -> Tensor:
+    "Inputs as rows of float64, once they are known to be finite: the distance to NaN is no distance."
+    if not isinstance(inputs, Tensor) or inputs.is_floating_point(): _real(name, inputs, "(n, ...)")
+    if inputs.ndim < 2:
+        raise ValueError(f"{name}: expected inputs of shape (n, ...), got {tuple(inputs.shape)}; [:, None] makes rows of numbers")
+    return _precise(inputs.flatten(1))
 
 # %% ../nbs/06_overfitting.ipynb #57c8da5f
 @dataclass(frozen=True)
@@ -98,6 +105,8 @@ def bias_variance(
     truth: Tensor,  # the curve without noise, (m,)
 ) -> tuple[Tensor, Tensor]:  # squared bias and variance, each averaged over the m points, (...)
     "Split the mean squared distance from the truth into what all copies get wrong and how much they differ."
+    if curves.ndim < 2 or truth.shape != curves.shape[-1:]:
+        raise ValueError(f"curves should be (..., n_copies, m) and truth (m,), got {tuple(curves.shape)} and {tuple(truth.shape)}")
     mean = curves.mean(-2)
     return (mean - truth).square().mean(-1), curves.var(-2, correction=0).mean(-1)
 
@@ -110,7 +119,7 @@ def shuffle_labels(
     "Give a random `fraction` of the points each other's labels: every class keeps its count."
     if not 0 <= fraction <= 1:
         raise ValueError(f"fraction should be 0 to 1, got {fraction}")
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     chosen = torch.randperm(len(y), generator=generator)[: round(fraction * len(y))].to(y.device)
     shuffled = y.clone()
     shuffled[chosen] = y[chosen[torch.randperm(len(chosen), generator=generator).to(y.device)]]
@@ -142,7 +151,7 @@ def train_networks(
     seeds: Sequence[int] = (0,),  # one network for each
 ) -> Iterator[Epoch]:
     "Train networks side by side, and report before the first epoch and after each."
-    own_x = y.ndim == 2 and x.shape[:2] == y.shape
+    seeds, own_x = list(seeds), y.ndim == 2 and x.shape[:2] == y.shape
     n_in = math.prod(x.shape[2:] if own_x else x.shape[1:])
     n_classes = 1 + int(max(y.max(), valid[1].max()))
     nets = Networks(n_in, n_hidden, n_classes, seeds, dropout, x.dtype).to(x.device)
@@ -190,7 +199,8 @@ def memorise(
     seed: int = 0,  # of labels, weights and order
 ) -> Memory:
     "Train the same network once for each fraction of shuffled labels, all side by side."
-    _real("x", x, "(n, ...)"), check_labels("y", y, len(x)), check_whole("epochs", epochs), check_whole("n_hidden", n_hidden, 1)
+    _real("x", x, "(n, ...)"), check_labels("y", y, len(x))
+    epochs, n_hidden = check_whole("epochs", epochs), check_whole("n_hidden", n_hidden, 1)
     _real("valid inputs", valid[0], "(m, ...)"), check_labels("valid labels", valid[1], len(valid[0]))
     if x.shape[1:] != valid[0].shape[1:] or not len(x) or not len(valid[0]):
         raise ValueError(f"x and valid: expected inputs of one shape, one or more of each, got {tuple(x.shape)} and "
@@ -225,6 +235,7 @@ def random_features(
     seed: int = 0,  # the same seed gives the same features, and a larger width begins with them
 ) -> tuple[Tensor, ...]:  # one (n, width) float64 tensor for each input, 0 or more
     "A hidden layer that nobody trains: `relu` of random sums of the centred inputs."
+    width = check_whole("width", width)
     flat = [_precise(t.flatten(1)) for t in (x, *others)]
     centre = flat[0].mean(0)
     scale = (flat[0] - centre).square().sum(1).mean().sqrt()
@@ -232,7 +243,7 @@ def random_features(
         raise ValueError(f"x: expected numbers whose squares fit into float64, got a spread of {(flat[0] - centre).abs().max():g}; "
                          "multiply x by a number that brings it to about 1")
     scale = torch.where(scale > 0, scale, 1.0)  # 0: all points are one and the same
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     size = (256, flat[0].shape[1] + 1)  # whole blocks: what a generator deals depends on how much is asked for
     blocks = [torch.randn(size, generator=generator, dtype=torch.float64) for _ in range(0, width, 256)]
     w = torch.cat(blocks)[:width].to(flat[0])
@@ -283,6 +294,8 @@ def double_descent(
         if label_noise:
             raise ValueError(f"label_noise: expected 0 where y holds floats, got {label_noise}; add noise to y, or give class labels")
         t, t_test = (_precise(_real(name, v, "(n,)")).reshape(len(v), -1) for name, v in (("y", y), ("y_test", y_test)))
+        if t.shape[1] != t_test.shape[1]:
+            raise ValueError(f"y and y_test: expected as many numbers a point, got {tuple(y.shape)} and {tuple(y_test.shape)}")
         labels, labels_test = None, None
     else:
         labels = shuffle_labels(check_labels("y", y, len(x)), label_noise, seed)
@@ -313,7 +326,7 @@ def teacher_task(
     seed: int = 0,  # of the points and the noise; the rule to be found is always the same
 ) -> tuple[Tensor, Tensor]:  # x (n, n_in) and y (n,), float64
     "Points whose answer a small random network gives, with noise: the synthetic task of the double descent."
-    rule, g = torch.Generator().manual_seed(12345), torch.Generator().manual_seed(seed)
+    rule, g = seeded(12345), seeded(seed)
     w = torch.randn(n_in, 20, generator=rule, dtype=torch.float64)
     v = torch.randn(20, generator=rule, dtype=torch.float64)
     x = torch.randn(n, n_in, generator=g, dtype=torch.float64)
@@ -325,7 +338,7 @@ def descent_widths(
     n: int,  # training points, 20 or more
 ) -> list[int]:  # 40 widths, rising
     "Twenty even steps up to n, the number of training points, and twenty growing ones up to 10 n."
-    check_whole("n", n, 20)
+    n = check_whole("n", n, 20)
     return [n * i // 20 for i in range(1, 21)] + [round(n * 10 ** (i / 20)) for i in range(1, 21)]
 
 # %% ../nbs/06_overfitting.ipynb #735d8c57
@@ -338,7 +351,7 @@ def descent_rows(
     "Double descent on the digits, with and without noise and ridge, and on the synthetic task."
     parts = digits("random")
     x, y = (torch.cat(both) for both in zip(parts.train, parts.valid))
-    order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(y), generator=seeded(seed))
     rows = []
     for n in ns:
         widths, known = descent_widths(n), (x[order[:n]], y[order[:n]])
@@ -397,14 +410,14 @@ def peek(
 ) -> Peek:
     "Try models that only guess, keep the best on the validation set, and look at its test score."
     check_labels("y_valid", y_valid, len(y_valid)), check_labels("y_test", y_test, len(y_test))
-    check_whole("n_models", n_models), check_whole("n_repeats", n_repeats)
+    n_models, n_repeats = check_whole("n_models", n_models), check_whole("n_repeats", n_repeats)
     if not len(y_valid) or not len(y_test) or n_models < 1 or n_repeats < 1:
         raise ValueError(
             f"peek needs labels in both sets, n_models and n_repeats from 1; got {len(y_valid)} and {len(y_test)} "
             f"labels, {n_models} models, {n_repeats} repeats"
         )
-    n_classes = n_classes or 1 + int(max(y_valid.max(), y_test.max()))
-    generator = torch.Generator().manual_seed(seed)
+    n_classes = check_whole("n_classes", n_classes or 1 + int(max(y_valid.max(), y_test.max())), 1)
+    generator = seeded(seed)
 
     def guesses_right(y: Tensor) -> Tensor:
         scores = [
@@ -429,7 +442,8 @@ def expected_best(
     k = torch.as_tensor(n_models, dtype=torch.float64).reshape(-1)
     if not (k >= 1).all():
         raise ValueError(f"n_models: expected 1 or more, got {n_models}")
-    if check_whole("n_points", n_points, 1) and check_finite("p", p, 0) > 1:
+    n_points, p = check_whole("n_points", n_points, 1), check_finite("p", p, 0)
+    if p > 1:
         raise ValueError(f"p: expected 0 to 1, got {p}")
     m = torch.arange(n_points, dtype=torch.float64)
     n = torch.tensor(float(n_points), dtype=torch.float64)
@@ -445,7 +459,19 @@ def nearest_neighbour(
 ) -> Callable[[Tensor], Tensor]:  # inputs (m, ...) -> answers (m,)
     "A model that answers what the most similar training point answered: a perfect memory."
     exact = "donot_use_mm_for_euclid_dist"  # the quicker formula, by a product of matrices, loses small distances far from 0
-    return lambda new: y[torch.cdist(_precise(new.flatten(1)), _precise(x.flatten(1)), compute_mode=exact).argmin(1)]
+    known = _rows("x", x)
+    if not isinstance(y, Tensor):
+        raise TypeError(f"y should be a tensor (n,), got {type(y).__name__}; torch.as_tensor makes one")
+    if len(known) != len(y) or not len(y):
+        raise ValueError(f"x and y: expected an answer for each of 1 input or more, got {len(known)} and {len(y)}")
+
+    def answer(new: Tensor) -> Tensor:
+        rows = _rows("new inputs", new)
+        if rows.shape[1] != known.shape[1]:
+            raise ValueError(f"new inputs: expected the shape of x, {tuple(x.shape)}, got {tuple(new.shape)}")
+        return y[torch.cdist(rows, known, compute_mode=exact).argmin(1)]
+
+    return answer
 
 # %% ../nbs/06_overfitting.ipynb #8e69536d
 def _writers_pool() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
@@ -463,7 +489,7 @@ def _split_score(x: Tensor, y: Tensor, split: tuple[Tensor, Tensor]) -> float:
 # %% ../nbs/06_overfitting.ipynb #99acab53
 def _copies_leak(pool: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int) -> dict:
     "Each of 200 poor pictures is there three times, slightly changed, as when one scene is photographed again."
-    g = torch.Generator().manual_seed(seed)
+    g = seeded(seed)
     rows = torch.randperm(len(pool[1]), generator=g)[:200]
     blurred = pool[0][rows] + 0.4 * torch.randn(pool[0][rows].shape, generator=g)
     source = torch.arange(200).repeat(3)
@@ -479,7 +505,7 @@ def _copies_leak(pool: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed:
 # %% ../nbs/06_overfitting.ipynb #f0864aed
 def _time_leak(seed: int) -> dict:
     "A machine draws one of 4 states anew every 15 hours on average, and may draw the same. The only input is the hour."
-    g = torch.Generator().manual_seed(seed)
+    g = seeded(seed)
     changes = torch.rand(800, generator=g) < 1 / 15
     states = torch.randint(4, (801,), generator=g)[changes.long().cumsum(0)]
     t = torch.arange(800.0)[:, None]
@@ -528,7 +554,8 @@ def reliability(
     "Sort answers by how sure the model was, and count how many were right."
     if _real("probabilities", probabilities, "(n, n_classes)").ndim != 2:
         raise ValueError(f"probabilities should be (n, n_classes), got {tuple(probabilities.shape)}")
-    check_labels("y", y, *probabilities.shape), check_whole("n_bins", n_bins, 1)
+    check_labels("y", y, *probabilities.shape)
+    n_bins = check_whole("n_bins", n_bins, 1)
     sure, answer = _precise(probabilities).max(1)
     if not len(y) or sure.max() > 1 + 1e-4 or probabilities.min() < 0:
         raise ValueError("probabilities should be one row for each label, from 0 to 1: softmax the logits first")
@@ -592,18 +619,18 @@ def try_recipe(
     "Train by the recipe, once for each seed, all side by side."
     x, y = _real("known images", known[0], "(n, c, h, w)"), check_labels("known labels", known[1], len(known[0]))
     n = len(y) if recipe.n_points is None else check_whole("n_points", recipe.n_points, 1)
-    check_whole("shift", recipe.shift), check_whole("n_members", recipe.n_members, 1)
+    shift, m = check_whole("shift", recipe.shift), check_whole("n_members", recipe.n_members, 1)
+    seeds = [check_whole("seeds", s) for s in seeds]
     if check_finite("label_noise", recipe.label_noise, 0) > 1:
         raise ValueError(f"label_noise: expected 0 to 1, got {recipe.label_noise}")
     if n > len(y):
         raise ValueError(f"the recipe asks for {n} points, there are {len(y)}")
-    rows = torch.stack([torch.randperm(len(y), generator=torch.Generator().manual_seed(s))[:n] for s in seeds])
+    rows = torch.stack([torch.randperm(len(y), generator=seeded(s))[:n] for s in seeds])
     labels = torch.stack([shuffle_labels(y[r], recipe.label_noise, s) for r, s in zip(rows, seeds)])
-    m = recipe.n_members
     rows, labels = rows.repeat_interleave(m, 0), labels.repeat_interleave(m, 0)
     run = train_networks(
         x[rows], labels, valid, recipe.n_hidden, recipe.epochs, recipe.lr, recipe.batch_size, recipe.weight_decay,
-        recipe.dropout, _shifter(recipe.shift), [1000 * s + i for s in seeds for i in range(m)],
+        recipe.dropout, _shifter(shift), [1000 * s + i for s in seeds for i in range(m)],
     )
     history = []
     best_loss = torch.full((len(rows),), math.inf)
@@ -687,9 +714,10 @@ def learning_curve(
 ) -> LearningCurve:
     "Fit with growing parts of the data, several draws each, and score on what was fitted and on what was not."
     check_labels("y", y, len(x)), check_labels("valid labels", valid[1], len(valid[0]))
-    if not sizes or min(sizes) < 1 or max(sizes) > len(x):
-        raise ValueError(f"sizes should be from 1 to the {len(x)} points there are, got {list(sizes)}")
-    generator = torch.Generator().manual_seed(seed)
+    sizes, n_repeats = [check_whole("sizes", size, 1) for size in sizes], check_whole("n_repeats", n_repeats, 1)
+    if not sizes or max(sizes) > len(x):
+        raise ValueError(f"sizes should be from 1 to the {len(x)} points there are, got {sizes}")
+    generator = seeded(seed)
     orders = torch.stack([torch.randperm(len(x), generator=generator) for _ in range(n_repeats)]).to(y.device)
 
     def right(predictions: Tensor, truth: Tensor) -> Tensor:

@@ -43,7 +43,8 @@ def random_search(
     generator: torch.Generator | None = None,  # the dice; None means torch's own
 ) -> Round:  # the better of the two
     "A mechanism: throw new weights, keep them if they score higher."
-    candidate = torch.randn(current.weights.shape, generator=generator) * spread
+    kind = torch.promote_types(current.weights.dtype, torch.float32)  # floats, as precise as the weights
+    candidate = torch.randn(current.weights.shape, generator=generator, dtype=kind) * spread
     score = performance(candidate)
     return Round(candidate, score) if score > current.score else current
 
@@ -55,7 +56,7 @@ def improve(
     rounds: int,  # how often to go round
 ) -> Iterator[Round]:  # the rounds, one by one, `rounds` of them
     "Samuel's loop: measure, let the mechanism change the weights, measure again."
-    check_whole("rounds", rounds)
+    rounds = check_whole("rounds", rounds)
     if not isinstance(weights, Tensor):
         raise TypeError(f"weights: expected a tensor, got {type(weights).__name__}; torch.tensor(weights) makes one")
     current = Round(weights, performance(weights))

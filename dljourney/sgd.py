@@ -16,6 +16,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,7 +26,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from dljourney.kit.checks import check_finite, check_whole, explained
+from dljourney.kit.checks import check_finite, check_whole, explained, seeded
 from dljourney.kit.files import write_atomically
 from dljourney.kit.interrupts import as_a_whole, at_rest
 from dljourney.kit.modelfile import checksum
@@ -149,6 +150,22 @@ class Step:
         return f"Step(epoch={self.epoch}, step={self.step}, loss={self.loss:.4g}, lr={self.lr:.4g})"
 
 # %% ../nbs/04_sgd.ipynb #aa00034a
+def _check_parts(model: Any, loss_func: Any, opt: Any, metrics: Any) -> list[Callable]:
+    "The metrics as a list; a class where one of its objects is meant is refused, and what is no function."
+    came = lambda it: (f"got the class {it.__name__}" if isinstance(it, type) else
+                       f"got {_name(it) if callable(it) else repr(it)[:60]}")
+    if isinstance(model, type):
+        raise TypeError(f"model: expected a module, {came(model)}; make one with {model.__name__}(...)")
+    if isinstance(loss_func, type) or not callable(loss_func):
+        raise TypeError(f"loss_func: expected a function of (predictions, labels), {came(loss_func)}; "
+                        "F.cross_entropy is one, and so is nn.CrossEntropyLoss()")
+    if isinstance(opt, type) or not hasattr(opt, "param_groups"):
+        raise TypeError(f"opt: expected an optimiser, {came(opt)}; make one, such as SGD(model.parameters(), lr=0.1)")
+    listed: list[Any] = list(metrics) if isinstance(metrics, Iterable) else [None]
+    if not all(map(callable, listed)):
+        raise TypeError(f"metrics: expected a list of functions of (predictions, labels), {came(metrics)}; write metrics=[accuracy]")
+    return listed
+
 def _forget(opt: Any):
     "`opt.zero_grad()`; torch's own reports to its profiler, which takes 3 % of a small step: do the same without."
     if getattr(opt.zero_grad, "__func__", None) is not torch.optim.Optimizer.zero_grad: return opt.zero_grad()
@@ -302,15 +319,15 @@ class _Epochs:
 
     def __init__(self, model: nn.Module, batches: Iterable, loss_func: Callable, opt: Any, epochs: int = 1,
                  valid: Any = None, metrics: Sequence[Callable] = (), keep_best: bool = False):
+        metrics = _check_parts(model, loss_func, opt, metrics)
         if (keep_best or metrics) and valid is None:
             raise ValueError("metrics and keep_best are measured on validation data: give valid=(x, y) or batches")
-        check_whole("epochs", epochs)
         taken = {"epoch", "step", "loss", "lr", "row", "train_loss", "valid_loss", "is_epoch_end"}
         names = [_name(m) for m in metrics]
         if len(set(names)) < len(names) or taken & set(names):
             raise ValueError(f"metrics: expected functions with different names of their own, got {', '.join(names)}")
         self.model, self.batches, self.loss_func, self.opt = model, batches, loss_func, opt
-        self.epochs, self.valid, self.metrics, self.keep_best = epochs, valid, list(metrics), keep_best
+        self.epochs, self.valid, self.metrics, self.keep_best = check_whole("epochs", epochs), valid, metrics, keep_best
         self.epoch, self.step = 0, 0  # epochs finished, updates made
         self.history: list[dict[str, Any]] = []  # one row for each finished epoch
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
@@ -320,7 +337,7 @@ class _Epochs:
         self._place, self._loss_sum, self._n_seen = 0, 0.0, 0  # batches, loss and datapoints of this epoch
         self._epoch_random: dict[str, Any] = {}
         self._best: dict[str, Any] | None = None
-        self._stopped, self._restored = False, False  # `_restored`: the best epoch's parameters are in the model
+        self._stopped = self._restored = self._fits = False  # ended; the best epoch is in the model; `opt` is the model's
         self._buffers, self._checked = _Buffers(model), 0  # after `_checked` updates, all parameters were finite
         model.train()
 
@@ -419,6 +436,16 @@ class _Resumable(_Epochs):
 class _Stepping(_Resumable):
     "A training run that can make a step."
 
+    def _check_opt(self):
+        "Once the first gradients are there: refuse an optimiser to which none of them, and nothing in the model that learns, belongs."
+        params = [p for group in self.opt.param_groups for p in group.get("params", ())]
+        learning = {id(p) for p in self.model.parameters() if p.requires_grad}  # some may have no part in this batch
+        if params and all(p.grad is None and id(p) not in learning for p in params):
+            self._buffers.put_back()
+            raise ValueError("opt: expected the parameters of this model, got some of which none had a gradient: it belongs to "
+                             "another model, or to parts that do not learn; make it anew from model.parameters()")
+        self._fits = True
+
     def _learn(self) -> tuple[int, float, float] | None:
         "One step: update number, loss, learning rate; None when this epoch has no batch left. Then the next batch is drawn."
         if self._batch is None: self._draw()
@@ -438,6 +465,7 @@ class _Stepping(_Resumable):
             self._batch, self._place = None, self._place + 1  # whoever goes on goes on with the next batch
             self._check()
             raise _not_finite(value, self.step + 1, self.epoch + 1, lr, [*xs, yb])
+        if not self._fits: self._check_opt()
         self.opt.step()
         self._batch, self.step, self._place, self._restored = None, self.step + 1, self._place + 1, False
         self._loss_sum, self._n_seen = self._loss_sum + value * n, self._n_seen + n
@@ -512,7 +540,7 @@ def minibatches(
     generator: torch.Generator | None = None,  # where the random order comes from; None: torch's global one
 ) -> Iterator[Tensor]:  # indices into the data, int64, (batch_size,)
     "The indices of one epoch, batch by batch: every datapoint exactly once."
-    check_whole("batch_size", batch_size, 1)
+    batch_size = check_whole("batch_size", batch_size, 1)
     if n == 0: return iter(())
     order = torch.randperm(n, generator=generator) if shuffle else torch.arange(n)
     return iter(order.split(batch_size))
@@ -529,10 +557,8 @@ class Batches:
                 raise TypeError(f"{name}: expected a tensor (N, ...), got {what}; torch.as_tensor({name}) makes one of a list")
         if len(x) != len(y):
             raise ValueError(f"x and y: expected one label for each input, got {len(x)} inputs and {len(y)} labels")
-        check_whole("batch_size", batch_size, 1)
-        self.x, self.y, self.batch_size, self.shuffle = x, y, batch_size, shuffle
-        seed = int(torch.randint(2**62, ())) if seed is None else seed
-        self.generator = torch.Generator().manual_seed(seed)
+        self.x, self.y, self.batch_size, self.shuffle = x, y, check_whole("batch_size", batch_size, 1), shuffle
+        self.generator = seeded(int(torch.randint(2**62, ())) if seed is None else seed)
 
     def __len__(self) -> int: return -(-len(self.x) // self.batch_size)
 
@@ -561,6 +587,7 @@ def batches(
 _piece = 1 << 18  # elements of a large parameter that are done together, so that they stay in the processor's cache
 _pack = 1 << 15  # elements of small parameters that are done together
 _elsewhere = {"amsgrad", "capturable", "dampening", "differentiable", "foreach", "fused", "maximize"}  # torch's options
+_numbers = "lr", "momentum", "weight_decay", "eps", "alpha"  # options that are a number each
 
 def _check_real(name: str, group: dict[str, Any]):
     if any(p.is_complex() for p in group["params"]):
@@ -578,13 +605,25 @@ def _check_options(name: str, group: dict[str, Any], needed: Iterable[str] = ())
     for option, value in group.items():
         if option in _elsewhere and value:
             raise TypeError(f"{name} has no {option}; torch.optim.{name} has it")
-        number = isinstance(value, (int, float)) and 0 <= value <= 1e30
-        if option in ("lr", "momentum", "weight_decay", "eps", "alpha") and not number:
+        number = isinstance(value, Real) and 0 <= float(value) <= 1e30
+        if option in _numbers and not number:
             raise ValueError(f"{option}: expected a number from 0 to 1e30, got {value!r}")
-    if not all(0 <= beta < 1 for beta in group.get("betas", ())):
+    if "betas" in group and not _two_shares(group["betas"]):
         raise ValueError(f"betas: expected two numbers in [0, 1), got {group['betas']}")
     if group.get("nesterov") and not group["momentum"]:
         raise ValueError("nesterov=True looks ahead along the momentum: give momentum, say 0.9")
+
+# %% ../nbs/04_sgd.ipynb #aa000409
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    "The same dict; numbers that are not Python's own, such as NumPy's, have become floats."
+    for name in options.keys() & set(_numbers):
+        if isinstance(options[name], Real) and not isinstance(options[name], (int, float)): options[name] = float(options[name])
+    if _two_shares(options.get("betas")): options["betas"] = tuple(map(float, options["betas"]))
+    return options
+
+def _two_shares(betas: Any) -> bool:
+    both = list(betas) if isinstance(betas, Iterable) else []
+    return len(both) == 2 and all(isinstance(beta, Real) and 0 <= float(beta) < 1 for beta in both)
 
 def _packs(params: Iterable[Tensor], states: dict, names: Sequence[str], cut: bool) -> Iterator[Iterable[Sequence]]:
     "Lists of equal length, for one call of `update` each: steps made, parameters, gradients, then the named averages."
@@ -629,11 +668,11 @@ class _Optimizer(torch.optim.Optimizer):
         if unknown:
             raise TypeError(f"{type(self).__name__} takes {', '.join(options)}, not {', '.join(unknown)}; "
                             f"torch.optim.{type(self).__name__} has every option")
-        super().__init__(params, options)
+        super().__init__(params, _plain(options))
 
     def add_param_group(self, param_group: dict[str, Any]):
         "Parameters with options of their own, as torch's optimisers take them."
-        _check_options(type(self).__name__, self.defaults | param_group)
+        _check_options(type(self).__name__, self.defaults | _plain(param_group))
         self.add_torch_group(param_group)
         if not self.takes_complex: _check_real(type(self).__name__, self.param_groups[-1])
 
@@ -839,11 +878,12 @@ def lr_find(
     steps: int = 100,  # how many learning rates to try, evenly spaced on a log scale
 ) -> LearningRates:  # `.suggestion`, and `.plot()` for the picture
     "Train for a few steps with a rising learning rate, watch the loss, and put everything back."
-    check_finite("lowest", lowest), check_finite("highest", highest), check_whole("steps", steps, 10)
+    lowest, highest, steps = check_finite("lowest", lowest), check_finite("highest", highest), check_whole("steps", steps, 10)
     if not 0 < lowest < highest: raise ValueError(f"expected 0 < lowest < highest, got {lowest:g} and {highest:g}")
     modes, grads = [(m, m.training) for m in model.modules()], [(p, p.grad) for p in model.parameters()]
     training = train(model, batches, loss_func, opt, epochs=steps)
     before = training.state_dict()
+    buffers = [(m._buffers, dict(m._buffers), _copied(m._buffers)) for m in model.modules()]  # `before` may lack some
     rates = [group["lr"] for group in opt.param_groups]
     ratios = [rate / rates[0] if rates[0] else 1.0 for rate in rates]
     lrs: list[float] = []
@@ -858,6 +898,10 @@ def lr_find(
     except FloatingPointError:
         if not lrs: raise  # the very first loss: the data or the model are at fault, not the learning rate
     finally:
+        for table, tensors, values in buffers:
+            table.update(tensors)
+            for name, value in values.items():
+                if (tensor := tensors[name]) is not None: tensor.detach().copy_(value)
         training.load_state_dict(before)
         for module, mode in modes: module.training = mode
         for p, grad in grads: p.grad = grad

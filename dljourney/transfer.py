@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .kit.checks import check_finite, check_images, check_labels, check_whole
+from .kit.checks import check_finite, check_images, check_labels, check_whole, seeded
 from .kit.data import digits
 from .kit.experiments import stored_rows
 from .kit.hub import own_weights, weights_file
@@ -65,8 +65,8 @@ def _batchwise(
     model: nn.Module, x: Tensor, apply: Callable[[Tensor], Tensor], batch_size: int, bf16: bool = False
 ) -> Tensor:
     "Prepare images, apply a function batch by batch, gather the results on the CPU."
-    check_images("x", x), check_whole("batch_size", batch_size, 1)
-    preprocess = Preprocess.of(model)
+    check_images("x", x)
+    preprocess, batch_size = Preprocess.of(model), check_whole("batch_size", batch_size, 1)
     device = next(model.parameters()).device
     parts = []
     for part in x.split(batch_size):
@@ -196,7 +196,7 @@ class _Pictures:
         self, x: Tensor, y: Tensor, batch_size: int, prepare: Callable, change: Callable | None, seed: int | None
     ):
         self.x, self.y, self.batch_size, self.prepare, self.change = x, y, batch_size, prepare, change
-        self.generator = None if seed is None else torch.Generator().manual_seed(seed)
+        self.generator = None if seed is None else seeded(seed)
 
     def __len__(self) -> int:
         return math.ceil(len(self.x) / self.batch_size)
@@ -343,6 +343,15 @@ def _checked(model: nn.Module, x: Tensor, y: Tensor, name: str) -> None:
         raise ValueError(f"{e}; pretrained(name, num_classes=...) sets how many classes there are") from None
 
 
+def _pair(valid: Any) -> tuple[Tensor, Tensor]:
+    "Refuse what is no pair, such as the share to hold out that `photos` takes."
+    if not isinstance(valid, tuple | list) or len(valid) != 2:
+        came = " ".join(repr(valid).split())[:50]
+        raise TypeError(f"valid: expected held-out images and their labels, valid=(x_valid, y_valid), got {came}; "
+                        "kit.data.train_valid_split(len(x), 0.2) says which to hold out")
+    return valid[0], valid[1]
+
+
 class _Scores(nn.Module):
     "Heads that are no single matrix: a convolution takes features as pictures of one pixel, of two heads the mean counts."
 
@@ -412,13 +421,13 @@ def fine_tune(
     seed: int = 0,  # of the order of the pictures and of their changes
 ) -> FineTuning:  # loop over it, or call `.run()`
     "Train a new head on the frozen body, then the whole model with small steps."
-    for name, number, least in (("epochs", epochs, 0), ("frozen_epochs", frozen_epochs, 0), ("batch_size", batch_size, 1)):
-        check_whole(name, number, least)
+    epochs, frozen_epochs = check_whole("epochs", epochs), check_whole("frozen_epochs", frozen_epochs)
+    batch_size, seed = check_whole("batch_size", batch_size, 1), check_whole("seed", seed)
     for name, rate in (("lr", lr), ("head", head), ("decay", decay)): check_finite(name, rate, least=0)
     _learning(model, last)  # refuses a model without a head, and stages that it does not have
     _checked(model, x, y, "training")
     if valid is not None:
-        _checked(model, *valid, "valid")
+        _checked(model, *_pair(valid), "valid")
     groups = partial(param_groups, model, lr, head=head, decay=decay)
     preprocess, device = Preprocess.of(model), next(model.parameters()).device
     if bf16 and epochs and device.type == "cpu" and _too_small(model):
@@ -456,23 +465,37 @@ def draw_examples(
     seed: int,  # another seed draws other examples
 ) -> Tensor:  # indices, int64, n of each class
     "Draw a few examples of each class."
-    dice = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(y), generator=dice)
+    order = torch.randperm(len(y), generator=seeded(seed))
     if n is None:
         return order
     return torch.cat([order[y[order] == c][:n] for c in y.unique()])
 
 
+def _floats(x: Tensor) -> Tensor:
+    "Images as floats in [0, 1]."
+    check_images("x", x)
+    return x.float() / 255 if x.dtype == torch.uint8 else x
+
+
+def _learnable(x: Tensor, y: Tensor) -> Tensor:
+    "The images as floats in [0, 1]; what cannot be learned from is refused."
+    x = _floats(x)
+    check_labels("y", y, len(x))
+    if not len(x):
+        raise ValueError("x: expected one picture or more, got none")
+    return x
+
+
 def changed_copies(
-    x: Tensor,  # images, (N,C,H,W)
+    x: Tensor,  # images, (N,C,H,W), uint8 or float in [0,1]
     y: Tensor,  # labels, (N,)
     seed: int,  # of the changes
     n_max: int = 2000,  # at most so many changed copies in all; the pictures themselves come on top
 ) -> tuple[Tensor, Tensor]:  # the images and up to 16 changed copies of each, at 32 x 32; their labels
     "A few examples become many: each again and again, turned, slanted and bent a little."
-    x = F.interpolate(x, (32, 32), mode="bilinear")
+    x = F.interpolate(_learnable(x, y), (32, 32), mode="bilinear")
     copies = min(16, n_max // len(x))
-    change = partial(augment, flip=False, warp=0.03, generator=torch.Generator().manual_seed(seed))
+    change = partial(augment, flip=False, warp=0.03, generator=seeded(seed))
     return torch.cat([x, *(change(x) for _ in range(copies))]), y.repeat(1 + copies)
 
 # %% ../nbs/07_transfer.ipynb #8d0142af
@@ -487,9 +510,9 @@ def fit_pixels(
     from sklearn.svm import SVC
 
     flat = lambda x: F.interpolate(x, (8, 8), mode="area").flatten(1).numpy()
-    more = changed_copies(x, y, seed) if copies else (x, y)
+    more = changed_copies(x, y, seed) if copies else (_learnable(x, y), y)
     machine = SVC(C=C).fit(flat(more[0]), more[1].numpy())
-    return lambda x: torch.from_numpy(machine.predict(flat(x)))
+    return lambda x: torch.from_numpy(machine.predict(flat(_floats(x))))
 
 
 def fit_probe(
@@ -502,8 +525,9 @@ def fit_probe(
     "A linear classifier on the features of the frozen, pretrained body."
     from sklearn.linear_model import LogisticRegression
 
-    body = pretrained("glyphnet", in_chans=1)
-    more = changed_copies(x, y, seed) if copies else (x, y)
+    with torch.random.fork_rng(devices=[]):  # the caller's dice stay as they are
+        body = pretrained("glyphnet", in_chans=1)
+    more = changed_copies(x, y, seed) if copies else (_learnable(x, y), y)
     machine = LogisticRegression(C=C, max_iter=300).fit(features(body, more[0]).numpy(), more[1].numpy())
     return lambda x: torch.from_numpy(machine.predict(features(body, x).numpy()))
 
@@ -517,13 +541,14 @@ def fit_network(
     weights: bool = True,  # start from the pretrained weights? False: from random ones
 ) -> Callable[[Tensor], Tensor]:
     "The whole network, from pretrained weights (fine-tuning) or from random ones."
-    torch.manual_seed(seed)
-    model = pretrained("glyphnet", int(y.max()) + 1, in_chans=1, weights=weights)
+    x = F.interpolate(_learnable(x, y), (32, 32), mode="bilinear")
+    with torch.random.fork_rng(devices=[]):  # the caller's dice stay as they are
+        torch.manual_seed(check_whole("seed", seed))
+        model = pretrained("glyphnet", int(y.max()) + 1, in_chans=1, weights=weights)
     per_epoch = math.ceil(len(x) / 50)
     epochs = math.ceil(steps / per_epoch)
     change = partial(augment, flip=False, warp=0.03)
     ways: dict[str, Any] = {} if weights else {"head": 1.0, "decay": 1.0, "batch_norm": True}
-    x = F.interpolate(x, (32, 32), mode="bilinear")
     frozen = epochs // 2 if weights else 0
     fine_tune(model, x, y, epochs=epochs - frozen, frozen_epochs=frozen, batch_size=50, lr=lr, augment=change,
               seed=seed, **ways).run()

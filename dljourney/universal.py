@@ -28,7 +28,7 @@ def _column(name: str, values: Tensor) -> Tensor:
         raise ValueError(f"{name} should be (n,) or (n, 1), got {tuple(values.shape)}")
     if not column.isfinite().all():
         raise ValueError(f"{name} holds NaN or infinite values; leave those points out first")
-    return column
+    return column.detach()
 
 # %% ../nbs/05_universal.ipynb #ee2bcceb
 def _points(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,7 +50,7 @@ def hinge_fit(
 ) -> nn.Sequential:  # takes (m, 1), gives (m, 1): Linear, ReLU, Linear
     "Build a network that joins `n_hinges + 1` of the points by straight lines. Nothing is trained."
     places, heights = _points(x, y)
-    check_whole("n_hinges", n_hinges)
+    n_hinges = check_whole("n_hinges", n_hinges)
     if not 1 <= n_hinges < len(places):
         raise ValueError(
             f"n_hinges should be 1 to {len(places) - 1}, one less than the {len(places)} different x, got {n_hinges}"
@@ -78,18 +78,29 @@ def contributions(
     x: Tensor,  # points, (m,) or (m, 1)
 ) -> Tensor:  # (m, n_hidden): its rows add up to the output less the last bias
     "What each hidden unit adds to the output."
+    layers = list(network) if isinstance(network, nn.Sequential) else [network]
+    ends = [layer for layer in layers[::2] if isinstance(layer, nn.Linear)]
+    if len(layers) != 3 or len(ends) != 2 or ends[1].out_features != 1:
+        raise ValueError("network: expected Linear, ReLU, Linear with one output, as hinge_fit makes it, got "
+                         f"{', '.join(map(str, layers))}; the units of other networks have no such shares")
     with torch.no_grad():
         return network[:2](_column("x", x)) * cast(nn.Linear, network[2]).weight[0]
 
 # %% ../nbs/05_universal.ipynb #e07d51e0
 def largest_error(
     network: nn.Module,  # takes (n, 1), gives (n, 1)
-    x: Tensor,  # points, (n,)
-    y: Tensor,  # the right heights, (n,)
+    x: Tensor,  # points, (n,) or (n, 1)
+    y: Tensor,  # the right heights, (n,) or (n, 1)
 ) -> float:
     "The largest distance between the network and the curve: the maximum norm."
+    x, y = _column("x", x), _column("y", y)
+    if len(x) != len(y) or not len(x):
+        raise ValueError(f"x and y should have equal lengths of 1 or more, got {len(x)} and {len(y)}")
     with torch.no_grad():
-        return float((network(x[:, None])[:, 0] - y).abs().max())
+        out = network(x)
+    if out.shape != y.shape:
+        raise ValueError(f"network: expected one that gives {tuple(y.shape)}, got {tuple(out.shape)}")
+    return float((out - y).abs().max())
 
 # %% ../nbs/05_universal.ipynb #7b5eb60d
 class _Scale:
@@ -122,8 +133,9 @@ def relu_network(
     seed: int = 0,  # of the starting weights
 ) -> nn.Sequential:  # takes (m, 1), gives (m, 1)
     "A network of torch's layers with torch's own random start, or with its hinges spread out."
+    n_hidden, n_layers = check_whole("n_hidden", n_hidden, 1), check_whole("n_layers", n_layers, 1)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(check_whole("seed", seed))
         linears = [nn.Linear(n_hidden if i else 1, n_hidden) for i in range(n_layers)]
         layers: list[nn.Module] = [layer for linear in linears for layer in (linear, nn.ReLU())]
         network = nn.Sequential(*layers, nn.Linear(n_hidden, 1))
@@ -159,7 +171,7 @@ def fit_network(
     x, y = _column("x", x), _column("y", y)
     if len(x) != len(y) or len(x) < 2:
         raise ValueError(f"x and y should have equal lengths of 2 or more, got {len(x)} and {len(y)}")
-    for name, number in (("n_hidden", n_hidden), ("n_layers", n_layers), ("epochs", epochs)): check_whole(name, number, 1)
+    epochs = check_whole("epochs", epochs, 1)
     network = relu_network(n_hidden, n_layers, spread, seed).to(x)
     scaled_x, scaled_y = _Scale(x), _Scale(y)
     points = [(scaled_x.down(x), scaled_y.down(y))]  # one batch: all of them
@@ -193,8 +205,7 @@ def tent_network(
     n_folds: int,  # hidden layers, each of 2 units
 ) -> nn.Sequential:  # takes and gives (m, 1); on [0, 1] it goes up and down 2 ** (n_folds - 1) times
     "A deep network that folds the line in half, again and again."
-    if n_folds < 1:
-        raise ValueError(f"n_folds should be 1 or more, got {n_folds}")
+    n_folds = check_whole("n_folds", n_folds, 1)
     ends = [nn.Linear(1, 2), *(nn.Linear(2, 2) for _ in range(n_folds - 1)), nn.Linear(2, 1)]
     fold = torch.tensor([[2.0, -4.0]])  # tent(x) = 2 relu(x) - 4 relu(x - 1/2)
     with torch.no_grad():

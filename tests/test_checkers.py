@@ -1,12 +1,14 @@
 "Samuel's terms against hand-worked positions and a slow per-square twin; his rules of learning; the players."
 import random
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
 from dljourney.checkers import (
-    TERMS, Boards, correlate, hill_rows, learn, match, moves, parameters, play, polynomial, powers_of_two, search,
-    term_values)
+    TERMS, Boards, SelfPlay, correlate, hill_rows, learn, match, moves, parameters, play, polynomial, powers_of_two,
+    rote, search, term_values)
 from dljourney.kit.search import Leaves
 from dljourney.kit.terms import coefficients, swapped
 
@@ -524,3 +526,17 @@ def test_a_position_met_three_times_is_a_draw(fen, seed):
     if ended.draws:     # the last position was not searched any more: it must be one of those met twice
         last = {moved for position in [diary[-1]] for moved in moves(Boards.from_fen(position)).boards.fens()}
         assert any(diary.count(position) == 2 for position in last)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    n = np.int64
+    for seed in np.arange(2):
+        s = int(seed)
+        assert play({}, None, n(4), n(1), seed, n(2), n(20)) == play({}, None, 4, 1, s, 2, 20)
+        assert match({}, None, n(4), n(1), seed) == match({}, None, 4, 1, s)
+        one, two = learn(n(2), n(1), n(1), seed, max_plies=n(6)).run(), learn(2, 1, 1, s, max_plies=6).run()
+        assert one.games == two.games and torch.equal(one.alpha.weights, two.alpha.weights)
+        assert len(rote(n(2), n(1), seed, opening=n(1), max_plies=n(3))) == len(rote(2, 1, s, opening=1, max_plies=3))
+        assert torch.equal(SelfPlay(n(4), n(2), seed=seed).age, SelfPlay(4, 2, seed=s).age)
+    for call in (partial(play, {}, {}, 2), learn, partial(rote, 2), SelfPlay):
+        with pytest.raises(TypeError, match="seed: expected a whole number"): call(seed=0.5)

@@ -248,8 +248,21 @@ def test_the_classes_can_be_told_apart(problem):
     assert neighbour_accuracy(problem) > 0.9
 
 
-@pytest.mark.parametrize("bad", [{"n": 0}, {"n": -1}, {"n": 1.5}, {"n": True}, {"noise": -0.1}, {"noise": math.inf}])
+@pytest.mark.parametrize("bad", [{"n": 0}, {"n": -1}, {"n": 1.5}, {"n": True}, {"noise": -0.1}, {"noise": math.inf},
+                                 {"noise": "0.1"}, {"seed": -1}, {"seed": 0.5}])
 @pytest.mark.parametrize("problem", [*curves, *planes], ids=lambda f: f.__name__)
 def test_wrong_toy_arguments_are_named(problem, bad):
     with pytest.raises((TypeError, ValueError), match=f"^{next(iter(bad))}: expected"):
         problem(**bad)
+
+
+def test_seeds_and_numbers_of_numpy_are_whole_numbers():
+    for seed in np.arange(5):
+        for problem in (*curves, *planes):
+            ours, plain = problem(np.int64(7), np.float32(0.5), seed), problem(7, 0.5, int(seed))
+            assert all(torch.equal(a, b) for a, b in zip(ours, plain))
+        for a, b in zip(train_valid_split(np.int64(9), seed=seed), train_valid_split(9, seed=int(seed))):
+            assert torch.equal(a, b)
+        assert torch.equal(digits("random", seed).train[1], digits("random", int(seed)).train[1])
+    with pytest.raises(TypeError, match="seed: expected a whole number"): digits("random", seed=0.5)
+    with pytest.raises(TypeError, match="seed: expected a whole number"): train_valid_split(9, seed="0")

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 
 import numpy as np
 import pytest
@@ -208,3 +209,10 @@ def test_the_still_pictures_are_the_same_from_run_to_run(make):
 def test_a_network_has_the_layers_it_was_asked_for():
     widths = [m.out_features for m in make_network(3, 2, 5, "ReLU") if isinstance(m, torch.nn.Linear)]
     assert widths == [5, 5, 2]
+
+
+@pytest.mark.parametrize("labels", [torch.rand(30) * 1.9, torch.full((30,), math.nan), torch.arange(30) % 3])
+def test_playground_refuses_labels_that_are_not_0_or_1(labels):
+    with pytest.raises(ValueError, match="data: expected finite numbers and the classes 0 and 1"):
+        Playground(data=(torch.rand(30, 2), labels))
+    assert Playground(data=(torch.rand(30, 2), (torch.arange(30) % 2).float())).draw()

@@ -316,3 +316,25 @@ def test_play_trains_epoch_by_epoch(front, page, n, name):
     history = {"labels": "labels.history", "cures": "cures.race.history['without']"}[name]
     front.until(page, f"len({history}) > 3", True)
     front.python(page, f"{name}.playing = False")
+
+
+@pytest.mark.parametrize("x, y, words", [
+    (torch.arange(50.0), torch.zeros(50), "x from -1 to 1"),
+    (torch.arange(5.0) + 7, torch.zeros(5), "x from -1 to 1"),
+    (np.linspace(-1, 1, 5), np.linspace(0, 2, 5), "y from -1.5 to 1.5"),
+    (np.linspace(-1, 1, 5), np.zeros(4), "got 5 and 4"),
+    ([0.1, 0.1], [0.2, 0.3], "two different x"),
+    ([], [], "two different x"),
+    ([0.0, math.nan], [0.0, 0.0], "finite"),
+])
+def test_a_curve_that_does_not_fit_on_the_panel_is_refused(x, y, words):
+    with pytest.raises(ValueError, match="data: expected") as caught: DrawACurve(data=(x, y))
+    assert words in str(caught.value)
+
+
+def test_double_descent_refuses_what_are_no_labels():
+    x, y = torch.rand(12, 1, 8, 8), torch.rand(12)
+    good = (y * 3).long()
+    for data in (((x, y), (x, y)), ((x, good), (x, y)), ((x, good[:9]), (x, good))):
+        with pytest.raises((TypeError, ValueError), match=" y: expected "): DoubleDescent(data=data)
+    assert DoubleDescent(data=((x, good), (x, good))).sweep.test_error is not None

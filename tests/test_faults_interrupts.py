@@ -11,7 +11,9 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -348,6 +350,55 @@ def test_each_module_has_its_own_mode_back_whatever_happens():
         assert not torch.is_grad_enabled()
 
 
+@pytest.mark.parametrize("order", ["first in, first out", "first in, last out"])
+def test_two_threads_look_at_one_model_and_the_last_to_leave_puts_it_back(order):
+    model = nn.Sequential(nn.BatchNorm1d(6), nn.Sequential(nn.BatchNorm1d(6), nn.Dropout()))
+    model[1][1].eval()
+    before, numbers = [m.training for m in model.modules()], copy.deepcopy(model.state_dict())
+    is_in, may_leave = [threading.Event(), threading.Event()], [threading.Event(), threading.Event()]
+    seen = []
+
+    def look(i, part):
+        with at_rest(part):
+            is_in[i].set()
+            assert may_leave[i].wait(10)
+            seen.append([m.training for m in part.modules()])
+            part(x)
+
+    threads = [threading.Thread(target=look, args=args) for args in ((0, model), (1, model[1]))]
+    for thread, event in zip(threads, is_in):
+        thread.start()
+        assert event.wait(10)
+    for i in (0, 1) if order == "first in, first out" else (1, 0):
+        may_leave[i].set()
+        threads[i].join(10)
+    assert [m.training for m in model.modules()] == before and not any(sum(seen, []))
+    assert all(torch.equal(v, numbers[k]) for k, v in model.state_dict().items())
+
+
+def test_many_threads_predict_with_a_model_that_is_learning():
+    model = transfer.pretrained("glyphnet", 3, in_chans=1).train()
+    numbers = copy.deepcopy(model.state_dict())
+    with ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(lambda _: transfer.predict(model, pictures, 2), range(12)))
+    assert all(m.training for m in model.modules())
+    assert all(torch.equal(v, numbers[k]) for k, v in model.state_dict().items())
+    assert all(torch.equal(s, said[0]) for s in said)
+
+
+def test_at_rest_within_at_rest_and_a_thread_that_is_waited_for_inside():
+    model = nn.Sequential(nn.Linear(6, 3), nn.Dropout()).train()
+
+    def look():
+        with at_rest(model):
+            return model(x)
+
+    with ThreadPoolExecutor(1) as pool, at_rest(model):
+        assert torch.equal(look(), pool.submit(look).result(10))  # a lock that is held all the while would never end
+        assert not model.training and not model[1].training
+    assert model.training and model[1].training
+
+
 def calls_of(work, interrupt=0):
     "Do the work, with an interrupt as the call of that number begins; how many Python functions were called."
     n = 0
@@ -400,8 +451,6 @@ def test_an_interrupt_at_any_call_leaves_modes_and_gradients_as_they_were(name):
 
 
 def test_threads_other_than_the_first_are_left_alone():
-    from concurrent.futures import ThreadPoolExecutor
-
     def work():
         with as_a_whole():
             return signal.getsignal(signal.SIGINT)

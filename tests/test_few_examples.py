@@ -1,5 +1,6 @@
 "The demo FewExamples: four ways to learn, step by step, from the same draw."
 
+import numpy as np
 import torch
 
 from dljourney.demos.few_examples import WAYS, FewExamples, FewExamplesRace
@@ -45,3 +46,18 @@ def test_the_readers_own_fine_tuning_is_used():
     demo = FewExamples(data=parts(), fine_tune=mine, n_examples=1)
     demo.step(3)
     assert calls == [10, 10]
+
+
+def test_the_race_leaves_the_global_random_numbers_alone():
+    torch.manual_seed(7)
+    before, said = torch.get_rng_state(), []
+    for seed in (1, np.int64(1)):
+        race = FewExamplesRace(*parts(), n=1, seed=seed)
+        steps = iter(race)
+        for _ in range(6):
+            next(steps)
+        assert torch.equal(torch.get_rng_state(), before)
+        torch.rand(3)
+        before = torch.get_rng_state()
+        said.append(race.said)
+    assert all(torch.equal(said[0][way], said[1][way]) for way in WAYS)

@@ -26,6 +26,12 @@ def test_perft_is_the_published_count(depth):
     assert perft(depth) == PERFT[depth]
 
 
+@pytest.mark.parametrize("depth", [2.5, "3", -1, True])
+def test_perft_refuses_what_is_no_number_of_moves(depth):
+    with pytest.raises((TypeError, ValueError), match="depth: expected"):
+        perft(depth)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("depth", [8, 9, 10])
 def test_perft_further_down(depth):
@@ -419,3 +425,12 @@ def test_both_ways_to_count_bits_agree_with_python(words):
             counts = popcount(torch.tensor(words, dtype=torch.int64))
             assert counts.dtype == torch.int64 and counts.tolist() == [w.bit_count() for w in words]
             patch.setattr("dljourney.kit.positions._bitwise_count", None)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    n = np.int32  # a seed is shifted by 32 bits
+    assert perft(n(3)) == PERFT[3]
+    for seed in np.arange(2, dtype=n):
+        assert random_games(n(5), n(50), seed, batch=n(3)) == random_games(5, 50, int(seed))
+    one, two = search(Boards.start(2), n(3)), search(Boards.start(2), 3)
+    assert torch.equal(one.score, two.score) and alpha_beta(Boards.start(), n(3)) == alpha_beta(Boards.start(), 3)

@@ -13,6 +13,7 @@ from dljourney.overfitting import (
     Recipe,
     best_temperature,
     bias_variance,
+    descent_widths,
     double_descent,
     expected_best,
     learning_curve,
@@ -23,6 +24,7 @@ from dljourney.overfitting import (
     random_features,
     reliability,
     shuffle_labels,
+    teacher_task,
     train_networks,
     try_recipe,
 )
@@ -486,6 +488,23 @@ images5 = torch.rand(5, 1, 8, 8)
     (lambda: expected_best(3, 10, 1.5), ValueError, "p: expected"),
     (lambda: expected_best(3, 10, math.nan), ValueError, "p: expected"),
     (lambda: Networks(2, 2, 2, dropout=1.0), ValueError, "dropout"),
+    (lambda: Networks(2, 2, 2, seeds=[0.5]), TypeError, "seed"),
+    (lambda: shuffle_labels(labels5, 0.5, seed=-1), ValueError, "seed"),
+    (lambda: bias_variance(torch.zeros(5, 20), torch.zeros(20, 1)), ValueError, "got (5, 20) and (20, 1)"),
+    (lambda: bias_variance(torch.zeros(5, 20), torch.zeros(1)), ValueError, "got (5, 20) and (1,)"),
+    (lambda: bias_variance(torch.zeros(20), torch.zeros(20)), ValueError, "got (20,) and (20,)"),
+    (lambda: double_descent(images5, y5, images5, torch.zeros(5, 3), [1]), ValueError, "y and y_test: expected"),
+    (lambda: nearest_neighbour(torch.stack([x5, nan5]), labels5[:2]), ValueError, "x holds 5 values"),
+    (lambda: nearest_neighbour(x5[:, None], labels5[:3]), ValueError, "got 5 and 3"),
+    (lambda: nearest_neighbour(x5[:0, None], labels5[:0]), ValueError, "got 0 and 0"),
+    (lambda: nearest_neighbour(x5, labels5), ValueError, "got (5,)"),
+    (lambda: nearest_neighbour(x5[:, None].tolist(), labels5), TypeError, "list"),
+    (lambda: nearest_neighbour(x5[:, None], labels5.tolist()), TypeError, "list"),
+    (lambda: nearest_neighbour(x5[:, None], labels5)(nan5[:, None]), ValueError, "new inputs holds 5 values"),
+    (lambda: nearest_neighbour(x5[:, None], labels5)(images5), ValueError, "new inputs: expected"),
+    (lambda: learning_curve(None, images5, labels5, [2.5], (images5, labels5)), TypeError, "sizes"),
+    (lambda: learning_curve(None, images5, labels5, [], (images5, labels5)), ValueError, "1 to the 5"),
+    (lambda: learning_curve(None, images5, labels5, [2], (images5, labels5), 0), ValueError, "n_repeats"),
 ])
 def test_what_cannot_work_is_refused_by_name(call, error, words):
     with pytest.raises(error) as caught:
@@ -501,3 +520,34 @@ def test_what_cannot_work_is_refused_by_name(call, error, words):
 def test_a_recipe_that_nobody_can_follow_is_refused_by_name(name, value):
     with pytest.raises((ValueError, TypeError), match=f"{name}: expected"):
         try_recipe(Recipe(**{"epochs": 1, name: value}), *[(images5, labels5)] * 3)
+
+
+def test_double_descent_takes_a_column_for_a_row():
+    y = torch.linspace(-1, 1, 5)
+    flat, column = (double_descent(images5, a, images5, b, [3]) for a, b in ((y, y), (y, y[:, None])))
+    assert torch.equal(flat.test_loss, column.test_loss)
+
+
+def test_whole_numbers_of_numpy_and_lists_that_are_read_once_are_taken():
+    parts, n = [(images5, labels5)] * 3, np.int64
+    fit = lambda x, y: nearest_neighbour(x, y)
+    for seed in np.arange(2):
+        for call in (
+            lambda s, k: shuffle_labels(labels5, 0.8, s),
+            lambda s, k: memorise(images5, labels5, parts[1], [0.5], k(4), k(2), 0.01, k(2), s).train_accuracy,
+            lambda s, k: random_features(images5, k(7), seed=s)[0],
+            lambda s, k: double_descent(images5, labels5, images5, labels5, [k(2), k(6)], 0.0, 0.5, s).test_loss,
+            lambda s, k: peek(labels5, labels5, k(3), k(4), k(5), s).test,
+            lambda s, k: expected_best(k(3), k(5)),
+            lambda s, k: reliability(torch.eye(5), labels5, k(4)).counts,
+            lambda s, k: try_recipe(Recipe(k(4), k(3), k(2), shift=k(1), n_members=k(2)), *parts, [s]).test_loss,
+            lambda s, k: learning_curve(fit, images5, labels5, [k(2), k(4)], parts[1], k(3), seed=s).valid,
+            lambda s, k: Networks(k(2), k(3), k(2), [s]).w1,
+            lambda s, k: teacher_task(k(3), k(2), seed=s)[1],
+            lambda s, k: torch.tensor(descent_widths(k(20))),
+        ):
+            assert torch.equal(call(seed, n), call(int(seed), int))
+    outcomes = [try_recipe(Recipe(epochs=1), *parts, seeds) for seeds in (range(3), np.arange(3), iter(range(3)))]
+    assert all(torch.equal(outcome.test_loss, outcomes[0].test_loss) for outcome in outcomes)
+    for sizes in (np.array([2, 4]), torch.tensor([2, 4]), iter([2, 4])):
+        assert learning_curve(fit, images5, labels5, sizes, parts[1], 2).sizes == (2, 4)

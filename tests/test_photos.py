@@ -16,6 +16,8 @@ from PIL import Image
 
 from dljourney.kit.images import ImageError, Preprocess, printable, read_image
 from dljourney.kit.photos import augment, photos
+from dljourney.program import load, save
+from dljourney.transfer import pretrained
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow's remarks on the damaged files
 
@@ -537,6 +539,70 @@ def test_a_cache_inside_the_folder_is_found_again(place, tmp_path):
     assert first.files == second.files == third.files and third.skipped == []
 
 
+legal = [["a\u200bb", "a\u200cb", "z"], ["👩\u200d🚀", "👩🚀"], ["می\u200cخواهم", "New\u00a0York"]]
+
+
+@pytest.mark.parametrize("names", legal)
+def test_a_label_is_its_folders_name_to_the_last_character(tmp_path, names):
+    for i, name in enumerate(names):
+        for j in range(3):
+            write(tmp_path / "in" / name / f"{j}.png", colour=(40 * i, 0, 0))
+    for cache in (None, tmp_path / "cache", tmp_path / "cache"):
+        data = photos(tmp_path / "in", size=8, cache=cache)
+        assert data.classes == sorted(names) and torch.bincount(data.y).tolist() == [3] * len(names)
+        assert [f.parent.name for f in data.files] == [data.classes[i] for i in data.y]
+        assert all(name in repr(data) for name in names)
+    table = tmp_path / "table.csv"
+    table.write_text("file,label\n" + "".join(f"{n}/{j}.png,{n}\n" for n in names for j in range(3)), encoding="utf-8")
+    for labels in (table, lambda p: p.parent.name):
+        assert photos(tmp_path / "in", labels, size=8).classes == sorted(names)
+    file = save(pretrained("glyphnet", len(names)), tmp_path / "p.safetensors", labels=data.classes)
+    assert load(file).labels == data.classes
+
+
+def test_a_name_that_is_no_line_of_text_becomes_one_and_two_never_become_one(tmp_path):
+    folders = [os.fsencode(tmp_path) + b"/" + name for name in (b"a\xff", b"b\nc", b"d")]
+    for folder in folders:
+        os.mkdir(folder)
+        for i in range(2):
+            with open(folder + b"/%d.png" % i, "wb") as f:
+                f.write(saved(Image.new("RGB", (9, 9)), "PNG"))
+    for labels in (None, lambda p: p.parent.name):
+        data = photos(tmp_path, labels, size=8)
+        assert data.classes == ["a\ufffd", "b\ufffdc", "d"] and len(data) == 6
+        repr(data).encode("utf-8")
+    os.rename(folders[2], os.fsencode(tmp_path) + b"/a\xfe")
+    for labels in (None, lambda p: p.parent.name):
+        with pytest.raises(ValueError, match="folder: .* got 'a.udcfe' and 'a.udcff'.* another name"):
+            photos(tmp_path, labels, size=8)
+
+
+def test_a_table_is_cut_into_rows_at_line_ends_alone(tmp_path):
+    for i in range(4):
+        write(tmp_path / f"{i}.png")
+    rows = ["0.png,a\x0bb", "1.png,a\x0bb", "2.png,c\x85d", '3.png,"c\x85d"']
+    (tmp_path / "t.csv").write_text("\r\n".join(["file,label", *rows]), encoding="utf-8")
+    data = photos(tmp_path, "t.csv", size=8)
+    assert data.classes == ["a\ufffdb", "c\ufffdd"] and torch.bincount(data.y).tolist() == [2, 2]
+
+
+def test_numbers_may_come_from_numpy(tmp_path):
+    for i in range(12):
+        write(tmp_path / "ab"[i % 2] / f"{i}.png")
+    want = photos(tmp_path, size=8, seed=3, valid=0.25, channels=1)
+    for cache in (None, tmp_path / ".cache"):
+        whole = {"size": np.int64(8), "seed": np.int64(3), "channels": np.int64(1)}
+        got = photos(tmp_path, valid=np.float64(0.25), cache=cache, **whole)
+        assert got.files == want.files and torch.equal(got.x, want.x)
+    photos(tmp_path, size=8, seed=3, valid=0.25, channels=1, cache=tmp_path / ".cache")
+    assert len(list((tmp_path / ".cache").glob("*.pixels"))) == 1
+    for bad_seed, error in ((1.5, TypeError), ("1", TypeError), (-1, ValueError)):
+        with pytest.raises(error, match="seed: expected"):
+            photos(tmp_path, seed=bad_seed)
+    with pytest.raises(TypeError, match="valid: expected a finite number"):
+        photos(tmp_path, valid="0.2")
+
+
 def test_printable_names():
     assert printable("a\nb\udcff") == "a\ufffdb?"
     printable(Path(os.fsdecode(b"\xff"))).encode("utf-8")
@@ -572,8 +638,19 @@ def test_augment_takes_and_gives_other_floats(kind):
     x = torch.rand(3, 3, 8, 8).to(kind)
     got, want = (augment(t, warp=0.04, generator=torch.Generator().manual_seed(0)) for t in (x, x.float()))
     assert got.dtype == kind and torch.equal(got, want.to(kind))
-    with pytest.raises(TypeError, match="x: expected pixels"):
+    with pytest.raises(TypeError, match="x: expected uint8 or floats"):
         augment(torch.zeros(1, 3, 8, 8, dtype=torch.int64))
+
+
+def test_augment_refuses_what_it_would_clip():
+    x = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    bad = [(x * 16, "to 1[56]"), (x / 0, "NaN"), (x - 0.5, "got -0"), (x[0, 0], r"\(8, 8\)"), (x[:, :, :0], "shape")]
+    for images, match in bad:
+        with pytest.raises(ValueError, match=f"x: expected.*{match}"):
+            augment(images)
+    with pytest.raises(TypeError, match="x: expected a tensor of images.*got ndarray"):
+        augment(np.zeros((2, 1, 8, 8), np.float32))
+    assert augment(torch.rand(0, 1, 8, 8)).shape == (0, 1, 8, 8)
 
 
 @pytest.mark.parametrize("shape", [(40, 40), (40, 80), (90, 45)])

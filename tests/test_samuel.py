@@ -1,6 +1,7 @@
 "Samuel's loop: laws of the loop and of each mechanism."
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -85,3 +86,16 @@ def test_the_hidden_scorer_gives_a_number_and_nothing_else():
     before = hidden_score(lambda image: image[28] > 0.5)
     hidden_score(vandal)  # gets copies
     assert hidden_score(lambda image: image[28] > 0.5) == before
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_random_weights_are_of_the_kind_they_replace(kind):
+    "A candidate of another kind fails in the first product with the data."
+    data = torch.ones(3, 2, dtype=kind)
+    thrown = list(improve(torch.zeros(2, dtype=kind), lambda w: float((data @ w).sum()), random_search, rounds=20))
+    assert thrown[-1].weights.dtype == kind and thrown[-1].score > 0
+    assert random_search(Round(torch.zeros(2, dtype=torch.int64), -1e9), bowl).weights.is_floating_point()
+
+
+def test_rounds_may_be_numpys():
+    assert len(list(improve(torch.zeros(1), bowl, hill_climb, rounds=np.int64(3)))) == 3

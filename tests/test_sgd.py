@@ -5,7 +5,9 @@ import itertools
 import math
 import subprocess
 import sys
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -801,3 +803,161 @@ def test_a_run_that_goes_on_puts_the_best_epoch_back_again():
 def test_numerical_gradient_with_a_step_that_gets_lost():
     with pytest.raises(ValueError, match="step: 1e-05 gets lost when it is added to 1000 in torch.float32"):
         numerical_gradient(lambda p: p.sum(), torch.tensor([1000.0]), step=1e-5)
+
+
+@pytest.mark.parametrize("optimiser", [sgd.SGD, sgd.Adam, torch.optim.SGD, torch.optim.Adam])
+@pytest.mark.parametrize("old_gradients", [False, True])
+def test_the_optimiser_of_another_model_is_refused(optimiser, old_gradients):
+    "The model's cell was run again, the optimiser's was not: nothing would be learned, and nothing said."
+    x, y = problem()
+    before, model = network(), network()
+    opt = optimiser(before.parameters(), lr=0.1)
+    if old_gradients: F.cross_entropy(before(x), y).backward()
+    untouched = copy.deepcopy(model.state_dict())
+    training = train(model, batches(x, y, 10, seed=0), F.cross_entropy, opt)
+    for _ in range(2):  # asking again does not help
+        with pytest.raises(ValueError, match=r"opt: expected .* another model.* anew .*model\.parameters\(\)"):
+            next(training)
+    assert training.step == 0
+    assert all(torch.equal(a, b) for a, b in zip(untouched.values(), model.state_dict().values()))
+    with pytest.raises(ValueError, match="opt: expected"): lr_find(model, batches(x, y, 10), F.cross_entropy, opt)
+    good = train(model, batches(x, y, 10, seed=0), F.cross_entropy, optimiser(model.parameters(), lr=0.1)).run()
+    again = network()
+    again.load_state_dict(untouched)
+    torch.manual_seed(0)
+    assert good.step == 5 and not same_parameters(again, model)
+
+
+def test_the_optimiser_of_another_model_is_refused_by_a_resumed_run(tmp_path):
+    first = run()
+    next(first)
+    first.save(tmp_path / "run")
+    second = run()
+    second.opt = sgd.AdamW(network().parameters(), lr=0.05)
+    with pytest.raises(ValueError, match="opt: expected"): second.resume(tmp_path / "run").run()
+
+
+def test_an_old_head_in_the_optimiser_of_a_frozen_body_is_refused():
+    "The head was replaced after the optimiser was made: what learns is not in it, what is in it does not learn."
+    x, y = problem()
+    model = nn.Sequential(nn.Linear(3, 4).requires_grad_(False), nn.Linear(4, 2))
+    opt = sgd.SGD(model.parameters(), lr=0.1)
+    model[1] = nn.Linear(4, 2)
+    with pytest.raises(ValueError, match="opt: expected"): train(model, [(x, y)], F.cross_entropy, opt).run()
+
+
+def test_optimisers_of_inputs_and_of_parts_are_taken():
+    x, y = problem()
+    for frozen in (True, False):  # an input alone
+        inputs, model = x.clone().requires_grad_(), linear().requires_grad_(not frozen)
+        train(model, [(inputs, y)], F.cross_entropy, sgd.SGD([inputs], lr=0.1)).run()
+        assert not torch.equal(inputs, x)
+    model = network()  # a part
+    head = model[4].weight.clone()
+    train(model, [(x, y)], F.cross_entropy, torch.optim.Adam(model[4].parameters(), lr=0.1)).run()
+    assert not torch.equal(head, model[4].weight)
+    model = linear()  # its gradient is exactly 0
+    train(model, [(x, y)], lambda p, y: 0 * p.sum(), sgd.SGD(model.parameters(), lr=0.1)).run()
+
+    class Routed(nn.Module):
+        "The first batch goes through the one part, the second through the other."
+        def __init__(self):
+            super().__init__()
+            self.parts, self.i = nn.ModuleList([nn.Linear(3, 2), nn.Linear(3, 2)]), 1
+
+        def forward(self, x):
+            self.i = 1 - self.i
+            return self.parts[self.i](x)
+
+    model = Routed()
+    late = model.parts[1].weight.clone()
+    train(model, [(x, y), (x, y)], F.cross_entropy, sgd.SGD(model.parts[1].parameters(), lr=0.1)).run()
+    assert not torch.equal(late, model.parts[1].weight)
+
+    class Inside(torch.optim.SGD):
+        "Makes its updates while the gradients are computed, and keeps none."
+        def __init__(self, params, lr):
+            super().__init__(params, lr)
+            for p in self.param_groups[0]["params"]: p.register_post_accumulate_grad_hook(self.move)
+
+        def move(self, p):
+            with torch.no_grad(): p -= self.param_groups[0]["lr"] * p.grad
+            p.grad = None
+
+    model = linear()
+    weight = model.weight.clone()
+    fitted(model, [(x, y)], opt=Inside).run()
+    assert not torch.equal(weight, model.weight)
+
+
+def test_lr_find_puts_back_buffers_that_are_in_no_state_dict():
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("count", torch.zeros(()), persistent=False)
+            self.register_buffer("mean", torch.zeros(3), persistent=False)
+            self.register_buffer("nothing", None, persistent=False)
+
+        def forward(self, x):
+            self.count += 1  # changed in its place,
+            self.mean = 0.9 * self.mean + 0.1 * x.mean(0)  # replaced,
+            self.nothing = x[0]  # and new
+            return x - self.mean
+
+    x, y = problem()
+    model = nn.Sequential(Counting(), linear())
+    own = model[0].mean
+    lr_find(model, batches(x, y, 10, seed=0), F.cross_entropy, sgd.SGD(model.parameters(), lr=0.1), steps=20)
+    assert model[0].count == 0 and model[0].mean is own and not own.any() and model[0].nothing is None
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    x, y = problem()
+    for whole in (np.int64, np.int32, np.uint8):
+        for ours, plain in zip(batches(x, y, whole(8), seed=whole(3)), batches(x, y, 8, seed=3), strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(ours, plain))
+        assert [len(i) for i in minibatches(9, whole(4))] == [4, 4, 1]
+        assert fitted(linear(), [(x, y)], epochs=whole(2)).run().epoch == 2
+    for seed in np.arange(5): batches(x, y, 8, seed=seed)
+    with pytest.raises(TypeError, match="seed: expected a whole number"): batches(x, y, 8, seed=2.5)
+    lr, half = np.float32(0.1), np.float32(0.5)
+    for name, first in {"SGD": {"momentum": half}, "RMSprop": {"alpha": half}, "Adam": {"betas": (half, half)}}.items():
+        a, b = linear(), linear()
+        plain = {k: (0.5, 0.5) if k == "betas" else 0.5 for k in first}
+        ours = getattr(sgd, name)([{"params": a.parameters(), "lr": lr}], lr=np.float16(1), weight_decay=half, **first)
+        with_floats = getattr(sgd, name)(b.parameters(), lr=float(lr), weight_decay=0.5, **plain)
+        train(a, [(x, y)], F.cross_entropy, ours, 3).run().save(tmp_path / name)
+        train(b, [(x, y)], F.cross_entropy, with_floats, 3).run()
+        assert same_parameters(a, b)
+    sgd.SGD(linear().parameters(), lr=Fraction(1, 10))
+    with pytest.raises(ValueError, match="lr: expected a number"): sgd.SGD(linear().parameters(), lr=np.float32("nan"))
+
+
+@pytest.mark.parametrize("options, message", [
+    (dict(metrics=accuracy), r"metrics: expected a list of functions.*got accuracy; write metrics=\[accuracy\]"),
+    (dict(metrics=["accuracy"]), "metrics: expected a list of functions.*got .*'accuracy'"),
+    (dict(metrics=5), "metrics: expected a list of functions.*got 5"),
+    (dict(loss_func=nn.CrossEntropyLoss), r"loss_func: expected .* the class CrossEntropyLoss; .*CrossEntropyLoss\(\)"),
+    (dict(loss_func="mse"), "loss_func: expected .*got 'mse'"),
+    (dict(opt=sgd.SGD), r"opt: expected .*got the class SGD; .*SGD\(model\.parameters\(\)"),
+    (dict(opt=None), "opt: expected .*got None"),
+    (dict(model=nn.Linear), "model: expected .*got the class Linear"),
+])
+def test_classes_and_lone_functions_are_refused_by_name(options, message):
+    x, y = problem()
+    model = linear()
+    given = dict(model=model, loss_func=F.cross_entropy, opt=sgd.SGD(model.parameters(), lr=0.1)) | options
+    with pytest.raises(TypeError, match=message): train(batches=[(x, y)], valid=(x, y), **given)
+
+
+def test_metrics_may_be_read_only_once():
+    x, y = problem()
+    history = fitted(linear(), [(x, y)], valid=(x, y), metrics=(m for m in [accuracy])).run().history
+    assert "accuracy" in history[0]
+
+
+@pytest.mark.parametrize("betas", [(0.9,), 0.9, (0.9, 0.99, 0.999), "ab", None, (0.9, None)])
+def test_betas_are_two_numbers(betas):
+    p = torch.zeros(2, requires_grad=True)
+    for make in (lambda: sgd.Adam([p], betas=betas), lambda: sgd.AdamW([{"params": p, "betas": betas}])):
+        with pytest.raises(ValueError, match=r"betas: expected two numbers in \[0, 1\), got"): make()

@@ -3,6 +3,7 @@
 import copy
 from functools import partial
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -17,9 +18,13 @@ from dljourney.transfer import (
     bf16_helps,
     changed_copies,
     confusions,
+    draw_examples,
     features,
     few_examples,
     fine_tune,
+    fit_network,
+    fit_pixels,
+    fit_probe,
     freeze,
     half_cosine,
     looked_at,
@@ -400,6 +405,72 @@ def test_wrong_arguments_are_named(data):
 
 
 # Judging
+
+
+@pytest.mark.parametrize("valid", [0.2, 1, "0.2", torch.zeros(2, 1, 32, 32), (torch.zeros(2, 1, 32, 32),), [None] * 3])
+def test_what_is_no_pair_of_held_out_images_and_labels_is_named(data, valid):
+    with pytest.raises(TypeError, match=r"valid: expected .*valid=\(x_valid, y_valid\), got .*train_valid_split"):
+        fine_tune(net(in_chans=1), *data[:2], valid=valid)
+
+
+def test_numbers_may_come_from_numpy(data):
+    x, y, xv, yv = data
+    assert torch.equal(features(net(in_chans=1), x, np.int64(8)), features(net(in_chans=1), x, 8))
+    assert torch.equal(draw_examples(y, np.int64(2), np.int64(3)), draw_examples(y, 2, 3))
+    assert torch.equal(changed_copies(x, y, np.uint8(3))[0], changed_copies(x, y, 3)[0])
+    rows = []
+    for kind in (int, np.int64):
+        given = {k: kind(n) for k, n in dict(epochs=1, frozen_epochs=1, batch_size=16, seed=5, last=2).items()}
+        rows.append(fine_tune(net(in_chans=1), x, y, valid=(xv[:20], yv[:20]), augment=augment, **given).run().history)
+    assert rows[0] == rows[1]
+    for name in ("epochs", "batch_size", "seed"):
+        with pytest.raises(TypeError, match=f"{name}: expected a whole number"):
+            fine_tune(net(in_chans=1), x, y, **{name: 1.5})
+    for bad, error in ((-1, ValueError), (0.5, TypeError)):
+        for call in (draw_examples, changed_copies, fit_pixels):
+            with pytest.raises(error, match="seed: expected"):
+                call(y, 1, bad) if call is draw_examples else call(x, y, bad)
+
+
+fits = [partial(f, copies=copies) for f in (fit_pixels, fit_probe) for copies in (True, False)]
+fits.append(partial(fit_network, steps=2))
+
+
+@pytest.mark.parametrize("fit", fits, ids=["pixels", "pixels alone", "probe", "probe alone", "network"])
+def test_pixels_of_another_range_are_refused_and_bytes_are_understood(data, fit):
+    x, y, xv, _ = data
+    for bad in (x * 255, x * 16, x / 0):
+        with pytest.raises(ValueError, match="x: expected floats in"):
+            fit(bad, y, 0)
+    with pytest.raises(ValueError, match="x: expected one picture or more"):
+        fit(x[:0], y[:0], 0)
+    with pytest.raises(ValueError, match="y: expected one label for each"):
+        fit(x, y[1:], 0)
+    say = fit(x, y, 0)
+    with pytest.raises(ValueError, match="x: expected floats in"):
+        say(xv * 255)
+    as_bytes = lambda x: (x * 255).round().byte()
+    alike = fit(as_bytes(x), y, 0)(as_bytes(xv)) == say(xv)
+    assert alike.float().mean() > 0.95
+
+
+def test_changed_copies_of_bytes_are_those_of_the_same_floats(data):
+    x = (data[0] * 255).round().byte()
+    got, want = (changed_copies(t, data[1], 0) for t in (x, x.float() / 255))
+    assert torch.equal(got[0], want[0]) and got[0].max() <= 1 and torch.equal(got[1], want[1])
+
+
+def test_what_has_a_seed_of_its_own_leaves_the_global_random_numbers_alone(data):
+    x, y, xv, _ = data
+    torch.manual_seed(7)
+    before, said = torch.get_rng_state(), []
+    for _ in range(2):
+        said.append([fit_network(x, y, 3, steps=8, weights=weights)(xv) for weights in (True, False)])
+        said[-1].append(fit_probe(x, y, 3)(xv))
+        assert torch.equal(torch.get_rng_state(), before)
+        torch.rand(3)  # what was thrown before changes nothing
+        before = torch.get_rng_state()
+    assert all(torch.equal(a, b) for a, b in zip(*said))
 
 
 def test_confusions_and_worst():

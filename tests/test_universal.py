@@ -11,6 +11,7 @@ from dljourney.universal import (
     contributions,
     fit_network,
     hinge_fit,
+    largest_error,
     parameter_groups,
     relu_network,
     tent_network,
@@ -160,8 +161,51 @@ bad[2] = math.nan
     (lambda: fit_network(x5, y5, 0), ValueError, "n_hidden"),
     (lambda: fit_network(x5, bad, 3), ValueError, "y holds NaN"),
     (lambda: tent_network(0), ValueError, "n_folds"),
+    (lambda: tent_network(1.5), TypeError, "n_folds"),
+    (lambda: relu_network(0), ValueError, "n_hidden"),
+    (lambda: relu_network(3, 0), ValueError, "n_layers"),
+    (lambda: relu_network(3, seed=2.5), TypeError, "seed"),
+    (lambda: largest_error(hinge_fit(x5, y5, 2), x5, y5[:4]), ValueError, "5 and 4"),
+    (lambda: largest_error(hinge_fit(x5, y5, 2), x5[:0], y5[:0]), ValueError, "0 and 0"),
+    (lambda: largest_error(hinge_fit(x5, y5, 2), x5, bad), ValueError, "y holds NaN"),
+    (lambda: largest_error(nn.Sequential(nn.Linear(1, 2)).double(), x5, y5), ValueError, "gives (5, 1), got (5, 2)"),
+    (lambda: largest_error(nn.Sequential(nn.Linear(1, 1), nn.Flatten(0)).double(), x5, y5), ValueError, "got (5,)"),
+    (lambda: contributions(relu_network(4, 2), x5.float()), ValueError, "Linear, ReLU, Linear"),
+    (lambda: contributions(nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 2)), x5), ValueError, "one output"),
+    (lambda: contributions(nn.Linear(1, 1), x5.float()), ValueError, "Linear, ReLU, Linear"),
 ])
 def test_what_cannot_be_fitted_is_refused_by_name(call, error, words):
     with pytest.raises(error) as caught:
         call()
     assert words in str(caught.value)
+
+
+def test_flat_points_and_columns_have_one_largest_error():
+    x, y = curve(50)
+    network = hinge_fit(x, y, 7)
+    expected = float((network(x[:, None])[:, 0] - y).abs().max().detach())
+    for a in (x, x[:, None]):
+        assert all(largest_error(network, a, b) == expected for b in (y, y[:, None]))
+
+
+def test_contributions_of_another_activation_add_up_too():
+    x = torch.linspace(-1, 1, 9)
+    network = nn.Sequential(nn.Linear(1, 5), nn.Tanh(), nn.Linear(5, 1))
+    torch.testing.assert_close(contributions(network, x).sum(1) + network[2].bias, network(x[:, None])[:, 0])
+
+
+def test_points_that_want_gradients_are_fitted_like_others():
+    x, y = curve(20, torch.float32)
+    expected = fit_network(x, y, 4, epochs=5)
+    again = fit_network(x.clone().requires_grad_(), y.clone().requires_grad_(), 4, epochs=5)
+    assert all(torch.equal(a, b) for a, b in zip(expected.parameters(), again.parameters()))
+    hinge_fit(x.clone().requires_grad_(), y, 3)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    x, y = curve(20, torch.float32)
+    for seed in np.arange(3):
+        one = fit_network(x, y, np.int64(4), np.int64(2), np.int32(5), seed=seed)
+        two = fit_network(x, y, 4, 2, 5, seed=int(seed))
+        assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    assert len(hinge_fit(x, y, np.uint8(3))[0].bias) == 3 and len(tent_network(np.int64(3))) == 7

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..kit.checks import check_labels
 from ..kit.controls import choice, slider
 from ..kit.data import digits
 from ..kit.live import Live
@@ -46,6 +47,7 @@ class DoubleDescent(Live):
     ):
         parts = digits("random")
         self.known, self.unseen = (parts.train, parts.test) if data is None else data
+        for name, (x, y) in (("training", self.known), ("test", self.unseen)): check_labels(f"{name} y", y, len(x))
         super().__init__(**values)
 
     def changed(self, names):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..kit.controls import button, slider, toggle
 from ..kit.live import Live
-from ..kit.marks import code, line, plot, points, readout
+from ..kit.marks import as_array, code, line, plot, points, readout
 from ..sgd import Adam, train
 from ..universal import contributions, hinge_fit, parameter_groups, relu_network
 
@@ -46,6 +46,22 @@ def first_curve() -> tuple[Tensor, Tensor]:
     "What is there before anything is drawn."
     return PLACES, 0.55 * (4 * PLACES).sin() + 0.45 * PLACES.abs() - 0.1
 
+
+def _own_curve(x: Any, y: Any) -> tuple[Tensor, Tensor]:
+    "The learner's own points as a curve; what does not fit on the panel is refused, not cut as a stroke is."
+    x, y = (as_array(v, np.float64).reshape(-1) for v in (x, y))
+    if len(x) != len(y):
+        raise ValueError(f"data: expected one height for each x, got {len(x)} and {len(y)}")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("data: expected finite numbers, got NaN or infinity; leave those points out")
+    if (np.abs(x) > 1.001).any() or (np.abs(y) > 1.501).any():
+        raise ValueError("data: expected x from -1 to 1 and y from -1.5 to 1.5, got "
+                         f"x from {x.min():g} to {x.max():g} and y from {y.min():g} to {y.max():g}; scale them first")
+    places, heights = on_places(x, y)
+    if len(places) < 2:
+        raise ValueError("data: expected points at two different x or more, 0.01 apart")
+    return places, heights
+
 # %% ../../nbs/demos/draw_a_curve.ipynb #89807701
 class DrawACurve(Live):
     "A network learns the curve that you draw."
@@ -67,7 +83,7 @@ class DrawACurve(Live):
         optimiser: Callable = Adam,  # a class such as the chapter's Adam, or your own
         **values: Any,
     ):
-        self.x, self.y = first_curve() if data is None else on_places(*data)
+        self.x, self.y = first_curve() if data is None else _own_curve(*data)
         self.train, self.optimiser = train, optimiser
         super().__init__(**values)
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..kit.checks import check_whole
 from ..kit.controls import choice, slider
 from ..kit.data import digits
 from ..kit.live import Live
@@ -37,7 +38,8 @@ class FewExamplesRace:
         tune: Callable = fine_tune,  # the chapter's, or your own
     ):
         few = draw_examples(known[1], n, seed)
-        self.x, self.y, self.unseen, self.seed, self.tune = known[0][few], known[1][few], unseen, seed, tune
+        self.x, self.y, self.unseen, self.tune = known[0][few], known[1][few], unseen, tune
+        self.seed = check_whole("seed", seed)
         self.n_classes = int(known[1].max()) + 1
         self.said: dict[str, Tensor] = {}
         self.history: dict[str, list[tuple[int, float]]] = {"random weights": [], "fine-tuning": []}
@@ -47,8 +49,9 @@ class FewExamplesRace:
         return {way: float((said != self.unseen[1]).float().mean()) for way, said in self.said.items()}
 
     def _run(self, weights: bool) -> tuple[torch.nn.Module, Any]:
-        torch.manual_seed(self.seed)
-        model = pretrained("glyphnet", self.n_classes, in_chans=1, weights=weights)
+        with torch.random.fork_rng(devices=[]):  # the caller's dice stay as they are
+            torch.manual_seed(self.seed)
+            model = pretrained("glyphnet", self.n_classes, in_chans=1, weights=weights)
         ways: dict[str, Any] = {} if weights else {"head": 1.0, "decay": 1.0, "batch_norm": True}
         epochs = -(-40 // -(-len(self.x) // 50))
         x = torch.nn.functional.interpolate(self.x, (32, 32), mode="bilinear")

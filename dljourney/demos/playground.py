@@ -377,9 +377,9 @@ class Playground(_Editable):
 # %% ../../nbs/demos/playground.ipynb #7408932d
 def _checked(x: Any, y: Any) -> tuple[Tensor, Tensor]:
     "The learner's own arrays as tensors."
-    x, y = torch.from_numpy(as_array(x)), torch.from_numpy(as_array(y, np.int64))
+    x, y = torch.from_numpy(as_array(x)), torch.from_numpy(as_array(y))
     if x.ndim != 2 or x.shape[1] != 2 or y.shape != x.shape[:1] or not len(x):
         raise ValueError(f"data: expected points (n, 2) and classes (n,), got {tuple(x.shape)} and {tuple(y.shape)}")
     if not torch.isfinite(x).all() or not set(y.tolist()) <= {0, 1}:
         raise ValueError("data: expected finite numbers and the classes 0 and 1")
-    return x, y
+    return x, y.long()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .checks import check_whole
+from .checks import check_finite, check_whole, seeded
 
 # %% ../../nbs/kit/data.ipynb #ac6d6a57
 def _check_list(name: str, values: Any, n: int) -> list:
@@ -68,7 +68,7 @@ def train_valid_split(
         raise ValueError(f"valid: expected a share between 0 and 1, such as 0.2, got {valid!r}")
     if groups is not None and times is not None:
         raise ValueError("groups, times: expected one of the two, got both; split by time, then check the groups")
-    blocks = _blocks(n, groups, times, torch.Generator().manual_seed(seed))
+    blocks = _blocks(n, groups, times, seeded(seed))
     cut = _nearest_cut([len(block) for block in blocks], round(valid * n))
     held_out = sorted(i for block in blocks[:cut] for i in block)
     rest = sorted(i for block in blocks[cut:] for i in block)
@@ -96,17 +96,15 @@ def digits(
     x = torch.tensor(bunch.images, dtype=torch.float32)[:, None] / 16
     y = torch.tensor(bunch.target, dtype=torch.int64)
     if split == "random":
-        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+        order = torch.randperm(len(x), generator=seeded(seed))
         x, y = x[order], y[order]
     return Digits((x[:718], y[:718]), (x[718:898], y[718:898]), (x[898:], y[898:]))
 
 # %% ../../nbs/kit/data.ipynb #fae93f66
 def _generator(n: int, noise: float, seed: int) -> torch.Generator:
     "A fresh generator, after a look at the arguments that all toy problems share."
-    check_whole("n", n, 1)
-    if not (noise >= 0 and math.isfinite(noise)):
-        raise ValueError(f"noise: expected a standard deviation of 0 or more, got {noise!r}")
-    return torch.Generator().manual_seed(seed)
+    check_whole("n", n, 1), check_finite("noise", noise, 0)
+    return seeded(seed)
 
 
 def _curve(f: Callable[[Tensor], Tensor], n: int, noise: float, seed: int) -> tuple[Tensor, Tensor]:

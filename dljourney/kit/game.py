@@ -399,8 +399,10 @@ def random_games(
     hop=None,           # a replacement of the inner step: what `compiled_hop()` gives
 ) -> Outcome: # counted for Black, who begins
     "Play games between two players who choose among their legal moves at random"
-    for name, number in (("n_games", n_games), ("max_plies", max_plies), ("batch", batch)): check_whole(name, number, 1)
-    if check_whole("seed", seed, -1 << 31) >= 1 << 31: raise ValueError(f"seed: expected less than 2**31, got {seed}")
+    counts = ("n_games", n_games), ("max_plies", max_plies), ("batch", batch)
+    n_games, max_plies, batch = (check_whole(name, number, 1) for name, number in counts)
+    seed = check_whole("seed", seed, -1 << 31)
+    if seed >= 1 << 31: raise ValueError(f"seed: expected less than 2**31, got {seed}")
     with torch.inference_mode():
         table, round, rounds = _Table(n_games, max_plies, seed, device, batch), hop or _Round(device), 0
         while table.lanes:

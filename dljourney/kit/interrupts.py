@@ -40,16 +40,30 @@ class as_a_whole:
         if self.came is not None: self.before(*self.came)
 
 # %% ../../nbs/kit/interrupts.ipynb #6b2955ad
+_looked_at: dict[nn.Module, list] = {}  # by module: the mode it came with, and how many blocks look at it, of any thread
+_lock = threading.RLock()  # held while they are counted, never while a model works
+
+
 @contextmanager
 def at_rest(
     model: nn.Module,  # any module
 ) -> Iterator[nn.Module]:  # the same, in eval mode; gradients are off
     "For a batch to be looked at: an interrupt waits, then each module has its own mode back, and gradients are as they were."
     with as_a_whole():
-        modes, gradients = [(module, module.training) for module in model.modules()], torch.is_grad_enabled()
+        modules, gradients = [*model.modules()], torch.is_grad_enabled()
         try:
+            with _lock:
+                for module in modules: _looked_at.setdefault(module, [module.training, 0])[1] += 1
             torch.set_grad_enabled(False)
             yield model.eval()
         finally:
-            for module, mode in modes: module.training = mode
+            with _lock:
+                for module in modules: _leave(module)
             torch.set_grad_enabled(gradients)
+
+
+def _leave(module: nn.Module) -> None:
+    "The last one to leave gives the module its mode back."
+    known = _looked_at[module]
+    known[1] -= 1
+    if not known[1]: module.training = _looked_at.pop(module)[0]

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .checks import check_finite, check_whole
+from .checks import check_finite, check_whole, seeded
 
 # %% ../../nbs/kit/networks.ipynb #6866e858
 class Networks(nn.Module):
@@ -28,11 +28,11 @@ class Networks(nn.Module):
         dtype: torch.dtype = torch.float32,  # of the parameters
     ):
         super().__init__()
-        check_whole("n_hidden", n_hidden, 1)
+        n_hidden = check_whole("n_hidden", n_hidden, 1)
         if check_finite("dropout", dropout, 0) >= 1:
             raise ValueError(f"dropout: expected 0 to below 1, got {dropout}")
         self.dropout = dropout
-        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.generators = [seeded(seed) for seed in seeds]
         shapes = [(n_in, n_hidden, n_in), (1, n_hidden, n_in), (n_hidden, n_out, n_hidden), (1, n_out, n_hidden)]
         drawn = [  # the range of torch's nn.Linear: one over the root of the number of inputs
             [torch.empty(a, b, dtype=dtype).uniform_(-(fan**-0.5), fan**-0.5, generator=g) for a, b, fan in shapes]

@@ -26,10 +26,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checks import check_finite, check_images, check_whole
 from .files import write_atomically
 from .images import MAX_PIXELS, ImageError, printable, read_image, sides
 
 # %% ../../nbs/kit/photos.ipynb #1f904a7b
+_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # control characters, line ends, bytes that are no text
+
+
+def _text(name: str) -> str:
+    "A name as one line of text that can be printed and saved; it stays as it is where it is that already."
+    return _NO_TEXT.sub("\ufffd", name)
+
+
 class Skipped(NamedTuple):
     "A file that was left out, and why."
 
@@ -37,7 +46,7 @@ class Skipped(NamedTuple):
     reason: str  # what is wrong with it, in a few words
 
     def __str__(self) -> str:
-        return f"{printable(self.file)}: {self.reason}"
+        return f"{printable(self.file)}: {_text(self.reason)}"
 
 # %% ../../nbs/kit/photos.ipynb #d2b806d5
 @dataclass(frozen=True, repr=False)
@@ -171,7 +180,7 @@ def _by_folder(folder: Path, closed: _Closed) -> tuple[list[_Item], list[Skipped
         elif part == "test" and "valid" in kinds:
             skipped.append(Skipped(file, "in the test folder, which stays closed until the end"))
         else:
-            items.append(_Item(file, printable(names[depth]), "valid" if part == "test" else part))
+            items.append(_Item(file, names[depth], "valid" if part == "test" else part))
     return items, [*skipped, *others.values()]
 
 # %% ../../nbs/kit/photos.ipynb #4a36f073
@@ -220,7 +229,7 @@ def _csv_rows(path: Path) -> list[tuple[str, str]]:
     except (OSError, UnicodeDecodeError) as e:
         raise ValueError(f"labels: expected a CSV file in UTF-8, cannot read {printable(path)}: {e}") from None
     head = text.partition("\n")[0]
-    reader = csv.reader(text.splitlines(), delimiter=max(",;\t", key=head.count), strict=True)
+    reader = csv.reader(text.split("\n"), delimiter=max(",;\t", key=head.count), strict=True)
     try:
         rows = list(reader)
     except csv.Error as e:
@@ -333,9 +342,10 @@ def photos(
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"folder: expected a folder of pictures, got {printable(folder)}, which is not a folder")
+    valid, seed = check_finite("valid", valid), check_whole("seed", seed)  # plain numbers: the cache's key is made of them
     if not 0 <= valid < 1:
         raise ValueError(f"valid: expected a share in [0, 1), got {valid!r}")
-    size = sides(size)
+    size, channels = sides(size), check_whole("channels", channels, 1)
     for name, given in (("classes", classes), ("leave_out", leave_out)):
         if isinstance(given, str | os.PathLike):
             raise TypeError(f"{name}: expected a list, got the one {type(given).__name__} {given!r}")
@@ -367,7 +377,19 @@ def photos(
 
 # %% ../../nbs/kit/photos.ipynb #337ff067
 def _listed(folder: Path, labels: Any, closed: _Closed) -> tuple[list[_Item], list[Skipped]]:
-    "The files with their labels, and what has no label."
+    "The files with their labels, each one line of text, and what has no label."
+    items, skipped = _found(folder, labels, closed)
+    names: dict[str, str] = {}
+    for label in sorted({i.label for i in items}):
+        other = names.setdefault(_text(label), label)
+        if other != label:
+            raise ValueError(f"folder: expected class names that differ as text, got {other!a} and {label!a}, "
+                             f"both of which read {_text(label)}; give one of them another name")
+    return [i._replace(label=_text(i.label)) for i in items], skipped
+
+
+def _found(folder: Path, labels: Any, closed: _Closed) -> tuple[list[_Item], list[Skipped]]:
+    "The files with their labels as they are written, and what has no label."
     if labels is None:
         return _by_folder(folder, closed)
     if isinstance(labels, Mapping):
@@ -457,9 +479,9 @@ def augment(
     generator: torch.Generator | None = None,  # where the random numbers come from
 ) -> Tensor:  # images in [0,1], (N,C,H,W); float32 where they were uint8, else as they were
     "Change each picture of a batch a little, at random, so that it stays what it is."
-    if x.dtype != torch.uint8 and not x.is_floating_point():
-        raise TypeError(f"x: expected pixels in uint8 or floating-point numbers in [0, 1], got {x.dtype}")
+    check_images("x", x, x.shape[1:2] if isinstance(x, Tensor) and x.ndim == 4 else (1, 3))
     kind = torch.float32 if x.dtype == torch.uint8 else x.dtype
+    if not len(x): return x.to(kind)
     x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
     n, device, tall = len(x), x.device, x.shape[2] / x.shape[3]
     uniform = lambda *shape: (torch.rand(*shape, generator=generator) * 2 - 1).to(device)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checks import check_whole
 from .fen import START, read_fen, write_fen
 
 # %% ../../nbs/kit/positions.ipynb #cc9af187
@@ -359,7 +360,7 @@ def perft(
     device=None,    # where to count; the CPU if not given
 ) -> int: # the number of different lines of play of that length
     "Count the lines of play"
-    if depth < 0: raise ValueError(f"depth: expected 0 or more, got {depth}")
+    depth = check_whole("depth", depth)
     return _count(Boards.from_fen(fen, device), depth)
 
 # %% ../../nbs/kit/positions.ipynb #34ecb0e6

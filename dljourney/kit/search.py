@@ -58,7 +58,7 @@ def search(
     at_most:int=1000,      # roots searched together; more take more memory
 ) -> Best: # scores and best moves; of equal moves the first counts
     "Minimax: look ahead in all positions at once"
-    check_whole("depth", depth, 1)
+    depth = check_whole("depth", depth, 1)
     root = torch.arange(len(boards), device=boards.words.device)
     if len(boards) > at_most:
         def part(i): # the same judgement, given the numbers that the roots have in all of them
@@ -138,7 +138,7 @@ def alpha_beta(
     ply:int=0,               # plies made since the root
 ) -> tuple[float, int]: # value for the side to move, and the number of positions looked at
     "Minimax of one position without the branches that cannot matter"
-    check_whole("depth", depth, 1)
+    depth = check_whole("depth", depth, 1)
     if len(board) != 1: raise ValueError(f"board: expected one position, got {len(board)}; `search` takes many at once")
     found, nodes = moves(board), 0
     if not len(found.parent): return -(WIN - ply), 0
