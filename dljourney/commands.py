@@ -8,14 +8,17 @@ __all__ = ['FineTuned', 'finetune_folder', 'history_table', 'class_table', 'writ
 
 # %% ../nbs/commands.ipynb #f6b96666
 import base64
+import filecmp
 import hashlib
 import html
 import itertools
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ import torch
 from .kit import figures
 from .kit.files import write_atomically
 from .kit.images import ImageError, printable
+from .kit.interrupts import as_a_whole
 from .kit.photos import Photos, augment, photos
 from .program import load, save
 from .transfer import bf16_helps, confusions, fine_tune, predict, pretrained, worst
@@ -74,24 +78,46 @@ def _difference(then: dict[str, Any], now: dict[str, Any]) -> str:
         old, new = then["settings"], now["settings"]
         return "other settings: " + ", ".join(f"{k} {old.get(k)!r}, now {v!r}" for k, v in new.items() if old.get(k) != v)
     if then["classes"] != now["classes"]:
-        return f"other classes: {', '.join(then['classes'])}, now {', '.join(now['classes'])}"
+        told = [", ".join(map(printable, run["classes"])) for run in (then, now)]
+        return f"other classes: {told[0]}, now {told[1]}"
     told = ["{} to train and {} held out".format(*run["pictures"]) for run in (then, now)]
     return f"other pictures: {told[0]}, now {told[1]}" + ("" if told[0] != told[1] else ", but not the same files")
 
-# %% ../nbs/commands.ipynb #d1475079
-def _set_aside(checkpoint: Path) -> None:
-    "Give an earlier run's checkpoint and note other names, so that they are not taken for this run's, and say so."
-    if not checkpoint.is_file():
+# %% ../nbs/commands.ipynb #d1475078
+def _set_aside(files: Iterable[Path], what: str) -> None:
+    "Give those files of one folder that are there other names, all with the same number, and say so."
+    files = [file for file in files if file.exists()]
+    if not files:
         return
-    files = [checkpoint, checkpoint.with_suffix(".json")]
     named = ([file.with_stem(f"{file.stem}-{n}") for file in files] for n in itertools.count(1))
-    places = next(both for both in named if not any(place.exists() for place in both))
+    places = next(all_of_them for all_of_them in named if not any(place.exists() for place in all_of_them))
     for file, place in zip(files, places):
-        if file.is_file():
-            file.rename(place)
-    print(f"The checkpoint of an earlier run is kept as {printable(places[0])}", file=sys.stderr)
+        file.rename(place)
+    names = ", ".join(printable(place.name) for place in places)
+    print(f"{what} is kept as {names}, in {printable(files[0].parent)}", file=sys.stderr)
 
 
+@contextmanager
+def _placing(folder: Path) -> Iterator[Path]:
+    "Give a folder to write to, whose files move to `folder` when the block ends well; others in their places are set aside."
+    with tempfile.TemporaryDirectory(prefix=".", dir=folder) as name:
+        yield Path(name)
+        pairs = [(file, folder / file.name) for file in sorted(Path(name).iterdir())]
+        with as_a_whole():
+            others = [old for new, old in pairs if old.exists() and not filecmp.cmp(new, old, shallow=False)]
+            _set_aside(others, "What was there before")
+            for new, old in pairs:
+                os.replace(new, old)
+
+
+def _is_note(file: Path) -> bool:
+    "Whether a file is the note of a run: what stands there without its checkpoint is of no use."
+    try:
+        return set(json.loads(file.read_text(encoding="utf-8"))) == {"settings", "classes", "pictures", "files"}
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
+
+# %% ../nbs/commands.ipynb #d1475079
 def _trained(tuning: Any, checkpoint: Path, now: dict[str, Any], resume: bool, quiet: bool) -> None:
     "Run to the end, with a checkpoint at each epoch's end and at an interruption; the last one stays until it is removed."
     note, now = checkpoint.with_suffix(".json"), json.loads(json.dumps(now))
@@ -105,7 +131,10 @@ def _trained(tuning: Any, checkpoint: Path, now: dict[str, Any], resume: bool, q
                              "--out, or leave out --resume to begin again")
         tuning.resume(checkpoint)
     else:
-        _set_aside(checkpoint)
+        if checkpoint.exists():
+            _set_aside([checkpoint, note], "The checkpoint of an earlier run")
+        elif not _is_note(note):
+            _set_aside([note], "What was there before")
         write_atomically(note, json.dumps(now))
     try:
         with _progress("learning", quiet)(total=len(tuning), initial=tuning.step, unit="step") as bar:
@@ -120,6 +149,7 @@ def _trained(tuning: Any, checkpoint: Path, now: dict[str, Any], resume: bool, q
         raise
 
 # %% ../nbs/commands.ipynb #161d149c
+@torch.random.fork_rng(devices=[])  # the caller's dice stay as they were
 def finetune_folder(
     folder: str | os.PathLike,  # pictures: one subfolder a class, or with `labels`
     out: str | os.PathLike | None = None,  # where program, pictures and report go; None: FOLDER-program, in this folder
@@ -136,7 +166,7 @@ def finetune_folder(
     resume: bool = False,  # go on after an interruption
     quiet: bool = False,  # no progress bars
 ) -> FineTuned:  # the program's path, the data, the history, the scores
-    "Fine-tune a model on a folder of pictures; write the program and a report."
+    "Fine-tune a model on a folder of pictures; write the program and a report, and keep what is there under other names."
     settings = {k: v for k, v in locals().items() if k not in ("out", "resume", "quiet")}
     settings |= {k: os.fspath(v) for k, v in settings.items() if isinstance(v, os.PathLike)}
     if epochs == frozen_epochs == 0:
@@ -178,11 +208,12 @@ def finetune_folder(
 def _written(net: Any, program: Path, data: Photos, history: list[dict[str, Any]], settings: dict[str, Any]) -> FineTuned:
     "Ask the trained network about the held-out pictures; write the program and its report."
     scores = predict(net, data.valid[0])
-    result = FineTuned(program, data, history, scores)
-    told = {"accuracy": result.accuracy, "pictures": len(scores)}
-    save(net, program, data.classes, scores=told, settings=settings)
-    write_report(result)
-    return result
+    with _placing(program.parent) as new:
+        result = FineTuned(new / program.name, data, history, scores)
+        told = {"accuracy": result.accuracy, "pictures": len(scores)}
+        save(net, result.program, data.classes, scores=told, settings=settings)
+        write_report(result)
+    return replace(result, program=program)
 
 # %% ../nbs/commands.ipynb #5eda6739
 def _curves(history: list[dict]) -> Any:
@@ -233,7 +264,7 @@ def class_table(
     result: FineTuned,  # what `finetune_folder` gave
 ) -> str:  # plain text, one line a class
     "How many pictures each class has, and how many of those held out are named rightly."
-    y, said, names = result.data.valid[1], result.scores.argmax(1), result.data.classes
+    y, said, names = result.data.valid[1], result.scores.argmax(1), [printable(c) for c in result.data.classes]
     wide = max(5, *(len(name) for name in names))
     n_train = torch.bincount(result.data.train[1], minlength=len(names)).tolist()
     lines = [f"{'class':<{wide}}{'to train':>10}{'held out':>10}{'right':>7}"]
@@ -279,9 +310,10 @@ def write_report(
 ) -> Path:  # report.html, beside the program
     "Write curves, confusions and worst pictures beside the program, and one page that holds them all."
     pictures = _pictures(result)
-    for name, data in pictures.items():
-        write_atomically(result.program.with_name(name), data)
-    return write_atomically(result.program.with_name("report.html"), _page(result, pictures))
+    with _placing(result.program.parent) as new:
+        for name, data in (pictures | {"report.html": _page(result, pictures)}).items():
+            write_atomically(new / name, data)
+    return result.program.with_name("report.html")
 
 # %% ../nbs/commands.ipynb #61b4dcca
 def _listed(files: Iterable[str]) -> Iterator[Path]:
@@ -313,7 +345,7 @@ def predict_files(
             write(f"{'-':>11}  {'':<20} {printable(file)}: {answer}\n")
         else:
             label, probability = next(iter(answer.items()))
-            write(f"{probability:>11.3f}  {label:<20} {printable(file)}\n")
+            write(f"{probability:>11.3f}  {printable(label):<20} {printable(file)}\n")
         first = False
     if as_json:
         write("[]\n" if first else "]\n")

@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -231,8 +232,8 @@ def exercises_table(
 def run_chapters(
     chosen: Sequence[Chapter],  # what to run
     folder: str | os.PathLike | None = None,  # the kernels' working folder; None means a temporary one
-    save: str | os.PathLike | None = None,  # a folder for the executed notebooks
-    html: str | os.PathLike | None = None,  # a folder for them as HTML pages
+    save: str | os.PathLike | None = None,  # a folder for the executed notebooks; others that are there stay
+    html: str | os.PathLike | None = None,  # a folder for them as HTML pages; others that are there stay
     timeout: float = 120,  # seconds a single cell may take
 ) -> list[Execution]:  # in the same order
     "Execute chapters one after the other, each in a fresh kernel, with a progress bar."
@@ -252,10 +253,31 @@ def run_chapters(
             if result.notebook is None:
                 continue
             if save:
-                save_notebook(settled(result.notebook), Path(save) / chapter.path.name)
+                with _beside_others(Path(save) / chapter.path.name) as path:
+                    save_notebook(settled(result.notebook), path)
             if html:
-                write_atomically(Path(html) / f"{chapter.name}.html", notebook_html(result.notebook, chapter.title))
+                with _beside_others(Path(html) / f"{chapter.name}.html") as path:
+                    write_atomically(path, notebook_html(result.notebook, chapter.title))
     return results
+
+
+@contextmanager
+def _beside_others(path: Path) -> Iterator[Path]:
+    "Where to write: a file that no run wrote, or that was edited since, is the learner's, and the new one stands beside it."
+    from tqdm import tqdm
+
+    record = path.parent / ".dljourney" / "run.json"
+    known = _read_manifest(record)
+
+    def is_ours(file: Path) -> bool:
+        return file.is_file() and _fingerprint(file.read_bytes()) in known.get(file.name, [])
+
+    new = path if is_ours(path) or not path.exists() else _free_name(path, "run", may_replace=is_ours)
+    yield new
+    known[new.name] = [_fingerprint(new.read_bytes())]
+    write_atomically(record, json.dumps({"format": 1, "version": __version__, "laid": known}, indent=1, sort_keys=True) + "\n")
+    if new != path:
+        tqdm.write(f"{path} is yours and is kept; this run is saved as {new.name}", file=sys.stderr)
 
 # %% ../nbs/course.ipynb #24163137
 def _with_alternative_texts(page: str, notebook: Any) -> str:
@@ -343,7 +365,7 @@ def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     tune.add_argument("--model", default="glyphnet", metavar="NAME", help="any of timm's models (default: glyphnet, offline)")
     tune.add_argument("--epochs", type=int, default=5, metavar="N", help="with the whole model (default: 5)")
     tune.add_argument("--frozen-epochs", type=int, default=5, metavar="N", help="before that, the head alone (default: 5)")
-    tune.add_argument("--out", metavar="DIR", help="where the results go (default: FOLDER-program)")
+    tune.add_argument("--out", metavar="DIR", help="where the results go; what is there gets other names (default: FOLDER-program)")
     tune.add_argument("--labels", metavar="CSV", help="a table with the columns file and label, for a flat folder")
     tune.add_argument("--size", type=int, help="side of the pictures in pixels (default: the model's own)")
     tune.add_argument("--valid", type=float, default=0.2, help="share of each class to hold out (default: 0.2)")
@@ -403,8 +425,8 @@ def _parser() -> argparse.ArgumentParser:
     run = add("run", _run, "Execute chapters without a browser and print a table.")
     run.add_argument("chapters", nargs="*", metavar="CHAPTER", help="number, topic or file name (default: all)")
     run.add_argument("--folder", help="run the chapters of this folder, in it (default: the installed ones)")
-    run.add_argument("--save", metavar="FOLDER", help="keep the executed notebooks here")
-    run.add_argument("--html", metavar="FOLDER", help="keep them as pages here")
+    run.add_argument("--save", metavar="FOLDER", help="keep the executed notebooks here; files of yours stay")
+    run.add_argument("--html", metavar="FOLDER", help="keep them as pages here; files of yours stay")
     run.add_argument("--timeout", type=float, default=120, help="seconds a single cell may take (default: 120)")
     add("progress", _progress, "Say what is solved.").add_argument("folder", nargs="?", default=".", metavar="FOLDER")
     add("list", _list, "List the chapters.").add_argument("--folder", help="those of this folder")

@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .kit.checks import check_finite
+from .kit.checks import check_finite, check_whole
 from .kit.files import replacing
 from .kit.images import ImageError, Preprocess, printable
 from .kit.interrupts import as_a_whole, at_rest
-from .kit.modelfile import ModelFileError, describe, dry_run, packed, read_model
+from .kit.modelfile import KEY, ModelFileError, describe, dry_run, packed, read_head, read_model
 
 # %% ../nbs/08_program.ipynb #50bb96de
 def _is_plain(image: Any) -> bool:
@@ -52,6 +52,18 @@ def _tried(image: Any, preprocess: Preprocess) -> Tensor | ImageError:
         return _prepared(image, preprocess)
     except ValueError as e:
         return e if isinstance(e, ImageError) else ImageError(str(e))
+
+
+def _several(images: Any) -> Iterator[Any]:
+    "The pictures, one by one. One picture alone is refused: a loop takes it apart into letters, bytes, lines or rows."
+    is_array = isinstance(images, Tensor) or (isinstance(images, np.ndarray) and images.dtype.kind not in "OSU")
+    is_source = isinstance(images, str | bytes | bytearray | os.PathLike) or hasattr(images, "read")
+    can_loop = hasattr(images, "__iter__") or hasattr(images, "__getitem__")
+    if is_source or not can_loop or (is_array and images.ndim < 4):
+        shape = f" of shape {tuple(images.shape)}" if is_array else ""
+        raise TypeError("images: expected several pictures, as a list, a generator or a batch (N,C,H,W), "
+                        f"got one {type(images).__name__}{shape}; program(image) takes one")
+    return iter(images)
 
 # %% ../nbs/08_program.ipynb #cf662986
 class Program:
@@ -85,7 +97,9 @@ class Program:
         batch_size: int = 32,  # how many are looked at together
     ) -> Iterator[tuple[Any, dict[str, float] | ImageError]]:  # each picture, with its answer or what is wrong with it
         "Look at many pictures, one batch after another; a picture that cannot be read does not stop the others."
-        images = iter(images)
+        return self._answers(_several(images), check_whole("batch_size", batch_size, 1))
+
+    def _answers(self, images: Iterator[Any], batch_size: int) -> Iterator[tuple[Any, dict[str, float] | ImageError]]:
         while chunk := list(islice(images, batch_size)):
             ready = [_tried(image, self.preprocess) for image in chunk]
             good = [x for x in ready if isinstance(x, Tensor)]
@@ -99,7 +113,8 @@ class Program:
     ) -> Tensor:  # float32, (N, n_labels), each row sums to 1
         "The probability of each label for pictures that are on the model's scale already."
         device = next((p.device for p in self.model.parameters()), x.device)
-        with as_a_whole(), torch.inference_mode(): return self.model(x.to(device)).float().softmax(1).cpu()
+        with as_a_whole(), torch.inference_mode(): rows = self.model(x.to(device)).float().softmax(1).cpu()
+        return rows.clone()  # an ordinary tensor: nothing could learn from one made in inference mode
 
     def _named(self, row: Tensor) -> dict[str, float]:
         order = row.argsort(descending=True, stable=True).tolist()
@@ -107,8 +122,8 @@ class Program:
 
     def __repr__(self) -> str:
         height, width = self.preprocess.size
-        shown = ", ".join(self.labels[:8]) + (f" and {len(self.labels) - 8} more" if len(self.labels) > 8 else "")
-        name = self.card.get("architecture", {}).get("name", type(self.model).__name__)
+        shown = ", ".join(map(printable, self.labels[:8])) + (f" and {len(self.labels) - 8} more" if len(self.labels) > 8 else "")
+        name = printable(str(self.card.get("architecture", {}).get("name", type(self.model).__name__)))
         return f"Program({name}: {self.preprocess.channels} x {height} x {width} pixels -> {shown})"
 
 # %% ../nbs/08_program.ipynb #2b1a1c3a
@@ -159,7 +174,7 @@ def _versions() -> dict[str, str]:
 # %% ../nbs/08_program.ipynb #fb969464
 def save(
     model: nn.Module,  # any timm model, or an nn.Sequential of torch's layers
-    path: str | os.PathLike,  # where the file should stand, such as "birds.safetensors"
+    path: str | os.PathLike,  # where the file should stand, such as "birds.safetensors"; replaces a program, nothing else
     labels: Sequence[str] | None = None,  # the names of the classes, in the order of the scores; None: "0", "1", ...
     *,
     preprocess: Preprocess | None = None,  # what the model wants to see; a timm model knows it by itself
@@ -168,6 +183,10 @@ def save(
     options: Mapping[str, Any] | None = None,  # options the timm model was created with, such as {"stem_width": 16}
 ) -> Path:  # the path
     "Write a trained model as one file; before it takes its place, it is loaded again and must give the same scores."
+    path = Path(path)
+    if path.is_file() and path.stat().st_size and not _is_program(path):
+        raise FileExistsError(f"path: expected a new file, or a program to replace, got {printable(path)}, which holds "
+                              "something else; choose another name, or move that file away")
     if isinstance(model, nn.Sequential) and len(model) and isinstance(model[-1], nn.Softmax):
         raise ValueError("model: its last layer is a Softmax; leave it out, the program turns scores to probabilities")
     preprocess = Preprocess.of(model) if preprocess is None else preprocess
@@ -186,7 +205,15 @@ def save(
     with replacing(path) as temporary:
         temporary.write_bytes(packed(model, card))
         _prove(temporary, want, preprocess)
-    return Path(path)
+    return path
+
+
+def _is_program(file: Path) -> bool:
+    "Whether a file has a head as `save` writes it."
+    try:
+        return KEY in read_head(file)[0]
+    except ModelFileError:
+        return False
 
 # %% ../nbs/08_program.ipynb #58e206c3
 def _prove(file: Path, want: Tensor, preprocess: Preprocess) -> None:
@@ -253,12 +280,16 @@ class _Whole(nn.Module):
 # %% ../nbs/08_program.ipynb #c758c695
 def export_onnx(
     model: Program | nn.Module,  # a program, or any network that gives one row of scores a picture
-    path: str | os.PathLike,  # where the file should stand, such as "birds.onnx"
+    path: str | os.PathLike,  # where the file should stand, such as "birds.onnx"; replaces a file of that ending, no other
     labels: Sequence[str] | None = None,  # the names of the classes; a program knows them
     *,
     preprocess: Preprocess | None = None,  # what the network wants to see; a program and a timm model know it
 ) -> Path:  # the path
     "Write an ONNX file: float pixels in [0,1], (N,C,H,W) at the model's size, in; probabilities, (N, n_labels), out."
+    path = Path(path)
+    if path.is_file() and path.suffix.lower() != ".onnx":
+        raise FileExistsError(f"path: expected a new file, or one ending in .onnx to replace, got {printable(path)}, which is "
+                              f"there already; choose another name, such as {printable(path.with_suffix('.onnx').name)}")
     try:
         import onnx
         import onnxscript  # noqa: F401
@@ -286,4 +317,4 @@ def export_onnx(
             raise RuntimeError(f"{advice} ({type(problem).__name__}: {problem})") from problem
         if not proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
             raise RuntimeError(f"{advice} (the number of pictures came out fixed)")
-    return Path(path)
+    return path

@@ -101,6 +101,45 @@ def test_predict_json_is_one_array(out, folder, capsys):
     assert json.loads(capsys.readouterr().out) == []
 
 
+def test_labels_of_a_foreign_program_cannot_command_the_terminal(tmp_path, capsys):
+    from torch import nn
+
+    from dljourney.kit.images import Preprocess
+    from dljourney.program import save
+
+    label = "\x1b[2J\x1b[1;1Hdog"
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    nn.init.constant_(net[1].bias, 0.0)
+    net[1].bias.data[0] = 9
+    file = save(net, tmp_path / "p.safetensors", [label, "cat"], preprocess=Preprocess((8, 8), 1))
+    drawing("ring", 1).save(tmp_path / "1.png")
+    assert main(["predict", str(file), str(tmp_path / "1.png")]) == 0
+    told = capsys.readouterr().out
+    assert "\x1b" not in told and "\ufffd[2J\ufffd[1;1Hdog" in told
+    assert main(["predict", str(file), "--json", str(tmp_path / "1.png")]) == 0
+    told = capsys.readouterr().out
+    assert "\x1b" not in told and json.loads(told)[0]["label"] == label  # JSON escapes, and loses nothing
+
+
+def test_finetune_leaves_the_callers_dice_alone(signs, tmp_path, monkeypatch):
+    import torch
+
+    from dljourney.commands import finetune_folder
+
+    torch.manual_seed(5)
+    want = torch.rand(3)
+    for stop in (False, True):
+        torch.manual_seed(5)
+        with monkeypatch.context() as patch:
+            if stop:
+                stopped_after(1, patch, SystemExit)
+            try:
+                finetune_folder(signs, tmp_path / f"{stop}", epochs=1, frozen_epochs=1, quiet=True)
+            except SystemExit:
+                assert stop
+        assert torch.equal(torch.rand(3), want)
+
+
 def test_predict_streams(out, folder):
     command = [sys.executable, "-m", "dljourney.course", "predict", str(out), *[str(folder / "ring" / "1.png")] * 200]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -309,6 +348,96 @@ def test_what_fails_after_training_does_not_lose_the_training(name, problem, sta
     files = {name: sorted(p.name for p in Path(name).iterdir()) for name in ("whole", "signs-program")}
     assert files["whole"] == files["signs-program"]
     assert Path("whole/program.safetensors").read_bytes() == Path("signs-program/program.safetensors").read_bytes()
+
+
+def everything(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def test_a_second_run_keeps_what_the_first_one_wrote(signs, capsys):
+    "The same command again changes nothing; another one keeps program, pages and pictures under one number."
+    place, now, kept = signs.parent / "signs-program", {}, {}
+    for n, more in enumerate([[], [], ["--seed", "1"], ["--seed", "2"]]):
+        assert main(["finetune", "signs", *QUICK, *more]) == 0
+        told, files = capsys.readouterr().err, everything(place)
+        assert all(files[name] == data for name, data in kept.items())
+        if n < 2:
+            assert not told and len(files) == 5 and (not now or files == now)
+        else:
+            aside = {f"{Path(name).stem}-{n - 1}{Path(name).suffix}": data for name, data in now.items()
+                     if data != files[name]}
+            assert {"program.safetensors", "report.html"} <= {name.replace(f"-{n - 1}", "") for name in aside}
+            assert told.count("\n") == 1 and all(name in told for name in aside) and "kept as" in told
+            kept |= aside
+            assert set(files) == set(now) | set(kept) and aside.items() <= files.items()
+        now = {name: data for name, data in files.items() if name not in kept}
+    assert load(place / "program-1.safetensors").labels == ["cross", "ring"]
+    assert main(["predict", str(place), str(signs / "ring" / "1.png")]) == 0
+
+
+def test_finetune_into_a_folder_of_other_things_loses_none_of_them(signs, capsys):
+    mine = signs.parent / "mine"
+    mine.mkdir()
+    for name in ("report.html", "curves.png", "program.safetensors", "training.json", "training-1.json"):
+        (mine / name).write_text(f"my {name}")
+    (mine / "worst.png").mkdir()
+    assert main(["finetune", "signs", *QUICK, "--out", "mine"]) == 0
+    told = capsys.readouterr().err
+    for old, new in [("report.html", "report-1.html"), ("curves.png", "curves-1.png"), ("training-1.json",) * 2,
+                     ("program.safetensors", "program-1.safetensors"), ("training.json", "training-2.json")]:
+        assert (mine / new).read_text() == f"my {old}" and (new in told or old == new)
+    assert (mine / "worst-1.png").is_dir() and (mine / "worst.png").is_file() and load(mine)
+    assert len(list(mine.iterdir())) == 5 + 6
+
+
+def test_two_folders_of_the_same_name_do_not_take_each_others_program(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for top, kinds in (("A", ("ring", "cross")), ("B", ("dot", "star"))):
+        draw_folder(tmp_path / top / "photos", kinds)
+        assert main(["finetune", f"{top}/photos", *QUICK]) == 0
+    assert load("photos-program").labels == ["dot", "star"]
+    assert load("photos-program/program-1.safetensors").labels == ["cross", "ring"]
+    assert "program-1.safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["save", "write_report"])
+def test_a_second_run_that_fails_at_its_end_leaves_the_first_ones_files(name, signs, monkeypatch, capsys):
+    from dljourney import commands
+
+    assert main(["finetune", "signs", *QUICK]) == 0
+    place = signs.parent / "signs-program"
+    before = everything(place)
+
+    def fail(*args, **more):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commands, name, fail)
+        assert main(["finetune", "signs", *QUICK, "--seed", "1"]) == 2
+    after = everything(place)
+    assert before.items() <= after.items() and set(after) - set(before) == {"training.safetensors", "training.json"}
+    assert main(["finetune", "signs", *QUICK, "--seed", "1", "--resume"]) == 0
+    assert (place / "program-1.safetensors").read_bytes() == before["program.safetensors"]
+
+
+def test_a_run_that_ends_early_leaves_no_pile_of_notes(signs, monkeypatch, capsys):
+    stopped_after(0, monkeypatch, OSError("no power"))
+    for lr in ("1e-3", "1e-4", "1e-5"):
+        assert main(["finetune", "signs", *QUICK, "--lr", lr]) == 2
+    assert "kept" not in capsys.readouterr().err
+    assert [p.name for p in (signs.parent / "signs-program").iterdir()] == ["training.json"]
+
+
+def test_a_report_is_written_again_beside_what_differs(signs, tmp_path, capsys):
+    from dljourney.commands import finetune_folder, write_report
+
+    result = finetune_folder(signs, tmp_path / "o", epochs=1, frozen_epochs=0, quiet=True)
+    report = result.program.with_name("report.html")
+    report.write_text("annotated by me")
+    assert write_report(result) == report and "<h2>" in report.read_text(encoding="utf-8")
+    assert report.with_stem("report-1").read_text() == "annotated by me"
+    assert "report-1.html" in capsys.readouterr().err
+    assert len(everything(tmp_path / "o")) == 6
 
 
 def test_predict_passes_over_what_is_hidden_in_a_folder(out, tmp_path, capsys):

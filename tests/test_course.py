@@ -167,6 +167,50 @@ def test_run_tells_passed_from_failed_and_keeps_what_was_asked(tmp_path, capsys)
     assert course.main(["run", "1", "--folder", str(mine)]) == 0
 
 
+def test_run_replaces_no_notebook_and_no_page_that_it_did_not_write(tmp_path, capsys):
+    "The learner's copies, with their answers and tags, stay; what the command wrote makes room for the next run."
+    source, mine = tmp_path / "source", tmp_path / "mine"
+    write_code(source, "01_good", "print(1)")
+    course.lay_course(mine, source=source)
+    chapter, page = mine / "01_good.ipynb", mine / "01_good.html"
+    text = chapter.read_text().replace("print(1)", "print(2)")
+    chapter.write_text(text.replace('"metadata": {}, "source"', '"metadata": {"tags": ["a"]}, "source"'))
+    page.write_text("my own page")
+    edited = chapter.read_bytes()
+    for folder, want in ((source, "1"), (mine, "2")):
+        assert course.main(["run", "--folder", str(folder), "--save", str(mine), "--html", str(mine)]) == 0
+        assert chapter.read_bytes() == edited and page.read_text() == "my own page"
+        saved = json.loads((mine / "01_good.run.ipynb").read_text())
+        assert saved["cells"][0]["outputs"][0]["text"] == [f"{want}\n"]
+        assert "<html" in (mine / "01_good.run.html").read_text()
+        told = capsys.readouterr().err
+        assert f"{chapter} is yours and is kept; this run is saved as 01_good.run.ipynb" in told
+        assert f"{page} is yours and is kept; this run is saved as 01_good.run.html" in told
+    assert len(list(mine.iterdir())) == 1 + 4
+    assert [r.action for r in course.lay_course(mine, source=source)] == ["kept"]
+    assert [c.name for c in course.choose_chapters([], mine)] == ["01_good"]
+
+
+def test_what_was_edited_after_a_run_is_kept_at_the_next(tmp_path, capsys):
+    def run(text):
+        with course._beside_others(tmp_path / "01_good.ipynb") as path:
+            path.write_text(text)
+        return path.name
+
+    assert [run("a"), run("b")] == ["01_good.ipynb"] * 2 and not capsys.readouterr().err
+    names, edits = ["01_good.ipynb", "01_good.run.ipynb", "01_good.run-2.ipynb", "01_good.run-3.ipynb"], {}
+    for name, following in zip(names, names[1:]):
+        (tmp_path / name).write_text(f"edit of {name}")
+        edits[name] = f"edit of {name}"
+        assert [run("c"), run("d")] == [following] * 2
+        assert all((tmp_path / name).read_text() == text for name, text in edits.items())
+    (tmp_path / ".dljourney" / "run.json").write_text("{")  # with no record, all is taken for the learner's
+    assert run("e") == "01_good.run-4.ipynb" and (tmp_path / names[-1]).read_text() == "d"
+    (tmp_path / "01_good.run-4.ipynb").unlink()
+    (tmp_path / "01_good.run-4.ipynb").mkdir()
+    assert run("f") == "01_good.run-5.ipynb"
+
+
 def test_a_hanging_cell_is_stopped_and_named(tmp_path, capsys):
     write_code(tmp_path, "01_slow", "while True: pass")
     assert course.main(["run", "--folder", str(tmp_path), "--timeout", "1"]) == 1

@@ -69,6 +69,42 @@ def test_a_folder_that_cannot_be_written_is_told_and_does_no_harm(folder, monkey
     assert "No space left" in record("sgd", "slope", "correct", folder)
 
 
+def test_a_folder_that_cannot_be_entered_is_told_and_does_no_harm(folder, monkeypatch):
+    "As where another user laid the course. Tests may run as root, whom nothing is closed to."
+    def closed(real):
+        def call(path, *args, **more):
+            if ".dljourney" in str(path) and not str(path).endswith(".dljourney"):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return real(path, *args, **more)
+        return call
+
+    monkeypatch.setattr(progress.Path, "is_file", closed(progress.Path.is_file))
+    monkeypatch.setattr(progress.Path, "read_bytes", closed(progress.Path.read_bytes))
+    monkeypatch.setattr(progress.os, "open", closed(os.open))
+    assert record("sgd", "slope", "correct", folder) == "Your progress was not recorded: Permission denied."
+    (folder / "photos").mkdir()
+    assert read(folder / "photos") == Progress(note=progress._NOTES["unreadable"])
+
+
+def test_a_mark_that_cannot_be_looked_for_is_no_mark(tmp_path, monkeypatch):
+    def closed(path): raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(progress.Path, "is_file", closed)
+    monkeypatch.delenv("DLJOURNEY_NO_PROGRESS", raising=False)
+    assert course_folder(tmp_path) is None
+    assert record("sgd", "slope", "correct", tmp_path) == "" and read(tmp_path) == Progress()
+
+
+def test_a_name_that_no_folder_can_have_holds_no_course(folder):
+    for name in ("a\0b", "x" * 5000, "\ud800"):
+        assert course_folder(name) is None
+        assert record("sgd", "slope", "correct", name) == "" and read(name) == Progress()
+
+
+def test_names_that_are_no_text_do_no_harm(folder):
+    assert "not recorded" in record("sgd", "\ud800", "correct", folder) or read(folder).solved("sgd")
+
+
 # ---- what is kept
 
 

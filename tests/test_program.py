@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import random
 import struct
@@ -189,6 +190,67 @@ def test_a_stream_goes_on_past_bad_pictures(program_file):
     assert isinstance(next(endless)[1], dict)
 
 
+@pytest.mark.parametrize("size", [0, -1, 2.5, True, None])
+def test_a_stream_with_batches_of_nothing_is_refused_at_once(size):
+    with pytest.raises((ValueError, TypeError), match="batch_size: expected"):
+        Program(small_net(), ["a", "b", "c"], grey).stream(iter(()), size)
+
+
+def one_picture():
+    "What is one picture, or is taken for several letters, bytes, lines or rows."
+    im = Image.new("L", (8, 8))
+    return {
+        "text": "photo.jpg", "path": Path("photo.jpg"), "bytes": as_bytes(im), "bytearray": bytearray(as_bytes(im)),
+        "PIL": im, "file": io.BytesIO(as_bytes(im)), "grey array": np.zeros((8, 8), np.uint8),
+        "array": np.zeros((8, 8, 3)), "tensor": torch.rand(3, 32, 32), "grey tensor": torch.rand(8, 8),
+        "nothing": None,
+    }
+
+
+@pytest.mark.parametrize("kind", one_picture())
+def test_one_picture_is_no_stream(kind):
+    image = one_picture()[kind]
+    told = f"images: expected several pictures.*got one {type(image).__name__}.*program.image. takes one"
+    with pytest.raises(TypeError, match=told):
+        Program(small_net(), ["a", "b", "c"], grey).stream(image)
+
+
+def test_all_that_holds_several_pictures_is_a_stream():
+    program = Program(small_net(), ["a", "b", "c"], grey)
+    x = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    class Dataset:  # torch's protocol: no __iter__
+        def __len__(self): return 3
+
+        def __getitem__(self, i):
+            if i < 3: return x[i]
+            raise IndexError(i)
+
+    want = program(x)
+    for images in (x, list(x), tuple(x), iter(x), (p for p in x), Dataset(), x.permute(0, 2, 3, 1).numpy()):
+        assert [a for _, a in program.stream(images, 2)] == [pytest.approx(w, abs=1e-6) for w in want]
+    names = np.array(["a.png", "b.png"])
+    assert [str(a) for _, a in program.stream(names)] == ["no such file"] * 2
+    assert list(program.stream([])) == []
+
+
+def test_probabilities_are_fit_for_further_work():
+    "As the input of a layer that learns, and to be changed in place."
+    program = Program(small_net(), ["a", "b", "c"], grey)
+    rows = program.probabilities(torch.rand(4, 1, 8, 8))
+    layer = nn.Linear(3, 2)
+    layer(rows).sum().backward()
+    assert layer.weight.grad is not None and not rows.requires_grad
+    assert torch.allclose(rows.mul_(2).sum(1), torch.tensor(2.0))
+
+
+def test_labels_from_elsewhere_cannot_command_the_terminal():
+    net = small_net()
+    program = Program(net, ["\x1b[2J\x1b[1;1Hdog", "b\r\nc", "ç 猫"], grey, {"architecture": {"name": "\x1b[2Jnet"}})
+    assert repr(program) == "Program(\ufffd[2Jnet: 1 x 8 x 8 pixels -> \ufffd[2J\ufffd[1;1Hdog, b\ufffd\ufffdc, ç 猫)"
+    assert set(program(np.zeros((8, 8)))) == set(program.labels)  # the labels themselves stay
+
+
 def test_threads_share_a_program(program_file):
     program = load(program_file)
     images = list(pictures(12))
@@ -331,6 +393,28 @@ def test_a_failed_save_keeps_the_old_file(folder):
     with pytest.raises(ValueError):
         save(changed(), path)
     assert path.read_bytes() == before and not list(folder.glob(".keep*"))
+
+
+@pytest.mark.parametrize("name, data", {
+    "cat.jpg": as_bytes(Image.new("RGB", (8, 8)), "JPEG"), "notes.txt": b"my notes", "half.safetensors": b"\x08",
+    "weights.safetensors": safetensors.torch.save({"w": torch.zeros(2)}),  # another project's
+}.items(), ids=str)
+def test_saving_replaces_no_file_that_is_no_program(name, data, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(FileExistsError, match=f"{name}.*choose another name") as told:
+        save(small_net(), path, preprocess=grey)
+    assert told.value.errno is None and str(told.value).startswith("path: expected")
+    with pytest.raises(FileExistsError, match=f"{name}.*choose another name, such as {path.stem}.onnx"):
+        export_onnx(Program(small_net(), ["a", "b", "c"], grey), path)
+    assert path.read_bytes() == data and os.listdir(tmp_path) == [name]
+
+
+def test_saving_replaces_a_program_and_an_empty_file(tmp_path):
+    path = tmp_path / "p.safetensors"
+    path.write_bytes(b"")  # as tempfile.NamedTemporaryFile makes it
+    for labels in (["a", "b", "c"], ["d", "e", "f"]):
+        assert load(save(small_net(), path, labels, preprocess=grey)).labels == labels
 
 
 # Hostile files
@@ -562,7 +646,8 @@ def test_onnx_gives_the_same_probabilities(kind, tmp_path):
     try:
         if kind == "program":
             program = Program(timm_net(), ["a", "b", "c"], Preprocess.of(timm_net(), 32))
-            path = export_onnx(program, tmp_path / "net.onnx")
+            for _ in range(2):  # the second replaces the first
+                path = export_onnx(program, tmp_path / "net.onnx")
         else:
             program = Program(nn.Sequential(nn.AvgPool2d(4), Own()), ["a", "b", "c"], grey)
             path = export_onnx(program.model, tmp_path / "net.onnx", ["a", "b", "c"], preprocess=grey)

@@ -20,7 +20,8 @@ def replacing(
     "Give a temporary path that takes the place of `path` when the block ends well, and vanishes otherwise."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}.tmp")
+    name = os.fsencode(path.name)[:80].decode("utf-8", "ignore")  # file systems count bytes, not letters
+    temporary = path.with_name(f".{name}.{secrets.token_hex(6)}.tmp")
     try:  # whatever comes from here on, be it an interrupt, leaves no temporary file
         open(temporary, "xb").close()
         yield temporary

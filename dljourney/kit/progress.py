@@ -48,10 +48,14 @@ def course_folder(
 ) -> Path | None:  # None: there is none
     "The folder made by `dljourney course` that holds `start`, if any."
     try: start = Path.cwd() if start is None else Path(start).resolve()
-    except OSError: return None  # the working folder is gone
-    for folder in [start, *start.parents]:
-        if (folder / ".dljourney" / "course.json").is_file(): return folder
-    return None
+    except (OSError, ValueError): return None  # the working folder is gone, or no folder can have such a name
+    return next((folder for folder in [start, *start.parents] if _is_marked(folder / ".dljourney")), None)
+
+
+def _is_marked(inside: Path) -> bool:
+    "Whether the mark is in it. Where it cannot be entered, reading and writing tell why."
+    try: return (inside / "course.json").is_file()
+    except OSError: return os.path.isdir(inside)
 
 
 def is_recording() -> bool:
@@ -169,14 +173,15 @@ def record(
 ) -> str:  # what the learner should be told, mostly nothing
     "Write down one answer, where there is a course folder. It never raises: an answer counts without it."
     if outcome not in ("correct", "incorrect", "error") or not is_recording(): return ""
-    found = course_folder(folder)
-    if found is None: return ""
-    path = found / ".dljourney" / "progress.json"
     try:
+        found = course_folder(folder)
+        if found is None: return ""
+        path = found / ".dljourney" / "progress.json"
         with _locked(path.with_name("progress.lock")) as alone:
             if not alone: return "Your progress was not recorded: another program holds its file."
             return _record(path, chapter, name, outcome)
-    except OSError as error: return f"Your progress was not recorded: {error.strerror or error}."
+    except (OSError, ValueError) as error:
+        return f"Your progress was not recorded: {getattr(error, 'strerror', None) or error}."
 
 # %% ../../nbs/kit/progress.ipynb #ffe61675
 def _record(path: Path, chapter: str, name: str, outcome: str) -> str:
