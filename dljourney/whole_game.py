@@ -30,11 +30,10 @@ def warped(
     seed: int = 0,  # the same seed, the same changes
 ) -> "Tensor":  # float in [0,1], (N,1,H,W)
     "Each picture turned, slanted, stretched, moved and bent a little, as another hand might have drawn it."
-    import torch
-
+    from dljourney.kit.checks import seeded
     from dljourney.kit.photos import augment
 
-    dice = torch.Generator().manual_seed(seed)
+    dice = seeded(seed)
     return augment(x, flip=False, degrees=10, zoom=0.15, shift=0.08, shear=0.15, warp=0.04, light=0.1, generator=dice)
 
 # %% ../nbs/01_whole_game.ipynb #94f72b94
@@ -117,7 +116,9 @@ class Warped:
     def __iter__(self) -> "Iterator[tuple[Tensor, Tensor]]":
         import torch
 
-        dice = torch.Generator().manual_seed(self.seed)
+        from dljourney.kit.checks import seeded
+
+        dice = seeded(self.seed)
         for step in range(self.n_batches):
             chosen = torch.randint(len(self.x), (self.batch_size,), generator=dice)
             yield self.prepare(warped(self.x[chosen], seed=self.seed + step)), self.y[chosen]
@@ -135,14 +136,14 @@ def from_scratch(
     import torch
     import torch.nn.functional as F
 
-    from dljourney.kit.checks import check_examples
+    from dljourney.kit.checks import check_examples, check_whole
     from dljourney.kit.images import Preprocess
     from dljourney.sgd import AdamW, train
     from dljourney.transfer import pretrained
 
     check_examples(x, y, n_things)
     with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+        torch.manual_seed(check_whole("seed", seed))
         model = pretrained("glyphnet", num_classes=n_things, in_chans=1, weights=False)
     for layer in model.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
@@ -156,17 +157,18 @@ def activations(
     x: "Tensor",  # pictures, (N,1,H,W), uint8 or float in [0,1]
 ) -> "dict[str, Tensor]":  # for each layer, from the input on, what it makes of them: (N, channels, height, width)
     "What each layer of a network makes of some pictures."
-    import torch
-
+    from dljourney.kit.checks import check_images
     from dljourney.kit.images import Preprocess
+    from dljourney.kit.interrupts import at_rest
 
+    check_images("x", x)
     found: dict[str, Any] = {}
     names = [info["module"] for info in model.feature_info]  # type: ignore[union-attr]
     catch = lambda name: lambda layer, given, made: found.update({name: made.detach()})
     hooks = [model.get_submodule(name).register_forward_hook(catch(name)) for name in names]
     try:
-        with torch.no_grad():
-            model.eval()(Preprocess.of(model)(x))
+        with at_rest(model):
+            model(Preprocess.of(model)(x))
     finally:
         for hook in hooks:
             hook.remove()
@@ -288,6 +290,13 @@ def _kept_folder() -> Path | None:
     return course / "drawings" if course else None
 
 
+def _no_text(things: Any) -> Any:
+    "Refuse one text where a list of names is expected: its letters would be taken for names."
+    if isinstance(things, str | bytes):
+        raise TypeError(f"things: expected a list of names, such as [{things!r}, 'frown'], got the one text {things!r}")
+    return things
+
+
 def _sorted(names: Sequence[str], probabilities: Any) -> dict[str, float]:
     pairs = zip(names, probabilities.tolist())
     return dict(sorted(pairs, key=lambda pair: -pair[1]))
@@ -339,7 +348,7 @@ class TeachMe(_Learner):
         folder: str | Path | None = None,  # where drawings are kept; None: the course's own folder, if we are in one
         **values: Any,  # size="small", "normal" or "projector"
     ):
-        given = isinstance(things, Mapping)
+        given = isinstance(_no_text(things), Mapping)
         drawings = Drawings(folder if folder or given else _kept_folder())
         if things is None:
             things = list(drawings.things) or ["smile", "frown"]

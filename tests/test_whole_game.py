@@ -1,8 +1,14 @@
 "Chapter 01: drawings that are never lost, a desk that teaches, and answers that stay the same in a program."
+import copy
+import io
 import json
+import random
+import struct
 import subprocess
 import sys
 import time
+import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,11 +16,23 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
 
 from dljourney import whole_game
 from dljourney.kit.desk import Desk
 from dljourney.kit.drawings import Drawing, Drawings, folder_name, label_of
-from dljourney.whole_game import TeachMe, activations, best_head, doodles, ready_digits, signs, stacked, teach, warped
+from dljourney.whole_game import (
+    TeachMe,
+    activations,
+    best_head,
+    doodles,
+    from_scratch,
+    ready_digits,
+    signs,
+    stacked,
+    teach,
+    warped,
+)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +101,115 @@ def test_nothing_is_lost(tmp_path):
     pictures = {p.read_bytes() for p in tmp_path.rglob("*.png") if p.name != "torn.png"}
     assert pictures == {d.to_png() for found in made.values() for d in found}
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def png(image, strokes=None):
+    "A picture as PNG, with a text for its strokes."
+    words, file = PngImagePlugin.PngInfo(), io.BytesIO()
+    if strokes is not None:
+        words.add_text("strokes", strokes)
+    image.save(file, "PNG", pnginfo=words)
+    return file.getvalue()
+
+
+huge = {  # no pixel is ever decoded
+    f"{side} x {side}": png(Image.new("L", (8, 8))).replace(struct.pack(">II", 8, 8), struct.pack(">II", side, side))
+    for side in (10_000, 20_000)
+}
+huge = {name: data[:29] + struct.pack(">I", zlib.crc32(data[12:29])) + data[33:] for name, data in huge.items()}
+
+
+def test_odd_files_are_skipped_with_their_reason_and_stay_where_they_are(tmp_path):
+    kept = Drawings(tmp_path)
+    mine = kept.add("star", doodles(["star"], n=1)["star"][0])
+    odd = {**huge, "notes": b"mine", "empty": b"", "torn": mine.to_png()[:200]}
+    odd["broken"] = mine.to_png()[:40] + b"\xff" * 4 + mine.to_png()[44:]
+    for name, data in odd.items():
+        (tmp_path / "star" / f"{name}.png").write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = TeachMe(folder=tmp_path).drawings
+    assert [d.to_png() for d in again.things["star"]] == [mine.to_png()]
+    assert {p.stem: p.read_bytes() for p in again.skipped} == odd
+    assert all(reason.strip() and len(reason) < 300 for reason in again.skipped.values())
+    assert "pixels" in again.skipped[tmp_path / "star" / "20000 x 20000.png"]
+
+
+nonsense = ["null", "5", "[" * 100_000, '{"a": 1}', "[5]", "[[[0.1]]]", "[[[0.1, 0.2, 0.3]]]", '[[["0.1", "0.2"]]]',
+            "[[[]]]", "[[[NaN, 0]]]", "[[[1e999, 0]]]", "[[[true, 0]]]", f"[[[1{'0' * 500}, 0]]]", "strokes",
+            f"[[[1{'0' * 9000}, 0]]]"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", nonsense, ids=range(len(nonsense)))
+def test_a_picture_whose_strokes_are_nonsense_is_a_picture_without_strokes(tmp_path, text):
+    image = Image.fromarray(doodles(["star"], n=1)["star"][0].image)
+    (tmp_path / "star").mkdir()
+    (tmp_path / "star" / "0001.png").write_bytes(png(image, text))
+    kept = Drawings(tmp_path)
+    assert not kept.skipped and len(kept) == 1
+    drawing = kept.things["star"][0]
+    assert drawing.strokes == () and (drawing.image == np.asarray(image)).all() and drawing.to_png()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_damaged_picture_is_read_or_refused_and_nothing_else_happens(seed):
+    dice, whole = random.Random(seed), doodles(["smile"], n=1)["smile"][0].to_png()
+    read = 0
+    for _ in range(800):
+        data = bytearray(whole)
+        for _ in range(dice.choice([1, 1, 2, 8])):
+            data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+        try:
+            drawing = Drawing.read(io.BytesIO(bytes(data[: dice.choice([None, dice.randrange(len(data))])])))
+        except (OSError, ValueError) as problem:
+            assert str(problem)
+        else:
+            read += 1
+            again = Drawing.read(io.BytesIO(drawing.to_png()))
+            assert drawing.image.shape == (128, 128) and again.strokes == drawing.strokes
+    assert read < 800
+
+
+@pytest.mark.parametrize("label", ["", "  ", "\n", None, 3])
+def test_a_label_is_some_text(tmp_path, label):
+    drawing = doodles(["star"], n=1)["star"][0]
+    for kept in (Drawings(), Drawings(tmp_path)):
+        kept.things = {"a": []}
+        for call, *values in ((kept.add, label, drawing), (kept.add_new, label, []), (kept.rename, "a", label)):
+            with pytest.raises((TypeError, ValueError), match="(label|new): expected a name"):
+                call(*values)
+        assert kept.things == {"a": []} and not list(tmp_path.rglob("*"))
+        with pytest.raises(ValueError, match=r"label: expected one of \['a'\], got 'b'"):
+            kept.rename("b", "c")
+
+
+def test_a_picture_is_two_sides_of_ink_in_the_range_that_is_asked_for():
+    grey = np.eye(28, dtype=np.float32) * 0.8 + 0.1
+    want = Drawing.of_image(grey).image
+    as_bytes = np.rint(grey * 255).astype(np.uint8)
+    for same in (as_bytes, torch.from_numpy(grey), grey.astype(np.float64), as_bytes / 255, torch.from_numpy(as_bytes)):
+        assert (Drawing.of_image(same).image == want).all()
+    assert (Drawing.of_image(np.eye(28) > 0).image == Drawing.of_image(np.eye(28)).image).all()
+    no_number = np.where(np.eye(28), np.nan, 0)
+    for bad, match in [(grey * 16, "1.6 to 14.4"), (grey - 1, "-0.9 to -0.1"), (no_number, "nan"),
+                       (np.zeros((8, 8, 3)), "8, 8, 3"), (np.zeros(8), r"\(8,\)"), (np.zeros((0, 8)), r"\(0, 8\)")]:
+        with pytest.raises(ValueError, match=f"image: expected .* got .*({match})"):
+            Drawing.of_image(bad)
+    for bad in (np.eye(8, dtype=np.int64), np.array([["a"]]), np.zeros((8, 8), complex)):
+        with pytest.raises(TypeError, match="image: expected .* got .*; "):
+            Drawing.of_image(bad)
+
+
+def test_a_desk_takes_pictures_of_bytes(taught):
+    (drawing,) = doodles(["star"], n=1, seed=3)["star"]
+    assert taught.predict(drawing.image) == taught.predict(drawing.image / 255)
+
+
+@pytest.mark.parametrize("text", ["smile", b"smile"])
+def test_one_text_is_no_list_of_things(text, tmp_path):
+    with pytest.raises(TypeError, match=r"things: expected a list of names, .*\[.*smile.*\]"):
+        TeachMe(text, folder=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_renamed_things_new_drawings_stay_together(tmp_path):
@@ -378,6 +505,34 @@ def test_activations_are_what_the_layers_make(taught):
     body = taught.model.forward_features(taught._look(x))
     torch.testing.assert_close(list(seen.values())[-1], body.detach())
     assert not any(m._forward_hooks for m in taught.model.modules())
+
+
+def test_looking_at_activations_leaves_the_network_as_it_was(taught):
+    model = copy.deepcopy(taught.model).train()
+    model.layer1.eval()
+    modes, numbers = [m.training for m in model.modules()], copy.deepcopy(model.state_dict())
+    x = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    seen = activations(model, x)
+    want = activations(taught.model, x)
+    assert [m.training for m in model.modules()] == modes and all(torch.equal(want[k], v) for k, v in seen.items())
+    assert all(torch.equal(v, numbers[k]) for k, v in model.state_dict().items())
+    with pytest.raises(ValueError, match="x: expected floats in"):
+        activations(model, x * 255)
+    assert [m.training for m in model.modules()] == modes
+
+
+def test_seeds_may_come_from_numpy(taught):
+    x, y = torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 0, 1])
+    assert torch.equal(warped(x, np.int64(3)), warped(x, 3))
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    one, two = (from_scratch(x, y, 2, steps=2, seed=seed).run().history for seed in (3, np.uint8(3)))
+    assert one == two and torch.equal(torch.get_rng_state(), before)
+    for bad, error in ((-1, ValueError), (1.5, TypeError)):
+        with pytest.raises(error, match="seed: expected"):
+            warped(x, bad)
+        with pytest.raises(error, match="seed: expected"):
+            from_scratch(x, y, 2, seed=bad)
 
 
 def test_the_most_exciting_parts_are_where_the_maps_are_brightest():

@@ -10,7 +10,8 @@ import io
 import json
 import os
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -44,12 +45,12 @@ class Drawing:
     @classmethod
     def of_image(
         cls,
-        image: Any,  # (height, width) floats in [0, 1]: ink is 1
+        image: Any,  # (height, width), floats in [0, 1], where ink is 1, or uint8, where it is 255
     ) -> "Drawing":
         "Any small picture, made larger smoothly."
         from PIL import Image
 
-        pixels = Image.fromarray(np.rint(255 * np.clip(np.asarray(image, np.float32), 0, 1)).astype(np.uint8))
+        pixels = Image.fromarray(_inked(np.asarray(image)))
         return cls(np.asarray(pixels.resize((SIDE, SIDE), Image.Resampling.BICUBIC)))
 
     def to_png(self) -> bytes:
@@ -69,13 +70,53 @@ class Drawing:
         path: Any,  # a PNG that `to_png` made, or any other picture, light on dark: a path or an open file
     ) -> "Drawing":
         "A kept drawing; `OSError` or `ValueError` where the file holds none."
-        from PIL import Image
+        pixels, words = _decoded(path)
+        return cls(pixels, _strokes(words), Path(path) if isinstance(path, str | os.PathLike) else None)
 
-        with Image.open(path) as picture:
-            words = getattr(picture, "text", {}).get("strokes", "[]")
-            pixels = np.asarray(picture.convert("L").resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-        kept = Path(path) if isinstance(path, str | os.PathLike) else None
-        return cls(pixels, tuple(json.loads(words)), kept)
+# %% ../../nbs/kit/drawings.ipynb #1b03710e
+def _inked(a: np.ndarray) -> np.ndarray:
+    "A picture as uint8; what is none is refused."
+    if a.ndim != 2 or 0 in a.shape:
+        raise ValueError(f"image: expected shape (height, width), got {a.shape}; image.mean(-1) makes colours grey, "
+                         "image[0] takes one picture of a batch or one channel")
+    if a.dtype == np.uint8:
+        return a
+    if a.dtype.kind not in "fb":
+        raise TypeError(f"image: expected floats in [0, 1] or uint8, got {a.dtype}; "
+                        ".astype(np.uint8) converts whole numbers from 0 to 255")
+    a = a.astype(np.float32)
+    low, high = float(a.min()), float(a.max())  # both are NaN where one value is
+    if not (low >= -1e-3 and high <= 1 + 1e-3):  # a little room: resizing rounds
+        raise ValueError(f"image: expected floats in [0, 1] or uint8, got {low:.3g} to {high:.3g}; "
+                         "divide pixels from 0 to 255 by 255, and leave out pictures that hold NaN")
+    return np.rint(255 * np.clip(a, 0, 1)).astype(np.uint8)
+
+
+def _decoded(path: Any) -> tuple[np.ndarray, str]:
+    "A picture's pixels, and the text beside them."
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as picture:
+                words = getattr(picture, "text", {}).get("strokes", "[]")
+                return np.asarray(picture.convert("L").resize((SIDE, SIDE), Image.Resampling.BICUBIC)), words
+    except OSError:
+        raise
+    except Exception as e:  # decoders raise SyntaxError, struct.error, zlib.error, MemoryError and more
+        raise ValueError(f"no picture that can be read: {str(e) or type(e).__name__}") from None
+
+
+def _strokes(words: str) -> tuple:
+    "The strokes that a picture's text holds: lists of points, else none."
+    is_number = lambda v: type(v) in (int, float) and abs(v) < 1e6  # neither NaN nor infinite
+    try:
+        kept = json.loads(words)
+        fits = all(len(point) == 2 and all(map(is_number, point)) for stroke in kept for point in stroke)
+        return tuple(kept) if fits and isinstance(kept, list) else ()
+    except (TypeError, ValueError, RecursionError):  # text of another program
+        return ()
 
 # %% ../../nbs/kit/drawings.ipynb #0856f55f
 _ASIDE = ".aside"  # inside the folder: what was taken away
@@ -105,7 +146,7 @@ class _Kept:
         folder: str | os.PathLike | None = None,  # where they are kept; None: in memory only
     ):
         self.folder = None if folder is None else Path(folder)
-        self.skipped: list[Path] = []  # files that are no pictures; they stay where they are
+        self.skipped: dict[Path, str] = {}  # what cannot be read, and why; it stays where it is
         self.things: dict[str, list[Drawing]] = {}
         if self.folder is not None and self.folder.is_dir():
             for place in sorted(p for p in self.folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
@@ -113,11 +154,15 @@ class _Kept:
 
     def _read(self, label: str, place: Path) -> None:
         found = self.things.setdefault(label, [])
-        for file in sorted(p for p in place.iterdir() if p.is_file() and not p.name.startswith(".")):
+        try:
+            files = sorted(p for p in place.iterdir() if p.is_file() and not p.name.startswith("."))
+        except OSError as e:
+            files, self.skipped[place] = [], str(e)
+        for file in files:
             try:
                 found.append(Drawing.read(file))
-            except (OSError, ValueError):
-                self.skipped.append(file)
+            except (OSError, ValueError) as e:
+                self.skipped[file] = str(e)
 
     def __len__(self) -> int: return sum(map(len, self.things.values()))
 
@@ -127,6 +172,7 @@ class _Kept:
         drawing: Drawing,
     ) -> Drawing:  # the same, with its path where it is kept on disk
         "Keep a drawing."
+        _check_name("label", label)
         if self.folder is not None:
             path = _write(self.folder / folder_name(label), drawing.to_png())
             drawing = Drawing(drawing.image, drawing.strokes, path)
@@ -143,7 +189,7 @@ class Drawings(_Kept):
         drawings: Sequence[Drawing],  # any of which may be there already
     ) -> None:
         "Keep those that are not there yet: the same cell, run again, keeps nothing twice."
-        found = self.things.setdefault(label, [])
+        found = self.things.setdefault(_check_name("label", label), [])
         there = {d.to_png() for d in found} if drawings else set()
         for drawing in drawings:
             if not there or drawing.to_png() not in there:
@@ -168,7 +214,7 @@ class Drawings(_Kept):
         new: str,  # as it is to be called; not the name of another thing
     ) -> None:
         "Call a thing by another name."
-        if not new.strip() or (new != label and new in self.things):
+        if _check_name("label", label, self.things) != _check_name("new", new) and new in self.things:
             raise ValueError(f"new: expected a name that no other thing has, got {new!r}")
         if self.folder is not None:
             old, place = (self.folder / folder_name(n) for n in (label, new))
@@ -195,6 +241,17 @@ class Drawings(_Kept):
         return Path(folder)
 
 # %% ../../nbs/kit/drawings.ipynb #ef03f6ca
+def _check_name(argument: str, label: Any, known: Collection[str] | None = None) -> str:
+    "Refuse what cannot be the name of a thing, for it would not be found again; and what is not `known`, if that is given."
+    if known is not None and label not in known:
+        raise ValueError(f"{argument}: expected one of {list(known)}, got {label!r}")
+    if not isinstance(label, str):
+        raise TypeError(f"{argument}: expected a name, got {type(label).__name__}; str(...) makes one")
+    if not label.strip():
+        raise ValueError(f"{argument}: expected a name with a letter or more, got {label!r}")
+    return label
+
+
 def _write(place: Path, data: bytes) -> Path:
     "A new file in `place`, whole or not at all, under a number that nobody else has."
     place.mkdir(parents=True, exist_ok=True)
