@@ -160,7 +160,8 @@ def _check_parts(model: Any, loss_func: Any, opt: Any, metrics: Any) -> list[Cal
         raise TypeError(f"loss_func: expected a function of (predictions, labels), {came(loss_func)}; "
                         "F.cross_entropy is one, and so is nn.CrossEntropyLoss()")
     if isinstance(opt, type) or not hasattr(opt, "param_groups"):
-        raise TypeError(f"opt: expected an optimiser, {came(opt)}; make one, such as SGD(model.parameters(), lr=0.1)")
+        raise TypeError(f"opt: expected an optimiser, with step(), zero_grad() and param_groups, {came(opt)}; "
+                        "make one, such as SGD(model.parameters(), lr=0.1)")
     listed: list[Any] = list(metrics) if isinstance(metrics, Iterable) else [None]
     if not all(map(callable, listed)):
         raise TypeError(f"metrics: expected a list of functions of (predictions, labels), {came(metrics)}; write metrics=[accuracy]")

@@ -1,6 +1,7 @@
 "Pictures and folders as they really are: every kind of file, none of them harmed."
 
 import io
+import json
 import os
 import random
 import struct
@@ -601,6 +602,19 @@ def test_numbers_may_come_from_numpy(tmp_path):
             photos(tmp_path, seed=bad_seed)
     with pytest.raises(TypeError, match="valid: expected a finite number"):
         photos(tmp_path, valid="0.2")
+
+
+def test_the_sizes_of_a_preprocess_are_whole_numbers_of_any_kind():
+    want = Preprocess((32, 32), 1)
+    for size in (32, np.int64(32), [32, 32], (np.int64(32), 32), np.array([32, 32]), torch.tensor([32, 32])):
+        got = Preprocess(size, np.int64(1))
+        assert got == want and json.dumps(got.asdict()) == json.dumps(want.asdict())
+        assert read_image(corner_picture(), size, channels=1).shape == (1, 32, 32)
+    net = pretrained("glyphnet", np.int64(3), in_chans=1)
+    assert Preprocess.of(net, np.int64(48)) == Preprocess.of(net, (48, 48)) == Preprocess.of(net, 48)
+    for bad in ("32", 32.5, (32.5, 3), None, (3,), [1, 2, 3]):
+        with pytest.raises((TypeError, ValueError), match="size: expected"):
+            Preprocess(bad)
 
 
 def test_printable_names():

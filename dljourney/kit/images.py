@@ -238,7 +238,7 @@ def sides(
     size: Any,  # pixels: one number for a square, or (height, width)
 ) -> tuple[int, int]:  # (height, width)
     "Both sides of a picture's size; what is no size is refused."
-    both = tuple(size) if isinstance(size, tuple | list) else (size, size)
+    both = tuple(size) if np.ndim(size) else (size, size)
     if len(both) != 2:
         raise ValueError(f"size: expected one number or (height, width), got {size!r}")
     height, width = (check_whole("size", n, 1) for n in both)
@@ -298,7 +298,7 @@ def _facts(model: torch.nn.Module, size: int | tuple[int, int] | None) -> dict[s
     how = how if how in _RESAMPLING else "bicubic"
     height, width = cfg["input_size"][-2:]
     if size is not None:
-        height, width = (size, size) if isinstance(size, int) else size
+        height, width = sides(size)
     return {"size": (height, width), "channels": channels, "interpolation": how, **numbers}
 
 # %% ../../nbs/kit/images.ipynb #af7d3f4e
@@ -325,9 +325,7 @@ def _resized_batch(x: Tensor, prep: "Preprocess") -> Tensor:
 # %% ../../nbs/kit/images.ipynb #e5f91a70
 def _checked(prep: "Preprocess") -> dict[str, Any]:
     "The fields of a new `Preprocess` in their plain form; what makes no sense is refused by name."
-    size = (prep.size, prep.size) if isinstance(prep.size, int) else tuple(int(s) for s in prep.size)
-    if len(size) != 2:
-        raise ValueError(f"size: expected (height, width), got {prep.size!r}")
+    size = sides(prep.size)
     _check(size, prep.channels, prep.fit, prep.interpolation)
     numbers = {}
     for name in ("mean", "std"):
@@ -337,7 +335,7 @@ def _checked(prep: "Preprocess") -> dict[str, Any]:
             raise ValueError(f"{name}: expected 1 or {prep.channels} finite numbers, got {given!r}")
     if min(numbers["std"]) <= 0:
         raise ValueError(f"std: expected numbers above 0, got {prep.std!r}")
-    return {"size": size, **numbers}
+    return {"size": size, "channels": int(prep.channels), **numbers}
 
 # %% ../../nbs/kit/images.ipynb #5a03858e
 @dataclass(frozen=True)
