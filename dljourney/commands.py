@@ -27,7 +27,7 @@ import torch
 
 from .kit import figures
 from .kit.files import write_atomically
-from .kit.images import ImageError, printable
+from .kit.images import ImageError, one_line, printable
 from .kit.interrupts import as_a_whole
 from .kit.photos import Photos, augment, photos
 from .program import load, save
@@ -78,7 +78,7 @@ def _difference(then: dict[str, Any], now: dict[str, Any]) -> str:
         old, new = then["settings"], now["settings"]
         return "other settings: " + ", ".join(f"{k} {old.get(k)!r}, now {v!r}" for k, v in new.items() if old.get(k) != v)
     if then["classes"] != now["classes"]:
-        told = [", ".join(map(printable, run["classes"])) for run in (then, now)]
+        told = [", ".join(map(one_line, run["classes"])) for run in (then, now)]
         return f"other classes: {told[0]}, now {told[1]}"
     told = ["{} to train and {} held out".format(*run["pictures"]) for run in (then, now)]
     return f"other pictures: {told[0]}, now {told[1]}" + ("" if told[0] != told[1] else ", but not the same files")
@@ -264,7 +264,7 @@ def class_table(
     result: FineTuned,  # what `finetune_folder` gave
 ) -> str:  # plain text, one line a class
     "How many pictures each class has, and how many of those held out are named rightly."
-    y, said, names = result.data.valid[1], result.scores.argmax(1), [printable(c) for c in result.data.classes]
+    y, said, names = result.data.valid[1], result.scores.argmax(1), [one_line(c) for c in result.data.classes]
     wide = max(5, *(len(name) for name in names))
     n_train = torch.bincount(result.data.train[1], minlength=len(names)).tolist()
     lines = [f"{'class':<{wide}}{'to train':>10}{'held out':>10}{'right':>7}"]
@@ -345,7 +345,7 @@ def predict_files(
             write(f"{'-':>11}  {'':<20} {printable(file)}: {answer}\n")
         else:
             label, probability = next(iter(answer.items()))
-            write(f"{probability:>11.3f}  {printable(label):<20} {printable(file)}\n")
+            write(f"{probability:>11.3f}  {one_line(label):<20} {printable(file)}\n")
         first = False
     if as_json:
         write("[]\n" if first else "]\n")

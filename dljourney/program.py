@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from .kit.checks import check_finite, check_whole
 from .kit.files import replacing
-from .kit.images import ImageError, Preprocess, printable
+from .kit.images import ImageError, Preprocess, one_line, printable
 from .kit.interrupts import as_a_whole, at_rest
 from .kit.modelfile import KEY, ModelFileError, describe, dry_run, packed, read_head, read_model
 
@@ -122,7 +122,7 @@ class Program:
 
     def __repr__(self) -> str:
         height, width = self.preprocess.size
-        shown = ", ".join(map(printable, self.labels[:8])) + (f" and {len(self.labels) - 8} more" if len(self.labels) > 8 else "")
+        shown = ", ".join(map(one_line, self.labels[:8])) + (f" and {len(self.labels) - 8} more" if len(self.labels) > 8 else "")
         name = printable(str(self.card.get("architecture", {}).get("name", type(self.model).__name__)))
         return f"Program({name}: {self.preprocess.channels} x {height} x {width} pixels -> {shown})"
 

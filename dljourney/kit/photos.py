@@ -28,17 +28,9 @@ from torch import Tensor
 
 from .checks import check_finite, check_images, check_whole
 from .files import write_atomically
-from .images import MAX_PIXELS, ImageError, printable, read_image, sides
+from .images import MAX_PIXELS, ImageError, one_line, printable, read_image, sides
 
 # %% ../../nbs/kit/photos.ipynb #1f904a7b
-_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # control characters, line ends, bytes that are no text
-
-
-def _text(name: str) -> str:
-    "A name as one line of text that can be printed and saved; it stays as it is where it is that already."
-    return _NO_TEXT.sub("\ufffd", name)
-
-
 class Skipped(NamedTuple):
     "A file that was left out, and why."
 
@@ -46,7 +38,7 @@ class Skipped(NamedTuple):
     reason: str  # what is wrong with it, in a few words
 
     def __str__(self) -> str:
-        return f"{printable(self.file)}: {_text(self.reason)}"
+        return f"{printable(self.file)}: {one_line(self.reason)}"
 
 # %% ../../nbs/kit/photos.ipynb #d2b806d5
 @dataclass(frozen=True, repr=False)
@@ -381,11 +373,11 @@ def _listed(folder: Path, labels: Any, closed: _Closed) -> tuple[list[_Item], li
     items, skipped = _found(folder, labels, closed)
     names: dict[str, str] = {}
     for label in sorted({i.label for i in items}):
-        other = names.setdefault(_text(label), label)
+        other = names.setdefault(one_line(label), label)
         if other != label:
             raise ValueError(f"folder: expected class names that differ as text, got {other!a} and {label!a}, "
-                             f"both of which read {_text(label)}; give one of them another name")
-    return [i._replace(label=_text(i.label)) for i in items], skipped
+                             f"both of which read {one_line(label)}; give one of them another name")
+    return [i._replace(label=one_line(i.label)) for i in items], skipped
 
 
 def _found(folder: Path, labels: Any, closed: _Closed) -> tuple[list[_Item], list[Skipped]]:
