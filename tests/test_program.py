@@ -246,8 +246,8 @@ def test_probabilities_are_fit_for_further_work():
 
 def test_labels_from_elsewhere_cannot_command_the_terminal():
     net = small_net()
-    program = Program(net, ["\x1b[2J\x1b[1;1Hdog", "b\r\nc", "ç 猫👩‍🚀"], grey, {"architecture": {"name": "\x1b[2Jnet"}})
-    assert repr(program) == "Program(\ufffd[2Jnet: 1 x 8 x 8 pixels -> \ufffd[2J\ufffd[1;1Hdog, b\ufffd\ufffdc, ç 猫👩‍🚀)"
+    program = Program(net, ["\x1b[2J\x1b[1;1Hdog", "b\r\nc", "猫👩‍🚀"], grey, {"architecture": {"name": "\x1b[2Jnet"}})
+    assert repr(program) == "Program(\ufffd[2Jnet: 1 x 8 x 8 pixels -> \ufffd[2J\ufffd[1;1Hdog, b\ufffd\ufffdc, 猫👩‍🚀)"
     assert set(program(np.zeros((8, 8)))) == set(program.labels)  # the labels themselves stay
 
 
