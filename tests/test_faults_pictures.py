@@ -198,6 +198,24 @@ def lay(folder, seed):
     return good
 
 
+def test_a_wide_canvas_of_an_animation_takes_no_more_memory_than_other_pictures(tmp_path):
+    "WebP's decoder holds the canvas several times over."
+
+    def moving(width, height):
+        file = io.BytesIO()
+        frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "green")]
+        frames[0].save(file, "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+        data = bytearray(file.getvalue())
+        at = data.index(b"VP8X") + 12
+        data[at : at + 6] = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+        return bytes(data)
+
+    (shape, grown) = in_a_child(lambda: list(read_image(moving(7000, 4200), 32).shape))
+    assert shape == [3, 32, 32] and grown < MOST, grown
+    with pytest.raises(ImageError, match="more than the limit"):
+        read_image(moving(7000, 4300), 32)
+
+
 @lengths
 def test_folders_of_mutated_pictures(length, tmp_path):
     "5,000 of them in the soak's first part, each folder in a process of its own."

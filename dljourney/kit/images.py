@@ -99,7 +99,7 @@ def _open(file, max_pixels: int) -> Image.Image:
             im = factory(file, "")
         except SyntaxError:  # Pillow's way to say "not mine after all"
             continue
-        _check_pixels(*im.size, max_pixels)
+        _check_pixels(*im.size, max_pixels // (3 if name == "WEBP" else 1))
         if min(im.size) < 1:
             raise ImageError("the picture has no pixels")
         return im
@@ -260,7 +260,7 @@ def read_image(
     channels: int = 3,  # 1 (grey) or 3 (colour)
     fit: str = "crop",  # "crop", "squash" or "pad": what happens when the proportions differ
     interpolation: str = "bilinear",  # "bilinear" or "bicubic"
-    max_pixels: int = MAX_PIXELS,  # larger pictures are refused before they are decoded
+    max_pixels: int = MAX_PIXELS,  # larger pictures are refused before they are decoded; of WebP a third: its decoder holds copies
 ) -> Tensor:  # the picture, uint8, (channels, height, width)
     "Read one picture of any kind, upright, at a given size; raise `ImageError` with the reason where that fails."
     size = sides(size)
