@@ -216,6 +216,17 @@ def test_a_wide_canvas_of_an_animation_takes_no_more_memory_than_other_pictures(
         read_image(moving(7000, 4300), 32)
 
 
+@pytest.mark.parametrize("mode", ["I;16", "I", "F", "CMYK", "P"])
+def test_the_largest_picture_of_any_kind_takes_no_more_memory_than_others(mode, tmp_path):
+    file, side = tmp_path / "large.tif", 9400 if mode == "P" else 5400
+    if mode == "F":
+        Image.fromarray(np.full((side, side), 0.5, np.float32)).save(file)
+    else:
+        Image.new(mode, (side, side), 1).save(file)
+    shape, grown = in_a_child(lambda: list(read_image(file, 32).shape))
+    assert shape == [3, 32, 32] and grown < MOST, grown
+
+
 @lengths
 def test_folders_of_mutated_pictures(length, tmp_path):
     "5,000 of them in the soak's first part, each folder in a process of its own."

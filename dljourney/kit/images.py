@@ -99,7 +99,8 @@ def _open(file, max_pixels: int) -> Image.Image:
             im = factory(file, "")
         except SyntaxError:  # Pillow's way to say "not mine after all"
             continue
-        _check_pixels(*im.size, max_pixels // (3 if name == "WEBP" else 1))
+        is_plain = im.mode in ("1", "L", "P", "LA", "RGB", "RGBA") and name != "WEBP"
+        _check_pixels(*im.size, max_pixels // (1 if is_plain else 3))  # others are held several times over
         if min(im.size) < 1:
             raise ImageError("the picture has no pixels")
         return im
@@ -157,12 +158,20 @@ def _to_uint8(a: np.ndarray, is_deep: bool = False) -> np.ndarray:
             raise ImageError(f"expected pixels of at least 0, got {low}")
         if high <= 255 and not (is_deep or a.dtype == np.uint16):  # a picture of 16 bits may be as dark as that
             return a.astype(np.uint8)
-        return (a / (65535 if high <= 65535 else 2**32 - 1) * 255 + 0.5).astype(np.uint8)
+        return _scaled(a, 65535 if high <= 65535 else 2**32 - 1)
     if a.dtype.kind != "f":
         raise ImageError(f"expected an array of numbers, got dtype {a.dtype}")
     if a.size and not (np.isfinite(a).all() and a.min() >= 0 and a.max() <= 1):
         raise ImageError(f"expected floating-point pixels in [0, 1], got {a.min():.3g} to {a.max():.3g}")
-    return (a * 255 + 0.5).astype(np.uint8)
+    return _scaled(a, 1)
+
+
+def _scaled(a: np.ndarray, most: int) -> np.ndarray:
+    "Numbers from 0 to `most` as uint8, a part at a time: floats of a whole picture would take much memory."
+    pixels, out = a.reshape(-1), np.empty(a.size, np.uint8)
+    for i in range(0, len(out), 1 << 20):
+        out[i : i + (1 << 20)] = pixels[i : i + (1 << 20)] / most * 255 + 0.5
+    return out.reshape(a.shape)
 
 # %% ../../nbs/kit/images.ipynb #7af0ffae
 def _window(width: float, height: float, size: tuple[int, int], fit: str) -> tuple[tuple, tuple[int, int]]:
@@ -260,7 +269,7 @@ def read_image(
     channels: int = 3,  # 1 (grey) or 3 (colour)
     fit: str = "crop",  # "crop", "squash" or "pad": what happens when the proportions differ
     interpolation: str = "bilinear",  # "bilinear" or "bicubic"
-    max_pixels: int = MAX_PIXELS,  # larger pictures are refused before they are decoded; of WebP a third: its decoder holds copies
+    max_pixels: int = MAX_PIXELS,  # larger pictures are refused before they are decoded; a third of it for WebP, CMYK, 16 bits
 ) -> Tensor:  # the picture, uint8, (channels, height, width)
     "Read one picture of any kind, upright, at a given size; raise `ImageError` with the reason where that fails."
     size = sides(size)
