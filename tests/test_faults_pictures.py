@@ -191,7 +191,9 @@ def lay(folder, seed):
         else:
             data = mutated(rng)[1]
         name = place + b"/" + names(rng)
-        if i % 10 == 0 and not os.path.basename(name).startswith(b".") and not os.path.exists(name):
+        if os.path.exists(name):  # a long name that was cut loses its number
+            continue
+        if i % 10 == 0 and not os.path.basename(name).startswith(b"."):
             good.append(os.fsdecode(name))
         with open(name, "wb") as file:
             file.write(data)
