@@ -31,7 +31,7 @@ from PIL import Image, ImageFont
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .kit.checks import check_finite, check_whole
+from .kit.checks import check_finite, check_whole, seeded
 from .kit.data import digits
 from .kit.files import write_atomically
 from .sgd import AdamW, train
@@ -399,7 +399,7 @@ class Glyphs:
         self.bank, self.batch_size, self.n_batches, self.options = bank, batch_size, n_batches, options
         self.rows = bank.labels.argsort(stable=True)  # drawings, class by class
         self.counts, self.starts = counts, counts.cumsum(0) - counts
-        self.generator = torch.Generator().manual_seed(seed)  # `train` keeps its state in checkpoints
+        self.generator = seeded(seed)  # `train` keeps its state in checkpoints
 
     def __len__(self) -> int: return self.n_batches
 
@@ -555,7 +555,7 @@ def one_shot(
     full: bool = False,  # True: pen, paper and camera change too; False: only the face and a warp
 ) -> float:  # the share of pictures that were named right, in [0, 1]
     "Show each character once, printed in one face; ask for warped pictures of it from other faces."
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     shown, asked, answers = few_shot_task(bank, n_way, n_queries, generator)
     examples = printed(bank, shown)
     if full: queries = pictures(bank.outline[asked], bank.spine[asked], generator)
@@ -593,7 +593,7 @@ class Warped:
         seed: int,  # of the choice and the warps
     ):
         self.x, self.y, self.batch_size, self.n_batches = x, y, min(batch_size, len(x)), n_batches
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = seeded(seed)
 
     def __len__(self) -> int: return self.n_batches
 
@@ -623,7 +623,7 @@ def fit_head(
     head: Any = model.net.get_submodule("fc")
     if y.unique().tolist() != list(range(head.out_features)):
         raise ValueError(f"y: expected each class number from 0 to {head.out_features - 1} at least once, got {y.unique().tolist()}")
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     seen = features(model.net, torch.cat([x, *(a_little(x, generator) for _ in range(16))]))
     fit = LogisticRegression(C=C, max_iter=300).fit(seen.numpy(), y.repeat(17).numpy())
     weight, bias = fit.coef_, fit.intercept_
@@ -692,7 +692,7 @@ def examples(
     seed: int,  # of the draw
 ) -> Tensor:  # rows, (n_classes * per_class,)
     "Draw some examples of each class."
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     rows = [(y == c).nonzero()[:, 0] for c in y.unique()]
     return torch.cat([r[torch.randperm(len(r), generator=generator)[:per_class]] for r in rows])
 
@@ -722,7 +722,7 @@ def error_ratio(
     "Compare two methods on the same draws; the interval comes from drawing the draws anew, 10,000 times (bootstrap)."
     a, b = 1 - torch.tensor(list(ours)), 1 - torch.tensor(list(theirs))
     if len(a) != len(b) or not len(a): raise ValueError(f"expected as many draws of both, got {len(a)} and {len(b)}")
-    again = torch.randint(len(a), (10_000, len(a)), generator=torch.Generator().manual_seed(seed))
+    again = torch.randint(len(a), (10_000, len(a)), generator=seeded(seed))
     low, high = (a[again].mean(1) / b[again].mean(1)).quantile(torch.tensor([0.025, 0.975])).tolist()
     return float(a.mean() / b.mean()), low, high
 

@@ -1,6 +1,7 @@
 "Thousands of damaged and hostile pictures: no crash, no hang, no blow-up; good ones load, bad ones are listed."
 
 import io
+import math
 import os
 import random
 import struct
@@ -12,7 +13,7 @@ from faults import cases, damaged, in_a_child, lengths
 from PIL import Image
 from test_photos import bad, corner_picture, kinds, looks_right, png_bomb, saved, snapshot
 
-from dljourney.kit.images import ImageError, read_image
+from dljourney.kit.images import MAX_PIXELS, ImageError, read_image
 from dljourney.kit.photos import photos
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -218,15 +219,44 @@ def test_a_wide_canvas_of_an_animation_takes_no_more_memory_than_other_pictures(
         read_image(moving(7000, 4300), 32)
 
 
-@pytest.mark.parametrize("mode", ["I;16", "I", "F", "CMYK", "P"])
-def test_the_largest_picture_of_any_kind_takes_no_more_memory_than_others(mode, tmp_path):
-    file, side = tmp_path / "large.tif", 9400 if mode == "P" else 5400
-    if mode == "F":
-        Image.fromarray(np.full((side, side), 0.5, np.float32)).save(file)
+COPIES = {"WEBP": 3, "AVIF": 3, "JPEG2000": 6}  # others: 3, or 1 where they are plain
+
+
+often = [
+    *[("TIFF", mode, {}) for mode in ("I;16", "I", "F", "CMYK", "P")],
+    ("PNG", "RGBA", {}), ("PNG", "RGB", {"transparency": (1, 1, 1)}), ("GIF", "P", {"transparency": 1}),
+    ("WEBP", "RGBA", {"method": 0}), ("AVIF", "RGBA", {"speed": 10}), ("JPEG2000", "RGB", {}),
+]  # fmt: skip
+seldom = [
+    *[("PNG", mode, {}) for mode in ("1", "L", "RGB", "LA", "I;16")],
+    *[("PNG", mode, {"transparency": 1}) for mode in ("L", "P")],
+    *[("BMP", "RGB", {}), ("PPM", "RGB", {}), ("GIF", "P", {}), ("TIFF", "RGBA", {}), ("ICO", "RGBA", {})],
+    *[("JPEG", mode, {"progressive": True}) for mode in ("L", "RGB", "CMYK")],
+    *[("JPEG2000", mode, {}) for mode in ("L", "RGBA")],
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "options"), often + [pytest.param(*case, marks=pytest.mark.soak) for case in seldom]
+)
+def test_the_largest_picture_of_any_kind_takes_no_more_memory_than_others(kind, mode, options, tmp_path):
+    if kind not in Image.registered_extensions().values():
+        pytest.skip(f"this Pillow writes no {kind}")
+    is_plain = mode in ("1", "L", "P", "RGB") and "transparency" not in options
+    copies = COPIES.get(kind, 1 if is_plain else 3)
+    file, side = tmp_path / "large", math.isqrt(MAX_PIXELS // copies)
+    size = (side, side)
+    if kind == "ICO":  # Pillow writes none larger than 256 x 256: a head, and a PNG
+        data = saved(Image.new(mode, size), "PNG")
+        file.write_bytes(struct.pack("<3H4B2H2I", 0, 1, 1, 0, 0, 0, 0, 1, 32, len(data), 22) + data)
+    elif mode == "F":
+        Image.fromarray(np.full(size, 0.5, np.float32)).save(file, kind)
     else:
-        Image.new(mode, (side, side), 1).save(file)
+        Image.new(mode, size, 1 if len(mode) == 1 or mode == "I;16" else (1,) * len(mode)).save(file, kind, **options)
     shape, grown = in_a_child(lambda: list(read_image(file, 32).shape))
     assert shape == [3, 32, 32] and grown < MOST, grown
+    with pytest.raises(ImageError, match="more than the limit"):
+        read_image(file, 32, max_pixels=copies * side * side - 1)
 
 
 @lengths

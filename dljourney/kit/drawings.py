@@ -75,7 +75,7 @@ class Drawing:
 
 # %% ../../nbs/kit/drawings.ipynb #1b03710e
 def _inked(a: np.ndarray) -> np.ndarray:
-    "A picture as uint8; what is none is refused."
+    "A picture as uint8; what is none is refused. By NumPy alone: drawings are there before torch is loaded."
     if a.ndim != 2 or 0 in a.shape:
         raise ValueError(f"image: expected shape (height, width), got {a.shape}; image.mean(-1) makes colours grey, "
                          "image[0] takes one picture of a batch or one channel")
@@ -93,7 +93,7 @@ def _inked(a: np.ndarray) -> np.ndarray:
 
 
 def _decoded(path: Any) -> tuple[np.ndarray, str]:
-    "A picture's pixels, and the text beside them."
+    "A picture's pixels, and the text beside them; as above, without torch."
     from PIL import Image
 
     try:

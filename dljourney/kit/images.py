@@ -80,6 +80,12 @@ def _check_pixels(width: int, height: int, max_pixels: int) -> None:
         raise ImageError(f"{width} x {height} pixels, more than the limit of {max_pixels:,}")
 
 # %% ../../nbs/kit/images.ipynb #3ecc2552
+def _times_held(im: Image.Image, name: str) -> int:
+    "How often a picture is in memory while it is read: its decoder's copies, or ours where it is transparent or deep."
+    is_plain = im.mode in ("1", "L", "P", "RGB") and "transparency" not in im.info
+    return {"WEBP": 3, "AVIF": 3, "JPEG2000": 6}.get(name, 1 if is_plain else 3)
+
+
 def _open(file, max_pixels: int) -> Image.Image:
     "Find the decoder that accepts the first bytes of a binary file, and check the size it announces."
     prefix = file.read(16)
@@ -93,14 +99,13 @@ def _open(file, max_pixels: int) -> Image.Image:
         if accept is None or accept(prefix) is not True:
             continue
         for size in _icon_sizes(file) if name == "ICO" else ():
-            _check_pixels(*size, max_pixels)
+            _check_pixels(*size, max_pixels // 3)
         file.seek(0)
         try:
             im = factory(file, "")
         except SyntaxError:  # Pillow's way to say "not mine after all"
             continue
-        is_plain = im.mode in ("1", "L", "P", "LA", "RGB", "RGBA") and name != "WEBP"
-        _check_pixels(*im.size, max_pixels // (1 if is_plain else 3))  # others are held several times over
+        _check_pixels(*im.size, max_pixels // _times_held(im, name))
         if min(im.size) < 1:
             raise ImageError("the picture has no pixels")
         return im
@@ -269,7 +274,7 @@ def read_image(
     channels: int = 3,  # 1 (grey) or 3 (colour)
     fit: str = "crop",  # "crop", "squash" or "pad": what happens when the proportions differ
     interpolation: str = "bilinear",  # "bilinear" or "bicubic"
-    max_pixels: int = MAX_PIXELS,  # larger pictures are refused before they are decoded; a third of it for WebP, CMYK, 16 bits
+    max_pixels: int = MAX_PIXELS,  # larger pictures are refused before they are decoded; those held several times have a part of it
 ) -> Tensor:  # the picture, uint8, (channels, height, width)
     "Read one picture of any kind, upright, at a given size; raise `ImageError` with the reason where that fails."
     size = sides(size)

@@ -323,7 +323,7 @@ def photos(
     seed: int = 0,  # of the split and the order
     classes: list[str] | None = None,  # the labels to keep, in order; None: all, sorted
     leave_out: Iterable[str | os.PathLike] = (),  # folders below `folder` that are not entered; a table may name their files
-    max_pixels: int = MAX_PIXELS,  # larger pictures are left out before they are decoded
+    max_pixels: int = MAX_PIXELS,  # larger pictures are left out before they are decoded; transparent ones, WebP and the like: see `read_image`
     memory: int = 2 * 2**30,  # bytes of pixels to hold in memory; more is mapped to a temporary file
     cache: str | os.PathLike | None = None,  # a folder to keep the decoded pixels in, for the next time
     progress: Callable | None = None,  # a progress bar such as `tqdm`: wraps an iterable, takes `total`
