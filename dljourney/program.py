@@ -10,7 +10,7 @@ import copy
 import json
 import os
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
@@ -184,9 +184,7 @@ def save(
 ) -> Path:  # the path
     "Write a trained model as one file; before it takes its place, it is loaded again and must give the same scores."
     path = Path(path)
-    if path.is_file() and path.stat().st_size and not _is_program(path):
-        raise FileExistsError(f"path: expected a new file, or a program to replace, got {printable(path)}, which holds "
-                              "something else; choose another name, or move that file away")
+    _keep_other_things(path, _is_program, "a program")
     if isinstance(model, nn.Sequential) and len(model) and isinstance(model[-1], nn.Softmax):
         raise ValueError("model: its last layer is a Softmax; leave it out, the program turns scores to probabilities")
     preprocess = Preprocess.of(model) if preprocess is None else preprocess
@@ -214,6 +212,13 @@ def _is_program(file: Path) -> bool:
         return KEY in read_head(file)[0]
     except ModelFileError:
         return False
+
+
+def _keep_other_things(path: Path, is_ours: Callable[[Path], bool], what: str) -> None:
+    "Refuse a path where something stands that was not written here."
+    if path.is_file() and path.stat().st_size and not is_ours(path):
+        raise FileExistsError(f"path: expected a new file, or {what} to replace, got {printable(path)}, which holds "
+                              "something else; choose another name, or move that file away")
 
 # %% ../nbs/08_program.ipynb #58e206c3
 def _prove(file: Path, want: Tensor, preprocess: Preprocess) -> None:
@@ -278,23 +283,31 @@ class _Whole(nn.Module):
         return self.model((images - self.mean) / self.std).softmax(1)
 
 # %% ../nbs/08_program.ipynb #c758c695
+def _is_onnx_of_ours(file: Path) -> bool:
+    "Whether a file is ONNX with the facts that `export_onnx` leaves in it."
+    import onnx
+
+    try:
+        facts = onnx.load(file, load_external_data=False).metadata_props
+    except Exception:  # protobuf's own errors, and OSError
+        return False
+    return {"labels", "preprocess"} <= {fact.key for fact in facts}
+
 def export_onnx(
     model: Program | nn.Module,  # a program, or any network that gives one row of scores a picture
-    path: str | os.PathLike,  # where the file should stand, such as "birds.onnx"; replaces a file of that ending, no other
+    path: str | os.PathLike,  # where the file should stand, such as "birds.onnx"; replaces what this function wrote, nothing else
     labels: Sequence[str] | None = None,  # the names of the classes; a program knows them
     *,
     preprocess: Preprocess | None = None,  # what the network wants to see; a program and a timm model know it
 ) -> Path:  # the path
     "Write an ONNX file: float pixels in [0,1], (N,C,H,W) at the model's size, in; probabilities, (N, n_labels), out."
     path = Path(path)
-    if path.is_file() and path.suffix.lower() != ".onnx":
-        raise FileExistsError(f"path: expected a new file, or one ending in .onnx to replace, got {printable(path)}, which is "
-                              f"there already; choose another name, such as {printable(path.with_suffix('.onnx').name)}")
     try:
         import onnx
         import onnxscript  # noqa: F401
     except ImportError:
         raise ImportError('writing ONNX needs two more packages: pip install "dljourney[onnx]"') from None
+    _keep_other_things(path, _is_onnx_of_ours, "an ONNX file that was written here")
     if isinstance(model, Program):
         network: nn.Module = model.model
         labels, preprocess = model.labels, model.preprocess  # type: ignore[assignment]

@@ -405,9 +405,22 @@ def test_saving_replaces_no_file_that_is_no_program(name, data, tmp_path):
     with pytest.raises(FileExistsError, match=f"{name}.*choose another name") as told:
         save(small_net(), path, preprocess=grey)
     assert told.value.errno is None and str(told.value).startswith("path: expected")
-    with pytest.raises(FileExistsError, match=f"{name}.*choose another name, such as {path.stem}.onnx"):
-        export_onnx(Program(small_net(), ["a", "b", "c"], grey), path)
     assert path.read_bytes() == data and os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["cat.jpg", "notes.txt", "p.safetensors", "theirs.onnx", "half.onnx"])
+def test_exporting_replaces_no_file_of_another_program(name, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    path, program = tmp_path / name, Program(small_net(), ["a", "b", "c"], grey)
+    theirs = onnx.helper.make_model(onnx.helper.make_graph([], "theirs", [], [])).SerializeToString()
+    path.write_bytes({"cat.jpg": b"\xff\xd8", "theirs.onnx": theirs, "half.onnx": theirs[:9]}.get(name, b"mine"))
+    if name == "p.safetensors":
+        save(program.model, path.with_name("new.safetensors"), preprocess=grey).replace(path)
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError, match=f"{name}.*choose another name") as told:
+        export_onnx(program, path)
+    assert told.value.errno is None and path.read_bytes() == before and os.listdir(tmp_path) == [name]
 
 
 def test_saving_replaces_a_program_and_an_empty_file(tmp_path):
