@@ -40,6 +40,12 @@ SCRATCH, PRETRAINED = ["SVM on pixels", "random weights"], ["linear probe", "fin
 HALFWAY = {1: [(120, 3e-4, False), (300, 1e-3, False)],
            5: [(300, 1e-3, False), (600, 1e-3, False)],
            20: [(300, 1e-3, False), (600, 1e-3, False), (300, 2e-3, True), (600, 1e-3, True)]}
+# best on the pool, with the warps too
+FROM_RANDOM = [{"per_class": k, "start": "random", "steps": 300, "lr": 3e-3, "strength": s}
+               for k, s in ((1, 0.5), (5, 1.0), (20, 1.0))]
+# best on the pool too; with 20 a tie, decided by what is best with 5; the warps with 5 as well (by one picture)
+FROM_GLYPHNET = [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1, "way": 0.5}
+                 for k, steps, lr in ((1, 120, 3e-4), (5, 600, 1e-3), (20, 600, 1e-3))]
 
 EXPERIMENTS: dict[str, Experiment] = {
     # "name": Experiment("dljourney.chapter:run_seed_function", range(10), {"setting": 1}),
@@ -81,19 +87,20 @@ EXPERIMENTS: dict[str, Experiment] = {
                        "way": 0.5} for k in (1, 5, 20) for steps, lr, norm in HALFWAY[k]],
          "split": "valid"},
         tolerance=0.1),
+    "digits_warps_tuning": Experiment(  # how much the copies are warped, with the settings that were best above
+        "dljourney.pretraining:digits_seed", range(100, 110),
+        {"trials": [{**trial, "strength": s} for trial in FROM_RANDOM + FROM_GLYPHNET for s in (0.5, 1.0, 1.5)],
+         "split": "valid"},
+        tolerance=0.3),
     "digits_from_random": Experiment(
-        "dljourney.pretraining:digits_seed", range(20),
-        {"trials": [{"per_class": k, "start": "random", "steps": 300, "lr": 3e-3} for k in (1, 5, 20)]}, tolerance=0.3),
+        "dljourney.pretraining:digits_seed", range(20), {"trials": FROM_RANDOM}, tolerance=0.3),
     "digits_all_the_way": Experiment(  # what was measured first, without weights half-way
         "dljourney.pretraining:digits_seed", range(20),
         {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1, "batch_norm": norm}
                     for k, steps, lr, norm in ((1, 60, 3e-4, False), (5, 0, 0.0, False), (20, 300, 1e-3, True))]},
         tolerance=0.1),
-    "digits_from_glyphnet": Experiment(  # what was best on the pool; with 20 a tie, decided by what is best with 5
-        "dljourney.pretraining:digits_seed", range(20),
-        {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1, "way": 0.5}
-                    for k, steps, lr in ((1, 120, 3e-4), (5, 600, 1e-3), (20, 600, 1e-3))]},
-        tolerance=0.1),
+    "digits_from_glyphnet": Experiment(
+        "dljourney.pretraining:digits_seed", range(20), {"trials": FROM_GLYPHNET}, tolerance=0.1),
 }
 
 

@@ -591,8 +591,9 @@ class Warped:
         batch_size: int,  # pictures in one batch
         n_batches: int,  # batches in an epoch
         seed: int,  # of the choice and the warps
+        strength: float = 1.0,  # how much they are warped: see `a_little`
     ):
-        self.x, self.y, self.batch_size, self.n_batches = x, y, min(batch_size, len(x)), n_batches
+        self.x, self.y, self.batch_size, self.n_batches, self.strength = x, y, min(batch_size, len(x)), n_batches, strength
         self.generator = seeded(seed)
 
     def __len__(self) -> int: return self.n_batches
@@ -600,14 +601,16 @@ class Warped:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for _ in range(self.n_batches):
             rows = torch.randperm(len(self.x), generator=self.generator)[: self.batch_size]
-            yield a_little(self.x[rows], self.generator), self.y[rows]
+            yield a_little(self.x[rows], self.generator, self.strength), self.y[rows]
 
 def a_little(
     x: Tensor,  # pictures, (N, 1, 32, 32)
     generator: torch.Generator,  # of the warps
+    strength: float = 1.0,  # of turns, slants, zooms, stretches and bends: 0.5 is half of each; moves stay
 ) -> Tensor:  # the same, warped a little
     "The warp for digits: less than in pretraining, as they come upright and in the middle."
-    return warp(x, generator, turn=0.2, slant=0.2, zoom=(0.85, 1.15), stretch=0.1, bend=0.06)[0]
+    s = strength
+    return warp(x, generator, turn=0.2 * s, slant=0.2 * s, zoom=(1 - 0.15 * s, 1 + 0.15 * s), stretch=0.1 * s, bend=0.06 * s)[0]
 
 # %% ../nbs/09_pretraining.ipynb #5b1c7e20
 def fit_head(
@@ -616,6 +619,7 @@ def fit_head(
     y: Tensor,  # their classes, (N,): each number from 0 on at least once
     C: float = 0.1,  # the larger, the larger may weights be: scikit-learn's C
     seed: int = 0,  # of the warps
+    strength: float = 1.0,  # of the warps
 ):
     "Logistic regression on frozen features: of the pictures, and of 16 warped copies of each."
     from sklearn.linear_model import LogisticRegression
@@ -624,7 +628,7 @@ def fit_head(
     if y.unique().tolist() != list(range(head.out_features)):
         raise ValueError(f"y: expected each class number from 0 to {head.out_features - 1} at least once, got {y.unique().tolist()}")
     generator = seeded(seed)
-    seen = features(model.net, torch.cat([x, *(a_little(x, generator) for _ in range(16))]))
+    seen = features(model.net, torch.cat([x, *(a_little(x, generator, strength) for _ in range(16))]))
     fit = LogisticRegression(C=C, max_iter=300).fit(seen.numpy(), y.repeat(17).numpy())
     weight, bias = fit.coef_, fit.intercept_
     if len(weight) == 1:  # of two classes scikit-learn keeps the difference
@@ -644,6 +648,7 @@ def learn_digits(
     probe: float | None = None,  # start with a head that `fit_head` fits, with this C; None: with zeros (or at random)
     batch_norm: bool | None = None,  # whether normalisation follows the examples; None: only from random weights
     way: float = 1.0,  # how far to go, from the weights at the start to those that were learned: 0.5 is the mean of both
+    strength: float = 1.0,  # how much the copies are warped: see `a_little`
     seed: int = 0,  # of the head, the order and the warps
 ) -> nn.Module:  # a network for ten classes, pictures in [0, 1] in
     "Train all of glyphnet on a few digits, from the weights that ship or from random ones."
@@ -655,13 +660,13 @@ def learn_digits(
         model.net.load_state_dict(known.state_dict())
     head: list[nn.Parameter] = list(model.net.get_submodule("fc").parameters())
     if start == "glyphnet": nn.init.zeros_(head[0])
-    if probe is not None: fit_head(model, x, y, probe, seed)
+    if probe is not None: fit_head(model, x, y, probe, seed, strength)
     if not steps: return model.eval()
     begin = {name: t.clone() for name, t in model.state_dict().items()}
     opt = optimiser(model, lr)
     for group in opt.param_groups: group["params"] = [p for p in group["params"] if all(p is not h for h in head)]
     opt.add_param_group(dict(params=head, weight_decay=0.05))
-    training = train(model, Warped(x, y, 50, steps, seed), F.cross_entropy, opt)
+    training = train(model, Warped(x, y, 50, steps, seed, strength), F.cross_entropy, opt)
     if not (start == "random" if batch_norm is None else batch_norm):
         model.eval()  # its normalisation knows millions of pictures; a handful would spoil it
     while training.step < steps:

@@ -12,6 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dljourney.kit import glyphnet
+from dljourney.kit.experiments import stored_rows
+from dljourney.pretraining import error_ratio
 
 weights = Path(glyphnet.__file__).parent.parent / "weights" / "glyphnet.safetensors"
 
@@ -85,6 +87,22 @@ def test_the_file_is_small_and_its_card_is_right():
     assert weights.stat().st_size == card["bytes"] <= 4_000_000
     assert card["n_classes"] == glyphnet.N_CLASSES
     assert all(card[key] for key in ("what", "trained_on", "left_out", "training", "results", "limits"))
+
+
+@pytest.mark.parametrize("experiment", ["digits_from_glyphnet", "digits_all_the_way"])
+def test_the_card_tells_what_the_stored_draws_say(experiment):
+    def right(name, k):
+        rows = sorted(stored_rows(name), key=lambda row: row["seed"])
+        return [row["accuracy"] for row in rows if row["per_class"] == k]
+
+    ratios = [error_ratio(right(experiment, k), right("digits_from_random", k)) for k in (1, 5, 20)]
+    if experiment == "digits_all_the_way":
+        told = ", ".join(f"{ratio:.2f}" for ratio, _, _ in ratios)
+    else:
+        (a, b, c) = (f"{ratio:.2f} (" + "95 % interval " * (not i) + f"{low:.2f} to {high:.2f})"
+                     for i, (ratio, low, high) in enumerate(ratios))
+        told = f"{a} with 1 example of each digit, {b} with 5, {c} with 20"
+    assert told in glyphnet.card()["digits"]
 
 
 def test_the_classes_hold_no_digit_and_no_held_out_script():

@@ -285,8 +285,22 @@ def test_digit_rows_repeat(one_thread):
     before = body(batch_norm=False, lr=0.0)
     assert torch.equal(body(), before) and not torch.equal(body(batch_norm=True), before)
     assert not torch.equal(body(start="random"), body(start="random", batch_norm=False))
+    bare = lambda **how: body(start="random", **how)
+    assert torch.equal(bare(), bare(strength=1.0)) and not torch.equal(bare(), bare(strength=0.5))
+    heads = [pre.learn_digits(x[:20], y[:20], steps=0, probe=0.1, strength=s).net.fc.weight for s in (0.5, 1.0)]
+    assert not torch.equal(*heads)
     with pytest.raises(ValueError, match="start"):
         pre.learn_digits(torch.rand(2, 1, 32, 32), torch.arange(2), start="x")
+
+
+def test_the_strength_of_the_warps_is_that_of_each():
+    x = torch.rand(5, 1, 32, 32, generator=torch.Generator().manual_seed(1))
+    dice = lambda: torch.Generator().manual_seed(2)
+    for s, zoom in ((1, (0.85, 1.15)), (0.5, (0.925, 1.075)), (0, (1, 1))):
+        want, seen = pre.warp(x, dice(), turn=0.2 * s, slant=0.2 * s, zoom=zoom, stretch=0.1 * s, bend=0.06 * s)
+        torch.testing.assert_close(pre.a_little(x, dice(), s), want, atol=1e-5, rtol=0)
+        assert zoom[0] <= seen.min() and seen.max() <= zoom[1]
+    assert torch.equal(pre.a_little(x, dice()), pre.a_little(x, dice(), 1.0))
 
 
 def test_a_fitted_head_is_the_logistic_regression_on_features_and_the_body_stays(one_thread):
