@@ -220,8 +220,6 @@ def test_a_wide_canvas_of_an_animation_takes_no_more_memory_than_other_pictures(
 
 
 COPIES = {"WEBP": 3, "AVIF": 3, "JPEG2000": 6}  # others: 3, or 1 where they are plain
-
-
 often = [
     *[("TIFF", mode, {}) for mode in ("I;16", "I", "F", "CMYK", "P")],
     ("PNG", "RGBA", {}), ("PNG", "RGB", {"transparency": (1, 1, 1)}), ("GIF", "P", {"transparency": 1}),

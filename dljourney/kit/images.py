@@ -274,7 +274,7 @@ def read_image(
     channels: int = 3,  # 1 (grey) or 3 (colour)
     fit: str = "crop",  # "crop", "squash" or "pad": what happens when the proportions differ
     interpolation: str = "bilinear",  # "bilinear" or "bicubic"
-    max_pixels: int = MAX_PIXELS,  # larger pictures are refused before they are decoded; those held several times have a part of it
+    max_pixels: int = MAX_PIXELS,  # larger pictures are refused before they are decoded; a third of it for transparent, deep and CMYK ones, WebP and AVIF, a sixth for JPEG 2000
 ) -> Tensor:  # the picture, uint8, (channels, height, width)
     "Read one picture of any kind, upright, at a given size; raise `ImageError` with the reason where that fails."
     size = sides(size)
