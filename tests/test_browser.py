@@ -448,7 +448,8 @@ def test_few_examples_race_and_show_their_mistakes(front):
 
 
 def test_a_cleared_cell_and_a_closed_page_stop_the_work(front, kit):
-    page = opened(front, ["from dljourney.kit.live import Walk", "walk = Walk(); walk", "other = Walk(); other"], 2)
+    cells = ["from dljourney.kit.live import Walk", "walk = Walk(); walk", "other = Walk(); other"]
+    page = opened(front, cells, 2)
     front.python(page, "walk.play(); other.play()")
     front.until(page, "len(walk.path) > 20 and len(other.path) > 20")
     page.evaluate(

@@ -41,8 +41,8 @@ def subclasses(cls):
 def bundles():
     "Each module that one of our widgets sends, under the name of a class that sends it."
     for package in (dljourney.kit, dljourney.demos):
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{package.__name__}.{module.name}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
     found = {}
     for cls in subclasses(AnyWidget):
         if cls.__module__.startswith("dljourney.") and not cls.__name__.startswith("_"):

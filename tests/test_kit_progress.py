@@ -325,5 +325,6 @@ def test_outcomes_are_read_from_an_executed_notebook():
 
 
 def test_progress_needs_nothing_heavy():
-    code = "import sys, dljourney.kit.progress; sys.exit(bool({'torch', 'numpy', 'matplotlib'} & set(sys.modules)))"
+    code = ("import sys, dljourney.kit.progress; "
+            "sys.exit(bool({'torch', 'numpy', 'matplotlib'} & set(sys.modules)))")
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
