@@ -248,7 +248,7 @@ def test_a_bad_fen_says_so(fen):
 
 def test_pdn_of_other_programs():
     text = '[Event "x 1-0"]\n' + \
-        '[Result "0-1"]\n1. 11-15 {good 9-13} 23-19 2. 8-11 22-17 ; end 1-2\n3. 15x24x31 1/2-1/2 2-0'
+        '[Result "0-1"]\n1. 11-15 {good 9-13} 23-19 2. 8-11 22-17 ; end 1-2\n3. 15x24x31 1/2-1/2'
     assert read_pdn(text) == ["11-15", "23-19", "8-11", "22-17", "15x24x31"]
 
 
