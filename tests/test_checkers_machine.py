@@ -121,6 +121,45 @@ def test_the_demo_plays_and_gives_reasons(opponent):
     assert demo.board.fen.startswith("B:") and "pieces" in demo.weights.said and len(demo.board.history) == 2
 
 
+def told(demo):
+    "What stands beside the board: the machine's move, and how many reasons are drawn"
+    frame = demo.weights.draw()
+    marks = frame["reasons"] and frame["reasons"]["marks"][0]["height"]
+    return frame["score"]["it played"], len(marks)
+
+
+def test_reasons_stand_as_long_as_the_move_they_explain():
+    demo = CheckersMachine(n_games=10, depth=1)
+    nothing = ("-", 0)
+    assert told(demo) == nothing
+    demo.board.play("11-15")
+    first = told(demo)
+    assert first[0] == demo.board.history[-1] and first[1] > 1
+    demo.board.play(demo.board.legal[0])
+    second = told(demo)
+    assert second[0] == demo.board.history[-1] and len(demo.board.history) == 4
+    demo.board.undo()
+    assert told(demo) == first and demo.board.history == ["11-15", first[0]]
+    demo.board.reset()
+    assert told(demo) == nothing and demo.weights.said == {}
+    demo.board.play("9-13")
+    assert told(demo)[0] == demo.board.history[-1]
+    demo.board.fen = "B:W21,22:B1,2"        # somebody puts up another position
+    assert told(demo) == nothing
+
+
+def test_a_machine_that_begins_says_why_after_new_game():
+    demo = CheckersMachine(n_games=10, depth=1, fen="W" + START[1:])
+    first = told(demo)
+    assert [first[0]] == demo.board.history and first[1] > 0
+    demo.board.play(demo.board.legal[0])
+    assert len(demo.board.history) == 3 and told(demo)[0] == demo.board.history[-1]
+    demo.board.undo()
+    assert told(demo) == first and len(demo.board.history) == 1
+    demo.board.reset()
+    assert told(demo) == first and len(demo.board.history) == 1
+
+
 def test_a_slider_plays_again():
     demo = CheckersMachine(n_games=10)
     before = demo.weights.outcome
