@@ -1,12 +1,17 @@
 "Rote learning, self-play and the demo of chapter 03."
+import io
 import random
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.patches import Circle
+from PIL import Image
 
 from dljourney.checkers import (
     ROTE_TERMS, Boards, Memory, SelfPlay, as_player, legal_moves, moves, polynomial, rote, search)
 from dljourney.demos.checkers_machine import CheckersMachine, choose, reasons
+from dljourney.kit.board_picture import draw_board
 from dljourney.kit.game import START, apply_move
 from dljourney.samuel import improve
 
@@ -158,6 +163,20 @@ def test_a_machine_that_begins_says_why_after_new_game():
     assert told(demo) == first and len(demo.board.history) == 1
     demo.board.reset()
     assert told(demo) == first and len(demo.board.history) == 1
+
+
+def test_black_is_at_the_top_of_pictures_and_at_the_bottom_of_the_demo():
+    "As chapter 03 says: in its pictures Black goes down, in its demo up"
+    axes = draw_board("B:W32:B1").axes[0]
+    pieces = [patch for patch in axes.patches if isinstance(patch, Circle)]
+    black, white = sorted(pieces, key=lambda piece: sum(piece.get_facecolor()[:3]))
+    height = [axes.transData.transform(piece.center)[1] for piece in (black, white)]
+    assert height[0] > height[1]
+    demo = CheckersMachine(n_games=10, depth=1, fen="B:W32:B1")
+    rows = np.array(Image.open(io.BytesIO(demo.board.still())).convert("L"))
+    square = len(rows) // 8
+    dark = (rows < 80).sum(1).reshape(8, square).sum(1)
+    assert dark.argmax() == 7 and not dark[:7].any()
 
 
 def test_a_slider_plays_again():

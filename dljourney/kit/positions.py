@@ -22,7 +22,7 @@ from .pdn import read_move
 # %% ../../nbs/kit/positions.ipynb #cc9af187
 BIT = tuple(s + s // 8 for s in range(32))       # bit of each square, square 1 first: 0-7, 9-16, 18-25, 27-34
 BOARD = sum(1 << b for b in BIT)
-BOTTOM, TOP = 0b1111, 0b1111 << 31               # the two crowning rows
+BOTTOM, TOP = 0b1111, 0b1111 << 31               # the two crowning rows: squares 1 to 4, 29 to 32
 SQUARE = {b: s + 1 for s, b in enumerate(BIT)}   # square number of each bit
 
 
