@@ -49,7 +49,7 @@ def _numbers(item, fen):
     "Kings or not, and the squares: of 21, K21, 21-32 or K1-3"
     found = _ITEM.fullmatch(item)
     first, last = (int(found[2]), int(found[3] or found[2])) if found else (0, 0)
-    if not 1 <= first <= last <= 32:
+    if not found or not 1 <= first <= last <= 32:
         raise ValueError(f"fen: {_shown(item)} is no square; expected 1 to 32 or a range such as "
                          f"21-32, K before it for kings, in {_shown(fen)}")
     return found[1], range(first, last + 1)
