@@ -63,13 +63,13 @@ def _problem(text, at, expected=None):
 
 
 def _words(text):
-    "One after the other, as matches"
+    "One after the other: its kind, and the match"
     at = 0
     while at < len(text):
         word = _WORD.match(text, at)
         if not word: raise _problem(text, at)
         at = word.end()
-        yield word
+        yield word.lastgroup, word
 
 # %% ../../nbs/kit/pdn.ipynb #5d1e0a10
 def _known(name):
@@ -184,8 +184,8 @@ def read_pdn_games(
     if not isinstance(text, str):
         raise TypeError(f"text: expected a str, got {type(text).__name__}; read a file first")
     reader = _Reader(text)
-    for word in _words(text):
-        if game := getattr(reader, word.lastgroup or "")(word): yield game
+    for kind, word in _words(text):
+        if game := getattr(reader, kind)(word): yield game
     if game := reader.finish(): yield game
 
 
@@ -246,7 +246,7 @@ def _as_written(move):
 # %% ../../nbs/kit/pdn.ipynb #5d1e0a18
 def write_pdn(
     moves:Sequence[str], # moves in order
-    result:str="*",      # "1-0" (Black, who moves first, has won), "0-1", "1/2-1/2" or "*"
+    result:str="*",      # "1-0" (Black, who moves first, has won), "0-1", "1/2-1/2", "*", ...
     **headers:str,       # such as Event="An evening", Black="Samuel", or FEN: where the game starts
 ) -> str: # text that any draughts program reads
     "Write a game as PDN"
