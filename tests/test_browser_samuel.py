@@ -163,6 +163,21 @@ def test_played_by_mouse_the_machine_answers_and_says_why(front, page):
     front.shot(page, "checkers-machine")
     demo.get_by_role("button", name="Undo").click()
     front.until(page, "machine.board.history", [])
+    shown(page, demo, "it played", "-")
+
+
+def test_a_new_game_has_no_move_and_no_reasons(front, page):
+    demo = front.cell(page, "cell2")
+    front.python(page, "machine.board.reset()")
+    demo.get_by_label("On the board you meet").select_option("hand-set")
+    front.until(page, "machine.weights.opponent", "hand-set")
+    front.python(page, "machine.board.play('11-15')")
+    answered(front, page, demo, 2, "hand-set")
+    demo.get_by_role("button", name="New game").click()
+    front.until(page, "machine.board.history", [])
+    shown(page, demo, "it played", "-")
+    frame = "n => [...n.querySelectorAll('.dlj')].find(d => d.dlj).dlj.frame().reasons"
+    assert demo.evaluate(frame) == []
 
 
 @pytest.mark.parametrize("opponent", ["1959", "mine"])

@@ -1,12 +1,17 @@
 "Rote learning, self-play and the demo of chapter 03."
+import io
 import random
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.patches import Circle
+from PIL import Image
 
 from dljourney.checkers import (
     ROTE_TERMS, Boards, Memory, SelfPlay, as_player, legal_moves, moves, polynomial, rote, search)
 from dljourney.demos.checkers_machine import CheckersMachine, choose, reasons
+from dljourney.kit.board_picture import draw_board
 from dljourney.kit.game import START, apply_move
 from dljourney.samuel import improve
 
@@ -119,6 +124,59 @@ def test_the_demo_plays_and_gives_reasons(opponent):
     demo = CheckersMachine(n_games=10, depth=1, opponent=opponent, MOB=10.0)
     demo.board.play("11-15")
     assert demo.board.fen.startswith("B:") and "pieces" in demo.weights.said and len(demo.board.history) == 2
+
+
+def told(demo):
+    "What stands beside the board: the machine's move, and how many reasons are drawn"
+    frame = demo.weights.draw()
+    marks = frame["reasons"] and frame["reasons"]["marks"][0]["height"]
+    return frame["score"]["it played"], len(marks)
+
+
+def test_reasons_stand_as_long_as_the_move_they_explain():
+    demo = CheckersMachine(n_games=10, depth=1)
+    nothing = ("-", 0)
+    assert told(demo) == nothing
+    demo.board.play("11-15")
+    first = told(demo)
+    assert first[0] == demo.board.history[-1] and first[1] > 1
+    demo.board.play(demo.board.legal[0])
+    second = told(demo)
+    assert second[0] == demo.board.history[-1] and len(demo.board.history) == 4
+    demo.board.undo()
+    assert told(demo) == first and demo.board.history == ["11-15", first[0]]
+    demo.board.reset()
+    assert told(demo) == nothing and demo.weights.said == {}
+    demo.board.play("9-13")
+    assert told(demo)[0] == demo.board.history[-1]
+    demo.board.fen = "B:W21,22:B1,2"        # somebody puts up another position
+    assert told(demo) == nothing
+
+
+def test_a_machine_that_begins_says_why_after_new_game():
+    demo = CheckersMachine(n_games=10, depth=1, fen="W" + START[1:])
+    first = told(demo)
+    assert [first[0]] == demo.board.history and first[1] > 0
+    demo.board.play(demo.board.legal[0])
+    assert len(demo.board.history) == 3 and told(demo)[0] == demo.board.history[-1]
+    demo.board.undo()
+    assert told(demo) == first and len(demo.board.history) == 1
+    demo.board.reset()
+    assert told(demo) == first and len(demo.board.history) == 1
+
+
+def test_black_is_at_the_top_of_pictures_and_at_the_bottom_of_the_demo():
+    "As chapter 03 says: in its pictures Black goes down, in its demo up"
+    axes = draw_board("B:W32:B1").axes[0]
+    pieces = [patch for patch in axes.patches if isinstance(patch, Circle)]
+    black, white = sorted(pieces, key=lambda piece: sum(piece.get_facecolor()[:3]))
+    height = [axes.transData.transform(piece.center)[1] for piece in (black, white)]
+    assert height[0] > height[1]
+    demo = CheckersMachine(n_games=10, depth=1, fen="B:W32:B1")
+    rows = np.array(Image.open(io.BytesIO(demo.board.still())).convert("L"))
+    square = len(rows) // 8
+    dark = (rows < 80).sum(1).reshape(8, square).sum(1)
+    assert dark.argmax() == 7
 
 
 def test_a_slider_plays_again():

@@ -76,6 +76,20 @@ def crowded_with_kings(n, seed):
     return found
 
 
+def odd_positions(n, seed):
+    "Positions that no game reaches: a side without pieces, 32 kings, no empty square"
+    rng, found = random.Random(seed), []
+    while len(found) < n:
+        share, kings = rng.choice([0, 0.1, 0.5, 0.9, 1]), rng.choice([0, 0.5, 1])
+        side = {"W": [], "B": []}
+        for s in rng.sample(range(1, 33), rng.choice([0, 1, 2, 8, 28, 31, 32])):
+            who = "W" if rng.random() < share else "B"
+            crowned = rng.random() < kings or s in (range(1, 5) if who == "W" else range(29, 33))
+            side[who].append(f"{'K' * crowned}{s}")
+        found.append(f"{rng.choice('BW')}:W{','.join(side['W'])}:B{','.join(side['B'])}")
+    return found
+
+
 # ---- two engines that others wrote
 
 def reached_by_draughts(fen):
@@ -144,16 +158,23 @@ def test_moves_agree_with_openspiel():
     check_against_spiel(300, 0)
 
 
+def test_moves_of_odd_positions_agree_with_pydraughts():
+    fens = odd_positions(150, 0)
+    assert sum(":B" == fen[-2:] or ":W:" in fen for fen in fens) > 10, "too few empty sides"
+    check_against_draughts(fens)
+
+
 @pytest.mark.soak
 def test_moves_agree_with_both_at_length():
     check_against_draughts(positions(6000, 1) + crowded_with_kings(4000, 1))
+    check_against_draughts(odd_positions(4000, 1))
     check_against_spiel(10_000, 1)
 
 
 # ---- laws
 
 some_position = st.integers(0, 10_000).map(
-    lambda seed: (positions(6, seed) + crowded_with_kings(6, seed))[seed % 12])
+    lambda seed: (positions, crowded_with_kings, odd_positions)[seed % 3](6, seed)[seed % 6])
 
 
 @settings(max_examples=60)
@@ -248,7 +269,7 @@ def test_a_bad_fen_says_so(fen):
 
 def test_pdn_of_other_programs():
     text = '[Event "x 1-0"]\n' + \
-        '[Result "0-1"]\n1. 11-15 {good 9-13} 23-19 2. 8-11 22-17 ; end 1-2\n3. 15x24x31 1/2-1/2 2-0'
+        '[Result "0-1"]\n1. 11-15 {good 9-13} 23-19 2. 8-11 22-17 ; end 1-2\n3. 15x24x31 1/2-1/2'
     assert read_pdn(text) == ["11-15", "23-19", "8-11", "22-17", "15x24x31"]
 
 

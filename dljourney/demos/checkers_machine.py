@@ -123,13 +123,27 @@ class CheckersMachine(Stack):
         **values: Any, # any of the controls: MOB=5.0, against="modern", opponent="1959"
     ):
         self.depth = depth
+        self._told: list[tuple[str, dict[str, float]]] = []
         self.weights = Weights(n_games, size=size, **values)
-        self.board = Board(legal_moves, fen=fen, you="black", reply=self._reply, apply=apply_move, size=size)
+        self.board = Board(legal_moves, fen=fen, you="black", reply=self._reply, apply=apply_move,
+                           size=size)
+        self.board.observe(self._moved, "history")
         super().__init__(self.board, self.weights, across=True)
 
     def _reply(self, fen: str, legal: list[str]) -> str:
         "The machine's move, and its reasons beside the board."
         move = choose(fen, self.weights.machine, self.depth)
-        self.weights.said, self.weights.move = reasons(fen, move, self.weights.machine), move
-        self.weights.redraw()
+        self._told.append((move, reasons(fen, move, self.weights.machine)))
+        self._tell()
         return move
+
+    def _moved(self, change: Any) -> None:
+        "Reasons go with their move: when it is taken back, and in a new game."
+        moves_of_machine = (len(change.new) + (self.board.turn == "black")) // 2
+        del self._told[moves_of_machine:]
+        self._tell()
+
+    def _tell(self) -> None:
+        "Show the reasons of the machine's last move."
+        self.weights.move, self.weights.said = self._told[-1] if self._told else ("", {})
+        self.weights.redraw()

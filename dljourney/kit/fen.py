@@ -20,25 +20,55 @@ def place(
     row = (square - 1) // 4
     return 2 * ((square - 1) % 4) + (row + 1) % 2, row
 
+# %% ../../nbs/kit/fen.ipynb #3f1c07b1
+_HEADER = re.compile(r'\[\s*FEN\s*"([^"]*)"\s*\]')
+_FEN = re.compile(r"([BW])\s*:\s*([BW])([^:]*):\s*([BW])([^:]*)"
+                  r"(?::\s*H[0-9]+\s*(?::\s*F[0-9]+)?|:\s*F[0-9]+\s*(?::\s*H[0-9]+)?)?")  # counters
+_ITEM = re.compile(r"\s*(K?)\s*([0-9]{1,3})\s*(?:-\s*([0-9]{1,3})\s*)?")
+
+
+def _shown(text):
+    "As an error quotes it"
+    text = repr(text)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _sides(fen):
+    "Who moves, and what is said about each side"
+    example = 'expected something like "B:W21,22:B1,K2"'
+    if not isinstance(fen, str):
+        raise TypeError(f"fen: {example}, got {_shown(fen)}")
+    header = _HEADER.fullmatch(fen.strip())
+    parts = _FEN.fullmatch((header[1] if header else fen).strip().removesuffix(".").strip())
+    if not parts or parts[2] == parts[4]:
+        raise ValueError(f"fen: {example}, got {_shown(fen)}")
+    return parts[1], ((parts[2], parts[3]), (parts[4], parts[5]))
+
+
+def _numbers(item, fen):
+    "Kings or not, and the squares: of 21, K21, 21-32 or K1-3"
+    found = _ITEM.fullmatch(item)
+    first, last = (int(found[2]), int(found[3] or found[2])) if found else (0, 0)
+    if not found or not 1 <= first <= last <= 32:
+        raise ValueError(f"fen: {_shown(item)} is no square; expected 1 to 32 or a range such as "
+                         f"21-32, K before it for kings, in {_shown(fen)}")
+    return found[1], range(first, last + 1)
+
 # %% ../../nbs/kit/fen.ipynb #3f1c07a7
 def read_fen(
-    fen: str,  # "B:W21,22:B1,K2"; blanks, a full stop and PDN's [FEN "..."] around it do not matter
-) -> tuple[str, dict[int, str]]:  # who moves, "B" or "W", and the piece on each square: "b", "B" (king), "w" or "W" (king)
+    fen: str,  # "B:W21,22:B1,K2" or "W:B1-12:W21-32.", PDN's [FEN "..."] around it or not
+) -> tuple[str, dict[int, str]]:  # who moves, "B" or "W"; on each square "b", "B" (king), "w", "W"
     "Take a position apart."
-    text = re.sub(r'^\[FEN "(.*)"\]$', r"\1", fen.strip()).rstrip(".").replace(" ", "")
-    parts = re.fullmatch(r"([BW]):([BW])([K0-9,]*):([BW])([K0-9,]*)", text)
-    if not parts or parts[2] == parts[4]:
-        raise ValueError(f'fen: expected something like "B:W21,22:B1,K2", got {fen!r}')
+    turn, sides = _sides(fen)
     pieces: dict[int, str] = {}
-    for side, squares in ((parts[2], parts[3]), (parts[4], parts[5])):
-        for item in squares.split(",") if squares else ():
-            found = re.fullmatch(r"(K?)([0-9]{1,2})", item)
-            if not found or not 1 <= int(found[2]) <= 32:
-                raise ValueError(f"fen: {item!r} is no square; expected 1 to 32, or K before it for a king, in {fen!r}")
-            if int(found[2]) in pieces:
-                raise ValueError(f"fen: square {found[2]} is named twice in {fen!r}")
-            pieces[int(found[2])] = side if found[1] else side.lower()
-    return parts[1], pieces
+    for side, squares in sides:
+        for item in squares.split(",") if squares.strip() else ():
+            king, numbers = _numbers(item, fen)
+            for square in numbers:
+                if square in pieces:
+                    raise ValueError(f"fen: square {square} is named twice in {_shown(fen)}")
+                pieces[square] = side if king else side.lower()
+    return turn, pieces
 
 
 def write_fen(
@@ -46,6 +76,12 @@ def write_fen(
     pieces: Mapping[int, str],  # square, 1 to 32 -> "b", "w", or a capital for a king
 ) -> str:  # a position such as "B:W21,22:B1,K2"
     "The other way round; squares in order."
+    if turn not in ("B", "W"):
+        raise ValueError(f'turn: expected "B" or "W", got {turn!r}')
+    for square, piece in pieces.items():
+        if square not in range(1, 33) or piece not in ("b", "B", "w", "W"):
+            raise ValueError('pieces: expected "b", "B", "w" or "W" on squares from 1 to 32, '
+                             f"got {piece!r} on {square!r}")
     sides: dict[str, list[str]] = {"W": [], "B": []}
     for square in sorted(pieces):
         piece = pieces[square]

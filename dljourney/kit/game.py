@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Outcome', 'compiled_hop', 'random_games', 'START', 'Boards', 'Moves', 'apply_move', 'legal_moves', 'moves', 'perft',
-           'play_moves', 'read_pdn', 'write_pdn', 'Best', 'alpha_beta', 'material', 'search']
+           'play_moves', 'PdnGame', 'read_pdn', 'read_pdn_games', 'write_pdn', 'Best', 'alpha_beta', 'material',
+           'search']
 
 # %% ../../nbs/kit/game.ipynb #524bb694
 from typing import NamedTuple
@@ -13,13 +14,16 @@ import torch
 from torch import Tensor
 
 from .checks import check_whole
-from .positions import (
-    BOARD, BOTTOM, START, TOP, Boards, Moves, apply_move, legal_moves, list_bits, moves, perft, play_moves, read_pdn, write_pdn)
+from .pdn import PdnGame, read_pdn, read_pdn_games, write_pdn
+from dljourney.kit.positions import (
+    BOARD, BOTTOM, START, TOP, Boards, Moves, apply_move, legal_moves, list_bits, moves, perft,
+    play_moves)
 from .search import Best, alpha_beta, material, search
 
 # %% ../../nbs/kit/game.ipynb #4868754d
-_all_ = ["START", "Boards", "Moves", "apply_move", "legal_moves", "moves", "perft", "play_moves", "read_pdn",
-         "write_pdn", "Best", "alpha_beta", "material", "search"]
+_all_ = ["START", "Boards", "Moves", "apply_move", "legal_moves", "moves", "perft", "play_moves",
+         "PdnGame", "read_pdn", "read_pdn_games", "write_pdn",
+         "Best", "alpha_beta", "material", "search"]
 
 # %% ../../nbs/kit/game.ipynb #c7f4d8b4
 class Outcome(NamedTuple):
