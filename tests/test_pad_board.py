@@ -75,6 +75,17 @@ def steps(fen):
     return [f"{s}-{s + way}" for s in mine if 1 <= s + way <= 32 and s + way not in pieces]
 
 
+def test_a_position_set_later_is_read_as_one_given_at_first():
+    "The page knows no ranges of squares; a position that cannot be read leaves the board as it is."
+    board = Board()
+    board.fen = "B:W21-32:BK1-3"
+    assert board.fen == write_fen(*read_fen("B:W21-32:BK1-3")) and "-" not in board.fen
+    before = board.fen
+    with pytest.raises(ValueError, match="X"):
+        board.fen = "X:W21:B1"
+    assert board.fen == before
+
+
 def test_a_game_on_the_board():
     board = Board(steps)
     assert board.moves == ["9-13", "10-14", "11-15", "12-16"] and board.status == "Black to move"

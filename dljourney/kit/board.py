@@ -150,10 +150,15 @@ class _Hearing(_Game):
         finally:
             self._showing = before
 
+    @traitlets.validate("fen")
+    def _fen_checked(self, proposal: Any) -> str:
+        "A position as the page reads it: without ranges of squares."
+        return write_fen(*read_fen(proposal.value))
+
     @traitlets.observe("fen")
     def _fen_set(self, change: Any) -> None:
         if not self._showing:  # somebody put up a new position
-            self._positions[:] = [write_fen(*read_fen(change.new))]
+            self._positions[:] = [change.new]
             self.reset()
 
     def reset(self) -> None:
