@@ -25,6 +25,7 @@ from PIL import Image
 from torch import Tensor
 
 from .checks import check_whole
+from .files import spelled
 
 # %% ../../nbs/kit/images.ipynb #30ff60ff
 class ImageError(ValueError):
@@ -121,6 +122,7 @@ def _open(file, max_pixels: int) -> Image.Image:
 # %% ../../nbs/kit/images.ipynb #a9146990
 def _open_path(path: Path):
     "Open a regular file for reading; anything else (a pipe, a device, a dead link) is an `ImageError`."
+    path = spelled(path)
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
@@ -169,7 +171,8 @@ def _from_deep(im: Image.Image) -> Image.Image:
 
 def _in_eight_bits(im: Image.Image) -> Image.Image:
     "A PNG tells its clear colour in its own bits, and Pillow gives it pixels of eight: the colour, too, in eight."
-    raw, clear = im.tile[0][3] if getattr(im, "tile", None) else None, im.info.get("transparency")
+    tiles, clear = getattr(im, "tile", None), im.info.get("transparency")
+    raw = tiles[0][3] if tiles else None
     if raw in ("1", "L;2", "L;4") and isinstance(clear, int):
         clear = min(clear * {"1": 255, "L;2": 85, "L;4": 17}[raw], 255)
     elif raw == "RGB;16B" and isinstance(clear, tuple):
