@@ -1,4 +1,4 @@
-"One tag is undone by one party, and what is clear is clear: every kind of file, every way to hand it over."
+"One tag is undone by one party, and what is clear is clear, in every kind of file."
 
 import copy
 import io
@@ -35,7 +35,8 @@ def in_exif(way):
 
 def xmp(way):
     return (
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" '
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" '
         f'tiff:Orientation="{way}"/></x:xmpmeta>'
     ).encode()
 
@@ -45,7 +46,11 @@ def in_xmp(way):
     from PIL.PngImagePlugin import PngInfo
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-    png, tiff, packet = PngInfo(), ImageFileDirectory_v2(), b"http://ns.adobe.com/xap/1.0/\0" + xmp(way)
+    png, tiff, packet = (
+        PngInfo(),
+        ImageFileDirectory_v2(),
+        b"http://ns.adobe.com/xap/1.0/\0" + xmp(way),
+    )
     png.add_itxt("XML:com.adobe.xmp", xmp(way).decode())
     tiff[700] = xmp(way)
     jpeg = b"\xff\xe1" + struct.pack(">H", len(packet) + 2) + packet
@@ -58,8 +63,9 @@ def as_tiff(way):
 
 
 formats = {
-    "JPEG": {"quality": 95}, "PNG": {}, "GIF": {}, "BMP": {}, "WEBP": {"lossless": True}, "TIFF": {}, "PPM": {},
-    "AVIF": {}, "JPEG2000": {}, "ICO": {"sizes": [(20, 12)]}, "MPO": {"save_all": True},
+    "JPEG": {"quality": 95}, "PNG": {}, "GIF": {}, "BMP": {}, "WEBP": {"lossless": True},
+    "TIFF": {}, "PPM": {}, "AVIF": {}, "JPEG2000": {}, "ICO": {"sizes": [(20, 12)]},
+    "MPO": {"save_all": True},
 }  # fmt: skip
 tags = {"exif": in_exif, "xmp": in_xmp, "tiff": as_tiff}
 cases = [
@@ -140,7 +146,10 @@ def test_a_picture_is_turned_once_whoever_turns_it(fmt, tag, mode, options, tmp_
 @pytest.mark.parametrize("fmt", ["JPEG", "PNG", "WEBP", "TIFF", "MPO", "AVIF"])
 def test_the_cases_above_hold_tags(fmt):
     for way in range(2, 9):
-        flat, turned = (upright(Image.open(io.BytesIO(held(fmt, "exif", "RGB", formats[fmt], n)))) for n in (1, way))
+        flat, turned = (
+            upright(Image.open(io.BytesIO(held(fmt, "exif", "RGB", formats[fmt], n))))
+            for n in (1, way)
+        )
         assert flat.shape != turned.shape or (flat != turned).any()
 
 
@@ -151,13 +160,17 @@ def test_the_part_that_is_kept_is_chosen_upright(fmt, fit):
     big = greys((640, 320)).resize((320, 160), Image.Resampling.BICUBIC)
     for way in range(1, 9):
         data = saved(big, fmt, **in_exif(way), **formats[fmt])
-        want = read_image(np.asarray(ImageOps.exif_transpose(loaded(data))), (24, 40), fit=fit).float()
+        want = read_image(
+            np.asarray(ImageOps.exif_transpose(loaded(data))), (24, 40), fit=fit
+        ).float()
         assert (read_image(data, (24, 40), fit=fit) - want).abs().mean() < 3, way
 
 
 def test_reading_a_picture_in_memory_leaves_it_as_it_was():
     for fmt in ("TIFF", "JPEG", "PNG"):
-        im, same = (pictures["opened"](saved(greys(), fmt, **in_exif(6), **formats[fmt])) for _ in range(2))
+        im, same = (
+            pictures["opened"](saved(greys(), fmt, **in_exif(6), **formats[fmt])) for _ in range(2)
+        )
         read_image(im, 4)
         same.load()
         assert im.size == same.size and im.info == same.info and im.tobytes() == same.tobytes()
@@ -183,7 +196,7 @@ def chunk(kind, data):
 
 
 def png(bits, colour, samples, key):
-    "A PNG of one row, written from the standard's text; `key` is the colour that is clear (or a palette's alphas)."
+    "A PNG of one row, by the standard; `key` is the colour that is clear, or a palette's alphas."
     per = {0: 1, 2: 3, 3: 1}[colour]
     row = "".join(f"{s:0{bits}b}" for pixel in samples for s in pixel)
     row = int(row.ljust(-(-len(row) // 8) * 8, "0"), 2).to_bytes(-(-len(row) // 8), "big")
@@ -213,7 +226,9 @@ def test_the_clear_colour_of_a_png_is_clear_at_every_depth():
         data = png(bits, 2, [key, (0, 0, 0)], key)
         for source in (data, Image.open(io.BytesIO(data))):
             assert read_image(source, (1, 2))[:, 0].tolist() == [[255, 0]] * 3, (bits, key)
-        low = tuple(v & 0xFF for v in key)  # a colour of eight bits like the low half of sixteen is another colour
+        low = tuple(
+            v & 0xFF for v in key
+        )  # a colour of eight bits like the low half of sixteen is another colour
         data = png(bits, 2, [tuple(v * 257 for v in low) if bits == 16 else (9, 9, 9)], key)
         want = list(low) if bits == 16 else [9, 9, 9]
         assert read_image(data, 1).flatten().tolist() == want
@@ -250,7 +265,8 @@ parts = ["P", "P with a palette of alphas", "PA", "LA", "La", "RGBA", "RGBa"]
 
 
 @pytest.mark.parametrize(
-    ("mode", "alpha"), [*[(m, a) for m in whole for a in (0, 255)], *[(m, a) for m in parts for a in (0, 100, 255)]]
+    ("mode", "alpha"),
+    [*[(m, a) for m in whole for a in (0, 255)], *[(m, a) for m in parts for a in (0, 100, 255)]],
 )
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_is_clear_lies_on_white_in_every_mode(mode, alpha, channels):

@@ -45,7 +45,7 @@ class Skipped(NamedTuple):
 # %% ../../nbs/kit/photos.ipynb #d2b806d5
 @dataclass(frozen=True, repr=False)
 class Photos:
-    "Pictures in memory with their labels, the training part first, and the files that were left out."
+    "Pictures in memory with their labels, the training part first, and the files left out."
 
     x: Tensor  # images, uint8, (N,C,H,W); a memory-mapped file where they are many
     y: Tensor  # labels, int64, (N,), indices into `classes`
@@ -68,34 +68,38 @@ class Photos:
     @property
     def counts(self) -> dict[str, tuple[int, int]]:
         "How many pictures each class has to train on, and how many held out."
-        parts = (torch.bincount(y, minlength=len(self.classes)).tolist() for _, y in (self.train, self.valid))
-        return dict(zip(self.classes, zip(*parts)))
+        n = len(self.classes)
+        train, held = (torch.bincount(y, minlength=n).tolist() for _, y in (self.train, self.valid))
+        return dict(zip(self.classes, zip(train, held)))
 
     @property
     def remarks(self) -> list[str]:
-        "What stands in the way of learning from these pictures, or of trusting a score on them, in a line each."
+        "What stands in the way of learning from these pictures or trusting a score, a line each."
         lines = [self.hint] if self.hint else []
         few = [f"{name} {n}" for name, (n, _) in self.counts.items() if n < 2]
         if few:
             lines.append(f"fewer than two pictures to train on: {_some(few)}")
         unheld = [name for name, (_, n) in self.counts.items() if not n]
-        if unheld and len(self) > self.n_train:  # with nothing held out at all that is what was asked for
-            lines.append(f"none held out, so no score tells how well they are named: {_some(unheld)}")
+        if unheld and self.n_train < len(self):  # where nothing is held out, that was asked for
+            told = "none held out, so no score tells how well they are named"
+            lines.append(f"{told}: {_some(unheld)}")
         return lines
 
     def __len__(self) -> int:
         return len(self.y)
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name} {sum(n)}" for name, n in list(self.counts.items())[:10])
-        more = f", and {len(self.classes) - 10} more classes" if len(self.classes) > 10 else ""
+        counts = [f"{name} {n + m}" for name, (n, m) in self.counts.items()]
+        more = f", and {len(counts) - 10} more classes" if len(counts) > 10 else ""
+        shown = ", ".join(counts[:10]) + more
         size = " x ".join(str(n) for n in self.x.shape[1:])
-        held = len(self) - self.n_train
-        text = f"{len(self)} pictures of {size} ({shown}{more}): {self.n_train} to train, {held} held out"
-        lines = [f"  {s}" for s in self.skipped[:10]]
+        parts = f"{self.n_train} to train, {len(self) - self.n_train} held out"
+        lines = [f"{len(self)} pictures of {size} ({shown}): {parts}", *self.remarks]
+        if self.skipped:
+            lines += [f"{len(self.skipped)} left out:", *(f"  {s}" for s in self.skipped[:10])]
         if len(self.skipped) > 10:
             lines.append(f"  ... and {len(self.skipped) - 10} more in .skipped")
-        return "\n".join([text, *self.remarks, *([f"{len(self.skipped)} left out:", *lines] if lines else [])])
+        return "\n".join(lines)
 
 
 def _some(words: list[str]) -> str:
@@ -103,8 +107,10 @@ def _some(words: list[str]) -> str:
     return ", ".join(words[:10]) + (f" and {len(words) - 10} more" if len(words) > 10 else "")
 
 # %% ../../nbs/kit/photos.ipynb #d01cb7d0
-_Closed = Callable[[Path, bool], str | None]  # (path, is it a folder?) -> None: open; "": passed over; else: why it is left out
-_OURS = ("program.safetensors", "training.safetensors")  # what `dljourney finetune` writes beside its report's pictures
+# (path, is it a folder?) -> None: open; "": passed over; else: why it is left out
+_Closed = Callable[[Path, bool], str | None]
+# what `dljourney finetune` writes beside its report's pictures
+_OURS = ("program.safetensors", "training.safetensors")
 _CACHED = re.compile(r"[0-9a-f]{24}\.(pixels|json)")
 
 
@@ -115,7 +121,7 @@ def _closed(leave_out: Iterable[str | os.PathLike], cache: Path | None) -> _Clos
     def closed(path: Path, is_folder: bool) -> str | None:
         if path.name.startswith(".") or path.name == "__MACOSX":
             return ""
-        if cache is not None and _CACHED.fullmatch(path.name) and _identity(path.parent) == _identity(cache):
+        if cache and _CACHED.fullmatch(path.name) and _identity(path.parent) == _identity(cache):
             return ""
         if is_folder and any(os.path.isfile(path / name) for name in _OURS):
             return "holds a program and the pictures of its report"
@@ -125,7 +131,7 @@ def _closed(leave_out: Iterable[str | os.PathLike], cache: Path | None) -> _Clos
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    "What is the same for a file or folder however its path is written; nothing where there is none."
+    "What is the same for a file or folder however its path is written; None where there is none."
     try:
         info = os.stat(path)
         return info.st_dev, info.st_ino
@@ -181,11 +187,14 @@ def _tops(folder: Path, closed: _Closed) -> dict[Path, str | None]:
 
 
 def _are_parts(tops: dict[Path, str | None], closed: _Closed) -> bool:
-    "Whether folders are the parts of a split: one to train on and another. Beside folders of other names, only if it has classes."
+    "Whether folders are the parts of a split: one to train on and another."
     kinds = set(tops.values())
     if "train" not in kinds or not kinds & {"valid", "test"}:
         return False
-    return None not in kinds or any(kind == "train" and _folders(top, closed) for top, kind in tops.items())
+    if None not in kinds:
+        return True
+    # beside folders of other names only where the one to train on has classes
+    return any(kind == "train" and _folders(top, closed) for top, kind in tops.items())
 
 
 def _folders(folder: Path, closed: _Closed) -> list[Path]:
@@ -208,8 +217,9 @@ def _hint(folder: Path, closed: _Closed, n_classes: int) -> str:
     if not places and n_classes == 0 and not tops:
         above = Path(os.path.abspath(folder)).parent
         places = [above] if len(_folders(above, closed)) > 1 else []
-    told = f"the classes seem to stand in {printable(places[0])}: give that folder" if places else ""
-    return told if len(places) == 1 else ""
+    if len(places) != 1:
+        return ""
+    return f"the classes seem to stand in {printable(places[0])}: give that folder"
 
 
 def _fork(folder: Path, closed: _Closed) -> list[Path]:
@@ -225,7 +235,7 @@ def _fork(folder: Path, closed: _Closed) -> list[Path]:
 
 # %% ../../nbs/kit/photos.ipynb #b02289ae
 def _by_folder(folder: Path, closed: _Closed) -> tuple[list[_Item], list[Skipped]]:
-    "One class a subfolder; `train/` and `val/` (valid, validation, test) above the classes are understood."
+    "One class a subfolder; `train/` and `val/` (valid, validation, test) above are understood."
     parts = _tops(folder, closed)
     is_split, kinds = _are_parts(parts, closed), set(parts.values())
     items, skipped, others = [], [], {}
@@ -245,7 +255,8 @@ def _by_folder(folder: Path, closed: _Closed) -> tuple[list[_Item], list[Skipped
         else:
             items.append(_Item(file, names[depth], "valid" if part == "test" else part))
     if any(_folds_case(place) for place in list(parts)[:3]):
-        names_of = {i.label.casefold(): i.label for i in sorted(items, key=lambda i: i.label, reverse=True)}
+        labels = sorted({i.label for i in items}, reverse=True)
+        names_of = {label.casefold(): label for label in labels}  # of several the first
         items = [i._replace(label=names_of[i.label.casefold()]) for i in items]
     return items, [*skipped, *others.values()]
 
@@ -331,17 +342,17 @@ class _Finder:
         for depth, part in enumerate(parts, 1):
             names = self._meant(place, part, depth == len(parts))
             if len(names) != 1:
-                told = ", ".join(names)
-                return Skipped(self.folder.joinpath(*parts), f"may be any of {told}") if names else None
+                whole, told = self.folder.joinpath(*parts), ", ".join(names)
+                return Skipped(whole, f"may be any of {told}") if names else None
             place = place / names[0]
         return place
 
     def _meant(self, place: Path, name: str, is_last: bool) -> list[str]:
-        "The names in a folder that a part of a path may mean: by the first way to read it that gives any."
+        "The names in a folder that a part of a path may mean, by the first reading that gives any."
         shelf, plain = self._shelf(place), plain_name(name)
         if name in shelf.names or plain in shelf.plain:
             return [name] if name in shelf.names else shelf.plain[plain]
-        if os.path.lexists(place / name):  # large and small letters are one here, or the folder may not be listed
+        if os.path.lexists(place / name):  # `Cat` and `cat` are one here, or nobody may list it
             return shelf.folded.get(plain.casefold(), [name])
         same = shelf.begun.get(plain, []) if is_last else []
         return [n for n in same if os.path.splitext(n)[1].lower() in self.kinds] or same
@@ -353,7 +364,7 @@ class _Finder:
 
 # %% ../../nbs/kit/photos.ipynb #6aac5cc2
 def _by_table(folder: Path, rows: Iterable[tuple[Any, Any]]) -> tuple[list[_Item], list[Skipped]]:
-    "Files and labels from a table, each file once; names are relative to the folder and cannot lead out of it."
+    "Files and labels from a table, each file once; names stand for what is below the folder."
     labels: dict[Path, set[str]] = {}
     skipped = []
     find = _Finder(folder)
@@ -364,12 +375,15 @@ def _by_table(folder: Path, rows: Iterable[tuple[Any, Any]]) -> tuple[list[_Item
         else:
             text = "" if label is None else plain_name(str(label))
             labels.setdefault(file, set()).update({text} - {""})
-    items = [_Item(file, next(iter(found)), "") for file, found in labels.items() if len(found) == 1]
+    items = []
     for file, found in labels.items():
-        if not found:
+        if len(found) == 1:
+            items.append(_Item(file, found.pop(), ""))
+        elif found:
+            told = ", ".join(sorted(found))
+            skipped.append(Skipped(file, f"different labels in the table: {told}"))
+        else:
             skipped.append(Skipped(file, "no label in the table"))
-        elif len(found) > 1:
-            skipped.append(Skipped(file, f"different labels in the table: {', '.join(sorted(found))}"))
     return items, skipped
 
 # %% ../../nbs/kit/photos.ipynb #ae123889
@@ -478,31 +492,22 @@ def photos(
     channels: int = 3,  # 1 (grey) or 3 (colour)
     fit: str = "crop",  # "crop", "squash" or "pad": what happens when the proportions differ
     interpolation: str = "bilinear",  # "bilinear" or "bicubic"
-    valid: float = 0.2,  # share of each class to hold out, in [0,1); folders train/ and val/ are taken as they are
+    valid: float = 0.2,  # share of each class to hold out, in [0,1); train/, val/ stay as they are
     seed: int = 0,  # of the split and the order
     classes: list[str] | None = None,  # the labels to keep, in order; None: all, sorted
-    leave_out: Iterable[str | os.PathLike] = (),  # folders below `folder` that are not entered; a table may name their files
-    max_pixels: int = MAX_PIXELS,  # larger pictures are left out before they are decoded; transparent ones, WebP and the like: see `read_image`
-    memory: int = 2 * 2**30,  # bytes of pixels to hold in memory; more is mapped to a temporary file
-    cache: str | os.PathLike | None = None,  # a folder to keep the decoded pixels in, for the next time
-    progress: Callable | None = None,  # a progress bar such as `tqdm`: wraps an iterable, takes `total`
+    # folders below `folder` that are not entered; a table may name their files
+    leave_out: Iterable[str | os.PathLike] = (),
+    # larger pictures are left out before they are decoded; transparent ones, WebP and the like: see
+    # `read_image`
+    max_pixels: int = MAX_PIXELS,
+    memory: int = 2 * 2**30,  # bytes of pixels to hold in memory; more is mapped to a file
+    cache: str | os.PathLike | None = None,  # a folder to keep the decoded pixels in for next time
+    progress: Callable | None = None,  # a bar such as `tqdm`: wraps an iterable, takes `total`
 ) -> Photos:  # images, labels, the split, and what was left out
-    "Read a folder of pictures into tensors; what cannot be read is left out and listed, and nothing is changed."
-    if not isinstance(folder, str | os.PathLike):
-        raise TypeError(f"folder: expected the path of a folder of pictures, got {type(folder).__name__}")
-    folder = spelled(folder)
-    if not folder.is_dir():
-        raise ValueError(f"folder: expected a folder of pictures, got {printable(folder)}, which is not a folder")
-    valid, seed = check_finite("valid", valid), check_whole("seed", seed)  # plain numbers: the cache's key is made of them
-    if not 0 <= valid < 1:
-        raise ValueError(f"valid: expected a share in [0, 1), got {valid!r}")
-    size, channels = sides(size), check_whole("channels", channels, 1)
-    for name, given in (("classes", classes), ("leave_out", leave_out)):
-        if isinstance(given, str | os.PathLike):
-            raise TypeError(f"{name}: expected a list, got the one {type(given).__name__} {given!r}")
-    names = None if classes is None else [one_line(plain_name(str(name))) for name in classes]
-    if names is not None and len(set(names)) < len(names):
-        raise ValueError(f"classes: expected names that differ from one another, got {classes}")
+    "Read a folder of pictures into tensors; what cannot be read is listed, and nothing is changed."
+    folder, names = _checked_folder(folder), _checked_names(classes, leave_out)
+    split = _checked_split(valid, seed)
+    shape = (check_whole("channels", channels, 1), *sides(size))
     keep_in = spelled(cache) if cache else None
     closed = _closed(leave_out, keep_in)
     items, skipped = _listed(folder, labels, closed)
@@ -510,17 +515,62 @@ def photos(
         others = [i for i in items if i.label not in names]
         skipped += [Skipped(i.file, f"its label {i.label!r} is not in classes") for i in others]
         items = [i for i in items if i.label in names]
-    settings = {"channels": channels, "fit": fit, "interpolation": interpolation, "max_pixels": max_pixels}
-    room, reasons = _pixels(items, (channels, *size), settings, (valid, seed), memory, keep_in, progress)
+    settings = {"channels": shape[0], "fit": fit, "interpolation": interpolation}
+    settings["max_pixels"] = max_pixels
+    room, reasons = _pixels(items, shape, settings, split, memory, keep_in, progress)
     skipped += [Skipped(i.file, reason) for i, reason in zip(items, reasons) if reason]
-    train, held = _split([i for i, reason in zip(items, reasons) if not reason], valid, seed)
-    kept = [*train, *held]
-    found = sorted({i.label for i in kept})
+    train, held = _split([i for i, reason in zip(items, reasons) if not reason], *split)
+    found = sorted({i.label for i in train + held})
     hint = _hint(folder, closed, len(found)) if labels is None else ""
-    if not kept:
+    if not found:
         raise ValueError(_nothing(folder, skipped, hint))
-    names = found if names is None else names
-    index = {name: i for i, name in enumerate(names)}
+    return _gathered(room, train, held, found if names is None else names, skipped, hint)
+
+# %% ../../nbs/kit/photos.ipynb #053b3233
+def _checked_folder(folder: Any) -> Path:
+    "The folder as the disk spells it; what is none is refused."
+    if not isinstance(folder, str | os.PathLike):
+        kind = type(folder).__name__
+        raise TypeError(f"folder: expected the path of a folder of pictures, got {kind}")
+    place = spelled(folder)
+    if not place.is_dir():
+        told = f"{printable(folder)}, which is not a folder"
+        raise ValueError(f"folder: expected a folder of pictures, got {told}")
+    return place
+
+
+def _checked_split(valid: Any, seed: Any) -> tuple[float, int]:
+    "Share and seed as plain numbers: the cache's key is made of them."
+    valid, seed = check_finite("valid", valid), check_whole("seed", seed)
+    if not 0 <= valid < 1:
+        raise ValueError(f"valid: expected a share in [0, 1), got {valid!r}")
+    return valid, seed
+
+
+def _checked_names(classes: Any, leave_out: Any) -> list[str] | None:
+    "The names of the classes to keep as labels are written; None where all are kept."
+    for name, given in (("classes", classes), ("leave_out", leave_out)):
+        if isinstance(given, str | os.PathLike):
+            kind = type(given).__name__
+            raise TypeError(f"{name}: expected a list, got the one {kind} {given!r}")
+    if classes is None:
+        return None
+    names = [one_line(plain_name(str(name))) for name in classes]
+    if len(set(names)) < len(names):
+        raise ValueError(f"classes: expected names that differ from one another, got {classes}")
+    return names
+
+
+def _gathered(
+    room: Tensor,
+    train: list[_Item],
+    held: list[_Item],
+    names: list[str],
+    skipped: list[Skipped],
+    hint: str,
+) -> Photos:
+    "The pictures with the numbers of their classes, and what there is to say about them."
+    kept, index = [*train, *held], {name: i for i, name in enumerate(names)}
     return Photos(
         x=room[: len(kept)],
         y=torch.tensor([index[i.label] for i in kept]),
@@ -542,8 +592,10 @@ def _listed(folder: Path, labels: Any, closed: _Closed) -> tuple[list[_Item], li
     for label in sorted({i.label for i in items}):
         other = names.setdefault(one_line(label), label)
         if other != label:
-            raise ValueError(f"folder: expected class names that differ as text, got {other!a} and {label!a}, "
-                             f"both of which read {one_line(label)}; give one of them another name")
+            raise ValueError(
+                f"folder: expected class names that differ as text, got {other!a} and {label!a}, "
+                f"both of which read {one_line(label)}; give one of them another name"
+            )
     return [i._replace(label=one_line(i.label)) for i in items], skipped
 
 
@@ -556,7 +608,10 @@ def _found(folder: Path, labels: Any, closed: _Closed) -> tuple[list[_Item], lis
     if callable(labels):
         return _by_function(folder, labels, closed)
     if not isinstance(labels, str | os.PathLike):
-        raise TypeError(f"labels: expected a function, a {{name: label}} table or a CSV file, got {type(labels).__name__}")
+        raise TypeError(
+            "labels: expected a function, a {name: label} table or a CSV file, "
+            f"got {type(labels).__name__}"
+        )
     path = spelled(labels)
     return _by_table(folder, _csv_rows(path if path.is_file() else spelled(folder / labels)))
 
