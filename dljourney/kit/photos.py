@@ -101,7 +101,7 @@ class Photos:
             lines.append(f"  ... and {len(self.skipped) - 10} more in .skipped")
         return "\n".join(lines)
 
-
+# %% ../../nbs/kit/photos.ipynb #d2b806d6
 def _some(words: list[str]) -> str:
     "The first ten of some words, and how many more there are."
     return ", ".join(words[:10]) + (f" and {len(words) - 10} more" if len(words) > 10 else "")
