@@ -307,3 +307,18 @@ def test_a_clear_colour_that_means_nothing_is_one_error():
     im.info["transparency"] = (0, 0, 0)
     with pytest.raises(ImageError, match="damaged"):
         read_image(im, 2)
+
+
+@pytest.mark.parametrize("bits", [2, 16])
+def test_a_clear_grey_takes_no_more_memory_than_other_greys(bits):
+    side = int((89_478_485 // 3) ** 0.5)
+    head = struct.pack(">IIBBBBB", side, side, bits, 0, 0, 0, 0)
+    press = zlib.compressobj(1)
+    row = bytes(1 + (side * bits + 7) // 8)
+    body = b"".join(press.compress(row) for _ in range(side)) + press.flush()
+    parts = chunk(b"IHDR", head), chunk(b"tRNS", b"\0\1"), chunk(b"IDAT", body), chunk(b"IEND", b"")
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    shape, grown = in_a_child(lambda: list(read_image(data, 32).shape))
+    assert shape == [3, 32, 32] and grown < MOST, grown
+    with pytest.raises(ImageError, match="more than the limit"):
+        read_image(data, 32, max_pixels=3 * side * side - 1)
