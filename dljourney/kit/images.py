@@ -13,6 +13,7 @@ import re
 import stat
 import struct
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,6 +25,7 @@ from PIL import Image
 from torch import Tensor
 
 from .checks import check_whole
+from .files import spelled
 
 # %% ../../nbs/kit/images.ipynb #30ff60ff
 class ImageError(ValueError):
@@ -80,19 +82,29 @@ def _check_pixels(width: int, height: int, max_pixels: int) -> None:
         raise ImageError(f"{width} x {height} pixels, more than the limit of {max_pixels:,}")
 
 # %% ../../nbs/kit/images.ipynb #3ecc2552
+def _is_clear_somewhere(im: Image.Image) -> bool:
+    "Whether a picture may be transparent."
+    # Pillow 10 gives icons of 256 colours without their palette, and cannot tell
+    return (im.mode != "P" or im.palette is not None) and im.has_transparency_data
+
+
 def _times_held(im: Image.Image, name: str) -> int:
-    "How often a picture is in memory while it is read: its decoder's copies, or ours where it is transparent or deep."
-    is_plain = im.mode in ("1", "L", "P", "RGB") and "transparency" not in im.info
+    "How often a picture is in memory while it is read: by its decoder, or by us if clear or deep."
+    is_plain = im.mode in ("1", "L", "P", "RGB") and not _is_clear_somewhere(im)
+    if name == "TIFF" and _orientation(im) > 1:  # Pillow turns it while it loads it
+        is_plain = False
     return {"WEBP": 3, "AVIF": 3, "JPEG2000": 6}.get(name, 1 if is_plain else 3)
 
 
 def _open(file, max_pixels: int) -> Image.Image:
-    "Find the decoder that accepts the first bytes of a binary file, and check the size it announces."
+    "Find the decoder that accepts a file's first bytes, and check the size that it announces."
     prefix = file.read(16)
     if not prefix:
         raise ImageError("the file is empty")
     if prefix[4:8] == b"ftyp" and prefix[8:12] in (b"heic", b"heix", b"mif1", b"msf1"):
-        raise ImageError("HEIC, the format of some phones, cannot be read: export the picture as JPEG")
+        raise ImageError(
+            "HEIC, the format of some phones, cannot be read: export the picture as JPEG"
+        )
     Image.init()
     for name in (n for n in _FORMATS if n in Image.OPEN):
         factory, accept = Image.OPEN[name]
@@ -113,7 +125,8 @@ def _open(file, max_pixels: int) -> Image.Image:
 
 # %% ../../nbs/kit/images.ipynb #a9146990
 def _open_path(path: Path):
-    "Open a regular file for reading; anything else (a pipe, a device, a dead link) is an `ImageError`."
+    "Open a regular file; anything else (a pipe, a device, a dead link) is an `ImageError`."
+    path = spelled(path)
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
@@ -122,7 +135,8 @@ def _open_path(path: Path):
             raise ImageError("not a regular file")
         return open(path, "rb")
     except FileNotFoundError:
-        raise ImageError("a link that leads nowhere" if os.path.islink(path) else "no such file") from None
+        is_link = os.path.islink(path)
+        raise ImageError("a link that leads nowhere" if is_link else "no such file") from None
     except PermissionError:
         raise ImageError("no permission to read it") from None
     except (OSError, ValueError) as e:
@@ -130,7 +144,7 @@ def _open_path(path: Path):
 
 # %% ../../nbs/kit/images.ipynb #a21e8e8f
 def _orientation(im: Image.Image) -> int:
-    "The EXIF orientation, 1 (upright) where there is none or it cannot be understood."
+    "The EXIF orientation; 1 (upright) where there is none, it was undone, or makes no sense."
     try:
         value = im.getexif().get(0x0112, 1)
         return int(value) if value in _TURNS else 1
@@ -138,17 +152,45 @@ def _orientation(im: Image.Image) -> int:
         return 1
 
 # %% ../../nbs/kit/images.ipynb #8cc100e4
+_WITH_ALPHA = {
+    "La": "LA",
+    "LA": "LA",
+    **dict.fromkeys(("1", "L", "P", "PA", "RGB", "RGBA", "RGBa"), "RGBA"),
+}
+
+
 def _eight_bits(im: Image.Image) -> Image.Image:
-    "The picture in one of the modes L, RGB, LA and RGBA."
-    if im.mode in ("L", "RGB", "RGBA", "LA"):
-        return im if "transparency" not in im.info or im.mode in ("RGBA", "LA") else im.convert("RGBA")
+    "A loaded picture in one of the modes L, RGB, LA and RGBA."
     if im.mode.startswith("I") or im.mode == "F":
-        return Image.fromarray(_to_uint8(np.asarray(im), is_deep=True), "L" if im.mode == "F" else None)
-    if im.mode in ("P", "PA"):
-        return im.convert("RGBA" if im.mode == "PA" or "transparency" in im.info else "RGB")
-    if im.mode in ("La", "RGBa"):
-        return im.convert({"La": "LA", "RGBa": "RGBA"}[im.mode])
-    return im.convert("L" if im.mode == "1" else "RGB")
+        return _from_deep(im)
+    mode = "L" if im.mode in ("1", "L") else "RGB"
+    if _is_clear_somewhere(im):
+        mode = _WITH_ALPHA.get(im.mode, mode)
+    return im if im.mode == mode else im.convert(mode)
+
+
+def _from_deep(im: Image.Image) -> Image.Image:
+    "Sixteen or more bits a pixel as L, or as LA where one of the numbers stands for clear."
+    deep, clear = np.asarray(im), im.info.get("transparency")
+    grey = Image.fromarray(_to_uint8(deep, is_deep=True), "L" if im.mode == "F" else None)
+    if im.mode != "F" and isinstance(clear, int):
+        grey.putalpha(Image.fromarray(_to_uint8(deep != clear)))
+    return grey
+
+
+def _in_eight_bits(im: Image.Image) -> Image.Image:
+    "A PNG tells its clear colour in its own bits; Pillow's pixels have eight, so the colour too."
+    tiles, clear = getattr(im, "tile", None), im.info.get("transparency")
+    raw = tiles[0][3] if tiles else None
+    if raw in ("1", "L;2", "L;4") and isinstance(clear, int):
+        clear = min(clear * {"1": 255, "L;2": 85, "L;4": 17}[raw], 255)
+    elif raw == "RGB;16B" and isinstance(clear, tuple):
+        clear = tuple(level >> 8 for level in clear)
+    if clear == im.info.get("transparency"):
+        return im
+    im = im.copy()
+    im.info["transparency"] = clear
+    return im
 
 # %% ../../nbs/kit/images.ipynb #41dbf490
 def _to_uint8(a: np.ndarray, is_deep: bool = False) -> np.ndarray:
@@ -193,13 +235,21 @@ def _window(width: float, height: float, size: tuple[int, int], fit: str) -> tup
     return (0, 0, width, height), size
 
 # %% ../../nbs/kit/images.ipynb #43957877
-def _resized(im: Image.Image, size: tuple[int, int], channels: int, fit: str, interpolation: str) -> np.ndarray:
-    "Decode a picture at `size`, upright, over white where it is transparent; (H, W) or (H, W, 3) in uint8."
-    turn = _orientation(im)
-    rows, columns = size if turn < 5 else size[::-1]
+def _draft(im: Image.Image, size: tuple[int, int], channels: int, fit: str) -> None:
+    "Let a JPEG that is not loaded yet be decoded at no more than it needs."
     if im.mode == "RGB" and im.format in ("JPEG", "MPO"):
-        want = _window(*im.size, (rows, columns), fit)[1]
+        want = _window(*im.size, size if _orientation(im) < 5 else size[::-1], fit)[1]
         im.draft("L" if channels == 1 else "RGB", want[::-1])
+
+
+def _resized(
+    im: Image.Image, size: tuple[int, int], channels: int, fit: str, interpolation: str
+) -> np.ndarray:
+    "A picture's pixels at `size`, upright, over white where clear; (H, W) or (H, W, 3) in uint8."
+    im = _in_eight_bits(im)
+    im.load()
+    turn = _orientation(im)  # now: what a decoder has undone is gone from the tags
+    rows, columns = size if turn < 5 else size[::-1]
     im = _eight_bits(im)
     box, (h, w) = _window(*im.size, (rows, columns), fit)
     if im.size != (w, h) or box != (0, 0, w, h):
@@ -238,16 +288,15 @@ def _binary(source: Any) -> BinaryIO | None:
 def _in_memory(source: Any) -> Image.Image:
     "A picture from one of the kinds that are in memory already."
     if isinstance(source, Image.Image):
-        try:
-            return source.copy()  # the caller keeps theirs as it is
-        except Exception as e:  # copying decodes a picture that was only opened
-            raise ImageError(f"damaged: {str(e) or type(e).__name__}") from None
+        return source
     if isinstance(source, Tensor):
         array = (source.float() if source.is_floating_point() else source).detach().cpu().numpy()
         return _from_array(array.transpose(1, 2, 0) if array.ndim == 3 else array)
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    raise TypeError(f"expected a path, bytes, a PIL image, an array or a tensor, got {type(source).__name__}")
+    raise TypeError(
+        f"expected a path, bytes, a PIL image, an array or a tensor, got {type(source).__name__}"
+    )
 
 
 def _as_tensor(pixels: np.ndarray) -> Tensor:
@@ -268,26 +317,30 @@ def sides(
 
 # %% ../../nbs/kit/images.ipynb #78e586d9
 def read_image(
-    source: Any,  # a path, bytes, a binary file, a PIL image, an array (H,W) or (H,W,C), a tensor (C,H,W) or (H,W)
+    source: Any,  # a path, bytes, a binary file, a PIL image; array (H,W), (H,W,C), tensor (C,H,W)
     size: int | tuple[int, int],  # pixels: the side of a square, or (height, width)
     *,
     channels: int = 3,  # 1 (grey) or 3 (colour)
     fit: str = "crop",  # "crop", "squash" or "pad": what happens when the proportions differ
     interpolation: str = "bilinear",  # "bilinear" or "bicubic"
-    max_pixels: int = MAX_PIXELS,  # larger pictures are refused before they are decoded; a third of it for transparent, deep and CMYK ones, WebP and AVIF, a sixth for JPEG 2000
+    # larger pictures are refused before they are decoded; a third of it for transparent, deep and
+    # CMYK ones, turned TIFFs, WebP and AVIF, a sixth for JPEG 2000
+    max_pixels: int = MAX_PIXELS,
 ) -> Tensor:  # the picture, uint8, (channels, height, width)
-    "Read one picture of any kind, upright, at a given size; raise `ImageError` with the reason where that fails."
+    "Read one picture of any kind, upright, at a given size; an `ImageError` says why that fails."
     size = sides(size)
     _check(size, channels, fit, interpolation)
     file = _binary(source)
-    if file is None:
-        return _as_tensor(_resized(_in_memory(source), size, channels, fit, interpolation))
-    with file:
+    im = _in_memory(source) if file is None else None
+    with file or nullcontext():
         try:
-            return _as_tensor(_resized(_open(file, max_pixels), size, channels, fit, interpolation))
+            if im is None:
+                im = _open(file, max_pixels)
+                _draft(im, size, channels, fit)  # not the caller's: it would stay small
+            return _as_tensor(_resized(im, size, channels, fit, interpolation))
         except ImageError:
             raise
-        except Exception as e:  # decoders raise OSError, struct.error, KeyError, zlib.error, MemoryError and more
+        except Exception as e:  # decoders raise OSError, KeyError, struct.error, zlib.error...
             raise ImageError(f"damaged: {str(e) or type(e).__name__}") from None
 
 # %% ../../nbs/kit/images.ipynb #9acfe1be

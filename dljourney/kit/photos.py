@@ -19,15 +19,17 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PureWindowsPath
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from .checks import check_finite, check_images, check_whole
-from .files import write_atomically
+from .files import plain_name, spelled, write_atomically
 from .images import MAX_PIXELS, ImageError, one_line, printable, read_image, sides
 
 # %% ../../nbs/kit/photos.ipynb #1f904a7b
@@ -43,7 +45,7 @@ class Skipped(NamedTuple):
 # %% ../../nbs/kit/photos.ipynb #d2b806d5
 @dataclass(frozen=True, repr=False)
 class Photos:
-    "Pictures in memory with their labels, the training part first, and the files that were left out."
+    "Pictures in memory with their labels, the training part first, and the files left out."
 
     x: Tensor  # images, uint8, (N,C,H,W); a memory-mapped file where they are many
     y: Tensor  # labels, int64, (N,), indices into `classes`
@@ -51,6 +53,7 @@ class Photos:
     files: list[Path]  # where each picture came from, N of them
     n_train: int  # how many of the N belong to the training part
     skipped: list[Skipped]  # files that were left out, with the reason
+    hint: str = ""  # which folder to give instead, where the classes seem to stand elsewhere
 
     @property
     def train(self) -> tuple[Tensor, Tensor]:
@@ -62,41 +65,78 @@ class Photos:
         "Images and labels held out."
         return self.x[self.n_train :], self.y[self.n_train :]
 
+    @property
+    def counts(self) -> dict[str, tuple[int, int]]:
+        "How many pictures each class has to train on, and how many held out."
+        n = len(self.classes)
+        train, held = (torch.bincount(y, minlength=n).tolist() for _, y in (self.train, self.valid))
+        return dict(zip(self.classes, zip(train, held)))
+
+    @property
+    def remarks(self) -> list[str]:
+        "What stands in the way of learning from these pictures or trusting a score, a line each."
+        lines = [self.hint] if self.hint else []
+        few = [f"{name} {n}" for name, (n, _) in self.counts.items() if n < 2]
+        if few:
+            lines.append(f"fewer than two pictures to train on: {_some(few)}")
+        unheld = [name for name, (_, n) in self.counts.items() if not n]
+        if unheld and self.n_train < len(self):  # where nothing is held out, that was asked for
+            told = "none held out, so no score tells how well they are named"
+            lines.append(f"{told}: {_some(unheld)}")
+        return lines
+
     def __len__(self) -> int:
         return len(self.y)
 
     def __repr__(self) -> str:
-        counts = torch.bincount(self.y, minlength=len(self.classes)).tolist()
-        shown = ", ".join(f"{name} {n}" for name, n in list(zip(self.classes, counts))[:10])
+        counts = [f"{name} {n + m}" for name, (n, m) in self.counts.items()]
         more = f", and {len(counts) - 10} more classes" if len(counts) > 10 else ""
+        shown = ", ".join(counts[:10]) + more
         size = " x ".join(str(n) for n in self.x.shape[1:])
-        held = len(self) - self.n_train
-        text = f"{len(self)} pictures of {size} ({shown}{more}): {self.n_train} to train, {held} held out"
-        lines = [f"  {s}" for s in self.skipped[:10]]
+        parts = f"{self.n_train} to train, {len(self) - self.n_train} held out"
+        lines = [f"{len(self)} pictures of {size} ({shown}): {parts}", *self.remarks]
+        if self.skipped:
+            lines += [f"{len(self.skipped)} left out:", *(f"  {s}" for s in self.skipped[:10])]
         if len(self.skipped) > 10:
             lines.append(f"  ... and {len(self.skipped) - 10} more in .skipped")
-        return "\n".join([text, *([f"{len(self.skipped)} left out:", *lines] if lines else [])])
+        return "\n".join(lines)
+
+# %% ../../nbs/kit/photos.ipynb #d2b806d6
+def _some(words: list[str]) -> str:
+    "The first ten of some words, and how many more there are."
+    return ", ".join(words[:10]) + (f" and {len(words) - 10} more" if len(words) > 10 else "")
 
 # %% ../../nbs/kit/photos.ipynb #d01cb7d0
-_Closed = Callable[[Path, bool], str | None]  # (path, is it a folder?) -> None: open; "": passed over; else: why it is left out
-_OURS = ("program.safetensors", "training.safetensors")  # what `dljourney finetune` writes beside its report's pictures
+# (path, is it a folder?) -> None: open; "": passed over; else: why it is left out
+_Closed = Callable[[Path, bool], str | None]
+# what `dljourney finetune` writes beside its report's pictures
+_OURS = ("program.safetensors", "training.safetensors")
 _CACHED = re.compile(r"[0-9a-f]{24}\.(pixels|json)")
 
 
 def _closed(leave_out: Iterable[str | os.PathLike], cache: Path | None) -> _Closed:
     "What is not read below a folder: what is hidden, what is ours, and the folders in `leave_out`."
-    shut = {os.path.realpath(p) for p in leave_out}
+    shut = {_identity(spelled(p)) for p in leave_out} - {None}
 
     def closed(path: Path, is_folder: bool) -> str | None:
         if path.name.startswith(".") or path.name == "__MACOSX":
             return ""
-        if cache is not None and _CACHED.fullmatch(path.name) and os.path.realpath(path.parent) == os.path.realpath(cache):
+        if cache and _CACHED.fullmatch(path.name) and _identity(path.parent) == _identity(cache):
             return ""
         if is_folder and any(os.path.isfile(path / name) for name in _OURS):
             return "holds a program and the pictures of its report"
-        return "a folder to leave out" if is_folder and os.path.realpath(path) in shut else None
+        return "a folder to leave out" if is_folder and _identity(path) in shut else None
 
     return closed
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    "What is the same for a file or folder however its path is written; None where there is none."
+    try:
+        info = os.stat(path)
+        return info.st_dev, info.st_ino
+    except (OSError, ValueError):
+        return None
 
 # %% ../../nbs/kit/photos.ipynb #64aedbfa
 def _files(folder: Path, closed: _Closed, seen: set | None = None) -> Iterator[Path | Skipped]:
@@ -107,21 +147,25 @@ def _files(folder: Path, closed: _Closed, seen: set | None = None) -> Iterator[P
         if (info.st_dev, info.st_ino) in seen:
             return
         seen.add((info.st_dev, info.st_ino))
-        entries = sorted(os.scandir(folder), key=lambda e: e.name)
+        entries = sorted(os.scandir(folder), key=lambda e: (plain_name(e.name), e.name))
     except OSError:
         yield folder  # opening it as a picture says what is wrong with it
         return
     for entry in entries:
-        try:
-            is_folder = entry.is_dir()
-        except OSError:
-            is_folder = False
-        path = Path(entry.path)
+        path, is_folder = Path(entry.path), _is_folder(entry)
         reason = closed(path, is_folder)
         if reason:
             yield Skipped(path, reason)
         elif reason is None:
             yield from _files(path, closed, seen) if is_folder else [path]
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    "Whether an entry leads to a folder; one that leads nowhere does not."
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 # %% ../../nbs/kit/photos.ipynb #257bbfa4
 class _Item(NamedTuple):
@@ -137,25 +181,62 @@ _PARTS = {
 }
 
 
+def _tops(folder: Path, closed: _Closed) -> dict[Path, str | None]:
+    "The folders in a folder, and of which part of a split each bears the name."
+    return {p: _PARTS.get(plain_name(p.name).casefold()) for p in _folders(folder, closed)}
+
+
 def _are_parts(tops: dict[Path, str | None], closed: _Closed) -> bool:
-    "Whether folders are the parts of a split: one to train on and another. Beside folders of other names, only if it has classes."
+    "Whether folders are the parts of a split: one to train on and another."
     kinds = set(tops.values())
     if "train" not in kinds or not kinds & {"valid", "test"}:
         return False
-    return None not in kinds or any(kind == "train" and _folders(top, closed) for top, kind in tops.items())
+    if None not in kinds:
+        return True
+    # beside folders of other names only where the one to train on has classes
+    return any(kind == "train" and _folders(top, closed) for top, kind in tops.items())
 
 
 def _folders(folder: Path, closed: _Closed) -> list[Path]:
     "The folders in a folder, those that are passed over or left out aside."
     try:
-        return [p for p in sorted(folder.iterdir()) if p.is_dir() and closed(p, True) is None]
+        entries = sorted(os.scandir(folder), key=lambda e: e.name)
     except OSError:
         return []
+    places = [Path(entry.path) for entry in entries if _is_folder(entry)]
+    return [place for place in places if closed(place, True) is None]
+
+
+def _hint(folder: Path, closed: _Closed, n_classes: int) -> str:
+    "Which folder to give instead, where the classes seem to stand further down, or further up."
+    tops = _tops(folder, closed)
+    places = [] if _are_parts(tops, closed) else tops
+    places = [place for place in places if _are_parts(_tops(place, closed), closed)]
+    if not places and n_classes == 1:
+        places = _fork(folder, closed)
+    if not places and n_classes == 0 and not tops:
+        above = Path(os.path.abspath(folder)).parent
+        places = [above] if len(_folders(above, closed)) > 1 else []
+    if len(places) != 1:
+        return ""
+    return f"the classes seem to stand in {printable(places[0])}: give that folder"
+
+
+def _fork(folder: Path, closed: _Closed) -> list[Path]:
+    "The first folder further down that holds several, where there is but one way to it."
+    inside = _folders(folder, closed)
+    for _ in range(9):  # links may lead in circles
+        if len(inside) != 1:
+            return []
+        place, inside = inside[0], _folders(inside[0], closed)
+        if len(inside) > 1:
+            return [place]
+    return []
 
 # %% ../../nbs/kit/photos.ipynb #b02289ae
 def _by_folder(folder: Path, closed: _Closed) -> tuple[list[_Item], list[Skipped]]:
-    "One class a subfolder; `train/` and `val/` (valid, validation, test) above the classes are understood."
-    parts = {p: _PARTS.get(p.name.lower()) for p in _folders(folder, closed)}
+    "One class a subfolder; `train/` and `val/` (valid, validation, test) above are understood."
+    parts = _tops(folder, closed)
     is_split, kinds = _are_parts(parts, closed), set(parts.values())
     items, skipped, others = [], [], {}
     for file in _files(folder, closed):
@@ -173,7 +254,17 @@ def _by_folder(folder: Path, closed: _Closed) -> tuple[list[_Item], list[Skipped
             skipped.append(Skipped(file, "in the test folder, which stays closed until the end"))
         else:
             items.append(_Item(file, names[depth], "valid" if part == "test" else part))
+    if any(_folds_case(place) for place in list(parts)[:3]):
+        labels = sorted({i.label for i in items}, reverse=True)
+        names_of = {label.casefold(): label for label in labels}  # of several the first
+        items = [i._replace(label=names_of[i.label.casefold()]) for i in items]
     return items, [*skipped, *others.values()]
+
+
+def _folds_case(folder: Path) -> bool:
+    "Whether large and small letters are one where this folder stands."
+    other = folder.with_name(folder.name.swapcase())
+    return other != folder and _identity(other) == _identity(folder)
 
 # %% ../../nbs/kit/photos.ipynb #4a36f073
 def _by_function(folder: Path, label_of: Callable[[Path], Any], closed: _Closed) -> tuple[list[_Item], list[Skipped]]:
@@ -194,23 +285,105 @@ def _by_function(folder: Path, label_of: Callable[[Path], Any], closed: _Closed)
             items.append(_Item(file, str(label), ""))
     return items, skipped
 
+# %% ../../nbs/kit/photos.ipynb #4a36f075
+class _Shelf:
+    "The names in one folder, to be found by how they are written, read, or begun."
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self.names = set(os.listdir(folder))
+        except (OSError, ValueError):  # who may not list a folder may still open what is in it
+            self.names = set()
+
+    def _by(self, key: Callable[[str], str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name in sorted(self.names):
+            found.setdefault(key(name), []).append(name)
+        return found
+
+    @cached_property
+    def plain(self) -> dict[str, list[str]]:
+        return self._by(plain_name)
+
+    @cached_property
+    def folded(self) -> dict[str, list[str]]:
+        return self._by(lambda name: plain_name(name).casefold())
+
+    @cached_property
+    def begun(self) -> dict[str, list[str]]:
+        return self._by(lambda name: plain_name(os.path.splitext(name)[0]))
+
+# %% ../../nbs/kit/photos.ipynb #4a36f076
+class _Finder:
+    "Finds the files that a table means."
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.shelves: dict[Path, _Shelf] = {}
+        kinds = Image.registered_extensions()
+        self.kinds = {end for end, kind in kinds.items() if kind in Image.OPEN}
+
+    def __call__(self, name: str) -> Path | Skipped:
+        "The file that a name means; where it may mean none or several, why."
+        for text in dict.fromkeys((name, name.replace("\\", "/"))):
+            if os.path.isabs(text) or ".." in Path(text).parts:
+                return Skipped(Path(name), "leads out of the folder")
+            place = self._walk(Path(text).parts)
+            if place is not None:
+                return place
+        if PureWindowsPath(name).is_absolute():
+            return Skipped(Path(name), "leads out of the folder")
+        file = self.folder / name
+        near = self._shelf(file.parent).folded.get(plain_name(file.name).casefold(), [])
+        return Skipped(file, f"no such file; there is {', '.join(near)}") if near else file
+
+    def _walk(self, parts: tuple[str, ...]) -> Path | Skipped | None:
+        place = self.folder
+        for depth, part in enumerate(parts, 1):
+            names = self._meant(place, part, depth == len(parts))
+            if len(names) != 1:
+                whole, told = self.folder.joinpath(*parts), ", ".join(names)
+                return Skipped(whole, f"may be any of {told}") if names else None
+            place = place / names[0]
+        return place
+
+    def _meant(self, place: Path, name: str, is_last: bool) -> list[str]:
+        "The names in a folder that a part of a path may mean, by the first reading that gives any."
+        shelf, plain = self._shelf(place), plain_name(name)
+        if name in shelf.names or plain in shelf.plain:
+            return [name] if name in shelf.names else shelf.plain[plain]
+        if os.path.lexists(place / name):  # `Cat` and `cat` are one here, or nobody may list it
+            return shelf.folded.get(plain.casefold(), [name])
+        same = shelf.begun.get(plain, []) if is_last else []
+        return [n for n in same if os.path.splitext(n)[1].lower() in self.kinds] or same
+
+    def _shelf(self, place: Path) -> _Shelf:
+        if place not in self.shelves:
+            self.shelves[place] = _Shelf(place)
+        return self.shelves[place]
+
 # %% ../../nbs/kit/photos.ipynb #6aac5cc2
-def _by_table(folder: Path, rows: Iterable[tuple[str, Any]]) -> tuple[list[_Item], list[Skipped]]:
-    "Files and labels from a table, each file once; names are relative to the folder and cannot lead out of it."
+def _by_table(folder: Path, rows: Iterable[tuple[Any, Any]]) -> tuple[list[_Item], list[Skipped]]:
+    "Files and labels from a table, each file once; names stand for what is below the folder."
     labels: dict[Path, set[str]] = {}
     skipped = []
+    find = _Finder(folder)
     for name, label in rows:
-        if os.path.isabs(name) or ".." in Path(name).parts:
-            skipped.append(Skipped(Path(name), "leads out of the folder"))
+        file = find(os.fsdecode(name) if isinstance(name, bytes | os.PathLike) else str(name))
+        if isinstance(file, Skipped):
+            skipped.append(file)
         else:
-            text = "" if label is None else str(label).strip()
-            labels.setdefault(folder / name, set()).update({text} - {""})
-    items = [_Item(file, next(iter(found)), "") for file, found in labels.items() if len(found) == 1]
+            text = "" if label is None else plain_name(str(label))
+            labels.setdefault(file, set()).update({text} - {""})
+    items = []
     for file, found in labels.items():
-        if not found:
+        if len(found) == 1:
+            items.append(_Item(file, found.pop(), ""))
+        elif found:
+            told = ", ".join(sorted(found))
+            skipped.append(Skipped(file, f"different labels in the table: {told}"))
+        else:
             skipped.append(Skipped(file, "no label in the table"))
-        elif len(found) > 1:
-            skipped.append(Skipped(file, f"different labels in the table: {', '.join(sorted(found))}"))
     return items, skipped
 
 # %% ../../nbs/kit/photos.ipynb #ae123889
@@ -319,45 +492,85 @@ def photos(
     channels: int = 3,  # 1 (grey) or 3 (colour)
     fit: str = "crop",  # "crop", "squash" or "pad": what happens when the proportions differ
     interpolation: str = "bilinear",  # "bilinear" or "bicubic"
-    valid: float = 0.2,  # share of each class to hold out, in [0,1); folders train/ and val/ are taken as they are
+    valid: float = 0.2,  # share of each class to hold out, in [0,1); train/, val/ stay as they are
     seed: int = 0,  # of the split and the order
     classes: list[str] | None = None,  # the labels to keep, in order; None: all, sorted
-    leave_out: Iterable[str | os.PathLike] = (),  # folders below `folder` that are not entered; a table may name their files
-    max_pixels: int = MAX_PIXELS,  # larger pictures are left out before they are decoded; transparent ones, WebP and the like: see `read_image`
-    memory: int = 2 * 2**30,  # bytes of pixels to hold in memory; more is mapped to a temporary file
-    cache: str | os.PathLike | None = None,  # a folder to keep the decoded pixels in, for the next time
-    progress: Callable | None = None,  # a progress bar such as `tqdm`: wraps an iterable, takes `total`
+    # folders below `folder` that are not entered; a table may name their files
+    leave_out: Iterable[str | os.PathLike] = (),
+    # larger pictures are left out before they are decoded; transparent ones, WebP and the like: see
+    # `read_image`
+    max_pixels: int = MAX_PIXELS,
+    memory: int = 2 * 2**30,  # bytes of pixels to hold in memory; more is mapped to a file
+    cache: str | os.PathLike | None = None,  # a folder to keep the decoded pixels in for next time
+    progress: Callable | None = None,  # a bar such as `tqdm`: wraps an iterable, takes `total`
 ) -> Photos:  # images, labels, the split, and what was left out
-    "Read a folder of pictures into tensors; what cannot be read is left out and listed, and nothing is changed."
+    "Read a folder of pictures into tensors; what cannot be read is listed, and nothing is changed."
+    folder, names = _checked_folder(folder), _checked_names(classes, leave_out)
+    split = _checked_split(valid, seed)
+    shape = (check_whole("channels", channels, 1), *sides(size))
+    keep_in = spelled(cache) if cache else None
+    closed = _closed(leave_out, keep_in)
+    items, skipped = _listed(folder, labels, closed)
+    if names is not None:
+        others = [i for i in items if i.label not in names]
+        skipped += [Skipped(i.file, f"its label {i.label!r} is not in classes") for i in others]
+        items = [i for i in items if i.label in names]
+    settings = {"channels": shape[0], "fit": fit, "interpolation": interpolation}
+    settings["max_pixels"] = max_pixels
+    room, reasons = _pixels(items, shape, settings, split, memory, keep_in, progress)
+    skipped += [Skipped(i.file, reason) for i, reason in zip(items, reasons) if reason]
+    train, held = _split([i for i, reason in zip(items, reasons) if not reason], *split)
+    found = sorted({i.label for i in train + held})
+    hint = _hint(folder, closed, len(found)) if labels is None else ""
+    if not found:
+        raise ValueError(_nothing(folder, skipped, hint))
+    return _gathered(room, train, held, found if names is None else names, skipped, hint)
+
+# %% ../../nbs/kit/photos.ipynb #053b3233
+def _checked_folder(folder: Any) -> Path:
+    "The folder as the disk spells it; what is none is refused."
     if not isinstance(folder, str | os.PathLike):
-        raise TypeError(f"folder: expected the path of a folder of pictures, got {type(folder).__name__}")
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ValueError(f"folder: expected a folder of pictures, got {printable(folder)}, which is not a folder")
-    valid, seed = check_finite("valid", valid), check_whole("seed", seed)  # plain numbers: the cache's key is made of them
+        kind = type(folder).__name__
+        raise TypeError(f"folder: expected the path of a folder of pictures, got {kind}")
+    place = spelled(folder)
+    if not place.is_dir():
+        told = f"{printable(folder)}, which is not a folder"
+        raise ValueError(f"folder: expected a folder of pictures, got {told}")
+    return place
+
+
+def _checked_split(valid: Any, seed: Any) -> tuple[float, int]:
+    "Share and seed as plain numbers: the cache's key is made of them."
+    valid, seed = check_finite("valid", valid), check_whole("seed", seed)
     if not 0 <= valid < 1:
         raise ValueError(f"valid: expected a share in [0, 1), got {valid!r}")
-    size, channels = sides(size), check_whole("channels", channels, 1)
+    return valid, seed
+
+
+def _checked_names(classes: Any, leave_out: Any) -> list[str] | None:
+    "The names of the classes to keep as labels are written; None where all are kept."
     for name, given in (("classes", classes), ("leave_out", leave_out)):
         if isinstance(given, str | os.PathLike):
-            raise TypeError(f"{name}: expected a list, got the one {type(given).__name__} {given!r}")
-    if classes is not None and len(set(classes)) < len(classes):
+            kind = type(given).__name__
+            raise TypeError(f"{name}: expected a list, got the one {kind} {given!r}")
+    if classes is None:
+        return None
+    names = [one_line(plain_name(str(name))) for name in classes]
+    if len(set(names)) < len(names):
         raise ValueError(f"classes: expected names that differ from one another, got {classes}")
-    keep_in = Path(cache) if cache else None
-    items, skipped = _listed(folder, labels, _closed(leave_out, keep_in))
-    if classes is not None:
-        others = [i for i in items if i.label not in classes]
-        skipped += [Skipped(i.file, f"its label {i.label!r} is not in classes") for i in others]
-        items = [i for i in items if i.label in classes]
-    settings = {"channels": channels, "fit": fit, "interpolation": interpolation, "max_pixels": max_pixels}
-    room, reasons = _pixels(items, (channels, *size), settings, (valid, seed), memory, keep_in, progress)
-    skipped += [Skipped(i.file, reason) for i, reason in zip(items, reasons) if reason]
-    train, held = _split([i for i, reason in zip(items, reasons) if not reason], valid, seed)
-    kept = [*train, *held]
-    if not kept:
-        raise ValueError(_nothing(folder, skipped))
-    names = list(classes) if classes is not None else sorted({i.label for i in kept})
-    index = {name: i for i, name in enumerate(names)}
+    return names
+
+
+def _gathered(
+    room: Tensor,
+    train: list[_Item],
+    held: list[_Item],
+    names: list[str],
+    skipped: list[Skipped],
+    hint: str,
+) -> Photos:
+    "The pictures with the numbers of their classes, and what there is to say about them."
+    kept, index = [*train, *held], {name: i for i, name in enumerate(names)}
     return Photos(
         x=room[: len(kept)],
         y=torch.tensor([index[i.label] for i in kept]),
@@ -365,18 +578,24 @@ def photos(
         files=[i.file for i in kept],
         n_train=len(train),
         skipped=sorted(skipped, key=lambda s: os.fspath(s.file)),
+        hint=hint,
     )
 
 # %% ../../nbs/kit/photos.ipynb #337ff067
 def _listed(folder: Path, labels: Any, closed: _Closed) -> tuple[list[_Item], list[Skipped]]:
     "The files with their labels, each one line of text, and what has no label."
     items, skipped = _found(folder, labels, closed)
+    items = [i._replace(label=plain_name(i.label)) for i in items]
+    skipped += [Skipped(i.file, "its label is blank") for i in items if not i.label]
+    items = [i for i in items if i.label]
     names: dict[str, str] = {}
     for label in sorted({i.label for i in items}):
         other = names.setdefault(one_line(label), label)
         if other != label:
-            raise ValueError(f"folder: expected class names that differ as text, got {other!a} and {label!a}, "
-                             f"both of which read {one_line(label)}; give one of them another name")
+            raise ValueError(
+                f"folder: expected class names that differ as text, got {other!a} and {label!a}, "
+                f"both of which read {one_line(label)}; give one of them another name"
+            )
     return [i._replace(label=one_line(i.label)) for i in items], skipped
 
 
@@ -389,17 +608,21 @@ def _found(folder: Path, labels: Any, closed: _Closed) -> tuple[list[_Item], lis
     if callable(labels):
         return _by_function(folder, labels, closed)
     if not isinstance(labels, str | os.PathLike):
-        raise TypeError(f"labels: expected a function, a {{name: label}} table or a CSV file, got {type(labels).__name__}")
-    path = Path(labels)
-    return _by_table(folder, _csv_rows(path if path.is_file() else folder / path))
+        raise TypeError(
+            "labels: expected a function, a {name: label} table or a CSV file, "
+            f"got {type(labels).__name__}"
+        )
+    path = spelled(labels)
+    return _by_table(folder, _csv_rows(path if path.is_file() else spelled(folder / labels)))
 
 
-def _nothing(folder: Path, skipped: list[Skipped]) -> str:
+def _nothing(folder: Path, skipped: list[Skipped], hint: str) -> str:
     "What to say when no picture was found."
     text = f"folder: no picture with a label could be read in {printable(folder)}"
     if skipped:
         text += f" ({len(skipped)} files were left out, the first: {skipped[0]})"
-    return text + "; expected one subfolder a class, or labels= a function, a table or a CSV file"
+    text += "; expected one subfolder a class, or labels= a function, a table or a CSV file"
+    return f"{text}; {hint}" if hint else text
 
 # %% ../../nbs/kit/photos.ipynb #22222ea9
 def _pixels(
