@@ -363,6 +363,7 @@ def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     tune = add("finetune", _finetune, "Teach a model your own pictures; write it as a program, with a report.")
     tune.add_argument("folder", metavar="FOLDER", help="pictures, one subfolder a class")
     tune.add_argument("--model", default="glyphnet", metavar="NAME", help="any of timm's models (default: glyphnet, offline)")
+    tune.add_argument("--weights", metavar="FILE", help="start from this .safetensors file instead of the network's")
     tune.add_argument("--epochs", type=int, default=5, metavar="N", help="with the whole model (default: 5)")
     tune.add_argument("--frozen-epochs", type=int, default=5, metavar="N", help="before that, the head alone (default: 5)")
     tune.add_argument("--out", metavar="DIR", help="where the results go; what is there gets other names (default: FOLDER-program)")
