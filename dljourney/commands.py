@@ -56,7 +56,7 @@ class FineTuned:
 
     @property
     def accuracy(self) -> float:
-        "The share of the held-out pictures that the program names rightly; `wilson` tells how sure it is."
+        "The share of the held-out pictures that the program names rightly; see `wilson`."
         return self.n_right / len(self.scores)
 
     @property
@@ -67,8 +67,9 @@ class FineTuned:
 # %% ../nbs/commands.ipynb #99e955f3
 def _counts(data: Photos) -> list[tuple[str, int, int]]:
     "For each class its name, how many pictures there are to train on, and how many are held out."
-    n = [torch.bincount(y, minlength=len(data.classes)).tolist() for y in (data.train[1], data.valid[1])]
-    return list(zip(map(one_line, data.classes), *n))
+    labels = data.train[1], data.valid[1]
+    n_train, n_held = (torch.bincount(y, minlength=len(data.classes)).tolist() for y in labels)
+    return list(zip(map(one_line, data.classes), n_train, n_held))
 
 
 def _doubts(folder: Path, data: Photos) -> list[str]:
@@ -76,15 +77,19 @@ def _doubts(folder: Path, data: Photos) -> list[str]:
     found = []
     for name, n_train, n_held in _counts(data):
         if n_train < 2 or n_held < 1:
-            found.append(f"class {name}: {n_train} to train on, {n_held} held out, so nothing tells how well it is "
-                         "known; give it more pictures")
-    tops = {f.relative_to(folder).parts[0] for f in data.files}
-    left_out = {s.file: s for s in data.skipped}
-    for name in sorted({s.file.relative_to(folder).parts[0] for s in data.skipped if s.file.is_relative_to(folder)} - tops):
-        inside = [s for s in data.skipped if (folder / name) in s.file.parents]
-        if (folder / name) not in left_out and inside and name.lower() != "test":
-            found.append(f"folder {printable(name)}: none of its {len(inside)} files could be used, so the program does "
-                         f"not know it ({one_line(inside[0].reason)})")
+            found.append(f"class {name}: {n_train} to train on, {n_held} held out, so nothing "
+                         "tells how well it is known; give it more pictures")
+    left_out: dict[Path, list[str]] = {}
+    for file, reason in data.skipped:
+        way = file.relative_to(folder).parts if file.is_relative_to(folder) else ()
+        if len(way) > 1:
+            left_out.setdefault(folder / way[0], []).append(reason)
+    used = {folder / f.relative_to(folder).parts[0] for f in data.files}
+    for top in sorted(left_out.keys() - used):
+        if top.name.lower() != "test":  # which stays closed beside train and valid
+            n, reason = len(left_out[top]), one_line(left_out[top][0])
+            found.append(f"folder {printable(top.name)}: none of its {n} files could be used, so "
+                         f"the program does not know it ({reason})")
     return found
 
 # %% ../nbs/commands.ipynb #069c448e
@@ -92,16 +97,17 @@ def _check_classes(folder: Path, data: Photos, valid: float) -> None:
     "Refuse a folder from which nothing can be learned, or nothing told about what was learned."
     names = ", ".join(name for name, n_train, _ in _counts(data) if not n_train)
     if len(data.classes) < 2:
-        raise ValueError(f"folder: expected two classes or more, got one, {one_line(data.classes[0])}{_deeper(folder, data)}")
+        raise ValueError("folder: expected two classes or more, got one, "
+                         f"{one_line(data.classes[0])}; {_deeper(folder, data)}")
     if names:
-        raise ValueError(f"folder: expected pictures to train on in each class, got none in {names}; "
-                         f"add some, or take the class away. There are {data!r}")
+        raise ValueError("folder: expected pictures to train on in each class, got none in "
+                         f"{names}; add some, or take the class away. There are {data!r}")
+    if data.n_train == len(data) and valid == 0:
+        raise ValueError("valid: expected a share above 0, such as 0.2: without held-out pictures "
+                         "nothing tells how good the program is, got 0")
     if data.n_train == len(data):
-        raise ValueError(
-            f"valid: expected a share above 0, such as 0.2: without held-out pictures nothing tells how good "
-            f"the program is, got {valid:g}" if valid == 0 else
-            f"folder: expected at least two pictures in a class, so that one can be held out, got {data!r}"
-        )
+        raise ValueError("folder: expected at least two pictures in a class, so that one can be "
+                         f"held out, got {data!r}")
 
 
 def _deeper(folder: Path, data: Photos) -> str:
@@ -109,9 +115,9 @@ def _deeper(folder: Path, data: Photos) -> str:
     ways = [f.relative_to(folder).parts for f in data.files]
     inner = sorted({way[1] for way in ways if len(way) > 2})
     if len(inner) < 2:
-        return "; give each class a subfolder of its own"
-    return (f"; inside are the folders {', '.join(map(printable, inner[:4]))}: if they are the classes, "
-            f"give {printable(folder / ways[0][0])}")
+        return "give each class a subfolder of its own"
+    return (f"inside are the folders {', '.join(map(printable, inner[:4]))}: if they are the "
+            f"classes, give {printable(folder / ways[0][0])}")
 
 # %% ../nbs/commands.ipynb #3554188d
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -121,9 +127,11 @@ def _check_local(**names: Any) -> None:
     "Refuse addresses and `-` where a file or a folder of this machine is needed."
     for name, value in names.items():
         if isinstance(value, str) and _ADDRESS.match(value):
-            raise ValueError(f"{name}: expected a path on this machine, got the address {printable(value)}; download it first")
+            raise ValueError(f"{name}: expected a path on this machine, got the address "
+                             f"{printable(value)}; download it first")
         if value == "-":
-            raise ValueError(f"{name}: expected a path, got -; only the pictures of predict come from standard input")
+            raise ValueError(f"{name}: expected a path, got -; only the pictures of predict come "
+                             "from standard input")
 
 
 def _check_place(place: Path) -> None:
@@ -149,7 +157,8 @@ def _fingerprint(folder: Path, data: Photos, settings: dict[str, Any]) -> dict[s
     weights = settings["weights"] and os.path.realpath(settings["weights"])
     places = [(f.relative_to(folder).as_posix(), n) for f, n in zip(data.files, data.y.tolist())]
     return {
-        "settings": settings | {"folder": os.path.realpath(folder), "labels": labels, "weights": weights},
+        "settings": settings | {"folder": os.path.realpath(folder)}
+                    | {"labels": labels, "weights": weights},
         "classes": data.classes,
         "pictures": [data.n_train, len(data) - data.n_train],
         "files": hashlib.sha256(ascii(places).encode()).hexdigest(),
@@ -242,7 +251,7 @@ def finetune_folder(
     out: str | os.PathLike | None = None,  # where program, pictures and report go; None: FOLDER-program, in this folder
     *,
     model: str = "glyphnet",  # a timm model's name; "glyphnet" needs no network
-    weights: str | os.PathLike | None = None,  # a safetensors file to start from; None: the model's own, from the network
+    weights: str | os.PathLike | None = None,  # a safetensors file; None: the model's own
     epochs: int = 5,  # with the whole model
     frozen_epochs: int = 5,  # before that, with the head alone
     labels: str | None = None,  # a CSV file with the columns file and label
@@ -266,7 +275,7 @@ def finetune_folder(
     place = Path(out) if out is not None else Path(f"{folder.resolve().name}-program")
     _check_place(place)
     wants = Preprocess.of(pretrained(model, 2, size=size, weights=False))
-    own_weights(weights) if weights else weights_file(model)  # what cannot be had is told before all pictures are read
+    own_weights(weights) if weights else weights_file(model)  # what is missing is told at once
     data = photos(
         folder, labels, size=wants.size, channels=wants.channels, interpolation=wants.interpolation,
         valid=valid, seed=seed, leave_out=[place], progress=_progress("reading", quiet),
@@ -285,7 +294,8 @@ def finetune_folder(
     checkpoint = place / "training.safetensors"
     _trained(tuning, checkpoint, _fingerprint(folder, data, settings), resume, quiet)
     try:
-        learned = FineTuned(place / "program.safetensors", folder, data, tuning.history, predict(net, data.valid[0]))
+        program, scores = place / "program.safetensors", predict(net, data.valid[0])
+        learned = FineTuned(program, folder, data, tuning.history, scores)
         _write(net, learned, settings)
     except BaseException:
         print(f"What was learned is kept: the same command with --resume goes on from {printable(checkpoint)}", file=sys.stderr)
@@ -302,17 +312,19 @@ def _write(net: Any, learned: FineTuned, settings: dict[str, Any]) -> None:
     told = {"accuracy": learned.accuracy, "accuracy_low": low, "accuracy_high": high, "pictures": n}
     with _placing(learned.program.parent) as new:
         result = replace(learned, program=new / learned.program.name)
-        save(net, result.program, learned.data.classes, scores=told, settings=_without_places(settings))
+        settings = _without_places(settings)
+        save(net, result.program, learned.data.classes, scores=told, settings=settings)
         write_report(result)
 
 
 def _without_places(settings: dict[str, Any]) -> dict[str, Any]:
-    "Settings that everybody may see: of files and folders the name alone, not where they stand on this machine."
-    return {k: Path(v).resolve().name if k in ("folder", "labels", "weights") and v else v for k, v in settings.items()}
+    "Settings that everybody may see: of files and folders the name, not where they stand here."
+    paths = {k: settings[k] for k in ("folder", "labels", "weights") if settings[k]}
+    return settings | {k: Path(path).resolve().name for k, path in paths.items()}
 
 # %% ../nbs/commands.ipynb #5eda6739
 def _curves(history: list[dict], n_held: int) -> Any:
-    "Loss and accuracy with its interval, epoch by epoch; the line is where the whole model began to learn."
+    "Loss and accuracy with its interval by epoch; from the line on the whole model learns."
     fig, (left, right) = figures.subplots(1, 2, figsize=(9, 3.4), alt="loss and accuracy by epoch")
     epochs = range(1, len(history) + 1)
     left.plot(epochs, [row["loss"] for row in history], "o-", ms=4, label="training")
@@ -351,7 +363,8 @@ def history_table(
     n_held: int,  # how many pictures were held out
 ) -> str:  # plain text, one line an epoch
     "Epochs as a table, each accuracy with its interval."
-    lines = [f"{'epoch':>5}  {'learning':<12}{'training loss':>14}{'held-out loss':>15}{'accuracy':>10}  95% interval"]
+    head = f"{'epoch':>5}  {'learning':<12}{'training loss':>14}{'held-out loss':>15}"
+    lines = [f"{head}{'accuracy':>10}  95% interval"]
     for i, row in enumerate(history):
         phase = {"head": "the head", "all": "everything"}[row["phase"]]
         losses = f"{row['loss']:>14.4f}{row['valid_loss']:>15.4f}"
@@ -363,7 +376,7 @@ def history_table(
 def class_table(
     result: FineTuned,  # what `finetune_folder` gave
 ) -> str:  # plain text, one line a class
-    "How many pictures each class has, and how many of those held out are named rightly, with the interval."
+    "How many pictures each class has, and how many of those held out are named rightly."
     right = confusions(result.scores, result.data.valid[1]).diag().tolist()
     counts = _counts(result.data)
     wide = max(5, *(len(name) for name, *_ in counts))
@@ -379,7 +392,8 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</
 :root {{ color-scheme: light dark }} body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
 padding: 0 1rem }} img {{ max-width: 100%; height: auto }} pre {{ overflow-x: auto; padding: .7rem 1rem; border-radius: 8px;
 background: color-mix(in srgb, currentColor 8%, transparent) }} </style>
-<h1>{title}</h1><p>{summary}</p>{doubts}<h2>Learning</h2><img src="{curves}" alt="loss and accuracy by epoch"><pre>{history}</pre>
+<h1>{title}</h1><p>{summary}</p>{doubts}
+<h2>Learning</h2><img src="{curves}" alt="loss and accuracy by epoch"><pre>{history}</pre>
 <h2>What is taken for what</h2><img src="{confusions}" alt="confusion matrix"><pre>{classes}</pre>
 <h2>The worst pictures</h2><p>Wrong and sure, or labelled wrongly? Look at the labels too.</p>
 <img src="{worst}" alt="the held-out pictures with the highest loss"><h2>Use it</h2>
@@ -392,9 +406,9 @@ program("picture.jpg")</pre><h2>Left out: {n_skipped}</h2>{skipped}</html>
 
 
 def _within(folder: Path, skipped: Skipped) -> Skipped:
-    "A file that was left out, named from the folder on: where that stands on this machine is nobody's business."
-    file = skipped.file
-    return skipped._replace(file=file.relative_to(folder) if file.is_relative_to(folder) else Path(file.name))
+    "A file that was left out, named from the folder on: where that stands is nobody's business."
+    file, inside = skipped.file, skipped.file.is_relative_to(folder)
+    return skipped._replace(file=file.relative_to(folder) if inside else Path(file.name))
 
 
 def _page(result: FineTuned, pictures: dict[str, bytes]) -> str:
@@ -402,12 +416,15 @@ def _page(result: FineTuned, pictures: dict[str, bytes]) -> str:
     inside = {n.removesuffix(".png"): f"data:image/png;base64,{base64.b64encode(p).decode()}" for n, p in pictures.items()}
     data, escape = result.data, html.escape
     n = len(result.scores)
-    summary = f"{result.n_right} of {n} held-out pictures named rightly: {share(result.n_right, n)}."
+    summary = f"{result.n_right} of {n} held-out pictures named rightly: "
+    summary += f"{share(result.n_right, n)}."
     doubts = "".join(f"<p><b>Careful:</b> {escape(doubt)}.</p>" for doubt in result.doubts)
     skipped = "".join(f"<li>{escape(str(_within(result.folder, s)))}</li>" for s in data.skipped)
     return _PAGE.format(
         title=escape(" or ".join(data.classes[:4]) + (" or ..." if len(data.classes) > 4 else "")), summary=summary,
-        history=history_table(result.history, n), doubts=doubts, classes=escape(class_table(result)), n_skipped=len(data.skipped),
+        doubts=doubts,
+        history=history_table(result.history, n),
+        classes=escape(class_table(result)), n_skipped=len(data.skipped),
         program=result.program.name, skipped=f"<ul>{skipped}</ul>" if skipped else "<p>No file.</p>", **inside,
     )  # fmt: skip
 
@@ -427,20 +444,20 @@ class _Asked(NamedTuple):
     name: str  # as it is told
     source: Any  # what the program is to look at
     problem: str = ""  # why there is nothing to look at
-    folders: tuple[str, ...] = ()  # the names of the folders that lead to it, from the one that was given on
+    folders: tuple[str, ...] = ()  # that lead to it, from the one that was given on
 
 
 def _listed(names: Iterable[str]) -> Iterator[_Asked]:
-    "The files, those inside the folders among them, those that a pattern stands for, and `-`, standard input."
+    "The files, those in folders, those that a pattern stands for, and `-`, standard input."
     for name in map(os.fspath, names):
         path = Path(name)
         if name == "-":
             yield _from_input()
         elif _ADDRESS.match(name):
-            yield _Asked(name, b"", "an address on the network; download the picture, then give its file")
+            yield _Asked(name, b"", "an address; download the picture, then give its file")
         elif path.is_dir():
             yield from _inside(path)
-        elif glob.has_magic(name) and not os.path.lexists(path):  # a shell that leaves patterns to programs
+        elif glob.has_magic(name) and not os.path.lexists(path):  # as Windows' shells leave it
             found = sorted(glob.glob(name, recursive=True))
             yield from _listed(found) if found else [_Asked(name, b"", "no file of such a name")]
         else:
@@ -449,22 +466,27 @@ def _listed(names: Iterable[str]) -> Iterator[_Asked]:
 
 def _inside(folder: Path) -> Iterator[_Asked]:
     "The files in a folder; what is hidden there stays out."
-    shown = (p for p in folder.rglob("*") if not any(n.startswith(".") for n in p.relative_to(folder).parts))
-    files = [p for p in sorted(shown) if p.is_file()]
+    ways = {p: p.relative_to(folder).parts for p in sorted(folder.rglob("*"))}
+    shown = (p for p, way in ways.items() if not any(name.startswith(".") for name in way))
+    files = [p for p in shown if p.is_file()]
     if not files:
         print(f"{printable(folder)}: a folder without a file", file=sys.stderr)
     for p in files:
-        yield _Asked(os.fspath(p), p, folders=(folder.resolve().name, *p.relative_to(folder).parts[:-1]))
+        yield _Asked(os.fspath(p), p, folders=(folder.resolve().name, *ways[p][:-1]))
 
 
 def _from_input() -> _Asked:
     "The picture that comes through standard input."
     if sys.stdin is None or sys.stdin.isatty():
-        return _Asked("-", b"", "nothing comes through standard input; send a picture: dljourney predict PROGRAM - < FILE")
+        return _Asked("-", b"", "nothing comes through standard input; send a picture: "
+                      "dljourney predict PROGRAM - < FILE")
     return _Asked("-", sys.stdin.buffer.read())
 
 # %% ../nbs/commands.ipynb #a838a0cc
-def _answers(machine: Program, names: Iterable[str]) -> Iterator[tuple[_Asked, dict[str, float] | ImageError]]:
+_Answer = dict[str, float] | ImageError
+
+
+def _answers(machine: Program, names: Iterable[str]) -> Iterator[tuple[_Asked, _Answer]]:
     "Each picture with what the program says, or why it says nothing."
     waiting: deque[_Asked] = deque()
 
@@ -480,7 +502,7 @@ def _answers(machine: Program, names: Iterable[str]) -> Iterator[tuple[_Asked, d
 
 def predict_files(
     program: str | os.PathLike,  # the program's file, or the folder that holds it
-    files: Sequence[str],  # pictures, folders of them, patterns such as *.jpg, or - for standard input
+    files: Sequence[str],  # pictures, folders of them, patterns such as *.jpg, - for standard input
     as_json: bool = False,  # one JSON array instead of a table
     write: Callable[[str], Any] = sys.stdout.write,  # where the answers go, one by one
 ) -> int:  # how many files could not be read
@@ -502,12 +524,14 @@ def predict_files(
     if as_json:
         write("[]\n" if first else "]\n")
     if right:
-        print(f"Of {len(right)} pictures in folders that are named like a label, {sum(right)} are named rightly: "
-              f"{share(sum(right), len(right))}. It counts if the program did not learn from them.", file=sys.stderr)
+        n_right, n = sum(right), len(right)
+        told = f"Of {n} pictures in folders that are named like a label, {n_right} are named rightly: "
+        told += f"{share(n_right, n)}. It counts if the program did not learn from them."
+        print(told, file=sys.stderr)
     return n_bad
 
 
-def _line(name: str, answer: dict[str, float] | ImageError) -> str:
+def _line(name: str, answer: _Answer) -> str:
     "One line of the table."
     if isinstance(answer, ImageError):
         return f"{'-':>11}  {'':<20} {printable(name)}: {answer}\n"
@@ -515,7 +539,7 @@ def _line(name: str, answer: dict[str, float] | ImageError) -> str:
     return f"{probability:>11.3f}  {one_line(label):<20} {printable(name)}\n"
 
 
-def _entry(name: str, answer: dict[str, float] | ImageError) -> dict[str, Any]:
+def _entry(name: str, answer: _Answer) -> dict[str, Any]:
     "One entry of the JSON array."
     if isinstance(answer, ImageError):
         return {"file": name, "error": str(answer)}
@@ -530,16 +554,17 @@ def finetune_command(
     try:
         result = finetune_folder(
             args.folder, args.out, model=args.model, weights=args.weights, epochs=args.epochs,
-            frozen_epochs=args.frozen_epochs, labels=args.labels, size=args.size, valid=args.valid, lr=args.lr,
-            flip=args.flip, seed=args.seed, resume=args.resume, quiet=args.quiet,
+            frozen_epochs=args.frozen_epochs, labels=args.labels, size=args.size, valid=args.valid,
+            lr=args.lr, flip=args.flip, seed=args.seed, resume=args.resume, quiet=args.quiet,
         )  # fmt: skip
     except HubError as e:
-        raise HubError(str(e).replace(OFFLINE_CHOICE.format(name=args.model), _WITHOUT_NETWORK)) from None
+        choice = OFFLINE_CHOICE.format(name=args.model)  # in words of Python
+        raise HubError(str(e).replace(choice, _WITHOUT_NETWORK)) from None
     for skipped in result.data.skipped:
         print(f"left out {skipped}")
-    n = len(result.scores)
+    n, right = len(result.scores), result.n_right
     print(f"\n{history_table(result.history, n)}\n\n{class_table(result)}\n")
-    print(f"{result.n_right} of {n} held-out pictures are named rightly: {share(result.n_right, n)}.")
+    print(f"{right} of {n} held-out pictures are named rightly: {share(right, n)}.")
     for doubt in result.doubts:
         print(f"Careful: {doubt}")
     print(f"program  {result.program}\nreport   {result.program.with_name('report.html')}")
@@ -547,7 +572,7 @@ def finetune_command(
 
 
 _WITHOUT_NETWORK = (
-    "Without the network, leave out --model: the model that ships with the course is taken, glyphnet. "
+    "Without the network, leave out --model: then glyphnet is taken, which ships with the course. "
     "With a weights file of your own: --weights model.safetensors"
 )
 
