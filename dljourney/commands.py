@@ -15,7 +15,6 @@ import html
 import itertools
 import json
 import os
-import re
 import sys
 import tempfile
 from collections import deque
@@ -29,7 +28,7 @@ from typing import Any, NamedTuple
 import torch
 
 from .kit import figures
-from .kit.files import write_atomically
+from .kit.files import check_path, check_place, is_address, write_atomically
 from .kit.hub import OFFLINE_CHOICE, HubError, own_weights, weights_file
 from .kit.images import ImageError, one_line, printable
 from .kit.interrupts import as_a_whole
@@ -77,8 +76,9 @@ def _doubts(folder: Path, data: Photos) -> list[str]:
     found = []
     for name, n_train, n_held in _counts(data):
         if n_train < 2 or n_held < 1:
-            found.append(f"class {name}: {n_train} to train on, {n_held} held out, so nothing "
-                         "tells how well it is known; give it more pictures")
+            why = "nothing tells how well it is known" if n_held < 1 else "too few to learn from"
+            found.append(f"class {name}: {n_train} to train on, {n_held} held out: {why}; "
+                         "give it more pictures")
     left_out: dict[Path, list[str]] = {}
     for file, reason in data.skipped:
         way = file.relative_to(folder).parts if file.is_relative_to(folder) else ()
@@ -118,28 +118,6 @@ def _deeper(folder: Path, data: Photos) -> str:
         return "give each class a subfolder of its own"
     return (f"inside are the folders {', '.join(map(printable, inner[:4]))}: if they are the "
             f"classes, give {printable(folder / ways[0][0])}")
-
-# %% ../nbs/commands.ipynb #3554188d
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-
-
-def _check_local(**names: Any) -> None:
-    "Refuse addresses and `-` where a file or a folder of this machine is needed."
-    for name, value in names.items():
-        if isinstance(value, str) and _ADDRESS.match(value):
-            raise ValueError(f"{name}: expected a path on this machine, got the address "
-                             f"{printable(value)}; download it first")
-        if value == "-":
-            raise ValueError(f"{name}: expected a path, got -; only the pictures of predict come "
-                             "from standard input")
-
-
-def _check_place(place: Path) -> None:
-    "Refuse a place that cannot be a folder, before anything is read or learned."
-    there = next((p for p in (place, *place.parents) if os.path.lexists(p)), None)
-    if there is not None and not there.is_dir():
-        raise ValueError(f"out: expected a folder, or a new name for one, got {printable(place)}, "
-                         f"but {printable(there)} is a file; choose another name")
 
 # %% ../nbs/commands.ipynb #6ed49dcf
 def _progress(words: str, quiet: bool) -> Callable:
@@ -226,6 +204,8 @@ def _trained(tuning: Any, checkpoint: Path, now: dict[str, Any], resume: bool, q
                              "--out, or leave out --resume to begin again")
         tuning.resume(checkpoint)
     else:
+        if resume:
+            print("There is nothing to resume, so this run begins anew.", file=sys.stderr)
         if checkpoint.exists():
             _set_aside([checkpoint, note], "The checkpoint of an earlier run")
         elif not _is_note(note):
@@ -270,10 +250,11 @@ def finetune_folder(
         raise ValueError("epochs: expected one or more, here or in frozen_epochs, got 0 in both")
     from dljourney.kit.images import Preprocess
 
-    _check_local(folder=folder, out=out, labels=labels, weights=weights)
+    for name, path in (("folder", folder), ("labels", labels), ("weights", weights)):
+        check_path(name, path)
     folder = Path(folder)
     place = Path(out) if out is not None else Path(f"{folder.resolve().name}-program")
-    _check_place(place)
+    check_place("out", place)
     wants = Preprocess.of(pretrained(model, 2, size=size, weights=False))
     own_weights(weights) if weights else weights_file(model)  # what is missing is told at once
     data = photos(
@@ -453,7 +434,7 @@ def _listed(names: Iterable[str]) -> Iterator[_Asked]:
         path = Path(name)
         if name == "-":
             yield _from_input()
-        elif _ADDRESS.match(name):
+        elif is_address(name):
             yield _Asked(name, b"", "an address; download the picture, then give its file")
         elif path.is_dir():
             yield from _inside(path)
@@ -507,7 +488,7 @@ def predict_files(
     write: Callable[[str], Any] = sys.stdout.write,  # where the answers go, one by one
 ) -> int:  # how many files could not be read
     "Name what is in pictures, one after another; a file that cannot be read is told and passed over."
-    _check_local(program=program)
+    check_path("program", program)
     machine, n_bad, first, right = load(program), 0, True, []
     if not as_json:
         write(f"{'probability':>11}  {'label':<20} file\n")
@@ -525,8 +506,8 @@ def predict_files(
         write("[]\n" if first else "]\n")
     if right:
         n_right, n = sum(right), len(right)
-        told = f"Of {n} pictures in folders that are named like a label, {n_right} are named rightly: "
-        told += f"{share(n_right, n)}. It counts if the program did not learn from them."
+        told = f"Of {n} pictures in folders that are named like a label, {n_right} are named "
+        told += f"rightly: {share(n_right, n)}. It counts if the program did not learn from them."
         print(told, file=sys.stderr)
     return n_bad
 

@@ -24,7 +24,7 @@ from typing import Any
 from . import __version__
 from .kit.course_map import course_map
 from .kit.doctor import doctor, is_installed
-from .kit.files import notebooks_folder, write_atomically
+from .kit.files import check_path, check_place, notebooks_folder, write_atomically
 from .kit.lab import open_lab
 from .kit.notebooks import Chapter, Execution, chapters, run_notebook, save_notebook, settled
 
@@ -76,6 +76,7 @@ def lay_course(
     source: str | os.PathLike | None = None,  # where the chapters come from; None means the installed ones
 ) -> list[Laid]:  # what happened, file by file
     "Copy the chapters into `folder` without overwriting anything that the learner edited."
+    check_path("folder", folder)
     folder, source = Path(folder), notebooks_folder() if source is None else Path(source)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"expected a folder, got the file {folder}: choose another name for the course")
@@ -294,6 +295,10 @@ def _run(args: argparse.Namespace) -> int:
     if not (is_installed("nbclient") and is_installed("ipykernel")):
         print('Running chapters needs Jupyter. Install it with:  pip install "dljourney[course]"', file=sys.stderr)
         return 1
+    if not args.timeout > 0:
+        raise ValueError(f"timeout: expected seconds, more than 0, got {args.timeout:g}")
+    for name in ("save", "html"):
+        check_place(name, getattr(args, name))
     results = run_chapters(
         choose_chapters(args.chapters, args.folder), args.folder, args.save, args.html, timeout=args.timeout
     )
@@ -309,7 +314,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     "`dljourney list`"
-    for c in chapters(args.folder):
+    for c in choose_chapters([], args.folder):
         print(f"{c.name:<18}{f'{c.minutes} min' if c.minutes else '':>7}  {c.damage or f'{c.title}. {c.summary}'}")
     return 0
 
@@ -339,7 +344,9 @@ def _predict(args: argparse.Namespace) -> int:
 
 def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     "The grammar of `finetune` and `predict`."
-    tune = add("finetune", _finetune, "Teach a model your own pictures; write it as a program, with a report.")
+    text = ("Teach a model your own pictures; write it as a program, with a report. The exit "
+            "status is 1 where a class is too small to learn from or to judge.")
+    tune = add("finetune", _finetune, text)
     tune.add_argument("folder", metavar="FOLDER", help="pictures, one subfolder a class")
     tune.add_argument("--model", default="glyphnet", metavar="NAME", help="any of timm's models (default: glyphnet, offline)")
     tune.add_argument("--weights", metavar="FILE", help="start from this .safetensors file")
@@ -351,12 +358,13 @@ def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     tune.add_argument("--valid", type=float, default=0.2, help="share of each class to hold out (default: 0.2)")
     tune.add_argument("--lr", type=float, default=5e-4, help="learning rate of the body (default: 0.0005)")
     tune.add_argument("--flip", action=argparse.BooleanOptionalAction, help="mirror pictures (default: not for glyphnet)")
-    tune.add_argument("--seed", type=int, default=0)
+    tune.add_argument("--seed", type=int, default=0, help="of split and order (default: 0)")
     tune.add_argument("--resume", action="store_true", help="go on after an interruption")
     tune.add_argument("--quiet", action="store_true", help="no progress bars")
     use = add("predict", _predict, "Say what is in pictures; the exit status is 1 where one could not be read.")
     use.add_argument("program", metavar="PROGRAM", help="the program's file, or the folder that holds it")
-    use.add_argument("images", nargs="+", metavar="IMAGE", help="pictures, or folders of them")
+    use.add_argument("images", nargs="+", metavar="IMAGE",
+                     help="pictures, folders of them, patterns, or - (standard input)")
     use.add_argument("--json", action="store_true", help="one JSON array instead of a table")
 
 # %% ../nbs/course.ipynb #8e3e0ff7
@@ -374,7 +382,8 @@ _examples = {
     "finetune": "dljourney finetune photos                 one subfolder a class; writes photos-program/\n"
     "dljourney finetune photos --model resnet18 --epochs 8 --out birds",
     "predict": "dljourney predict photos-program new.jpg   name what is in a picture\n"
-    "dljourney predict birds *.jpg --json      as JSON, for other programs",
+    "dljourney predict birds *.jpg --json      as JSON, for other programs\n"
+    "curl -s ADDRESS | dljourney predict birds -   a picture from elsewhere",
 }
 
 
@@ -384,7 +393,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dljourney",
         description="A course you can run: how machines learn, on your own laptop.",
-        epilog="examples:\n  " + "\n  ".join(text.split("\n")[0] for text in _examples.values()),
+        epilog="examples:\n  " + "\n  ".join(text.split("\n")[0] for text in _examples.values())
+        + "\n\nexit status:\n  0 all is well\n  1 done, but look at what was told: of a file, "
+        "a class, a chapter, a package\n  2 not done: the message says why\n  130 stopped",
         formatter_class=shape,
     )
     parser.add_argument("--version", action="version", version=f"dljourney {__version__}")
@@ -415,18 +426,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 # %% ../nbs/course.ipynb #1e570408
+def _told(error: Exception) -> str:
+    "What went wrong; the system's own errors without their number."
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}"
+    return str(error)
+
+
 def main(
     argv: Sequence[str] | None = None,  # the words after `dljourney`; None reads them from the command line
 ) -> int:  # 0 where all went well
     "The command `dljourney`."
-    args = _parser().parse_args(argv)
+    words, parser = sys.argv[1:] if argv is None else argv, _parser()
+    if not words:
+        parser.print_help(sys.stderr)
+        return 2
+    args = parser.parse_args(words)
     try:
         return args.function(args)
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, OSError, ArithmeticError) as error:  # ArithmeticError: a learning rate that was too large
-        print(f"dljourney {args.command}: {error}", file=sys.stderr)
+        print(f"dljourney {args.command}: {_told(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -519,7 +519,7 @@ def test_a_class_that_is_too_small_is_told_and_is_exit_status_1(odd):
         assert status == 1
         page = (home / name / "report.html").read_text(encoding="utf-8")
         for text in (out, err, page):
-            assert "class dot: 1 to train on, 0 held out" in text
+            assert "class dot: 1 to train on, 0 held out: nothing tells" in text
             assert "folder phone: none of its 1 files could be used" in text
             assert "class ring" not in text
 
@@ -547,6 +547,13 @@ def test_paths_that_people_type_are_not_in_the_card_either(signs, monkeypatch):
     monkeypatch.chdir(signs)
     assert main(["finetune", ".", *QUICK, "--out", "../o"]) == 0
     assert load("../o").card["settings"]["folder"] == "signs"
+
+
+def test_a_class_with_one_picture_to_train_on_is_told_too(tmp_path, capsys):
+    draw_folder(tmp_path / "p", n=2)
+    assert main(["finetune", str(tmp_path / "p"), *QUICK, "--out", str(tmp_path / "o")]) == 1
+    err = capsys.readouterr().err
+    assert "class cross: 1 to train on, 1 held out: too few to learn from" in err
 
 
 def parts(signs):

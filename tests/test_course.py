@@ -289,6 +289,36 @@ def test_list_and_help_and_an_unknown_chapter(capsys):
         assert exit.value.code == 0 and "examples:" in capsys.readouterr().out
 
 
+def test_what_a_careless_hand_types_ends_with_a_sentence(tmp_path, capsys, monkeypatch):
+    "Before anything is run or made, on the error stream, with exit status 2."
+    monkeypatch.chdir(tmp_path)
+    write_code(tmp_path / "mine", "01_good", "1 + 1")
+    Path("file").write_text("mine")
+    address = "https://example.com/course"
+    for arguments, told in [
+        ([], "usage: dljourney"),
+        (["list", "--folder", "nowhere"], "in nowhere, found none"),
+        (["list", "--folder", "file"], "in file, found none"),
+        (["run", "--folder", "mine", "--timeout", "0"], "timeout: expected seconds, more than 0"),
+        (["run", "--folder", "mine", "--timeout", "nan"], "timeout: expected seconds, more than 0"),
+        (["run", "--folder", "mine", "--save", "file"], "save: expected a folder"),
+        (["run", "--folder", "mine", "--html", "file/deeper"], "html: expected a folder"),
+        (["course", address, "--lay-only"], "folder: expected a path on this machine"),
+        (["course", "-", "--lay-only"], "folder: expected a path, got -"),
+    ]:
+        assert course.main(arguments) == 2
+        out, err = capsys.readouterr()
+        assert told in err and not out and "Traceback" not in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "mine"]
+
+
+def test_the_systems_errors_are_told_without_their_numbers(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(course, "lay_course", lambda *a, **k: (tmp_path / "x" / "y").write_text(""))
+    assert course.main(["course", str(tmp_path / "c")]) == 2
+    told = f"dljourney course: {tmp_path / 'x' / 'y'}: no such file or directory\n"
+    assert capsys.readouterr().err == told
+
+
 def test_the_doctor_says_what_to_do(monkeypatch):
     from dljourney.kit import doctor
 
