@@ -480,7 +480,7 @@ def _answers(machine: Program, names: Iterable[str]) -> Iterator[tuple[_Asked, _
         asked = waiting.popleft()
         yield asked, ImageError(asked.problem) if asked.problem else answer
 
-
+# %% ../nbs/commands.ipynb #99327f90
 def predict_files(
     program: str | os.PathLike,  # the program's file, or the folder that holds it
     files: Sequence[str],  # pictures, folders of them, patterns such as *.jpg, - for standard input
