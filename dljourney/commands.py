@@ -250,8 +250,8 @@ def finetune_folder(
         raise ValueError("epochs: expected one or more, here or in frozen_epochs, got 0 in both")
     from dljourney.kit.images import Preprocess
 
-    for name, path in (("folder", folder), ("labels", labels), ("weights", weights)):
-        check_path(name, path)
+    paths = {"folder": folder, "out": out, "labels": labels, "weights": weights}
+    for name, path in paths.items(): check_path(name, path)
     folder = Path(folder)
     place = Path(out) if out is not None else Path(f"{folder.resolve().name}-program")
     check_place("out", place)
