@@ -39,8 +39,7 @@ test-lowest: .venv-lowest/.dev  ## the fast tests with the lowest versions that 
 
 edit: .venv/.dev  ## open JupyterLab on nbs/, with nbdev's git hooks in place
 	$(BIN)/nbdev_install_hooks
-	$(BIN)/python -m jupyter lab --ServerApp.root_dir=nbs --LabApp.news_url=None \
-	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+	@$(BIN)/python -c 'import sys; from dljourney.kit.lab import open_lab; sys.exit(open_lab("nbs"))'
 
 export: .venv/.dev  ## clean the notebooks and write the modules from them
 	$(BIN)/nbdev_clean

@@ -9,6 +9,7 @@ __all__ = ['FineTuned', 'finetune_folder', 'history_table', 'class_table', 'writ
 # %% ../nbs/commands.ipynb #f6b96666
 import base64
 import filecmp
+import glob
 import hashlib
 import html
 import itertools
@@ -16,21 +17,24 @@ import json
 import os
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from .kit import figures
-from .kit.files import write_atomically
+from .kit.files import check_path, check_place, is_address, write_atomically
+from .kit.hub import OFFLINE_CHOICE, HubError, own_weights, weights_file
 from .kit.images import ImageError, one_line, printable
 from .kit.interrupts import as_a_whole
-from .kit.photos import Photos, augment, photos
-from .program import load, save
+from .kit.intervals import share, sure, wilson
+from .kit.photos import Photos, Skipped, augment, photos
+from .program import Program, load, save
 from .transfer import bf16_helps, confusions, fine_tune, predict, pretrained, worst
 
 # %% ../nbs/commands.ipynb #6fb443ee
@@ -39,14 +43,81 @@ class FineTuned:
     "What came out of training on a folder."
 
     program: Path  # the program, a .safetensors file
+    folder: Path  # where the pictures are
     data: Photos  # the pictures, and what was left out
     history: list[dict[str, Any]]  # one row an epoch
     scores: torch.Tensor  # what the model says about the held-out pictures, (N, n_classes)
 
     @property
+    def n_right(self) -> int:
+        "How many of the held-out pictures the program names rightly."
+        return int((self.scores.argmax(1) == self.data.valid[1]).sum())
+
+    @property
     def accuracy(self) -> float:
-        "The share of the held-out pictures that the program names rightly."
-        return float((self.scores.argmax(1) == self.data.valid[1]).float().mean())
+        "The share of the held-out pictures that the program names rightly; see `wilson`."
+        return self.n_right / len(self.scores)
+
+    @property
+    def doubts(self) -> list[str]:
+        "Classes that are too small to learn from, or to judge."
+        return _doubts(self.folder, self.data)
+
+# %% ../nbs/commands.ipynb #99e955f3
+def _counts(data: Photos) -> list[tuple[str, int, int]]:
+    "For each class its name, how many pictures there are to train on, and how many are held out."
+    labels = data.train[1], data.valid[1]
+    n_train, n_held = (torch.bincount(y, minlength=len(data.classes)).tolist() for y in labels)
+    return list(zip(map(one_line, data.classes), n_train, n_held))
+
+
+def _doubts(folder: Path, data: Photos) -> list[str]:
+    "Classes that are too small to learn from or to judge, and folders that became no class."
+    found = []
+    for name, n_train, n_held in _counts(data):
+        if n_train < 2 or n_held < 1:
+            why = "nothing tells how well it is known" if n_held < 1 else "too few to learn from"
+            found.append(f"class {name}: {n_train} to train on, {n_held} held out: {why}; "
+                         "give it more pictures")
+    left_out: dict[Path, list[str]] = {}
+    for file, reason in data.skipped:
+        way = file.relative_to(folder).parts if file.is_relative_to(folder) else ()
+        if len(way) > 1:
+            left_out.setdefault(folder / way[0], []).append(reason)
+    used = {folder / f.relative_to(folder).parts[0] for f in data.files}
+    for top in sorted(left_out.keys() - used):
+        if top.name.lower() != "test":  # which stays closed beside train and valid
+            n, reason = len(left_out[top]), one_line(left_out[top][0])
+            found.append(f"folder {printable(top.name)}: none of its {n} files could be used, so "
+                         f"the program does not know it ({reason})")
+    return found
+
+# %% ../nbs/commands.ipynb #069c448e
+def _check_classes(folder: Path, data: Photos, valid: float) -> None:
+    "Refuse a folder from which nothing can be learned, or nothing told about what was learned."
+    names = ", ".join(name for name, n_train, _ in _counts(data) if not n_train)
+    if len(data.classes) < 2:
+        raise ValueError("folder: expected two classes or more, got one, "
+                         f"{one_line(data.classes[0])}; {_deeper(folder, data)}")
+    if names:
+        raise ValueError("folder: expected pictures to train on in each class, got none in "
+                         f"{names}; add some, or take the class away. There are {data!r}")
+    if data.n_train == len(data) and valid == 0:
+        raise ValueError("valid: expected a share above 0, such as 0.2: without held-out pictures "
+                         "nothing tells how good the program is, got 0")
+    if data.n_train == len(data):
+        raise ValueError("folder: expected at least two pictures in a class, so that one can be "
+                         f"held out, got {data!r}")
+
+
+def _deeper(folder: Path, data: Photos) -> str:
+    "A hint where the classes seem to be the folders inside of the only one."
+    ways = [f.relative_to(folder).parts for f in data.files]
+    inner = sorted({way[1] for way in ways if len(way) > 2})
+    if len(inner) < 2:
+        return "give each class a subfolder of its own"
+    return (f"inside are the folders {', '.join(map(printable, inner[:4]))}: if they are the "
+            f"classes, give {printable(folder / ways[0][0])}")
 
 # %% ../nbs/commands.ipynb #6ed49dcf
 def _progress(words: str, quiet: bool) -> Callable:
@@ -61,9 +132,11 @@ def _fingerprint(folder: Path, data: Photos, settings: dict[str, Any]) -> dict[s
     labels = settings["labels"]
     if isinstance(labels, str):
         labels = os.path.realpath(labels if os.path.isfile(labels) else folder / labels)
+    weights = settings["weights"] and os.path.realpath(settings["weights"])
     places = [(f.relative_to(folder).as_posix(), n) for f, n in zip(data.files, data.y.tolist())]
     return {
-        "settings": settings | {"folder": os.path.realpath(folder), "labels": labels},
+        "settings": settings | {"folder": os.path.realpath(folder)}
+                    | {"labels": labels, "weights": weights},
         "classes": data.classes,
         "pictures": [data.n_train, len(data) - data.n_train],
         "files": hashlib.sha256(ascii(places).encode()).hexdigest(),
@@ -131,6 +204,8 @@ def _trained(tuning: Any, checkpoint: Path, now: dict[str, Any], resume: bool, q
                              "--out, or leave out --resume to begin again")
         tuning.resume(checkpoint)
     else:
+        if resume:
+            print("There is nothing to resume, so this run begins anew.", file=sys.stderr)
         if checkpoint.exists():
             _set_aside([checkpoint, note], "The checkpoint of an earlier run")
         elif not _is_note(note):
@@ -141,7 +216,8 @@ def _trained(tuning: Any, checkpoint: Path, now: dict[str, Any], resume: bool, q
             for step in tuning:
                 bar.update()
                 if step.is_epoch_end:
-                    bar.set_postfix_str(f"accuracy {tuning.history[-1].get('accuracy', float('nan')):.3f}")
+                    accuracy, n = tuning.history[-1]["accuracy"], now["pictures"][1]
+                    bar.set_postfix_str(f"accuracy {accuracy:.3f}, {sure(round(accuracy * n), n)}")
                     tuning.save(checkpoint)
     except KeyboardInterrupt:
         tuning.save(checkpoint)
@@ -155,6 +231,7 @@ def finetune_folder(
     out: str | os.PathLike | None = None,  # where program, pictures and report go; None: FOLDER-program, in this folder
     *,
     model: str = "glyphnet",  # a timm model's name; "glyphnet" needs no network
+    weights: str | os.PathLike | None = None,  # a safetensors file; None: the model's own
     epochs: int = 5,  # with the whole model
     frozen_epochs: int = 5,  # before that, with the head alone
     labels: str | None = None,  # a CSV file with the columns file and label
@@ -173,20 +250,22 @@ def finetune_folder(
         raise ValueError("epochs: expected one or more, here or in frozen_epochs, got 0 in both")
     from dljourney.kit.images import Preprocess
 
-    place = Path(out) if out is not None else Path(f"{Path(folder).resolve().name}-program")
+    paths = {"folder": folder, "out": out, "labels": labels, "weights": weights}
+    for name, path in paths.items(): check_path(name, path)
+    folder = Path(folder)
+    place = Path(out) if out is not None else Path(f"{folder.resolve().name}-program")
+    check_place("out", place)
     wants = Preprocess.of(pretrained(model, 2, size=size, weights=False))
+    own_weights(weights) if weights else weights_file(model)  # what is missing is told at once
     data = photos(
         folder, labels, size=wants.size, channels=wants.channels, interpolation=wants.interpolation,
         valid=valid, seed=seed, leave_out=[place], progress=_progress("reading", quiet),
     )  # fmt: skip
-    if valid == 0 and data.n_train == len(data):
-        raise ValueError("valid: expected a share above 0, such as 0.2: without held-out pictures nothing tells how good "
-                         "the program is, got 0")
-    n_train = torch.bincount(data.train[1], minlength=len(data.classes))
-    if len(data.classes) < 2 or n_train.min() == 0 or data.n_train == len(data):
-        raise ValueError(f"folder: expected two classes or more, with at least two pictures each, got {data!r}")
+    _check_classes(folder, data, valid)
+    for doubt in _doubts(folder, data):
+        print(f"Careful: {doubt}", file=sys.stderr)
     torch.manual_seed(seed)
-    net = pretrained(model, len(data.classes), size=size)
+    net = pretrained(model, len(data.classes), size=size, weights=weights or True)
     change = partial(augment, flip=model.split(".")[0] != "glyphnet" if flip is None else flip)
     place.mkdir(parents=True, exist_ok=True)
     tuning = fine_tune(
@@ -194,30 +273,39 @@ def finetune_folder(
         augment=change, bf16=bf16_helps(net), seed=seed,
     )  # fmt: skip
     checkpoint = place / "training.safetensors"
-    _trained(tuning, checkpoint, _fingerprint(Path(folder), data, settings), resume, quiet)
+    _trained(tuning, checkpoint, _fingerprint(folder, data, settings), resume, quiet)
     try:
-        result = _written(net, place / "program.safetensors", data, tuning.history, settings)
+        program, scores = place / "program.safetensors", predict(net, data.valid[0])
+        learned = FineTuned(program, folder, data, tuning.history, scores)
+        _write(net, learned, settings)
     except BaseException:
         print(f"What was learned is kept: the same command with --resume goes on from {printable(checkpoint)}", file=sys.stderr)
         raise
     checkpoint.unlink(missing_ok=True)  # ours, and of no use any more
     checkpoint.with_suffix(".json").unlink(missing_ok=True)
-    return result
+    return learned
 
 # %% ../nbs/commands.ipynb #f4ebfe16
-def _written(net: Any, program: Path, data: Photos, history: list[dict[str, Any]], settings: dict[str, Any]) -> FineTuned:
-    "Ask the trained network about the held-out pictures; write the program and its report."
-    scores = predict(net, data.valid[0])
-    with _placing(program.parent) as new:
-        result = FineTuned(new / program.name, data, history, scores)
-        told = {"accuracy": result.accuracy, "pictures": len(scores)}
-        save(net, result.program, data.classes, scores=told, settings=settings)
+def _write(net: Any, learned: FineTuned, settings: dict[str, Any]) -> None:
+    "Write the program and its report."
+    n = len(learned.scores)
+    low, high = wilson(learned.n_right, n)
+    told = {"accuracy": learned.accuracy, "accuracy_low": low, "accuracy_high": high, "pictures": n}
+    with _placing(learned.program.parent) as new:
+        result = replace(learned, program=new / learned.program.name)
+        settings = _without_places(settings)
+        save(net, result.program, learned.data.classes, scores=told, settings=settings)
         write_report(result)
-    return replace(result, program=program)
+
+
+def _without_places(settings: dict[str, Any]) -> dict[str, Any]:
+    "Settings that everybody may see: of files and folders the name, not where they stand here."
+    paths = {k: settings[k] for k in ("folder", "labels", "weights") if settings[k]}
+    return settings | {k: Path(path).resolve().name for k, path in paths.items()}
 
 # %% ../nbs/commands.ipynb #5eda6739
-def _curves(history: list[dict]) -> Any:
-    "Loss and accuracy, epoch by epoch; the line is where the whole model began to learn."
+def _curves(history: list[dict], n_held: int) -> Any:
+    "Loss and accuracy with its interval by epoch; from the line on the whole model learns."
     fig, (left, right) = figures.subplots(1, 2, figsize=(9, 3.4), alt="loss and accuracy by epoch")
     epochs = range(1, len(history) + 1)
     left.plot(epochs, [row["loss"] for row in history], "o-", ms=4, label="training")
@@ -225,8 +313,10 @@ def _curves(history: list[dict]) -> Any:
     left.set(title="Loss", xlabel="epoch")
     left.legend()
     right.plot(epochs, [row["accuracy"] for row in history], "o-", ms=4, color=figures.COLOURS["green"])
-    right.set(title="Accuracy, held out", xlabel="epoch")
-    right.set_ylim(min(0.5, min(row["accuracy"] for row in history)) - 0.02, 1.02)
+    low, high = zip(*(wilson(round(row["accuracy"] * n_held), n_held) for row in history))
+    right.fill_between(epochs, low, high, color=figures.COLOURS["green"], alpha=0.15, lw=0)
+    right.set(title="Accuracy, held out, with 95% interval", xlabel="epoch")
+    right.set_ylim(min(0.5, *low) - 0.02, 1.02)
     n_head = sum(row["phase"] == "head" for row in history)
     for ax in (left, right) if 0 < n_head < len(history) else ():
         ax.axvline(n_head + 0.5, ls=":", color=figures.COLOURS["grey"])
@@ -240,7 +330,7 @@ def _pictures(result: FineTuned) -> dict[str, bytes]:
     x, y = result.data.valid
     found = worst(result.scores, y, 12)
     pictures = {
-        "curves.png": _curves(result.history),
+        "curves.png": _curves(result.history, len(y)),
         "confusions.png": figures.show_confusions(confusions(result.scores, y), result.data.classes),
         "worst.png": figures.show_images(
             x[found.which], y[found.which], found.said, class_names=result.data.classes, n_cols=4, size=1.9
@@ -251,12 +341,16 @@ def _pictures(result: FineTuned) -> dict[str, bytes]:
 # %% ../nbs/commands.ipynb #68f650ce
 def history_table(
     history: list[dict[str, Any]],  # one row an epoch
+    n_held: int,  # how many pictures were held out
 ) -> str:  # plain text, one line an epoch
-    "Epochs as a table."
-    lines = [f"{'epoch':>5}  {'learning':<12}{'training loss':>14}{'held-out loss':>15}{'accuracy':>10}"]
+    "Epochs as a table, each accuracy with its interval."
+    head = f"{'epoch':>5}  {'learning':<12}{'training loss':>14}{'held-out loss':>15}"
+    lines = [f"{head}{'accuracy':>10}  95% interval"]
     for i, row in enumerate(history):
         phase = {"head": "the head", "all": "everything"}[row["phase"]]
-        lines.append(f"{i + 1:>5}  {phase:<12}{row['loss']:>14.4f}{row['valid_loss']:>15.4f}{row['accuracy']:>10.3f}")
+        losses = f"{row['loss']:>14.4f}{row['valid_loss']:>15.4f}"
+        how_sure = sure(round(row["accuracy"] * n_held), n_held)
+        lines.append(f"{i + 1:>5}  {phase:<12}{losses}{row['accuracy']:>10.3f}  {how_sure}")
     return "\n".join(lines)
 
 
@@ -264,13 +358,13 @@ def class_table(
     result: FineTuned,  # what `finetune_folder` gave
 ) -> str:  # plain text, one line a class
     "How many pictures each class has, and how many of those held out are named rightly."
-    y, said, names = result.data.valid[1], result.scores.argmax(1), [one_line(c) for c in result.data.classes]
-    wide = max(5, *(len(name) for name in names))
-    n_train = torch.bincount(result.data.train[1], minlength=len(names)).tolist()
-    lines = [f"{'class':<{wide}}{'to train':>10}{'held out':>10}{'right':>7}"]
-    for i, name in enumerate(names):
-        held = y == i
-        lines.append(f"{name:<{wide}}{n_train[i]:>10}{int(held.sum()):>10}{int((said[held] == i).sum()):>7}")
+    right = confusions(result.scores, result.data.valid[1]).diag().tolist()
+    counts = _counts(result.data)
+    wide = max(5, *(len(name) for name, *_ in counts))
+    lines = [f"{'class':<{wide}}{'to train':>10}{'held out':>10}{'right':>7}  95% interval"]
+    for (name, n_train, n_held), n in zip(counts, right):
+        how_sure = sure(n, n_held) if n_held else "unknown"
+        lines.append(f"{name:<{wide}}{n_train:>10}{n_held:>10}{n:>7}  {how_sure}")
     return "\n".join(lines)
 
 # %% ../nbs/commands.ipynb #0fc7da2a
@@ -279,7 +373,8 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</
 :root {{ color-scheme: light dark }} body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
 padding: 0 1rem }} img {{ max-width: 100%; height: auto }} pre {{ overflow-x: auto; padding: .7rem 1rem; border-radius: 8px;
 background: color-mix(in srgb, currentColor 8%, transparent) }} </style>
-<h1>{title}</h1><p>{summary}</p><h2>Learning</h2><img src="{curves}" alt="loss and accuracy by epoch"><pre>{history}</pre>
+<h1>{title}</h1><p>{summary}</p>{doubts}
+<h2>Learning</h2><img src="{curves}" alt="loss and accuracy by epoch"><pre>{history}</pre>
 <h2>What is taken for what</h2><img src="{confusions}" alt="confusion matrix"><pre>{classes}</pre>
 <h2>The worst pictures</h2><p>Wrong and sure, or labelled wrongly? Look at the labels too.</p>
 <img src="{worst}" alt="the held-out pictures with the highest loss"><h2>Use it</h2>
@@ -291,16 +386,26 @@ program("picture.jpg")</pre><h2>Left out: {n_skipped}</h2>{skipped}</html>
 """
 
 
+def _within(folder: Path, skipped: Skipped) -> Skipped:
+    "A file that was left out, named from the folder on: where that stands is nobody's business."
+    file, inside = skipped.file, skipped.file.is_relative_to(folder)
+    return skipped._replace(file=file.relative_to(folder) if inside else Path(file.name))
+
+
 def _page(result: FineTuned, pictures: dict[str, bytes]) -> str:
     "The report as one page with its pictures inside."
     inside = {n.removesuffix(".png"): f"data:image/png;base64,{base64.b64encode(p).decode()}" for n, p in pictures.items()}
     data, escape = result.data, html.escape
-    n_right = int((result.scores.argmax(1) == data.valid[1]).sum())
-    summary = f"{n_right} of {len(result.scores)} held-out pictures named rightly ({result.accuracy:.1%})."
-    skipped = "".join(f"<li>{escape(str(s))}</li>" for s in data.skipped)
+    n = len(result.scores)
+    summary = f"{result.n_right} of {n} held-out pictures named rightly: "
+    summary += f"{share(result.n_right, n)}."
+    doubts = "".join(f"<p><b>Careful:</b> {escape(doubt)}.</p>" for doubt in result.doubts)
+    skipped = "".join(f"<li>{escape(str(_within(result.folder, s)))}</li>" for s in data.skipped)
     return _PAGE.format(
         title=escape(" or ".join(data.classes[:4]) + (" or ..." if len(data.classes) > 4 else "")), summary=summary,
-        history=history_table(result.history), classes=escape(class_table(result)), n_skipped=len(data.skipped),
+        doubts=doubts,
+        history=history_table(result.history, n),
+        classes=escape(class_table(result)), n_skipped=len(data.skipped),
         program=result.program.name, skipped=f"<ul>{skipped}</ul>" if skipped else "<p>No file.</p>", **inside,
     )  # fmt: skip
 
@@ -316,64 +421,141 @@ def write_report(
     return result.program.with_name("report.html")
 
 # %% ../nbs/commands.ipynb #61b4dcca
-def _listed(files: Iterable[str]) -> Iterator[Path]:
-    "The files, and those inside the folders among them; what is hidden in a folder stays out."
-    for name in files:
+class _Asked(NamedTuple):
+    name: str  # as it is told
+    source: Any  # what the program is to look at
+    problem: str = ""  # why there is nothing to look at
+    folders: tuple[str, ...] = ()  # that lead to it, from the one that was given on
+
+
+def _listed(names: Iterable[str]) -> Iterator[_Asked]:
+    "The files, those in folders, those that a pattern stands for, and `-`, standard input."
+    for name in map(os.fspath, names):
         path = Path(name)
-        if path.is_dir():
-            shown = (p for p in path.rglob("*") if not any(n.startswith(".") for n in p.relative_to(path).parts))
-            yield from (p for p in sorted(shown) if p.is_file())
+        if name == "-":
+            yield _from_input()
+        elif is_address(name):
+            yield _Asked(name, b"", "an address; download the picture, then give its file")
+        elif path.is_dir():
+            yield from _inside(path)
+        elif glob.has_magic(name) and not os.path.lexists(path):  # as Windows' shells leave it
+            found = sorted(glob.glob(name, recursive=True))
+            yield from _listed(found) if found else [_Asked(name, b"", "no file of such a name")]
         else:
-            yield path
+            yield _Asked(name, path)
 
 
+def _inside(folder: Path) -> Iterator[_Asked]:
+    "The files in a folder; what is hidden there stays out."
+    ways = {p: p.relative_to(folder).parts for p in sorted(folder.rglob("*"))}
+    shown = (p for p, way in ways.items() if not any(name.startswith(".") for name in way))
+    files = [p for p in shown if p.is_file()]
+    if not files:
+        print(f"{printable(folder)}: a folder without a file", file=sys.stderr)
+    for p in files:
+        yield _Asked(os.fspath(p), p, folders=(folder.resolve().name, *ways[p][:-1]))
+
+
+def _from_input() -> _Asked:
+    "The picture that comes through standard input."
+    if sys.stdin is None or sys.stdin.isatty():
+        return _Asked("-", b"", "nothing comes through standard input; send a picture: "
+                      "dljourney predict PROGRAM - < FILE")
+    return _Asked("-", sys.stdin.buffer.read())
+
+# %% ../nbs/commands.ipynb #a838a0cc
+_Answer = dict[str, float] | ImageError
+
+
+def _answers(machine: Program, names: Iterable[str]) -> Iterator[tuple[_Asked, _Answer]]:
+    "Each picture with what the program says, or why it says nothing."
+    waiting: deque[_Asked] = deque()
+
+    def sources() -> Iterator[Any]:
+        for asked in _listed(names):
+            waiting.append(asked)
+            yield asked.source
+
+    for _, answer in machine.stream(sources()):
+        asked = waiting.popleft()
+        yield asked, ImageError(asked.problem) if asked.problem else answer
+
+# %% ../nbs/commands.ipynb #99327f90
 def predict_files(
     program: str | os.PathLike,  # the program's file, or the folder that holds it
-    files: Sequence[str],  # pictures, or folders of them
+    files: Sequence[str],  # pictures, folders of them, patterns such as *.jpg, - for standard input
     as_json: bool = False,  # one JSON array instead of a table
     write: Callable[[str], Any] = sys.stdout.write,  # where the answers go, one by one
 ) -> int:  # how many files could not be read
     "Name what is in pictures, one after another; a file that cannot be read is told and passed over."
-    machine, n_bad, first = load(program), 0, True
+    check_path("program", program)
+    machine, n_bad, first, right = load(program), 0, True, []
     if not as_json:
         write(f"{'probability':>11}  {'label':<20} file\n")
-    for file, answer in machine.stream(_listed(files)):
+    for asked, answer in _answers(machine, files):
         n_bad += isinstance(answer, ImageError)
         if as_json:
-            write(("[" if first else ",\n ") + json.dumps(_answer(file, answer)))
-        elif isinstance(answer, ImageError):
-            write(f"{'-':>11}  {'':<20} {printable(file)}: {answer}\n")
+            write(("[" if first else ",\n ") + json.dumps(_entry(asked.name, answer)))
         else:
-            label, probability = next(iter(answer.items()))
-            write(f"{probability:>11.3f}  {one_line(label):<20} {printable(file)}\n")
+            write(_line(asked.name, answer))
+        folders = [name for name in map(one_line, asked.folders) if name in machine.labels]
+        if folders and not isinstance(answer, ImageError):
+            right.append(next(iter(answer)) == folders[-1])
         first = False
     if as_json:
         write("[]\n" if first else "]\n")
+    if right:
+        n_right, n = sum(right), len(right)
+        told = f"Of {n} pictures in folders that are named like a label, {n_right} are named "
+        told += f"rightly: {share(n_right, n)}. It counts if the program did not learn from them."
+        print(told, file=sys.stderr)
     return n_bad
 
 
-def _answer(file: Path, answer: dict[str, float] | ImageError) -> dict[str, Any]:
+def _line(name: str, answer: _Answer) -> str:
+    "One line of the table."
+    if isinstance(answer, ImageError):
+        return f"{'-':>11}  {'':<20} {printable(name)}: {answer}\n"
+    label, probability = next(iter(answer.items()))
+    return f"{probability:>11.3f}  {one_line(label):<20} {printable(name)}\n"
+
+
+def _entry(name: str, answer: _Answer) -> dict[str, Any]:
     "One entry of the JSON array."
     if isinstance(answer, ImageError):
-        return {"file": os.fspath(file), "error": str(answer)}
+        return {"file": name, "error": str(answer)}
     label, probability = next(iter(answer.items()))
-    return {"file": os.fspath(file), "label": label, "probability": probability, "probabilities": answer}
+    return {"file": name, "label": label, "probability": probability, "probabilities": answer}
 
 # %% ../nbs/commands.ipynb #76e51eff
 def finetune_command(
     args: Any,  # what argparse read
-) -> int:  # the exit status
+) -> int:  # the exit status: 1 where a class is too small to learn from or to judge
     "`dljourney finetune`"
-    result = finetune_folder(
-        args.folder, args.out, model=args.model, epochs=args.epochs, frozen_epochs=args.frozen_epochs, labels=args.labels,
-        size=args.size, valid=args.valid, lr=args.lr, flip=args.flip, seed=args.seed, resume=args.resume, quiet=args.quiet,
-    )  # fmt: skip
+    try:
+        result = finetune_folder(
+            args.folder, args.out, model=args.model, weights=args.weights, epochs=args.epochs,
+            frozen_epochs=args.frozen_epochs, labels=args.labels, size=args.size, valid=args.valid,
+            lr=args.lr, flip=args.flip, seed=args.seed, resume=args.resume, quiet=args.quiet,
+        )  # fmt: skip
+    except HubError as e:
+        choice = OFFLINE_CHOICE.format(name=args.model)  # in words of Python
+        raise HubError(str(e).replace(choice, _WITHOUT_NETWORK)) from None
     for skipped in result.data.skipped:
         print(f"left out {skipped}")
-    print(f"\n{history_table(result.history)}\n\n{class_table(result)}\n")
-    print(f"{result.accuracy:.1%} of {len(result.scores)} held-out pictures are named rightly.")
+    n, right = len(result.scores), result.n_right
+    print(f"\n{history_table(result.history, n)}\n\n{class_table(result)}\n")
+    print(f"{right} of {n} held-out pictures are named rightly: {share(right, n)}.")
+    for doubt in result.doubts:
+        print(f"Careful: {doubt}")
     print(f"program  {result.program}\nreport   {result.program.with_name('report.html')}")
-    return 0
+    return 1 if result.doubts else 0
+
+
+_WITHOUT_NETWORK = (
+    "Without the network, leave out --model: then glyphnet is taken, which ships with the course. "
+    "With a weights file of your own: --weights model.safetensors"
+)
 
 
 def predict_command(

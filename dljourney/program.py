@@ -324,6 +324,7 @@ def export_onnx(
                 input_names=["images"], output_names=["probabilities"], dynamic_shapes={"images": {0: "n"}},
             )  # fmt: skip
             proto = exported.model_proto  # type: ignore[union-attr]
+            for node in proto.graph.node: del node.metadata_props[:]  # torch's paths
             onnx.helper.set_model_props(proto, {"labels": "\n".join(names), "preprocess": str(preprocess.asdict())})
             temporary.write_bytes(proto.SerializeToString())
         except Exception as problem:

@@ -1,6 +1,10 @@
 "`dljourney finetune` and `dljourney predict`, from a messy folder to answers in a terminal."
 
+import base64
+import contextlib
+import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -455,3 +459,238 @@ def test_help_shows_examples(capsys):
         with pytest.raises(SystemExit) as end:
             main([command, "--help"])
         assert end.value.code == 0 and "examples:" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    "Runs by a path from the root on, over a folder with small classes; what they wrote and told."
+    home = tmp_path_factory.mktemp("alice")
+    folder = draw_folder(home / "pictures" / "signs")
+    draw_folder(folder, ["dot"], 1)
+    (folder / "phone").mkdir()
+    for name in ("notes.txt", "phone/1.heic", "ring/cut.png"):
+        (folder / name).write_bytes(b"\0\0\0\x18ftypheic")
+    files = [p for p in sorted(folder.rglob("*.*")) if p.parent != folder]
+    rows = [f"{p.relative_to(folder).as_posix()},{p.parent.name}" for p in files]
+    table = home / "labels.csv"
+    table.write_text("\n".join(["file,label", *rows, f"{home}/secret.png,ring"]))
+    runs = {}
+    for name, more in (("by-folder", []), ("by-table", ["--labels", str(table)])):
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = main(["finetune", str(folder), *QUICK, "--out", str(home / name), *more])
+        runs[name] = status, out.getvalue(), err.getvalue()
+    return home, runs
+
+
+def test_each_score_stands_beside_its_interval(odd, capsys):
+    from dljourney.kit.intervals import share, sure, wilson
+
+    home, runs = odd
+    told = runs["by-folder"][1]
+    found = re.search(r"^(\d) of (\d) held-out pictures are named rightly", told, re.M)
+    right, n = map(int, found.groups())
+    page = (home / "by-folder" / "report.html").read_text(encoding="utf-8")
+    for text in (told, page.replace("<", "\n<")):
+        assert n == 2 and f"named rightly: {share(right, n)}." in text
+        epochs = re.findall(r"^ +[12]  .* ([01]\.\d{3})  (\d+% to \d+%)$", text, re.M)
+        assert len(epochs) == 2
+        assert all(how_sure == sure(round(float(a) * n), n) for a, how_sure in epochs)
+        classes = re.findall(r"^(cross|dot|ring) +(\d) +(\d) +(\d)  (.*)$", text, re.M)
+        counts = [(name, int(n_train), int(n_held)) for name, n_train, n_held, *_ in classes]
+        assert counts == [("cross", 5, 1), ("dot", 1, 0), ("ring", 5, 1)]
+        told_of = [how_sure for *_, how_sure in classes]
+        assert told_of == [sure(int(classes[0][3]), 1), "unknown", sure(int(classes[2][3]), 1)]
+    scores = load(home / "by-folder").card["scores"]
+    assert scores["pictures"] == n
+    assert (scores["accuracy_low"], scores["accuracy_high"]) == wilson(right, n)
+    assert main(["predict", str(home / "by-folder"), "--json", str(home / "pictures")]) == 1
+    answers, told = capsys.readouterr()
+    known = [a for a in json.loads(answers) if "label" in a]
+    right = sum(a["label"] == Path(a["file"]).parent.name for a in known)
+    assert len(known) == 13
+    assert f"Of 13 pictures in folders that are named like a label, {right} are named" in told
+    assert share(right, 13) in told
+
+
+def test_a_class_that_is_too_small_is_told_and_is_exit_status_1(odd):
+    home, runs = odd
+    for name, (status, out, err) in runs.items():
+        assert status == 1
+        page = (home / name / "report.html").read_text(encoding="utf-8")
+        for text in (out, err, page):
+            assert "class dot: 1 to train on, 0 held out: nothing tells" in text
+            assert "folder phone: none of its 1 files could be used" in text
+            assert "class ring" not in text
+
+
+def test_what_is_made_to_be_shared_does_not_tell_where_it_was_made(odd, tmp_path):
+    "Neither the folder's path nor anybody's home nor where Python is, in any of its files."
+    from dljourney.program import export_onnx
+
+    home, runs = odd
+    places = [str(home), str(Path.home()), sys.prefix, str(Path(__file__).parent.parent)]
+    export_onnx(load(home / "by-table"), home / "by-table" / "program.onnx")
+    for name in runs:
+        files = {p.name: p.read_bytes() for p in (home / name).iterdir()}
+        assert len(files) == 5 + (name == "by-table")
+        for p in (home / name).glob("*.png"):
+            files[f"{p.name}'s notes"] = repr(Image.open(p).info).encode()
+            assert base64.b64encode(files[p.name]) in files["report.html"]
+        for place in map(os.fsencode, places):
+            assert not [file for file, data in files.items() if place in data]
+    assert load(home / "by-table").card["settings"]["folder"] == "signs"
+    assert load(home / "by-table").card["settings"]["labels"] == "labels.csv"
+
+
+def test_paths_that_people_type_are_not_in_the_card_either(signs, monkeypatch):
+    monkeypatch.chdir(signs)
+    assert main(["finetune", ".", *QUICK, "--out", "../o"]) == 0
+    assert load("../o").card["settings"]["folder"] == "signs"
+
+
+def test_a_class_with_one_picture_to_train_on_is_told_too(tmp_path, capsys):
+    draw_folder(tmp_path / "p", n=2)
+    assert main(["finetune", str(tmp_path / "p"), *QUICK, "--out", str(tmp_path / "o")]) == 1
+    err = capsys.readouterr().err
+    assert "class cross: 1 to train on, 1 held out: too few to learn from" in err
+
+
+def parts(signs):
+    for kind in ("ring", "cross"):
+        (signs / "train").mkdir(exist_ok=True)
+        (signs / kind).rename(signs / "train" / kind)
+    draw_folder(signs / "valid", ["ring", "dot"], 2)
+
+
+def deeper(signs):
+    signs.rename(signs.with_name("x"))
+    signs.mkdir()
+    signs.with_name("x").rename(signs / "unpacked")
+
+
+def alone(signs):
+    (signs / "ring").rename(signs.with_name("away"))
+
+
+@pytest.mark.parametrize("change, told", [
+    (parts, ["folder: expected pictures to train on in each class, got none in dot; add some"]),
+    (deeper, ["got one, unpacked; inside are the folders cross, ring",
+              f"give {Path('signs', 'unpacked')}"]),
+    (alone, ["got one, cross; give each class a subfolder of its own"]),
+])  # fmt: skip
+def test_a_folder_with_nothing_to_learn_is_an_error(change, told, signs, capsys):
+    change(signs)
+    assert main(["finetune", "signs", *QUICK]) == 2
+    err = capsys.readouterr().err
+    assert all(words in err for words in told) and not Path("signs-program").exists()
+
+
+@pytest.mark.parametrize("place", ["mine.txt", "mine.txt/deeper/still"])
+def test_a_file_in_the_place_of_the_results_is_told_before_anything_is_read(
+    place, signs, monkeypatch, capsys
+):
+    from dljourney import commands
+
+    Path("mine.txt").write_text("mine")
+    monkeypatch.setattr(commands, "photos", None)
+    assert main(["finetune", "signs", *QUICK, "--out", place]) == 2
+    told = (
+        f"out: expected a folder, or a new name for one, got {Path(place)}, but mine.txt is a file"
+    )
+    assert told in capsys.readouterr().err
+    assert Path("mine.txt").read_text() == "mine"
+
+
+def test_own_weights_are_a_way_out_without_the_network(signs, tmp_path, monkeypatch, capsys):
+    import safetensors.torch
+    import timm
+    import torch
+
+    from dljourney import commands
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commands, "photos", None)  # told before anything is read
+        assert main(["finetune", "signs", *QUICK, "--model", "test_resnet"]) == 2
+        told = capsys.readouterr().err
+        assert (
+            "--weights model.safetensors" in told
+            and "leave out --model" in told
+            and "pretrained(" not in told
+        )
+        assert main(["finetune", "signs", *QUICK, "--weights", "nowhere.safetensors"]) == 2
+        assert "weights: no file at nowhere.safetensors" in capsys.readouterr().err
+    torch.manual_seed(3)
+    state = timm.create_model("test_resnet").state_dict()
+    safetensors.torch.save_file(
+        {name: t.contiguous() for name, t in state.items()}, "own.safetensors"
+    )
+    args = ["finetune", "signs", "--epochs", "0", "--frozen-epochs", "1", "--quiet", "--size", "32"]
+    assert (
+        main([*args, "--model", "test_resnet", "--weights", str(tmp_path / "own.safetensors")]) == 0
+    )
+    program = load("signs-program")
+    learned = program.model.state_dict()
+    assert all(torch.equal(learned[name], state[name]) for name in state if name[:3] != "fc.")
+    assert program.card["settings"]["weights"] == "own.safetensors"
+    files = [p.read_bytes() for p in Path("signs-program").iterdir()]
+    assert not [1 for data in files if os.fsencode(tmp_path) in data]
+
+
+def test_a_picture_comes_through_standard_input(out, folder, tmp_path, monkeypatch, capsys):
+    picture = folder / "ring" / "1.png"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(picture.read_bytes())))
+    assert main(["predict", str(out), "--json", "-", str(picture)]) == 0
+    piped, read = json.loads(capsys.readouterr().out)
+    assert piped == read | {"file": "-"}
+    assert (
+        main(["predict", str(out), "-"]) == 1 and "-: the file is empty" in capsys.readouterr().out
+    )
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    assert main(["predict", str(out), "-"]) == 1 and "send a picture" in capsys.readouterr().out
+
+
+def test_patterns_are_expanded_where_the_shell_leaves_them(out, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(draw_folder(tmp_path / "p", n=2))
+    drawing("ring", 1).save("ring/[1].png")
+    patterns = ["ring/*.png", "*/0.png", "**/1.png", "r?ng", "ring/[1].png", "*.jpg"]
+    assert main(["predict", str(out), "--json", *patterns]) == 1
+    answers = json.loads(capsys.readouterr().out)
+    ring = ["ring/0.png", "ring/1.png", "ring/[1].png"]
+    want = [
+        *ring,
+        "cross/0.png",
+        "ring/0.png",
+        "cross/1.png",
+        "ring/1.png",
+        *ring,
+        "ring/[1].png",
+        "*.jpg",
+    ]
+    assert [Path(a["file"]).as_posix() for a in answers] == want
+    assert [a.get("error") for a in answers] == [None] * (len(want) - 1) + [
+        "no file of such a name"
+    ]
+
+
+def test_an_address_is_told_to_be_downloaded_first(out, folder, capsys):
+    address = "https://example.com/cat.jpg"
+    assert main(["predict", str(out), "--json", address, str(folder / "ring" / "1.png")]) == 1
+    bad, good = json.loads(capsys.readouterr().out)
+    assert (
+        bad["file"] == address
+        and "download the picture" in bad["error"]
+        and good["label"] == "ring"
+    )
+    for name, args in [
+        ("program", ["predict", address, "x.png"]),
+        ("program", ["predict", "-", "x.png"]),
+        ("folder", ["finetune", address]),
+        ("out", ["finetune", str(folder), "--out", address]),
+        ("labels", ["finetune", str(folder), "--labels", "-"]),
+        ("weights", ["finetune", str(folder), "--weights", address]),
+    ]:
+        assert main(args) == 2
+        told = capsys.readouterr().err
+        assert f"{name}: expected a path" in told
+        assert ("download it first" in told) == (address in args)

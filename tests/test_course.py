@@ -1,10 +1,16 @@
 "The command line, and the promise that what a learner edited is never overwritten."
+import contextlib
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -13,6 +19,7 @@ from hypothesis import strategies as st
 
 from dljourney import course
 from dljourney.kit.files import notebooks_folder
+from dljourney.kit.lab import _is_taken
 
 
 def write_course(folder, versions):
@@ -282,6 +289,36 @@ def test_list_and_help_and_an_unknown_chapter(capsys):
         assert exit.value.code == 0 and "examples:" in capsys.readouterr().out
 
 
+def test_what_a_careless_hand_types_ends_with_a_sentence(tmp_path, capsys, monkeypatch):
+    "Before anything is run or made, on the error stream, with exit status 2."
+    monkeypatch.chdir(tmp_path)
+    write_code(tmp_path / "mine", "01_good", "1 + 1")
+    Path("file").write_text("mine")
+    address = "https://example.com/course"
+    for arguments, told in [
+        ([], "usage: dljourney"),
+        (["list", "--folder", "nowhere"], "in nowhere, found none"),
+        (["list", "--folder", "file"], "in file, found none"),
+        (["run", "--folder", "mine", "--timeout", "0"], "timeout: expected seconds, more than 0"),
+        (["run", "--folder", "mine", "--timeout", "nan"], "timeout: expected seconds, more than 0"),
+        (["run", "--folder", "mine", "--save", "file"], "save: expected a folder"),
+        (["run", "--folder", "mine", "--html", "file/deeper"], "html: expected a folder"),
+        (["course", address, "--lay-only"], "folder: expected a path on this machine"),
+        (["course", "-", "--lay-only"], "folder: expected a path, got -"),
+    ]:
+        assert course.main(arguments) == 2
+        out, err = capsys.readouterr()
+        assert told in err and not out and "Traceback" not in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "mine"]
+
+
+def test_the_systems_errors_are_told_without_their_numbers(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(course, "lay_course", lambda *a, **k: (tmp_path / "x" / "y").write_text(""))
+    assert course.main(["course", str(tmp_path / "c")]) == 2
+    told = f"dljourney course: {tmp_path / 'x' / 'y'}: no such file or directory\n"
+    assert capsys.readouterr().err == told
+
+
 def test_the_doctor_says_what_to_do(monkeypatch):
     from dljourney.kit import doctor
 
@@ -321,39 +358,109 @@ def test_the_doctor_tells_a_virtual_environment_from_its_base(tmp_path, monkeypa
     assert not kernel(os.path.realpath(python)).ok  # its base
 
 
-def test_jupyterlab_opens_with_its_token_on_this_machine_only(tmp_path):
-    "Started the way `dljourney course` starts it, the server asks for a token and listens on localhost."
-    import re
-    import urllib.error
-    import urllib.request
+def environment(place):
+    names = ("CONFIG", "RUNTIME", "DATA")
+    return {**os.environ, **{f"JUPYTER_{name}_DIR": str(place / name) for name in names}}
 
-    command = [sys.executable, "-m", "dljourney.course", "course", str(tmp_path / "c"), "--no-browser"]
-    env = {**os.environ, **{f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "RUNTIME", "DATA")}}
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env,
-                             start_new_session=True)
-    try:
-        address = None
-        for line in child.stdout:
-            address = re.search(r"(http://(?:localhost|127\.0\.0\.1):\d+)/lab/tree/00_start\.ipynb\?token=(\w+)", line)
-            if address:
-                break
-        assert address, "JupyterLab did not print an address"
-        page = f"{address[1]}/api/contents/00_start.ipynb"
-        for _ in range(100):  # the address is printed a moment before the server answers
-            try:
-                with urllib.request.urlopen(f"{page}?token={address[2]}", timeout=20) as answer:
-                    assert json.load(answer)["name"] == "00_start.ipynb"
-                break
-            except urllib.error.URLError as error:
-                assert not isinstance(error, urllib.error.HTTPError), error
-                time.sleep(0.2)
-        else:
-            raise AssertionError("JupyterLab did not answer within 20 seconds")
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(page, timeout=20)
-    finally:
-        os.killpg(child.pid, signal.SIGKILL)
+
+def start_course(place, name, *more):
+    "`dljourney course` as a process of its own, with a Jupyter that knows of nothing else."
+    command = [sys.executable, "-m", "dljourney.course", "course", "--no-browser"]
+    return subprocess.Popen([*command, str(place / name), *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            text=True, env=environment(place), start_new_session=True)
+
+
+def address_of(child):
+    "Address, port and token of the server that `dljourney course` started, once it answers."
+    seen, found = [], None
+    pattern = r"(http://(?:localhost|127\.0\.0\.1):(\d+))/lab/tree/00_start\.ipynb\?token=(\w+)"
+    for line in child.stdout:
+        seen.append(line)
+        if "is running at" in "".join(seen[:-1]) and (found := re.search(pattern, line)):
+            break
+    assert found, f"JupyterLab did not print an address: {''.join(seen)}"
+    threading.Thread(target=child.stdout.read, daemon=True).start()
+    wait_until(lambda: _is_taken(int(found[2])), "the server answers")
+    return found[1], int(found[2]), found[3], "".join(seen)
+
+
+def wait_until(is_so, what, seconds=40):
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, f"not within {seconds} seconds: {what}"
+        time.sleep(0.1)
+
+
+def asked(address):
+    with urllib.request.urlopen(address, timeout=40) as answer:
+        return json.load(answer)
+
+
+@pytest.fixture
+def children():
+    "Processes that do not outlive the test."
+    started = []
+    yield started
+    for child in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+
+
+def test_jupyterlab_opens_with_its_token_on_this_machine_only(tmp_path, children):
+    "Its page does not ask about news; a second start is shown it, or told that it has the port."
+    children.append(start_course(tmp_path, "c"))
+    address, port, token, told = address_of(children[0])
+    assert "To stop it, press Ctrl+C here." in told
+    page = f"{address}/api/contents/00_start.ipynb"
+    assert asked(f"{page}?token={token}")["name"] == "00_start.ipynb"
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(page, timeout=20)
+    name = "@jupyterlab/apputils-extension:notification"
+    news = asked(f"{address}/lab/api/settings/{name}?token={token}")["schema"]["properties"]
+    assert news["fetchNews"]["default"] == "false" and news["checkForUpdates"]["default"] is False
+
+    again = start_course(tmp_path, "c")
+    assert f"JupyterLab runs on this folder already: {address}/lab/tree/" in again.communicate()[0]
+    assert again.returncode == 0
+    other = start_course(tmp_path, "other", "--port", str(port))
+    told = f"got {port}, taken by JupyterLab on {tmp_path / 'c'}: {address}"
+    assert told in other.communicate()[0]
+    assert other.returncode == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_stopping_the_course_stops_its_server_however_it_is_stopped(tmp_path, children):
+    "Asked to end, its terminal closed, or killed without a word; the kernels go, too."
+    ends = {signal.SIGINT: 0, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -9}
+    for number in ends:
+        children.append(start_course(tmp_path, number.name))
+    for child, (number, status) in zip(children, ends.items()):
+        address, port, token, told = address_of(child)
+        with urllib.request.urlopen(f"{address}/api/kernels?token={token}", b"{}", 60) as answer:
+            kernel = json.load(answer)["id"]
+        connection = tmp_path / "RUNTIME" / f"kernel-{kernel}.json"
+        assert connection.exists()
+        child.send_signal(number)
+        wait_until(lambda port=port: not _is_taken(port), f"the server ends after {number.name}")
+        assert child.wait(40) == status
+        wait_until(lambda f=connection: not f.exists(), f"the kernel ends after {number.name}")
+
+
+def test_a_port_that_is_taken_is_told(tmp_path, capsys, monkeypatch):
+    from dljourney.kit import lab
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        arguments = ["course", str(tmp_path / "c"), "--port", str(port)]
+        assert course.main(arguments) == 2
+        assert f"got {port}, taken by another program; choose another" in capsys.readouterr().err
+        monkeypatch.setattr(lab, "_is_taken", lambda p, real=lab._is_taken: p == 8888 or real(p))
+        assert 8888 < lab._free_port(None, {}) < 9000
+        assert "Port 8888 is taken by another program" in capsys.readouterr().out
+    for port in ("0", "-1", "65536"):
+        assert course.main(["course", str(tmp_path / "c"), "--port", port]) == 2
+        assert "port: expected a number from 1 to 65535" in capsys.readouterr().err
 
 
 def test_progress_and_fresh_run_tell_what_is_solved(tmp_path, capsys, monkeypatch):

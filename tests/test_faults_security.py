@@ -16,9 +16,9 @@ from conftest import no_network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dljourney import course
 from dljourney.demos.upload import uploaded_files
 from dljourney.kit.drawings import Drawing, Drawings, folder_name, label_of
+from dljourney.kit.lab import jupyterlab_command
 
 root = Path(__file__).parent.parent
 modules = [p for p in sorted((root / "dljourney").rglob("*.py")) if p.name != "_modidx.py"]
@@ -134,7 +134,7 @@ def test_the_tests_network_block_blocks(tmp_path):
 
 
 def test_jupyterlab_keeps_its_token_and_localhost(tmp_path):
-    text = " ".join(course.jupyterlab_command(tmp_path, port=8890))
+    text = " ".join(jupyterlab_command(tmp_path, port=8890))
     for word in ("token", "password", "ip=", "allow_origin", "disable_check_xsrf", "allow_remote", "unauthenticated"):
         assert word not in text, word
     makefile = (root / "Makefile").read_text()
