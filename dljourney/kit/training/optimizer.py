@@ -283,15 +283,16 @@ class Optimizer(torch.optim.Optimizer):
         self.rule.check(others or {})
         super().__init__(params, _check_group({"maximize": False} | options))
 
-    def averages_of(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def averages_of(
+        self, group: dict[str, Any],  # a group with its options
+    ) -> tuple[str, ...]:  # names
         "Which averages the rule takes with these options: all."
         return self.averages
 
     def add_param_group(self, param_group: dict[str, Any]):
         "Parameters with options of their own, as torch's optimisers take them."
         if not isinstance(param_group, dict):
-            came = type(param_group).__name__
-            raise TypeError(f"param_group: expected a dict with params, got {came}")
+            raise TypeError(f"param_group: expected a dict, got {type(param_group).__name__}")
         self.rule.check(param_group)
         param_group.update(_check_group(self.defaults | param_group))
         _add_group(self, param_group)
@@ -316,5 +317,4 @@ class Optimizer(torch.optim.Optimizer):
         own = self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks
         heard = (own or _before_all or _after_all) and type(self).step is Optimizer.step
         return (_heard_step if heard else _step)(self, *args, **kwargs)
-
     step.hooked = True  # type: ignore[attr-defined]  # torch need not wrap it
