@@ -7,7 +7,6 @@ __all__ = ['numerical_gradient', 'accuracy', 'Step', 'Training', 'train', 'minib
            'Adam', 'AdamW', 'LearningRates', 'lr_find']
 
 # %% ../nbs/04_sgd.ipynb #aa000004
-import inspect
 import itertools
 import json
 import math
@@ -16,7 +15,6 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
 from typing import Any, Self
 
@@ -585,252 +583,99 @@ def batches(
     return Batches(x, y, batch_size, shuffle, seed)
 
 # %% ../nbs/04_sgd.ipynb #aa00040a
-_piece = 1 << 18  # elements of a large parameter that are done together, so that they stay in the processor's cache
-_pack = 1 << 15  # elements of small parameters that are done together
-_elsewhere = {"amsgrad", "capturable", "dampening", "differentiable", "foreach", "fused", "maximize"}  # torch's options
-_numbers = "lr", "momentum", "weight_decay", "eps", "alpha"  # options that are a number each
-
-def _check_real(name: str, group: dict[str, Any]):
-    if any(p.is_complex() for p in group["params"]):
-        raise TypeError(f"params: {name} takes real numbers, got complex ones; torch.optim.{name} takes both")
-
-def _check_dense(name: str, groups: list[dict[str, Any]]):
-    if any(p.grad is not None and p.grad.is_sparse for group in groups for p in group["params"]):
-        raise TypeError(f"{name} takes dense gradients, got sparse ones; use nn.Embedding(..., sparse=False), "
-                        "or torch.optim.SparseAdam") from None
-
-def _check_options(name: str, group: dict[str, Any], needed: Iterable[str] = ()):
-    "An error that names the first option that is missing, refused or out of range."
-    if missing := sorted(set(needed) - set(group)):
-        raise ValueError(f"state_dict: expected one of {name}, got one without {', '.join(missing)}")
-    for option, value in group.items():
-        if option in _elsewhere and value:
-            raise TypeError(f"{name} has no {option}; torch.optim.{name} has it")
-        number = isinstance(value, Real) and 0 <= float(value) <= 1e30
-        if option in _numbers and not number:
-            raise ValueError(f"{option}: expected a number from 0 to 1e30, got {value!r}")
-    if "betas" in group and not _two_shares(group["betas"]):
-        raise ValueError(f"betas: expected two numbers in [0, 1), got {group['betas']}")
-    if group.get("nesterov") and not group["momentum"]:
-        raise ValueError("nesterov=True looks ahead along the momentum: give momentum, say 0.9")
-
-# %% ../nbs/04_sgd.ipynb #aa000409
-def _plain(options: dict[str, Any]) -> dict[str, Any]:
-    "The same dict; numbers that are not Python's own, such as NumPy's, have become floats."
-    for name in options.keys() & set(_numbers):
-        if isinstance(options[name], Real) and not isinstance(options[name], (int, float)): options[name] = float(options[name])
-    if _two_shares(options.get("betas")): options["betas"] = tuple(map(float, options["betas"]))
-    return options
-
-def _two_shares(betas: Any) -> bool:
-    both = list(betas) if isinstance(betas, Iterable) else []
-    return len(both) == 2 and all(isinstance(beta, Real) and 0 <= float(beta) < 1 for beta in both)
-
-def _packs(params: Iterable[Tensor], states: dict, names: Sequence[str], cut: bool) -> Iterator[Iterable[Sequence]]:
-    "Lists of equal length, for one call of `update` each: steps made, parameters, gradients, then the named averages."
-    rows: list[tuple] = []
-    size = 0
-    for p in params:
-        g = p.grad
-        if g is None: continue
-        row: tuple = (1, p, g)
-        if names:
-            state = states[p]
-            t = int(state.get("step", 0)) + 1
-            for name in names:
-                if name not in state: state[name] = torch.zeros_like(p, memory_format=torch.preserve_format)
-            state["step"] = t
-            row = (t, p, g, *[state[name] for name in names])
-        n = p.numel()
-        if n > _piece and p.is_cpu:
-            if cut and all(x.is_contiguous() for x in row[1:]):
-                for part in zip(*(x.view(-1).split(_piece) for x in row[1:])): yield [row[0]], *([x] for x in part)
-            else: yield ([x] for x in row)
-            continue
-        if rows and size + n > _pack and p.is_cpu:
-            yield zip(*rows)
-            rows, size = [], 0
-        rows.append(row)
-        size += n
-    if rows: yield zip(*rows)
-
-# %% ../nbs/04_sgd.ipynb #aa00040b
-class _Optimizer(torch.optim.Optimizer):
-    "What the optimisers share: options, averages, and a walk over the parameters in pieces that fit the cache."
-    takes_complex = False  # whether `update` is right for complex numbers
-    cuts = True  # whether `update` gains from large parameters in pieces: it does where it needs room for passing results
-    # torch wraps these to keep torch.compile out, and to import it takes seconds on the first call: use what is inside
-    add_torch_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
-    load_torch_state = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
-    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)  # type: ignore[assignment]
-
-    def __init__(self, params: Any, options: dict[str, Any], others: dict[str, Any]):
-        unknown = [name for name in others if name not in _elsewhere or others[name]]
-        if unknown:
-            raise TypeError(f"{type(self).__name__} takes {', '.join(options)}, not {', '.join(unknown)}; "
-                            f"torch.optim.{type(self).__name__} has every option")
-        super().__init__(params, _plain(options))
-
-    def add_param_group(self, param_group: dict[str, Any]):
-        "Parameters with options of their own, as torch's optimisers take them."
-        _check_options(type(self).__name__, self.defaults | _plain(param_group))
-        self.add_torch_group(param_group)
-        if not self.takes_complex: _check_real(type(self).__name__, self.param_groups[-1])
-
-    def load_state_dict(self, state_dict: dict[str, Any]):
-        "Averages and options from `state_dict`, ours or the torch namesake's."
-        for group in state_dict["param_groups"]: _check_options(type(self).__name__, group, self.defaults.keys() - _elsewhere)
-        self.load_torch_state(_copied(state_dict))  # a copy: torch would share the averages
-
-    def zero_grad(self, set_to_none: bool = True):
-        "Forget the gradients: `backward` adds to those that are there."
-        for group in self.param_groups:
-            for p in group["params"]:
-                if set_to_none: p.grad = None
-                elif p.grad is not None: p.grad.detach_().zero_()
-
-    def averages(self, group: dict[str, Any]) -> tuple[str, ...]:
-        "The names of the averages that the update needs, in the order in which it takes them."
-        raise NotImplementedError
-
-    # each one's own rule, update(group, steps, p, g, *averages): lists of parameters, gradients and averages, and how
-    # many steps each parameter has made; it moves the parameters
-    update: Callable[..., None]
-
-    @torch.no_grad()
-    def step(self, closure: Callable | None = None) -> Any:  # type: ignore[override]
-        "One update of every parameter that has a gradient."
-        loss = None
-        for hook in self._optimizer_step_pre_hooks.values(): hook(self, (), {})
-        if closure is not None:
-            with torch.enable_grad(): loss = closure()
-        try:
-            for group in self.param_groups:
-                for lists in _packs(group["params"], self.state, self.averages(group), self.cuts): self.update(group, *lists)
-        except (NotImplementedError, RuntimeError):
-            _check_dense(type(self).__name__, self.param_groups)
-            raise
-        for hook in self._optimizer_step_post_hooks.values(): hook(self, (), {})
-        return loss
-
-    step.hooked = True  # type: ignore[attr-defined]  # torch would wrap it to call the same hooks with more ceremony
+from dljourney.kit.training.optimizer import Optimizer
 
 # %% ../nbs/04_sgd.ipynb #aa000041
-class SGD(_Optimizer):
-    "Stochastic gradient descent, with momentum, Nesterov's look-ahead, weight decay: `torch.optim.SGD`, step by step."
+class SGD(Optimizer):
+    "Stochastic gradient descent: `torch.optim.SGD`, step by step."
+    averages, counted, is_linear = ("momentum_buffer",), False, True
 
     def __init__(
-        self,
-        params: Any,  # parameters, or dicts of them with options of their own
-        lr: float = 1e-3,  # learning rate, 0 or more
+        self, params: Any,  # parameters, or dicts of them with options of their own
+        lr: float | Tensor = 1e-3,  # learning rate, 0 or more
         momentum: float = 0.0,  # share of the last move that is kept, 0 for none; usually 0.9
-        *,
-        weight_decay: float = 0.0,  # adds this share of each parameter to its gradient
+        *, weight_decay: float = 0.0,  # adds this share of each parameter to its gradient
         nesterov: bool = False,  # move along the gradient as momentum will have bent it
+        maximize: bool = False,  # uphill
         **others: Any,  # refused by name
     ):
-        super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov), others)
+        super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay,
+                                      nesterov=nesterov, maximize=maximize), others)
 
-    cuts, takes_complex = False, True
+    def averages_of(self, group): return self.averages if group["momentum"] else ()
 
-    def averages(self, group): return ("momentum_buffer",) if group["momentum"] else ()
-
-    def update(self, group, steps, p, g, buffer=None):
-        if group["weight_decay"]: g = torch._foreach_add(g, p, alpha=group["weight_decay"])
-        if group["momentum"]:
-            torch._foreach_mul_(buffer, group["momentum"])
-            torch._foreach_add_(buffer, g)
-            g = torch._foreach_add(g, buffer, alpha=group["momentum"]) if group["nesterov"] else buffer
-        torch._foreach_add_(p, g, alpha=-group["lr"])
+    def update(self, t, p, g, velocity=None, *, lr, momentum, weight_decay, nesterov):
+        if weight_decay: g = g.add(p, alpha=weight_decay)
+        if momentum:
+            velocity.mul_(momentum).add_(g)
+            g = g.add(velocity, alpha=momentum) if nesterov else velocity
+        p.add_(g, alpha=-lr)
 
 # %% ../nbs/04_sgd.ipynb #aa000042
-class RMSprop(_Optimizer):
+class RMSprop(Optimizer):
     "Steps divided by the recent size of each gradient: `torch.optim.RMSprop`, step by step."
+    averages = ("square_avg",)
 
     def __init__(
-        self,
-        params: Any,  # parameters, or dicts of them with options of their own
-        lr: float = 1e-2,  # learning rate, 0 or more
+        self, params: Any,  # parameters, or dicts of them with options of their own
+        lr: float | Tensor = 1e-2,  # learning rate, 0 or more
         alpha: float = 0.99,  # share of the running mean square that is kept
         eps: float = 1e-8,  # added to the root, so that nothing is divided by 0
         weight_decay: float = 0.0,  # adds this share of each parameter to its gradient
-        momentum: float = 0.0,  # share of the last move that is kept
-        centered: bool = False,  # divide by the spread around the mean gradient instead
+        *, maximize: bool = False,  # uphill
         **others: Any,  # refused by name
     ):
-        options = dict(lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=centered)
-        super().__init__(params, options, others)
+        super().__init__(params, dict(lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay,
+                                      maximize=maximize), others)
 
-    def averages(self, group):
-        names = {"square_avg": True, "grad_avg": group["centered"], "momentum_buffer": group["momentum"]}
-        return tuple(name for name, wanted in names.items() if wanted)
-
-    def update(self, group, steps, p, g, square, *more):
-        alpha, lr = group["alpha"], group["lr"]
-        if group["weight_decay"]: g = torch._foreach_add(g, p, alpha=group["weight_decay"])
-        torch._foreach_mul_(square, alpha)
-        torch._foreach_addcmul_(square, g, g, 1 - alpha)
-        if group["centered"]:
-            torch._foreach_lerp_(more[0], g, 1 - alpha)
-            root = torch._foreach_addcmul(square, more[0], more[0], -1)
-            torch._foreach_sqrt_(root)
-        else:
-            root = torch._foreach_sqrt(square)
-        torch._foreach_add_(root, group["eps"])
-        if group["momentum"]:
-            torch._foreach_mul_(more[-1], group["momentum"])
-            torch._foreach_addcdiv_(more[-1], g, root)
-            torch._foreach_add_(p, more[-1], alpha=-lr)
-        else:
-            torch._foreach_addcdiv_(p, g, root, -lr)
+    def update(self, t, p, g, square, *, lr, alpha, eps, weight_decay):
+        if weight_decay: g = g.add(p, alpha=weight_decay)
+        square.mul_(alpha).addcmul_(g, g, value=1 - alpha)
+        p.addcdiv_(g, square.sqrt().add_(eps), value=-lr)
 
 # %% ../nbs/04_sgd.ipynb #aa000043
-class Adam(_Optimizer):
+class Adam(Optimizer):
     "Momentum, divided by the recent size of each gradient: `torch.optim.Adam`, step by step."
+    averages = "exp_avg", "exp_avg_sq"
 
     def __init__(
-        self,
-        params: Any,  # parameters, or dicts of them with options of their own
-        lr: float = 1e-3,  # learning rate: about how far each parameter moves in a step
-        betas: tuple[float, float] = (0.9, 0.999),  # shares kept of the running mean and of the running mean square
+        self, params: Any,  # parameters, or dicts of them with options of their own
+        lr: float | Tensor = 1e-3,  # learning rate: about how far each parameter moves in a step
+        betas: tuple[float, float] = (0.9, 0.999),  # shares kept of the two running means
         eps: float = 1e-8,  # added to the root, so that nothing is divided by 0
         weight_decay: float = 0.0,  # adds this share of each parameter to its gradient
+        *, maximize: bool = False,  # uphill
         **others: Any,  # refused by name
     ):
-        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay), others)
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay,
+                                      maximize=maximize), others)
 
-    def averages(self, group): return "exp_avg", "exp_avg_sq"
-
-    def update(self, group, steps, p, g, mean, square, shrink=1.0):
-        beta1, beta2 = group["betas"]
-        if group["weight_decay"]: g = torch._foreach_add(g, p, alpha=group["weight_decay"])
-        torch._foreach_lerp_(mean, g, 1 - beta1)
-        torch._foreach_mul_(square, beta2)
-        torch._foreach_addcmul_(square, g, g, 1 - beta2)
-        root = torch._foreach_sqrt(square)
-        torch._foreach_div_(root, [(1 - beta2**t) ** 0.5 for t in steps])  # both averages start at 0: scale them up
-        torch._foreach_add_(root, group["eps"])
-        if shrink != 1: torch._foreach_mul_(p, shrink)  # here, so that large parameters come from memory once
-        torch._foreach_addcdiv_(p, mean, root, [-(group["lr"] / (1 - beta1**t)) for t in steps])
+    def update(self, t, p, g, mean, square, *, lr, betas, eps, weight_decay):
+        beta1, beta2 = betas
+        if weight_decay: g = g.add(p, alpha=weight_decay)
+        mean.lerp_(g, 1 - beta1)
+        square.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+        root = square.sqrt().div_((1 - beta2**t) ** 0.5).add_(eps)
+        p.addcdiv_(mean, root, value=-lr / (1 - beta1**t))
 
 # %% ../nbs/04_sgd.ipynb #aa000044
 class AdamW(Adam):
     "Adam whose weight decay shrinks the parameters directly: `torch.optim.AdamW`, step by step."
 
     def __init__(
-        self,
-        params: Any,  # parameters, or dicts of them with options of their own
-        lr: float = 1e-3,  # learning rate: about how far each parameter moves in a step
-        betas: tuple[float, float] = (0.9, 0.999),  # shares kept of the running mean and of the running mean square
+        self, params: Any,  # parameters, or dicts of them with options of their own
+        lr: float | Tensor = 1e-3,  # learning rate: about how far each parameter moves in a step
+        betas: tuple[float, float] = (0.9, 0.999),  # shares kept of the two running means
         eps: float = 1e-8,  # added to the root, so that nothing is divided by 0
-        weight_decay: float = 1e-2,  # each step, parameters shrink by the learning rate times this share
+        weight_decay: float = 1e-2,  # each step shrinks parameters by this share times `lr`
+        *, maximize: bool = False,  # uphill
         **others: Any,  # refused by name
     ):
-        super().__init__(params, lr, betas, eps, weight_decay, **others)
+        super().__init__(params, lr, betas, eps, weight_decay, maximize=maximize, **others)
 
-    def update(self, group, steps, p, g, mean, square, shrink=1.0):
-        shrink *= 1 - group["lr"] * group["weight_decay"]
-        super().update({**group, "weight_decay": 0.0}, steps, p, g, mean, square, shrink)
+    def update(self, t, p, g, mean, square, *, lr, betas, eps, weight_decay):
+        if weight_decay: p.mul_(1 - lr * weight_decay)
+        super().update(t, p, g, mean, square, lr=lr, betas=betas, eps=eps, weight_decay=0)
 
 # %% ../nbs/04_sgd.ipynb #aa000050
 @dataclass(frozen=True)
