@@ -370,7 +370,7 @@ def lr_find(
     "Let the learning rate rise to find the range, then let rates race; everything is put back."
     lrs = rising(lowest, highest, steps)
     with Trials(model, lambda: train(model, batches, loss_func, opt, steps, learn=learn)) as trial:
-        trial.still(steps)                          # rate 0: what the batches lose without learning
+        trial.still(lrs)                            # what the batches lose without learning
         losses = trial(lrs)                         # up to where it explodes
         runs = race(trial, lrs, losses)             # from the lowest point: halves and doubles
         suggestion, tried = winner(runs, trial.usual)

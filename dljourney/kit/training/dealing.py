@@ -84,8 +84,11 @@ def sized(
     batch_size: int | None,  # the batch size, where it was given by name
 ) -> tuple[tuple, int]:  # the tensors, the batch size
     "Take the batch size from behind the tensors."
-    if batch_size is not None or not data: return data, check_whole("batch_size", batch_size, 1)
-    return data[:-1], check_whole("batch_size", data[-1], 1)
+    if batch_size is None and data: *data, batch_size = data  # type: ignore[assignment]
+    if any(isinstance(d, int) or d is None for d in data):
+        raise TypeError(f"batch_size: expected one number behind the tensors, got more behind it ({batch_size!r}); "
+                        "write shuffle=... and seed=... by name")
+    return tuple(data), check_whole("batch_size", batch_size, 1)
 
 # %% ../../../nbs/kit/training/dealing.ipynb #ed962fbe
 class Place:

@@ -113,10 +113,10 @@ class Trials:
 
     def still(
         self,
-        steps: int,  # how many
+        lrs: Sequence[float],  # the rates of the first run, rising
     ) -> None:
-        "Run with rate 0, to know what the batches lose without learning."
-        self.usual = self([0.0] * steps)
+        "Run with a millionth of the lowest rate, to know what the batches lose without learning."
+        self.usual = self([lrs[0] * 1e-6] * len(lrs))
 
     def _put_back(self) -> None:
         for table, tensors, values in self.buffers:
@@ -180,8 +180,10 @@ def winner(
     ends = {rate: fmean(_end(losses)) if len(losses) == len(usual) else math.inf for rate, losses in sorted(runs.items())}
     best = min(ends, key=ends.__getitem__)
     if ends[best] == math.inf: return None, ends
-    gains = [a - b for a, b in zip(_end(usual), _end(runs[best]))]
-    gain = fmean(gains)
-    if gain <= 3 * stdev(gains) / len(gains) ** 0.5 + 1e-6 * abs(fmean(usual)): return None, ends
+    begun = len(usual) // 4  # so early little can be told
+    gains = [a - b for a, b in zip(usual[begun:], runs[best][begun:])]
+    noise = max(2.5 * stdev(gains) / len(gains) ** 0.5, 0.02 * stdev(usual), 1e-6 * abs(fmean(usual)))
+    if fmean(gains) <= noise: return None, ends
+    gain = fmean(_end(usual)) - ends[best]
     close = ends[best] + 0.05 * min(abs(ends[best]), gain)
     return next(rate for rate, end in ends.items() if end <= close), ends

@@ -134,7 +134,7 @@ class Watch:
             if self.n_asked: return self.total / self.n_asked
             raise TypeError("learn: expected it to call loss_func, or to return the loss, got neither; end it with "
                             "`return loss.detach()`")
-        value = float(said)
+        value = float(said.detach() if isinstance(said, Tensor) else said)
         if not math.isfinite(value): raise NotFinite(value, False)
         return value
 
