@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from dljourney.kit.checks import check_whole
 from dljourney.kit.training.dealing import Batches, sized
 from dljourney.kit.training.rates import LearningRates, Trials, race, rising, winner
-from dljourney.kit.training.refusals import check_scores, distance, float_copies
+from dljourney.kit.training.refusals import best_nudge, check_scores, distance, float_copies
 from dljourney.kit.training.run import Step, Training
 from dljourney.kit.training.state import copied as _copied
 
@@ -31,14 +31,14 @@ def numerical_gradient(
     params: Tensor | Sequence[Tensor],  # where to measure: a float tensor, or a list of them
     step: float | None = None,  # nudge to each side; None: the best for the type and the value
 ) -> Tensor | list[Tensor]:  # the slopes, shaped like `params`
-    "The gradient of `f` by nudging each value up and down: slow, and right enough to check any other."
+    "The gradient of `f` by nudging each value up and down: slow, and right enough to check others."
     work, is_one = float_copies(params), isinstance(params, Tensor)
     slopes = [torch.zeros_like(w) for w in work]
     with torch.no_grad():
         for w, slope in zip(work, slopes):
             flat = w.view(-1)
             for i, here in enumerate(flat.tolist()):
-                h = torch.finfo(w.dtype).eps ** (1 / 3) * max(1.0, abs(here)) if step is None else step
+                h = step if step is not None else best_nudge(here, w.dtype)
                 flat[i] = here + h
                 right, up = flat[i].item(), float(f(work[0] if is_one else work))
                 flat[i] = here - h
@@ -74,12 +74,12 @@ def accuracy(
 # %% ../nbs/04_sgd.ipynb #aa000035
 def train(
     model: nn.Module,  # any module; it is trained in place, on the device where its parameters are
-    batches: Iterable,  # yields (inputs, labels), anew in each epoch: `batches(x, y, 64)`, a DataLoader
+    batches: Iterable,  # yields (inputs, labels), anew in each epoch: `batches(x, y, 64)`, a list
     loss_func: Callable[[Tensor, Tensor], Tensor],  # (predictions, labels) -> mean loss, one number
     opt: Any,  # an optimiser: `step()`, `zero_grad()`, `param_groups`
     epochs: int = 1,  # how often to go through the data
-    valid: Any = None,  # held-out data, measured at each epoch's end: (x, y) or an iterable of batches
-    metrics: Sequence[Callable[[Tensor, Tensor], Any]] = (),  # (predictions, labels) -> mean over the batch
+    valid: Any = None,  # held-out data, measured at each epoch's end: (x, y), or batches
+    metrics: Sequence[Callable] = (),  # each (predictions, labels) -> mean over the batch
     keep_best: bool = False,  # at the end, put back the epoch with the lowest validation loss
     learn: Callable = learn,  # one step: the one above, or your own
 ) -> Training:  # loop over it, or call `.run()`
@@ -101,9 +101,9 @@ def minibatches(
 # %% ../nbs/04_sgd.ipynb #aa000022
 def batches(
     *data: Any,  # inputs, one tensor (N, ...) or more; then labels, (N, ...); then the batch size
-    batch_size: int | None = None,  # the same by name: how many go into one step; the last may be fewer
+    batch_size: int | None = None,  # the same by name: so many go into one step
     shuffle: bool = True,  # deal them in a new random order each epoch
-    seed: int | None = None,  # makes the orders repeatable; None: drawn from torch's global generator
+    seed: int | None = None,  # of the orders; None: drawn from torch's global generator
 ) -> Batches:  # loop over it as often as you like; `len` is the number of batches in an epoch
     "Tensors in memory as mini-batches `(xb, yb)`."
     return Batches(*sized(data, batch_size), minibatches, shuffle, seed)

@@ -175,9 +175,10 @@ def param_groups(
 
 # %% ../nbs/07_transfer.ipynb #339c2d65
 def _pictures(
-    x: Tensor, y: Tensor, batch_size: int, prepare: Callable, change: Callable | None, seed: int | None
+    x: Tensor, y: Tensor, batch_size: int, prepare: Callable, change: Callable | None,
+    seed: int | None,
 ) -> Batches:
-    "Batches of prepared pictures, shuffled by `seed` (None: in order), changed a little where `change` is given."
+    "Batches of prepared pictures, shuffled by `seed` (None: in order), changed by `change`."
 
     def made(xb: Tensor, dice: torch.Generator) -> Tensor:
         return prepare(change(xb, generator=dice) if change else xb)
@@ -431,7 +432,8 @@ def fine_tune(
         return train(_Model(model, bf16), source, loss_func, optimiser(groups()), epochs, held, **measured)
 
     company = batch_norm and last != 0 and any(isinstance(m, NORMS) for m in model.modules())
-    n_steps = frozen_epochs * n_batches(len(x), batch_size, False) + epochs * n_batches(len(x), batch_size, company)
+    n_steps = frozen_epochs * n_batches(len(x), batch_size, company=False)
+    n_steps += epochs * n_batches(len(x), batch_size, company)
     phases = [("head", train_head)] * (frozen_epochs > 0) + [("all", train_all)] * (epochs > 0)
     return _ResumableFineTuning(phases, n_steps, schedule)
 

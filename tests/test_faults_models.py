@@ -27,7 +27,6 @@ from test_faults_interrupts import tuning
 from test_program import file_with, layers
 from torch import nn
 
-from dljourney import sgd
 from dljourney.kit import glyphnet
 from dljourney.kit.images import Preprocess
 from dljourney.kit.modelfile import KEY, ModelFileError, checksum, describe, packed, read_card, read_model

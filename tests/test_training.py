@@ -1,4 +1,4 @@
-"""Training's traps: what a reader may do wrong, or torch does without a word, ends rightly or in an error that names it.
+"""Training's traps: what a reader may do wrong ends rightly, or in an error that names it.
 
 And the law of the house: the library's loop is the chapter's `learn`, called.
 """
@@ -33,7 +33,9 @@ def dice(seed):
 
 def network(seed=0):
     torch.manual_seed(seed)
-    return nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 2))
+    return nn.Sequential(
+        nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 2)
+    )
 
 
 def linear(n_out=2, seed=0):
@@ -56,12 +58,15 @@ def defined(*wanted):
     "What chapter 04's plain cells define under these names."
     path = Path(__file__).parent.parent / "nbs" / "04_sgd.ipynb"
     cells = [c for c in json.loads(path.read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
-    found = [node for c in cells for node in ast.parse("".join(c["source"])).body
-             if getattr(node, "name", "") in wanted]  # fmt: skip
+    found = [
+        node
+        for c in cells
+        for node in ast.parse("".join(c["source"])).body
+        if getattr(node, "name", "") in wanted
+    ]
     names = {"torch": torch, "nn": nn, "F": F, "learn": learn}
     exec(compile(ast.Module(found, []), str(path), "exec"), names)
     return [names[name] for name in wanted]
-
 
 
 @pytest.mark.parametrize("opt", [sgd.SGD, sgd.AdamW, torch.optim.SGD, torch.optim.Adam])
@@ -79,7 +84,9 @@ def test_the_library_does_what_the_notebook_s_plain_loop_does(opt):
 
 
 def test_the_notebook_s_optimiser_and_parabola_train_in_the_library():
-    _, mse, parabola, plain, simple = defined("curve", "mse", "Parabola", "PlainSGD", "simple_train")
+    _, mse, parabola, plain, simple = defined(
+        "curve", "mse", "Parabola", "PlainSGD", "simple_train"
+    )
     a, b = torch.linspace(-1, 1, 20), torch.linspace(0, 2, 20) ** 2
     both = []
     for loop in (simple, train):
@@ -91,7 +98,8 @@ def test_the_notebook_s_optimiser_and_parabola_train_in_the_library():
 
 
 def test_the_library_calls_the_learn_it_is_given():
-    "Once for each batch, with the model, the batch, a loss to look at, and what acts as the optimiser."
+    "Once for each batch, with the model, the batch, a loss to look at, and what acts as the"
+    "optimiser."
     seen = []
 
     def mine(model, batch, loss_func, opt):
@@ -124,13 +132,15 @@ def test_clipping_in_a_learn_of_one_s_own_clips(opt):
 
 
 def test_a_learn_of_one_s_own_is_as_safe_and_as_resumable(tmp_path):
-    def bad_loss(p, y): return F.cross_entropy(p, y) * (math.nan if bad else 1)
+    def bad_loss(p, y):
+        return F.cross_entropy(p, y) * (math.nan if bad else 1)
 
     bad, model = False, network()
     training = run(model, batches(x[:32], y[:32], 8, seed=0), bad_loss, learn=by_hand, epochs=2)
     next(training)
     before, bad = [t.clone() for t in model.state_dict().values()], True
-    with pytest.raises(FloatingPointError, match="loss is nan at step 2.*no parameter was changed"): next(training)
+    with pytest.raises(FloatingPointError, match="loss is nan at step 2.*no parameter was changed"):
+        next(training)
     assert all(torch.equal(a, b) for a, b in zip(before, model.state_dict().values()))
     bad = False
     file = training.save(tmp_path / "run")
@@ -165,12 +175,15 @@ def closure_step(model, batch, loss_func, opt):
 
 def test_an_optimiser_with_a_closure_is_told_about_learn():
     model = linear()
-    with pytest.raises(TypeError, match="^opt: expected .*got one that asks for it again.*`learn` of your own"):
+    with pytest.raises(
+        TypeError, match="^opt: expected .*got one that asks for it again.*`learn` of your own"
+    ):
         run(model, [(x, y)], opt=torch.optim.LBFGS).run()
     training = run(model, [(x, y)], opt=torch.optim.LBFGS, epochs=3, learn=closure_step).run()
     plain = linear()
     opt = torch.optim.LBFGS(plain.parameters(), lr=0.1)
-    for _ in range(3): closure_step(plain, (x, y), F.cross_entropy, opt)
+    for _ in range(3):
+        closure_step(plain, (x, y), F.cross_entropy, opt)
     assert same(model, plain) and training.history[-1]["loss"] < training.history[0]["loss"]
     again = iter([1.0, math.nan])
     worse = lambda p, y: F.cross_entropy(p, y) * next(again)
@@ -178,10 +191,13 @@ def test_an_optimiser_with_a_closure_is_told_about_learn():
         run(linear(), [(x, y)], worse, torch.optim.LBFGS, learn=closure_step).run()
 
 
-@pytest.mark.parametrize("mine, loss", [
-    (lambda model, batch, loss_func, opt: learn(model, batch, loss_func, opt) and None, None),
-    (lambda model, batch, loss_func, opt: learn(model, batch, F.cross_entropy, opt), None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "mine, loss",
+    [
+        (lambda model, batch, loss_func, opt: learn(model, batch, loss_func, opt) and None, None),
+        (lambda model, batch, loss_func, opt: learn(model, batch, F.cross_entropy, opt), None),
+    ],
+)
 def test_what_learn_need_not_do(mine, loss):
     "It may return nothing, or use a loss of its own."
     expected = [s.loss for s in run(linear(), [(x, y)], epochs=3)]
@@ -189,16 +205,23 @@ def test_what_learn_need_not_do(mine, loss):
 
 
 def test_a_learn_without_a_loss_is_refused():
-    with pytest.raises(TypeError, match="^learn: expected it to call loss_func, or to return the loss"):
+    with pytest.raises(
+        TypeError, match="^learn: expected it to call loss_func, or to return the loss"
+    ):
         run(linear(), [(x, y)], learn=lambda *parts: None).run()
-    with pytest.raises(FloatingPointError, match="the loss is nan at step 1.*may have changed parameters"):
+    with pytest.raises(
+        FloatingPointError, match="the loss is nan at step 1.*may have changed parameters"
+    ):
         run(linear(), [(x, y)], learn=lambda *parts: math.nan).run()
     for bad in (sgd.SGD, "learn", None):
-        with pytest.raises(TypeError, match="^learn: expected a function"): run(linear(), [(x, y)], learn=bad)
+        with pytest.raises(TypeError, match="^learn: expected a function"):
+            run(linear(), [(x, y)], learn=bad)
 
 
 def test_an_optimiser_of_inputs_may_forget_its_gradients_last():
-    "A picture that is optimised: nothing of the model learns, and after the step no gradient is left."
+    "A picture that is optimised: nothing of the model learns, and after the step no gradient"
+    "is left."
+
     def forgets_last(model, batch, loss_func, opt):
         a, b = batch
         loss = loss_func(model(a), b)
@@ -208,10 +231,17 @@ def test_an_optimiser_of_inputs_may_forget_its_gradients_last():
         return loss
 
     picture, model = x.clone().requires_grad_(), linear().requires_grad_(False)
-    run(model, [(picture, y)], opt=lambda params, lr: sgd.SGD([picture], lr), learn=forgets_last).run()
+    run(
+        model, [(picture, y)], opt=lambda params, lr: sgd.SGD([picture], lr), learn=forgets_last
+    ).run()
     assert not torch.equal(picture, x)
     with pytest.raises(ValueError, match="^opt: expected the parameters of this model"):
-        run(linear(), [(x, y)], opt=lambda params, lr: sgd.SGD(linear().parameters(), lr), learn=forgets_last).run()
+        run(
+            linear(),
+            [(x, y)],
+            opt=lambda params, lr: sgd.SGD(linear().parameters(), lr),
+            learn=forgets_last,
+        ).run()
 
 
 # Batch norm and a last datapoint that is alone
@@ -240,7 +270,8 @@ dealers = {
 @pytest.mark.parametrize("kind", dealers)
 def test_a_last_datapoint_is_in_company_wherever_it_comes_from(kind, tmp_path):
     class FromDict(nn.Sequential):
-        def forward(self, a): return super().forward(a["a"] if isinstance(a, dict) else a)
+        def forward(self, a):
+            return super().forward(a["a"] if isinstance(a, dict) else a)
 
     seen = []
     count = lambda p, y: (seen.append(len(y)), F.cross_entropy(p, y))[1]
@@ -255,7 +286,9 @@ def test_a_last_datapoint_is_in_company_wherever_it_comes_from(kind, tmp_path):
         again = run(FromDict(*network(1)), dealers[kind](33), epochs=2).resume(file)
         assert begun + [s.loss for s in again] == losses
     seen.clear()
-    run(FromDict(nn.Linear(3, 2)), dealers[kind](33), count).run()  # no batch norm: alone, as it was
+    run(
+        FromDict(nn.Linear(3, 2)), dealers[kind](33), count
+    ).run()  # no batch norm: alone, as it was
     assert seen == [8, 8, 8, 8, 1]
 
 
@@ -274,14 +307,17 @@ def test_batch_norm_that_rests_needs_no_company():
 @pytest.mark.parametrize("n, size", [(1, 8), (5, 1)])
 def test_a_datapoint_that_stays_alone_is_refused_by_name(n, size):
     told = "^inputs: expected two datapoints or more in a batch, as batch norm .* got 1; "
-    with pytest.raises(ValueError, match=told): run(network(), batches(x[:n], y[:n], size)).run()
+    with pytest.raises(ValueError, match=told):
+        run(network(), batches(x[:n], y[:n], size)).run()
 
 
 @pytest.mark.parametrize("augment", [None, lambda xb, generator: xb.flip(3)])
 def test_fine_tuning_with_one_picture_more_than_a_batch(augment):
     pictures, names = torch.rand(33, 1, 32, 32, generator=dice(0)), torch.arange(33) % 3
     model = transfer.pretrained("glyphnet", 3, in_chans=1)
-    tuning = transfer.fine_tune(model, pictures, names, epochs=2, frozen_epochs=1, batch_norm=True, augment=augment)
+    tuning = transfer.fine_tune(
+        model, pictures, names, epochs=2, frozen_epochs=1, batch_norm=True, augment=augment
+    )
     steps = [step.step for step in tuning]
     assert len(tuning) == tuning.step == 4 and len(steps) == 4  # the head: 32 and 1; then 33, twice
     transfer.fit_network(torch.rand(51, 1, 8, 8), torch.arange(51) % 3, 0, weights=False, steps=2)
@@ -291,12 +327,20 @@ def test_fine_tuning_with_one_picture_more_than_a_batch(augment):
 
 
 losses = {
-    "mse_loss": F.mse_loss, "nn.MSELoss": nn.MSELoss(), "l1_loss": F.l1_loss, "huber": F.huber_loss,
-    "smooth_l1": F.smooth_l1_loss, "poisson": F.poisson_nll_loss, "by hand": lambda p, y: ((p - y) ** 2).mean(),
-    "converted": lambda p, y: (p.double() - y.double()).abs().mean(), "sub": lambda p, y: torch.sub(y, p).square().mean(),
-    "pow": lambda p, y: F.mse_loss(y, p), "logits": lambda p, y: (p.exp() * y).sum(),
-    "summed": lambda p, y: F.mse_loss(p, y, reduction="sum"), "named": lambda p, y: F.mse_loss(input=p, target=y),
-}  # fmt: skip
+    "mse_loss": F.mse_loss,
+    "nn.MSELoss": nn.MSELoss(),
+    "l1_loss": F.l1_loss,
+    "huber": F.huber_loss,
+    "smooth_l1": F.smooth_l1_loss,
+    "poisson": F.poisson_nll_loss,
+    "by hand": lambda p, y: ((p - y) ** 2).mean(),
+    "converted": lambda p, y: (p.double() - y.double()).abs().mean(),
+    "sub": lambda p, y: torch.sub(y, p).square().mean(),
+    "pow": lambda p, y: F.mse_loss(y, p),
+    "logits": lambda p, y: (p.exp() * y).sum(),
+    "summed": lambda p, y: F.mse_loss(p, y, reduction="sum"),
+    "named": lambda p, y: F.mse_loss(input=p, target=y),
+}
 
 
 @pytest.mark.filterwarnings("ignore:Using a target size")
@@ -304,14 +348,16 @@ losses = {
 @pytest.mark.parametrize("turned", [False, True])
 def test_predictions_and_labels_that_would_meet_in_a_table_are_refused(name, turned):
     class Flat(nn.Linear):
-        def forward(self, x): return super().forward(x)[:, 0]
+        def forward(self, x):
+            return super().forward(x)[:, 0]
 
     model = Flat(3, 1) if turned else linear(1)
     labels = x[:, :1] if turned else x[:, 0]
     before = model.weight.detach().clone()
     wanted, came = ("33,", "33, 1") if turned else ("33, 1", "33,")
     told = rf"labels: expected the shape of the predictions, \({wanted}\), got torch.float32 of shape \({came}\)"
-    with pytest.raises(ValueError, match="^" + told): run(model, [(x, labels)], losses[name]).run()
+    with pytest.raises(ValueError, match="^" + told):
+        run(model, [(x, labels)], losses[name]).run()
     assert torch.equal(before, model.weight)
     with pytest.raises(ValueError, match="^valid " + told):
         run(model, [(x, model(x).detach())], losses[name], valid=[(x, labels)]).run()
@@ -324,13 +370,18 @@ def test_a_column_of_pictures_is_refused_as_well():
 
 
 sound = {
-    "takes the column out": lambda p, y: F.mse_loss(p[:, 0], y), "squeezes": lambda p, y: F.mse_loss(p.squeeze(1), y),
-    "adds an axis": lambda p, y: ((p - y[:, None]) ** 2).mean(), "views": lambda p, y: F.mse_loss(p, y.view(-1, 1)),
-    "view as": lambda p, y: F.mse_loss(p, y.view_as(p)), "pairs": lambda p, y: (p - p[:, 0]).abs().mean(),
+    "takes the column out": lambda p, y: F.mse_loss(p[:, 0], y),
+    "squeezes": lambda p, y: F.mse_loss(p.squeeze(1), y),
+    "adds an axis": lambda p, y: ((p - y[:, None]) ** 2).mean(),
+    "views": lambda p, y: F.mse_loss(p, y.view(-1, 1)),
+    "view as": lambda p, y: F.mse_loss(p, y.view_as(p)),
+    "pairs": lambda p, y: (p - p[:, 0]).abs().mean(),
     "pairs of labels": lambda p, y: ((y[:, None] == y) * (p - p.T)).square().mean(),
-    "a product": lambda p, y: (y @ p).mean(), "yes or no": lambda p, y: F.binary_cross_entropy_with_logits(p[:, 0], y),
-    "one class": lambda p, y: F.cross_entropy(p, 0 * y.long()), "by class": nn.MultiMarginLoss(),
-}  # fmt: skip
+    "a product": lambda p, y: (y @ p).mean(),
+    "yes or no": lambda p, y: F.binary_cross_entropy_with_logits(p[:, 0], y),
+    "one class": lambda p, y: F.cross_entropy(p, 0 * y.long()),
+    "by class": nn.MultiMarginLoss(),
+}
 
 
 @pytest.mark.parametrize("name", sound)
@@ -346,14 +397,18 @@ def test_one_datapoint_or_one_column_says_nothing_of_shapes():
     run(linear(1), [(x[:1], x[:1, 0])], lambda p, y: (p - y).square().mean()).run()
     run(linear(4), [(x, x[:, :1])], lambda p, y: (p - y).square().mean()).run()
     with pytest.raises(ValueError, match="labels: expected the shape"):  # the second batch has two
-        run(linear(1), [(x[:1], x[:1, 0]), (x[:2], x[:2, 0])], lambda p, y: (p - y).square().mean()).run()
+        run(
+            linear(1), [(x[:1], x[:1, 0]), (x[:2], x[:2, 0])], lambda p, y: (p - y).square().mean()
+        ).run()
 
 
 @pytest.mark.parametrize("metric", [lambda p, y: (p - y).abs().mean(), F.l1_loss])
 @pytest.mark.filterwarnings("ignore:Using a target size")
 def test_metrics_are_looked_at_too(metric):
     with pytest.raises(ValueError, match="^valid labels: expected the shape of the predictions"):
-        run(linear(1), [(x, x[:, 0])], sound["squeezes"], valid=(x, x[:, 0]), metrics=[metric]).run()
+        run(
+            linear(1), [(x, x[:, 0])], sound["squeezes"], valid=(x, x[:, 0]), metrics=[metric]
+        ).run()
 
 
 # Tensors in batches
@@ -362,7 +417,9 @@ def test_metrics_are_looked_at_too(metric):
 @given(st.integers(1, 5), st.integers(0, 30), st.integers(1, 9), st.booleans())
 @few
 def test_batches_deal_any_number_of_tensors_together(several, n, size, shuffle):
-    data = batches(*[torch.arange(n) + 100 * i for i in range(several)], size, shuffle=shuffle, seed=0)
+    data = batches(
+        *[torch.arange(n) + 100 * i for i in range(several)], size, shuffle=shuffle, seed=0
+    )
     dealt = list(data)
     assert len(dealt) == len(data) and all(len(batch) == several for batch in dealt)
     assert all(torch.equal(t, batch[0] + 100 * i) for batch in dealt for i, t in enumerate(batch))
@@ -371,32 +428,54 @@ def test_batches_deal_any_number_of_tensors_together(several, n, size, shuffle):
 
 def test_batches_of_three_train_and_measure_like_a_list_of_them():
     class Sum(nn.Linear):
-        def forward(self, a, b): return super().forward(a + b)
+        def forward(self, a, b):
+            return super().forward(a + b)
 
     both = []
-    for data, valid in ((batches(x, -x, y, 8, shuffle=False), (x, x, y)),
-                        (list(zip(x.split(8), (-x).split(8), y.split(8))), [(x, x, y)])):  # fmt: skip
+    for data, valid in (
+        (batches(x, -x, y, 8, shuffle=False), (x, x, y)),
+        (list(zip(x.split(8), (-x).split(8), y.split(8))), [(x, x, y)]),
+    ):
         torch.manual_seed(0)
         training = run(Sum(3, 2), data, valid=valid, metrics=[accuracy], epochs=2).run()
         both.append(training.history)
     assert both[0] == both[1]
 
 
-@pytest.mark.parametrize("make, error, message", [
-    (lambda: batches(x, y, 8, True), TypeError, "^batch_size: .* by name"),
-    (lambda: batches(x, y), TypeError, "^batch_size: expected a whole number"),
-    (lambda: batches(8), TypeError, "^x: expected a tensor"), (lambda: batches(), TypeError, "^batch_size: expected"),
-    (lambda: batches(x, x[:5], y, 8), ValueError, "^x0 and x1 and y: .* 33 in x0, 5 in x1, 33 in y"),
-    (lambda: batches(x, [1], y, batch_size=8), TypeError, r"^x1: expected a tensor \(N, ...\), got list"),
-    (lambda: run(linear(), batches(x, 8)).run(), TypeError, r"^a batch: expected \(inputs, labels\), got 1 of them"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make, error, message",
+    [
+        (lambda: batches(x, y, 8, True), TypeError, "^batch_size: .* by name"),
+        (lambda: batches(x, y), TypeError, "^batch_size: expected a whole number"),
+        (lambda: batches(8), TypeError, "^x: expected a tensor"),
+        (lambda: batches(), TypeError, "^batch_size: expected"),
+        (
+            lambda: batches(x, x[:5], y, 8),
+            ValueError,
+            "^x0 and x1 and y: .* 33 in x0, 5 in x1, 33 in y",
+        ),
+        (
+            lambda: batches(x, [1], y, batch_size=8),
+            TypeError,
+            r"^x1: expected a tensor \(N, ...\), got list",
+        ),
+        (
+            lambda: run(linear(), batches(x, 8)).run(),
+            TypeError,
+            r"^a batch: expected \(inputs, labels\), got 1 of them",
+        ),
+    ],
+)
 def test_what_cannot_be_dealt_is_refused(make, error, message):
-    with pytest.raises(error, match=message): make()
+    with pytest.raises(error, match=message):
+        make()
 
 
 def test_a_dict_for_a_batch_is_told_how_to_become_a_pair():
     data = [{"pixels": x, "label": y}]
-    with pytest.raises(TypeError, match=r"^a batch: expected \(inputs, labels\), got dict with 'pixels', 'label'"):
+    with pytest.raises(
+        TypeError, match=r"^a batch: expected \(inputs, labels\), got dict with 'pixels', 'label'"
+    ):
         run(linear(), data).run()
     run(linear(), [(b["pixels"], b["label"]) for b in data]).run()  # what it says
 
@@ -404,31 +483,44 @@ def test_a_dict_for_a_batch_is_told_how_to_become_a_pair():
 # Labels that do not count
 
 
-@given(st.lists(st.booleans(), min_size=4, max_size=33), st.integers(1, 9), st.sampled_from([-100, 7]))
+@given(
+    st.lists(st.booleans(), min_size=4, max_size=33), st.integers(1, 9), st.sampled_from([-100, 7])
+)
 @few
 def test_means_count_the_labels_that_the_loss_counts(ignore, size, index):
     n = len(ignore)
     a, b = x[:n], torch.where(torch.tensor(ignore), index, y[:n])
     parts = [p for p in zip(a.split(size), b.split(size)) if (p[1] != index).any()]
     loss = F.cross_entropy if index == -100 else partial(F.cross_entropy, ignore_index=index)
-    if not parts: return
+    if not parts:
+        return
     model = linear()
     expected = loss(model(a), b).item()
-    for data in (parts, DataLoader(TensorDataset(torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])), size)):
+    for data in (
+        parts,
+        DataLoader(
+            TensorDataset(torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])), size
+        ),
+    ):
         try:
             row = run(model, data, loss, lr=0.0, valid=(a, b)).run().history[0]
         except FloatingPointError as e:
             assert "labels: expected one or more that count" in str(e)
             continue
-        assert row["loss"] == pytest.approx(expected, rel=1e-4) and row["valid_loss"] == pytest.approx(expected, rel=1e-4)
+        assert row["loss"] == pytest.approx(expected, rel=1e-4) and row[
+            "valid_loss"
+        ] == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("loss", [F.cross_entropy, nn.CrossEntropyLoss(), nn.CrossEntropyLoss(ignore_index=5)])
+@pytest.mark.parametrize(
+    "loss", [F.cross_entropy, nn.CrossEntropyLoss(), nn.CrossEntropyLoss(ignore_index=5)]
+)
 def test_a_batch_in_which_no_label_counts_is_named(loss):
     index = getattr(loss, "ignore_index", -100)
     b = torch.full((8,), index)
     told = f"^labels: expected one or more that count, got a batch in which each is {index}, "
-    with pytest.raises(FloatingPointError, match=told): run(linear(), batches(x[:8], b, 8), loss).run()
+    with pytest.raises(FloatingPointError, match=told):
+        run(linear(), batches(x[:8], b, 8), loss).run()
     ragged = [(x[:8], y[:8]), (x[8:16], b)]
     found = run(linear(), [(x, y)], loss, lr=0.0, valid=ragged).run().history[0]["valid_loss"]
     assert found == pytest.approx(loss(linear()(x[:8]), y[:8]).item())
@@ -439,7 +531,12 @@ def test_a_batch_in_which_no_label_counts_is_named(loss):
 # Data that are no numbers
 
 
-@given(st.integers(0, 32), st.sampled_from([math.nan, math.inf, -math.inf]), st.booleans(), st.integers(0, 2))
+@given(
+    st.integers(0, 32),
+    st.sampled_from([math.nan, math.inf, -math.inf]),
+    st.booleans(),
+    st.integers(0, 2),
+)
 @few
 def test_the_row_that_holds_no_number_is_named(row, value, in_labels, seed):
     a, b = x.clone(), x.clone()
@@ -449,7 +546,9 @@ def test_the_row_that_holds_no_number_is_named(row, value, in_labels, seed):
     with pytest.raises(FloatingPointError) as caught:
         run(model, batches(a, b, 4, seed=seed), F.mse_loss).run()
     told = str(caught.value)
-    assert told.startswith(f"{name}: expected finite numbers, got {came} in row {row} of the data"), told
+    assert told.startswith(
+        f"{name}: expected finite numbers, got {came} in row {row} of the data"
+    ), told
     assert "learning rate" not in told and "no parameter was changed by it" in told
     rows = list(zip(a.split(4), b.split(4)))
     with pytest.raises(FloatingPointError, match=rf"^{name}: .* in row {row % 4} of this batch"):
@@ -462,11 +561,14 @@ def test_the_row_that_holds_no_number_is_named(row, value, in_labels, seed):
 
 def test_many_rows_and_several_inputs_are_named_shortly():
     class Sum(nn.Linear):
-        def forward(self, a, b): return super().forward(a + b)
+        def forward(self, a, b):
+            return super().forward(a + b)
 
     bad = x.clone()
     bad[5:25] = math.nan
-    with pytest.raises(FloatingPointError, match="^inputs 1: .* got nan in rows 5, 6, 7 and 17 more of the data"):
+    with pytest.raises(
+        FloatingPointError, match="^inputs 1: .* got nan in rows 5, 6, 7 and 17 more of the data"
+    ):
         run(Sum(3, 2), batches(x, bad, y, 8, seed=0)).run()
 
 
@@ -527,7 +629,13 @@ tasks = {  # data, sizes of the layers, loss, optimiser, batch size; the first f
     "a curve, batches of 32": (curve, (1, 16, 1), F.mse_loss, sgd.SGD, 32),
     "a line, batches of 8": (line, (5, 1), F.mse_loss, sgd.SGD, 8),
     "wrong labels, batches of 4": (flipped, (2, 16, 2), F.cross_entropy, momentum, 4),
-    "wide blobs, batches of 16": (partial(blobs, spread=2.0), (4, 32, 5), F.cross_entropy, sgd.Adam, 16),
+    "wide blobs, batches of 16": (
+        partial(blobs, spread=2.0),
+        (4, 32, 5),
+        F.cross_entropy,
+        sgd.Adam,
+        16,
+    ),
     "a curve, all at once": (curve, (1, 16, 1), F.mse_loss, sgd.SGD, 200),
     "a line, all at once": (line, (5, 1), F.mse_loss, sgd.SGD, 200),
     "spirals, all at once": (spiral, (2, 16, 16, 2), F.cross_entropy, sgd.Adam, 300),
@@ -544,10 +652,12 @@ def hundred_steps(task, seed, lr):
     model = mlp(*sizes)
     training = run(model, batches(a, b, size, seed=seed + 1000), loss, opt, lr, epochs=100)
     try:
-        for _ in itertools.islice(training, 100): pass
+        for _ in itertools.islice(training, 100):
+            pass
     except FloatingPointError:
         return math.inf
-    with torch.no_grad(): found = loss(model(a), b).item()
+    with torch.no_grad():
+        found = loss(model(a), b).item()
     return found if math.isfinite(found) else math.inf
 
 
@@ -555,7 +665,9 @@ def suggested(task, seed, **more):
     make, sizes, loss, opt, size = tasks[task]
     torch.manual_seed(seed)
     model = mlp(*sizes)
-    return lr_find(model, batches(*make(seed), size, seed=seed), loss, opt(model.parameters(), lr=0.01), **more)
+    return lr_find(
+        model, batches(*make(seed), size, seed=seed), loss, opt(model.parameters(), lr=0.01), **more
+    )
 
 
 @pytest.mark.parametrize("task", tasks)
@@ -594,7 +706,8 @@ def test_where_nothing_can_be_learned_there_is_no_suggestion(kind):
 
 
 def test_one_unlucky_batch_is_no_explosion():
-    "With single points a loss is often many times the lowest; only several in a row far above all else count."
+    "With single points a loss is often many times the lowest; only several in a row far"
+    "above all else count."
     found = suggested("a curve, single points", 0)
     assert max(found.losses[:50]) > 4 * min(found.losses[:50]) and len(found.losses) > 50
 
@@ -604,4 +717,3 @@ def test_a_search_with_a_learn_of_one_s_own_uses_it(task):
     calls = []
     found = suggested(task, 0, steps=20, learn=lambda *parts: (calls.append(1), learn(*parts))[1])
     assert found == suggested(task, 0, steps=20) and len(calls) > 60
-

@@ -150,8 +150,11 @@ def explained(
 
 # %% ../../nbs/kit/checks.ipynb #1f404ed6
 # what torch says of another type of numbers: matrices, convolutions, most layers, normalisation, missing kernels
-_types = re.compile("same dtype|expected scalar type|input type .* should be the same|dtype .* does not match weight"
-                    "|mixed dtype|must have the type|not implemented for '|can't be cast")
+_types = re.compile(
+    "same dtype|expected scalar type|input type .* should be the same|dtype .* does not match "
+    "weight"
+    "|mixed dtype|must have the type|not implemented for '|can't be cast"
+)
 
 
 def _about_inputs(
@@ -162,18 +165,28 @@ def _about_inputs(
     numbers_are_names = any(isinstance(m, (nn.Embedding, nn.EmbeddingBag)) for m in model.modules())
     for name, t in zip(names, inputs):
         if not isinstance(t, Tensor):
-            return TypeError(f"{name}: expected a tensor, got {type(t).__name__}; torch.as_tensor makes one")
-        if numbers_are_names and not t.is_floating_point(): continue
+            return TypeError(
+                f"{name}: expected a tensor, got {type(t).__name__}; torch.as_tensor makes one"
+            )
+        if numbers_are_names and not t.is_floating_point():
+            continue
         if parameter is not None and t.dtype != parameter.dtype and wrong_type:
-            return TypeError(f"{name}: expected {parameter.dtype}, as the model's parameters, got {t.dtype}; "
-                             f"convert them with .to({parameter.dtype})")
+            return TypeError(
+                f"{name}: expected {parameter.dtype}, as the model's parameters, got {t.dtype}; "
+                f"convert them with .to({parameter.dtype})"
+            )
     if "Expected more than 1 value per channel" in str(error):
-        return ValueError(f"{names[0]}: expected two datapoints or more in a batch, as batch norm compares them with each "
-                          f"other, got {len(inputs[0])}; deal larger batches, or let its layers rest with .eval()")
+        return ValueError(
+            f"{names[0]}: expected two datapoints or more in a batch, as batch norm "
+            f"compares them with each other, got {len(inputs[0])}; deal larger "
+            "batches, or let its layers rest with .eval()"
+        )
     if "shapes cannot be multiplied" in str(error) or "channels" in str(error):
         shapes = " and ".join(str(tuple(t.shape)) for t in inputs)
-        return ValueError(f"{names[0]}: expected a shape that the model takes, got {shapes} ({error}); "
-                          "compare it with the sizes of the layers in print(model)")
+        return ValueError(
+            f"{names[0]}: expected a shape that the model takes, got {shapes} ({error}); "
+            "compare it with the sizes of the layers in print(model)"
+        )
     return None
 
 
@@ -181,18 +194,33 @@ def _about_loss(error: Exception) -> Exception | None:
     "A loss that is no single tensor, or that no parameter has a part in."
     text = str(error)
     if "cannot be converted to Scalar" in text:
-        return ValueError(f"loss_func: expected one number, the mean over the batch, got more ({text}); add .mean()")
+        return ValueError(
+            f"loss_func: expected one number, the mean over the batch, got more ({text}); add "
+            ".mean()"
+        )
     if "does not require grad" in text and not torch.is_grad_enabled():
-        return ValueError("gradients: expected them to be on, got torch.is_grad_enabled() False; train outside of "
-                          "`with torch.no_grad()`, or switch them on again with torch.set_grad_enabled(True)")
+        return ValueError(
+            "gradients: expected them to be on, got torch.is_grad_enabled() False; train "
+            "outside of "
+            "`with torch.no_grad()`, or switch them on again with torch.set_grad_enabled(True)"
+        )
     if "does not require grad" in text:
-        return ValueError("model: expected parameters that can learn, got a loss without gradients; "
-                          "p.requires_grad_(True) lets a parameter learn, and loss_func should compute with torch alone")
+        return ValueError(
+            "model: expected parameters that can learn, got a loss without gradients; "
+            "p.requires_grad_(True) lets a parameter learn, and loss_func should compute with "
+            "torch alone"
+        )
     if isinstance(error, TypeError) and "'closure'" in text:
-        return TypeError("opt: expected an optimiser that needs the loss once in a step, got one that asks for it again "
-                         "and again (a closure); give train a `learn` of your own that ends with opt.step(closure)")
+        return TypeError(
+            "opt: expected an optimiser that needs the loss once in a step, got one that "
+            "asks for it again and again (a closure); give train a `learn` of your own "
+            "that ends with opt.step(closure)"
+        )
     if isinstance(error, AttributeError) and ("'is_cuda'" in text or "'item'" in text):
-        return TypeError(f"loss_func: expected a tensor with one number, got something else ({text}); compute it with torch")
+        return TypeError(
+            f"loss_func: expected a tensor with one number, got something else ({text}); "
+            "compute it with torch"
+        )
     return None
 
 # %% ../../nbs/kit/checks.ipynb #1f404ed5
@@ -209,27 +237,42 @@ def unequal(
         advice = "take the axis away with [:, 0]"
     if not labels.is_floating_point():
         advice += ", and convert them with .float()"
-    return ValueError(f"{name}: expected the shape of the predictions, {tuple(predictions.shape)}, "
-                      f"got {labels.dtype} of shape {tuple(labels.shape)}; {advice}")
+    return ValueError(
+        f"{name}: expected the shape of the predictions, {tuple(predictions.shape)}, "
+        f"got {labels.dtype} of shape {tuple(labels.shape)}; {advice}"
+    )
 
 # %% ../../nbs/kit/checks.ipynb #1f404ed7
 def _about_labels(error: Exception, name: str, labels: Any, predictions: Any) -> Exception | None:
     "Labels that are no class numbers of this model, or not one for each prediction."
-    if not (isinstance(predictions, Tensor) and isinstance(labels, Tensor) and predictions.ndim and labels.ndim):
+    if not (
+        isinstance(predictions, Tensor)
+        and isinstance(labels, Tensor)
+        and predictions.ndim
+        and labels.ndim
+    ):
         return None
     if str(error).startswith(("predictions:", f"{name}:")):
         return None  # it has been said
     came = f"got {labels.dtype} of shape {tuple(labels.shape)}"
     if len(predictions) != len(labels):
-        return ValueError(f"{name}: expected one for each of the {len(predictions)} predictions, {came}")
+        return ValueError(
+            f"{name}: expected one for each of the {len(predictions)} predictions, {came}"
+        )
     if "target size" in str(error).lower() and labels.shape != predictions.shape:
         return unequal(name, predictions, labels)
     if predictions.ndim != 2 or labels.ndim != 1 or not len(labels):
         return None
     if labels.dtype != torch.int64:
-        return TypeError(f"{name}: expected class numbers, int64, for a loss of classes, {came}; convert them with .long()")
+        return TypeError(
+            f"{name}: expected class numbers, int64, for a loss of classes, {came}; convert "
+            "them with .long()"
+        )
     if labels.min() < 0 or labels.max() >= predictions.shape[1]:
-        return ValueError(f"{name}: expected class numbers from 0 to {predictions.shape[1] - 1}, as the model gives "
-                          f"{predictions.shape[1]} scores, got {labels.min()} to {labels.max()}; "
-                          "count the classes from 0, or give the model more outputs")
+        return ValueError(
+            f"{name}: expected class numbers from 0 to {predictions.shape[1] - 1}, as the "
+            "model gives "
+            f"{predictions.shape[1]} scores, got {labels.min()} to {labels.max()}; "
+            "count the classes from 0, or give the model more outputs"
+        )
     return None

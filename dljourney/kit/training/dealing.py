@@ -20,35 +20,43 @@ from .state import random_state, set_random_state
 
 # %% ../../../nbs/kit/training/dealing.ipynb #07ef6464
 class Batches:
-    "Tensors in mini-batches, such as `(xb, yb)`, dealt anew each time you loop over it. Made by `batches`."
+    "Tensors in mini-batches, such as `(xb, yb)`, dealt anew in each loop over it. Made by "
+    "`batches`."
 
     def __init__(
         self,
         tensors: Iterable[Tensor],  # inputs, then labels, (N, ...) each
         batch_size: int,  # datapoints in a batch; the last one may be shorter
-        deal: Callable[..., Iterator[Tensor]],  # (n, batch_size, shuffle, generator) -> the indices of each batch
+        deal: Callable[
+            ..., Iterator[Tensor]
+        ],  # (n, batch_size, shuffle, generator) -> the indices of each batch
         shuffle: bool = True,  # in a new order each epoch
         seed: int | None = None,  # of the orders; None: drawn from torch's global generator
-        change: Callable[[Tensor, torch.Generator], Tensor] | None = None,  # (inputs of a batch, generator) -> inputs
+        change: Callable[[Tensor, torch.Generator], Tensor]
+        | None = None,  # (inputs of a batch, generator) -> inputs
     ):
         self.tensors = tuple(tensors)
         _check(self.tensors)
         self.batch_size, self.deal = check_whole("batch_size", batch_size, 1), deal
         self.shuffle, self.change = shuffle, change
         self.generator = seeded(int(torch.randint(2**62, ())) if seed is None else seed)
-        self.all_chance_is_its_own = change is None  # its order depends on `generator` and on nothing else
+        self.all_chance_is_its_own = (
+            change is None
+        )  # its order depends on `generator` and on nothing else
 
     @property
     def n(self) -> int:
         "How many datapoints there are."
         return len(self.tensors[0])
 
-    def __len__(self) -> int: return -(-self.n // self.batch_size)
+    def __len__(self) -> int:
+        return -(-self.n // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         indices = self.deal(self.n, self.batch_size, self.shuffle, self.generator)
         small = sum(t.nbytes for t in self.tensors) <= 1 << 26
-        if self.change is not None or (self.shuffle and not small): return map(self._gathered, indices)
+        if self.change is not None or (self.shuffle and not small):
+            return map(self._gathered, indices)
         tensors = self.tensors
         if self.shuffle:
             order = torch.cat([*indices]) if self.n else torch.arange(0)
@@ -63,20 +71,31 @@ class Batches:
 def _check(tensors: tuple) -> None:
     "Refuse what cannot be dealt together."
     several = len(tensors) > 2
-    names = [f"x{i}" if several else "x" for i in range(len(tensors) - 1)] + ["y" if len(tensors) > 1 else "x"]
+    names = [f"x{i}" if several else "x" for i in range(len(tensors) - 1)] + [
+        "y" if len(tensors) > 1 else "x"
+    ]
     if not tensors:
         raise TypeError("x: expected a tensor (N, ...), got nothing; write batches(x, y, 64)")
     for name, t in zip(names, tensors):
         if not isinstance(t, Tensor) or not t.ndim:
             came = "a single number" if isinstance(t, Tensor) else type(t).__name__
-            raise TypeError(f"{name}: expected a tensor (N, ...), got {came}; torch.as_tensor({name}) makes one of a list")
+            raise TypeError(
+                f"{name}: expected a tensor (N, ...), got {came}; torch.as_tensor({name}) "
+                "makes one of a list"
+            )
     lengths = [len(t) for t in tensors]
     if len(set(lengths)) > 1 and not several:
-        raise ValueError(f"x and y: expected one label for each input, got {lengths[0]} inputs and {lengths[1]} labels; "
-                         "give as many of the one as of the other")
+        raise ValueError(
+            f"x and y: expected one label for each input, got {lengths[0]} inputs and "
+            f"{lengths[1]} labels; "
+            "give as many of the one as of the other"
+        )
     if len(set(lengths)) > 1:
         came = ", ".join(f"{n} in {name}" for name, n in zip(names, lengths))
-        raise ValueError(f"{' and '.join(names)}: expected as many datapoints in each, got {came}; make them equally long")
+        raise ValueError(
+            f"{' and '.join(names)}: expected as many datapoints in each, got {came}; make "
+            "them equally long"
+        )
 
 
 def sized(
@@ -84,10 +103,14 @@ def sized(
     batch_size: int | None,  # the batch size, where it was given by name
 ) -> tuple[tuple, int]:  # the tensors, the batch size
     "Take the batch size from behind the tensors."
-    if batch_size is None and data: *data, batch_size = data  # type: ignore[assignment]
+    if batch_size is None and data:
+        *data, batch_size = data  # type: ignore[assignment]
     if any(isinstance(d, int) or d is None for d in data):
-        raise TypeError(f"batch_size: expected one number behind the tensors, got more behind it ({batch_size!r}); "
-                        "write shuffle=... and seed=... by name")
+        raise TypeError(
+            "batch_size: expected one number behind the tensors, got more behind it "
+            f"({batch_size!r}); "
+            "write shuffle=... and seed=... by name"
+        )
     return tuple(data), check_whole("batch_size", batch_size, 1)
 
 # %% ../../../nbs/kit/training/dealing.ipynb #ed962fbe
@@ -102,12 +125,16 @@ class Place:
     ):
         self.source, self.model, self.device = source, model, device
         self.iterator: Iterator | None = None  # over this epoch's batches; None between epochs
-        self.batch: Any = None  # drawn, not yet trained on: an interrupted step starts with it again
+        self.batch: Any = (
+            None  # drawn, not yet trained on: an interrupted step starts with it again
+        )
         self.n_used = 0  # batches of this epoch
         self.epoch_random: dict[str, Any] = {}  # at the epoch's begin
         ours = isinstance(source, Batches) and len(source.tensors) > 1
-        self._sound, self._own_dice = ours, ours and source.all_chance_is_its_own  # type: ignore[attr-defined]
-        self.tensors = source.tensors if ours else None  # type: ignore[attr-defined]  # all of the data, where they are known
+        self._sound = ours
+        self._own_dice = isinstance(source, Batches) and ours and source.all_chance_is_its_own
+        # all of the data, where they are known
+        self.tensors = source.tensors if isinstance(source, Batches) and ours else None
 
     def __len__(self) -> int:
         n = len(self.source)  # type: ignore[arg-type]
@@ -125,26 +152,42 @@ class Place:
         self.iterator, self.n_used = None, 0
 
     def _dealt(self) -> Iterator:
-        "An epoch's batches; those without a datapoint are passed over, and what is no batch is refused."
+        "An epoch's batches; those without a datapoint are passed over, what is none is refused."
         batches = iter(self.source) if self._sound else filter(count, self.source)
-        if not compares(self.model): return batches
-        return in_company(batches, _length(self.source) if hasattr(self.source, "batch_size") else None)
+        if not compares(self.model):
+            return batches
+        return in_company(
+            batches, _length(self.source) if hasattr(self.source, "batch_size") else None
+        )
 
     def _ends_alone(self) -> bool:
         "Is the last datapoint alone, as far as the data tell?"
         source = self.source
-        if isinstance(source, (list, tuple)): return len(source) > 1 and count(source[-1]) == 1 < count(source[-2])
+        if isinstance(source, (list, tuple)):
+            return len(source) > 1 and count(source[-1]) == 1 < count(source[-2])
         n = getattr(source, "n", None) or _length(getattr(source, "dataset", None))
         batch_size = getattr(source, "batch_size", None)
         drops = getattr(source, "drop_last", False)
-        return isinstance(batch_size, int) and isinstance(n, int) and not drops and lone_end(n, batch_size)
+        return (
+            isinstance(batch_size, int)
+            and isinstance(n, int)
+            and not drops
+            and lone_end(n, batch_size)
+        )
 
     def state_dict(self) -> dict[str, Any]:
         "Where it stands; the tensors in it are not copied."
         batch = self.batch
-        if not (isinstance(batch, (tuple, list)) and all(isinstance(t, Tensor) for t in batch)): batch = None
-        return {"place": self.n_used, "begun": self.iterator is not None, "drawn": self.batch is not None,
-                "batch": batch, "epoch_random": self.epoch_random, "random": random_state(self.source, self.device)}
+        if not (isinstance(batch, (tuple, list)) and all(isinstance(t, Tensor) for t in batch)):
+            batch = None
+        return {
+            "place": self.n_used,
+            "begun": self.iterator is not None,
+            "drawn": self.batch is not None,
+            "batch": batch,
+            "epoch_random": self.epoch_random,
+            "random": random_state(self.source, self.device),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         "Deal this epoch's batches again, pass over those that were used, put the dice back."
@@ -154,7 +197,8 @@ class Place:
             set_random_state(self.epoch_random, self.source, self.device)
             self.iterator = self._dealt()
             passed = deque(itertools.islice(self.iterator, self.n_used + state["drawn"]), maxlen=1)
-            if state["drawn"]: self.batch = state["batch"] or passed.pop()
+            if state["drawn"]:
+                self.batch = state["batch"] or passed.pop()
         set_random_state(state["random"], self.source, self.device)
 
 

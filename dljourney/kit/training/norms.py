@@ -17,7 +17,7 @@ NORMS = (nn.modules.batchnorm._BatchNorm,)  # 1d, 2d, 3d, and those of several p
 
 
 def _stay_at_rest(layer: nn.Module, inputs: Any) -> None:
-    "A forward pre-hook: a frozen layer uses what it knows and learns nothing, whatever mode it is put in."
+    "A forward pre-hook: a frozen layer learns nothing, whatever mode it is put in."
     layer.training = False
 
 
@@ -27,16 +27,20 @@ def hold(
 ) -> None:
     "Hold a layer of batch norm still, or let it go."
     for key, hook in list(layer._forward_pre_hooks.items()):
-        if hook is _stay_at_rest: del layer._forward_pre_hooks[key]
-    if still: layer.register_forward_pre_hook(_stay_at_rest)
+        if hook is _stay_at_rest:
+            del layer._forward_pre_hooks[key]
+    if still:
+        layer.register_forward_pre_hook(_stay_at_rest)
 
 
 def compares(
     model: nn.Module,  # any module
 ) -> bool:  # whether one of its layers learns from the other datapoints of a batch
     "Does batch norm learn in this model?"
-    return any(isinstance(m, NORMS) and m.training and _stay_at_rest not in m._forward_pre_hooks.values()
-               for m in model.modules())
+    return any(
+        isinstance(m, NORMS) and m.training and _stay_at_rest not in m._forward_pre_hooks.values()
+        for m in model.modules()
+    )
 
 # %% ../../../nbs/kit/training/norms.ipynb #3c33821a
 def count(
@@ -46,16 +50,27 @@ def count(
     if isinstance(batch, dict):
         names = ", ".join(repr(name) for name in batch)
         first, last = (list(batch) or ["x"])[0], (list(batch) or ["y"])[-1]
-        raise TypeError(f"a batch: expected (inputs, labels), got dict with {names or 'nothing in it'}; make pairs of it, "
-                        f"such as [(b[{first!r}], b[{last!r}]) for b in data]")
+        raise TypeError(
+            f"a batch: expected (inputs, labels), got dict with {names or 'nothing in it'}; "
+            "make pairs of it, "
+            f"such as [(b[{first!r}], b[{last!r}]) for b in data]"
+        )
     if not isinstance(batch, (tuple, list)) or len(batch) < 2:
         came = f"{len(batch)} of them" if isinstance(batch, (tuple, list)) else type(batch).__name__
-        raise TypeError(f"a batch: expected (inputs, labels), got {came}; make your data yield pairs of tensors")
+        raise TypeError(
+            f"a batch: expected (inputs, labels), got {came}; make your data yield pairs of tensors"
+        )
     sized = batch[-1] if isinstance(batch[-1], Tensor) else batch[0]
     if not getattr(sized, "shape", None):
-        name, came = ("labels", "a single number") if sized is batch[-1] else ("inputs", type(sized).__name__)
-        raise TypeError(f"{name}: expected a tensor (N, ...), one row for each datapoint, got {came}; "
-                        "a DataLoader or batches(x, y, 64) deals several datapoints at a time")
+        name, came = (
+            ("labels", "a single number")
+            if sized is batch[-1]
+            else ("inputs", type(sized).__name__)
+        )
+        raise TypeError(
+            f"{name}: expected a tensor (N, ...), one row for each datapoint, got {came}; "
+            "a DataLoader or batches(x, y, 64) deals several datapoints at a time"
+        )
     return sized.shape[0]
 
 
@@ -64,8 +79,10 @@ def together(
     second: Any,  # another of the same form
 ) -> Any:  # both in one
     "Two batches as one."
-    if isinstance(first, Tensor): return torch.cat([first, second])
-    if isinstance(first, dict): return {k: together(v, second[k]) for k, v in first.items()}
+    if isinstance(first, Tensor):
+        return torch.cat([first, second])
+    if isinstance(first, dict):
+        return {k: together(v, second[k]) for k, v in first.items()}
     parts = [together(a, b) for a, b in zip(first, second, strict=True)]
     return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
 
@@ -79,8 +96,10 @@ def in_company(
     for i, batch in enumerate(batches):
         held.append(batch)
         early = n is not None and i < n - 2  # neither the last one nor the one before it
-        while held and (early or len(held) > 2 or len(held) > 1 and count(held[1]) > 1): yield held.pop(0)
-    if len(held) > 1 and count(held[0]) > 1: held = [together(*held)]
+        while held and (early or len(held) > 2 or len(held) > 1 and count(held[1]) > 1):
+            yield held.pop(0)
+    if len(held) > 1 and count(held[0]) > 1:
+        held = [together(*held)]
     yield from held
 
 

@@ -22,37 +22,68 @@ from .state import copied
 @dataclass(frozen=True)
 class LearningRates:
     "What `lr_find` found."
+
     lrs: tuple[float, ...]  # learning rates of the first run, rising
     losses: tuple[float, ...]  # the loss before each update, all finite
-    suggestion: float | None  # the rate that learned most; None: none learned more than the batches' noise
-    tried: dict[float, float]  # the rates that raced, and the mean loss at the end of each run; inf: it exploded
+    suggestion: (
+        float | None
+    )  # the rate that learned most; None: none learned more than the batches' noise
+    tried: dict[
+        float, float
+    ]  # the rates that raced, and the mean loss at the end of each run; inf: it exploded
 
     def __repr__(self) -> str:
-        found = f"suggestion {self.suggestion:.2g}" if self.suggestion else "no suggestion: the loss does not fall"
-        return f"LearningRates({found}, {len(self.lrs)} rates from {self.lrs[0]:.2g} to {self.lrs[-1]:.2g})"
+        found = (
+            f"suggestion {self.suggestion:.2g}"
+            if self.suggestion
+            else "no suggestion: the loss does not fall"
+        )
+        tried = f"{len(self.lrs)} rates from {self.lrs[0]:.2g} to {self.lrs[-1]:.2g}"
+        return f"LearningRates({found}, {tried})"
 
     def plot(self):
         "The loss against the learning rate, the races, and the suggestion."
         from dljourney.kit import figures
 
         fig, ax = figures.subplots(figsize=(6.4, 3.2))
-        ax.plot(self.lrs, self.losses, color=figures.COLOURS["grey"], lw=1, label="loss, rising rate")
+        ax.plot(
+            self.lrs, self.losses, color=figures.COLOURS["grey"], lw=1, label="loss, rising rate"
+        )
         ax.plot(self.lrs, smoothed(self.losses), label="smoothed")
         raced = sorted((lr, loss) for lr, loss in self.tried.items() if loss < math.inf)
-        if raced: ax.plot(*zip(*raced), "o", ms=4, color=figures.COLOURS["ink"], label="end of a run of its own")
-        said = "no suggestion: the loss does not fall" if self.suggestion is None else f"suggestion: {self.suggestion:.2g}"
-        if self.suggestion: ax.axvline(self.suggestion, color=figures.COLOURS["orange"], ls="--", label=said)
-        else: ax.set_title(said)
+        if raced:
+            ax.plot(
+                *zip(*raced),
+                "o",
+                ms=4,
+                color=figures.COLOURS["ink"],
+                label="end of a run of its own",
+            )
+        said = (
+            "no suggestion: the loss does not fall"
+            if self.suggestion is None
+            else f"suggestion: {self.suggestion:.2g}"
+        )
+        if self.suggestion:
+            ax.axvline(self.suggestion, color=figures.COLOURS["orange"], ls="--", label=said)
+        else:
+            ax.set_title(said)
         ax.set_xscale("log")
         ax.set(xlabel="learning rate", ylabel="loss", ylim=_limits(self.losses))
         ax.legend()
-        return fig.describe(f"The loss against a rising learning rate, and of runs with one rate each; {said}.")
+        return fig.describe(
+            f"The loss against a rising learning rate, and of runs with one rate each; {said}."
+        )
 
 
 def _limits(losses: Sequence[float]) -> tuple[float, float]:
     "What to show of the losses: not the last explosion."
     low, high = min(losses), max(losses[: max(1, len(losses) // 2)])
-    return (0, 1.3 * high) if low >= 0 else (low - 0.1 * (high - low) - 1e-9, high + 0.3 * (high - low) + 1e-9)
+    return (
+        (0, 1.3 * high)
+        if low >= 0
+        else (low - 0.1 * (high - low) - 1e-9, high + 0.3 * (high - low) + 1e-9)
+    )
 
 
 def smoothed(
@@ -67,13 +98,15 @@ def exploded(
     losses: Sequence[float],  # of a run so far
     usual: Sequence[float],  # of the same batches without learning
 ) -> bool:
-    "Are three losses in a row far above all that nothing learned would lose? One may be an unlucky batch."
+    "Are three losses in a row far above the usual ones? A single one may be an unlucky batch."
     low, high = min(usual), max(usual)
-    return len(losses) > 2 and min(losses[-3:]) > high + 3 * max(high - low, abs(fmean(usual))) + 1e-12
+    return (
+        len(losses) > 2 and min(losses[-3:]) > high + 3 * max(high - low, abs(fmean(usual))) + 1e-12
+    )
 
 # %% ../../../nbs/kit/training/rates.ipynb #2725bf7c
 class Trials:
-    "Short runs that leave no trace: `trial(rates)` makes one step with each rate, and puts everything back."
+    "Short runs that leave no trace: `trial(rates)` makes a step with each, and puts all back."
 
     def __init__(
         self,
@@ -83,16 +116,20 @@ class Trials:
         self.modes = [(m, m.training) for m in model.modules()]
         self.training = begin()
         self.grads = [(p, p.grad) for p in model.parameters()]
-        self.buffers = [(m._buffers, dict(m._buffers), copied(m._buffers)) for m in model.modules()]  # some are in no state
+        self.buffers = [
+            (m._buffers, dict(m._buffers), copied(m._buffers)) for m in model.modules()
+        ]  # some are in no state
         self.before = self.training.state_dict()
         rates = [group["lr"] for group in self.training.opt.param_groups]
         self.ratios = [rate / rates[0] if rates[0] else 1.0 for rate in rates]
         self.usual: list[float] = []  # what the batches lose without learning
 
-    def __enter__(self) -> Self: return self
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *error: Any) -> None:
-        for module, mode in self.modes: module.training = mode
+        for module, mode in self.modes:
+            module.training = mode
 
     def __call__(
         self,
@@ -102,11 +139,14 @@ class Trials:
         losses: list[float] = []
         try:
             for rate in rates:
-                for group, ratio in zip(self.training.opt.param_groups, self.ratios): group["lr"] = rate * ratio
+                for group, ratio in zip(self.training.opt.param_groups, self.ratios):
+                    group["lr"] = rate * ratio
                 losses.append(next(self.training).loss)
-                if self.usual and exploded(losses, self.usual): break
+                if self.usual and exploded(losses, self.usual):
+                    break
         except FloatingPointError:
-            if not self.usual: raise  # nothing has learned yet: the data or the model are at fault
+            if not self.usual:
+                raise  # nothing has learned yet: the data or the model are at fault
         finally:
             self._put_back()
         return losses
@@ -122,9 +162,11 @@ class Trials:
         for table, tensors, values in self.buffers:
             table.update(tensors)
             for name, value in values.items():
-                if (tensor := tensors[name]) is not None: tensor.detach().copy_(value)
+                if (tensor := tensors[name]) is not None:
+                    tensor.detach().copy_(value)
         self.training.load_state_dict(self.before)
-        for p, grad in self.grads: p.grad = grad
+        for p, grad in self.grads:
+            p.grad = grad
 
 # %% ../../../nbs/kit/training/rates.ipynb #1b5ee08c
 def rising(
@@ -136,12 +178,15 @@ def rising(
     lowest, highest = check_finite("lowest", lowest), check_finite("highest", highest)
     steps = check_whole("steps", steps, 10)
     if not 0 < lowest < highest:
-        raise ValueError(f"lowest and highest: expected 0 < lowest < highest, got {lowest:g} and {highest:g}; "
-                         "try 1e-6 and 10")
+        raise ValueError(
+            f"lowest and highest: expected 0 < lowest < highest, got {lowest:g} and {highest:g}; "
+            "try 1e-6 and 10"
+        )
     return [lowest * (highest / lowest) ** (i / (steps - 1)) for i in range(steps)]
 
 
-def _end(losses: Sequence[float]) -> Sequence[float]: return losses[-max(3, len(losses) // 4) :]
+def _end(losses: Sequence[float]) -> Sequence[float]:
+    return losses[-max(3, len(losses) // 4) :]
 
 
 def race(
@@ -151,14 +196,18 @@ def race(
 ) -> dict[float, list[float]]:  # the losses of each rate that was tried
     "From where the smoothed losses are lowest, try halves and doubles until they get worse."
     if len(losses) < 5:
-        raise ValueError(f"lowest: expected a rate that is too small to explode, got {lrs[0]:g}, where the loss exploded "
-                         f"after {len(losses)} steps; start lower")
+        raise ValueError(
+            f"lowest: expected a rate that is too small to explode, got {lrs[0]:g}, where the "
+            "loss exploded "
+            f"after {len(losses)} steps; start lower"
+        )
     smooth, steps = smoothed(losses), len(lrs)
     start = lrs[min(range(len(smooth)), key=smooth.__getitem__)]
     runs: dict[float, list[float]] = {}
 
     def lost(rate: float) -> float:
-        if rate not in runs: runs[rate] = trial([rate] * steps)
+        if rate not in runs:
+            runs[rate] = trial([rate] * steps)
         return fmean(_end(runs[rate])) if len(runs[rate]) == steps else math.inf
 
     best = start
@@ -166,8 +215,10 @@ def race(
         rate, worse = start, 0
         while worse < 2 and lrs[0] <= rate * factor <= lrs[-1]:
             rate *= factor
-            if lost(rate) < lost(best): best, worse = rate, 0
-            else: worse += lost(best) < math.inf
+            if lost(rate) < lost(best):
+                best, worse = rate, 0
+            else:
+                worse += lost(best) < math.inf
     lost(best)
     return runs
 
@@ -176,14 +227,21 @@ def winner(
     runs: dict[float, list[float]],  # the losses of each rate that was tried
     usual: Sequence[float],  # what the same batches lose without learning
 ) -> tuple[float | None, dict[float, float]]:  # the rate; and the mean loss at the end of each run
-    "The rate that lost least; None where it lost no less than without learning, as far as the noise lets one see."
-    ends = {rate: fmean(_end(losses)) if len(losses) == len(usual) else math.inf for rate, losses in sorted(runs.items())}
+    "The rate that lost least; None where noise alone would explain what it gained."
+    ends = {
+        rate: fmean(_end(losses)) if len(losses) == len(usual) else math.inf
+        for rate, losses in sorted(runs.items())
+    }
     best = min(ends, key=ends.__getitem__)
-    if ends[best] == math.inf: return None, ends
+    if ends[best] == math.inf:
+        return None, ends
     begun = len(usual) // 4  # so early little can be told
     gains = [a - b for a, b in zip(usual[begun:], runs[best][begun:])]
-    noise = max(2.5 * stdev(gains) / len(gains) ** 0.5, 0.02 * stdev(usual), 1e-6 * abs(fmean(usual)))
-    if fmean(gains) <= noise: return None, ends
+    noise = max(
+        2.5 * stdev(gains) / len(gains) ** 0.5, 0.02 * stdev(usual), 1e-6 * abs(fmean(usual))
+    )
+    if fmean(gains) <= noise:
+        return None, ends
     gain = fmean(_end(usual)) - ends[best]
     close = ends[best] + 0.05 * min(abs(ends[best]), gain)
     return next(rate for rate, end in ends.items() if end <= close), ends

@@ -19,14 +19,23 @@ from ..interrupts import as_a_whole
 from .dealing import Place
 from .measuring import evaluate
 from .norms import count
-from .refusals import (Belonging, check_fit, check_metrics, check_parameters, check_parts, counting,
-                                             ignored, not_finite)
+from dljourney.kit.training.refusals import (
+    Belonging,
+    check_fit,
+    check_metrics,
+    check_parameters,
+    check_parts,
+    counting,
+    ignored,
+    not_finite,
+)
 from .state import Buffers, copied, generators, moved, read_state, write_state
 from .watching import NotFinite, Watch, unreported
 
 # %% ../../../nbs/kit/training/run.ipynb #cb140720
 class Step:
     "What one step of training did."
+
     __slots__ = ("epoch", "step", "loss", "lr", "row")
 
     def __init__(self, epoch: int, step: int, loss: float, lr: float, row: dict[str, Any] | None):
@@ -37,15 +46,20 @@ class Step:
         self.row = row  # at an epoch's end, the epoch's row of `history`
 
     @property
-    def is_epoch_end(self) -> bool: return self.row is not None
+    def is_epoch_end(self) -> bool:
+        return self.row is not None
 
     def __getattr__(self, name: str) -> Any:
-        "`train_loss` (the epoch's mean), `valid_loss` and the metrics, by their names, at an epoch's end."
-        if name.startswith("_"): raise AttributeError(name)
+        "At an epoch's end: `train_loss` (its mean), `valid_loss` and the metrics, by their names."
+        if name.startswith("_"):
+            raise AttributeError(name)
         name = "loss" if name == "train_loss" else name
         if self.row is None:
-            raise AttributeError(f"{name} is measured at an epoch's end: ask `if step.is_epoch_end` first")
-        if name not in self.row: raise AttributeError(f"{name} was not measured; this epoch has {', '.join(self.row)}")
+            raise AttributeError(
+                f"{name} is measured at an epoch's end: ask `if step.is_epoch_end` first"
+            )
+        if name not in self.row:
+            raise AttributeError(f"{name} was not measured; this epoch has {', '.join(self.row)}")
         return self.row[name]
 
     def __repr__(self) -> str:
@@ -53,46 +67,62 @@ class Step:
 
 # %% ../../../nbs/kit/training/run.ipynb #ca71c91c
 class Training:
-    "A training run that you iterate: each step takes a batch, learns from it, tells what it did. See `train`."
+    "A run that you iterate: each step takes a batch, learns from it, tells what it did. See "
+    "`train`."
 
     def __init__(
         self,
-        model: nn.Module,  # any module; it is trained in place, on the device where its parameters are
+        model: nn.Module,  # any module; it is trained in place, on its own device
         batches: Iterable,  # yields (inputs, labels), anew in each epoch
         loss_func: Callable,  # (predictions, labels) -> mean loss, one number
         opt: Any,  # an optimiser: `step()`, `zero_grad()`, `param_groups`
         epochs: int,  # how often to go through the data
         valid: Any,  # held-out data, measured at each epoch's end: tensors (x, y), or batches
         metrics: Sequence[Callable],  # (predictions, labels) -> mean over the batch
-        keep_best: bool,  # at the end, put back the parameters of the epoch with the lowest validation loss
+        keep_best: bool,  # at the end, put back the epoch with the lowest validation loss
         learn: Callable,  # one step: (model, batch, loss_func, opt) -> loss
     ):
         check_parts(model, loss_func, opt, learn)
-        self.model, self.batches, self.loss_func, self.opt, self.learn = model, batches, loss_func, opt, learn
+        self.model, self.batches, self.loss_func, self.opt, self.learn = (
+            model,
+            batches,
+            loss_func,
+            opt,
+            learn,
+        )
         self.metrics = check_metrics(metrics, valid is not None, keep_best)
         self.epochs, self.valid, self.keep_best = check_whole("epochs", epochs), valid, keep_best
         self.epoch, self.step = 0, 0  # epochs finished, steps made
         self.history: list[dict[str, Any]] = []  # one row for each finished epoch
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
         self._on_cpu = self.device.type == "cpu"
-        self._place, self._buffers, self._watch = Place(batches, model, self.device), Buffers(model), Watch()
+        self._place, self._buffers, self._watch = (
+            Place(batches, model, self.device),
+            Buffers(model),
+            Watch(),
+        )
         self._loss_sum, self._n_seen = 0.0, 0.0  # of this epoch
         self._index: int | None = None  # the label that its loss leaves out
         self._given: tuple[Any, Any] = (None, None)  # the optimiser, and what stands in for it
         self._best: dict[str, Any] | None = None
-        self._stopped = self._restored = self._fits = False  # ended; the best epoch is in the model; `opt` is the model's
+        self._stopped = self._restored = self._fits = (
+            False  # ended; the best epoch is in the model; `opt` is the model's
+        )
         self._checked = 0  # after so many steps, all parameters were finite
         model.train()
 
-    def __len__(self) -> int: return self.epochs * len(self._place)
+    def __len__(self) -> int:
+        return self.epochs * len(self._place)
 
-    def __iter__(self) -> Self: return self
+    def __iter__(self) -> Self:
+        return self
 
     def __next__(self) -> Step:
         if self._stopped or self.epoch >= self.epochs:
             self._restore_best()
             raise StopIteration
-        with as_a_whole(): done = self._step()
+        with as_a_whole():
+            done = self._step()
         if done is None:  # an interrupt came between the last update and the epoch's end
             self._end_epoch()
             return next(self)
@@ -100,34 +130,39 @@ class Training:
         return Step(epoch, *done, self._end_epoch() if self._place.batch is None else None)
 
     def _step(self) -> tuple[int, float, float] | None:
-        "One step: its number, loss, learning rate; None when this epoch has no batch left. Then the next batch is drawn."
+        "One step, and draw the next batch: number, loss, learning rate; None at the epoch's end."
         place = self._place
-        if place.batch is None: self._draw()
-        if place.batch is None: return None
-        if self._buffers.tables: self._buffers.keep()
+        if place.batch is None:
+            self._draw()
+        if place.batch is None:
+            return None
+        if self._buffers.tables:
+            self._buffers.keep()
         batch = place.batch if self._on_cpu else moved(place.batch, self.device)
         lr, labels = self.opt.param_groups[0]["lr"], batch[-1]
         value = self._learned(batch, lr)
         n = labels.shape[0] if isinstance(labels, Tensor) else count(batch)
-        if self._index is not None: n = counting(labels, self._index, n)
+        counts = n if self._index is None else counting(labels, self._index, n)
         place.batch, place.n_used = None, place.n_used + 1
         self.step, self._restored = self.step + 1, False
-        self._loss_sum, self._n_seen = self._loss_sum + value * n, self._n_seen + n
+        self._loss_sum, self._n_seen = self._loss_sum + value * counts, self._n_seen + counts
         self._draw()
         return self.step, value, lr
 
     def _draw(self) -> None:
         "The next batch. At an epoch's begin: are there labels that do not count?"
-        if self._place.iterator is None: self._index = self._ignored()
+        if self._place.iterator is None:
+            self._index = self._ignored()
         self._place.draw()
 
     def _ignored(self) -> int | None:
         index, tensors = ignored(self.loss_func), self._place.tensors
-        if index is None or tensors is None: return index
+        if index is None or tensors is None:
+            return index
         return index if bool((tensors[-1] == index).any()) else None  # once for all of them
 
     def _learned(self, batch: Any, lr: float) -> float:
-        "The loss of one `learn`. What is refused changes nothing but the place: whoever goes on has the next batch."
+        "The loss of one `learn`. What is refused changes nothing but the place in the data."
         belonging = None if self._fits else Belonging(self.opt, self.model)
         try:
             value = self._called(batch)
@@ -135,9 +170,11 @@ class Training:
             raise self._refused(e, batch, lr) from None
         except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as e:
             self._buffers.put_back()
-            if belonging is not None and self._watch.n_asked: belonging.check()
+            if belonging is not None and self._watch.n_asked:
+                belonging.check()
             raise explained(e, self.model, batch[:-1], batch[-1], self._watch.predictions) from None
-        if belonging is None: return value
+        if belonging is None:
+            return value
         try:
             belonging.check()
         except ValueError:
@@ -148,11 +185,13 @@ class Training:
 
     def _called(self, batch: Any) -> float:
         "Call `learn`; on a GPU the number is looked at just before the update."
-        if self._given[0] is not self.opt: self._given = self.opt, unreported(self.opt)
+        if self._given[0] is not self.opt:
+            self._given = self.opt, unreported(self.opt)
         watch, opt = self._watch, self._given[1]
         later = not self._on_cpu and hasattr(opt, "register_step_pre_hook")
         watch.begin(self.loss_func, not later)
-        if not later: return watch.loss(self.learn(self.model, batch, watch, opt))
+        if not later:
+            return watch.loss(self.learn(self.model, batch, watch, opt))
         hook = opt.register_step_pre_hook(watch.arrive)
         try:
             return watch.loss(self.learn(self.model, batch, watch, opt))
@@ -165,20 +204,39 @@ class Training:
         self._buffers.put_back()
         self._place.batch, self._place.n_used = None, self._place.n_used + 1
         self._check()
-        return not_finite(e.value, self.step + 1, self.epoch + 1, lr, batch, self._place.tensors, self.loss_func, e.first)
+        return not_finite(
+            e.value,
+            self.step + 1,
+            self.epoch + 1,
+            lr,
+            batch,
+            self._place.tensors,
+            self.loss_func,
+            e.first,
+        )
 
     def _end_epoch(self) -> dict[str, Any]:
         "Measure, write the epoch's row of `history`, and make ready for the next epoch."
         if not self._place.n_used:
-            raise ValueError(f"batches: expected at least one batch in epoch {self.epoch + 1}, got none. "
-                             "A generator is read only once: give a list, a DataLoader or batches(x, y, ...)")
-        if self.epoch + 1 >= self.epochs or self.step >= self._checked + 64: self._check()  # 64: to cost less than 1 %
-        row: dict[str, Any] = {"epoch": self.epoch + 1, "step": self.step,
-                               "loss": self._loss_sum / self._n_seen if self._n_seen else math.nan}
+            raise ValueError(
+                f"batches: expected at least one batch in epoch {self.epoch + 1}, got none. "
+                "A generator is read only once: give a list, a DataLoader or batches(x, y, ...)"
+            )
+        if self.epoch + 1 >= self.epochs or self.step >= self._checked + 64:
+            self._check()  # 64: to cost less than 1 %
+        row: dict[str, Any] = {
+            "epoch": self.epoch + 1,
+            "step": self.step,
+            "loss": self._loss_sum / self._n_seen if self._n_seen else math.nan,
+        }
         if self.valid is not None:
             row |= evaluate(self.model, self.valid, self.loss_func, self.metrics, self.device)
         if self.keep_best and row["valid_loss"] < (self._best or {"loss": math.inf})["loss"]:
-            self._best = {"loss": row["valid_loss"], "epoch": row["epoch"], "model": copied(self.model.state_dict())}
+            self._best = {
+                "loss": row["valid_loss"],
+                "epoch": row["epoch"],
+                "model": copied(self.model.state_dict()),
+            }
         with as_a_whole():
             self.history.append(row)
             self.epoch += 1
@@ -192,7 +250,8 @@ class Training:
 
     def _restore_best(self) -> None:
         "Once, as the model may be trained on elsewhere."
-        if not self.keep_best or not self._best or self._restored: return
+        if not self.keep_best or not self._best or self._restored:
+            return
         self.model.load_state_dict(self._best["model"])
         self._restored = True
 
@@ -203,7 +262,8 @@ class Training:
 
     def run(self) -> Self:
         "All the steps that are left."
-        for _ in self: pass
+        for _ in self:
+            pass
         return self
 
     def stop(self) -> Self:
@@ -214,34 +274,56 @@ class Training:
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        "All that the rest of the run depends on, copied: parameters, optimiser, random states, place in the epoch."
-        return copied({
-            "epoch": self.epoch, "step": self.step, "loss_sum": self._loss_sum, "n_seen": self._n_seen,
-            "stopped": self._stopped, "restored": self._restored, "checked": self._checked, "history": self.history,
-            "model": dict(self.model.state_dict()), "best": self._best,
-            "opt": self.opt.state_dict(), "optimiser": type(self.opt).__name__, **self._place.state_dict()})
+        "A copy of all that the rest of the run depends on: parameters, optimiser, dice, place."
+        return copied(
+            {
+                "epoch": self.epoch,
+                "step": self.step,
+                "loss_sum": self._loss_sum,
+                "n_seen": self._n_seen,
+                "stopped": self._stopped,
+                "restored": self._restored,
+                "checked": self._checked,
+                "history": self.history,
+                "model": dict(self.model.state_dict()),
+                "best": self._best,
+                "opt": self.opt.state_dict(),
+                "optimiser": type(self.opt).__name__,
+                **self._place.state_dict(),
+            }
+        )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        "Go back, or on, to where `state_dict` was taken. The model, data and options are those given to `train`."
+        "Go to where `state_dict` was taken, with the model, data and options given to `train`."
         check_fit(state, self.model, self.opt, len(generators(self.batches)))
         state = copied(state)
         self.opt.load_state_dict(state["opt"])  # first, as it may refuse
         self.model.load_state_dict(state["model"])
-        self.epoch, self.step, self._loss_sum, self._n_seen = (state[k] for k in ("epoch", "step", "loss_sum", "n_seen"))
-        self._stopped, self._restored, self._checked = state["stopped"], state["restored"], state["checked"]
+        self.epoch, self.step, self._loss_sum, self._n_seen = (
+            state[k] for k in ("epoch", "step", "loss_sum", "n_seen")
+        )
+        self._stopped, self._restored, self._checked = (
+            state["stopped"],
+            state["restored"],
+            state["checked"],
+        )
         self.history, self._best = state["history"], state["best"]
         self._place.load_state_dict(state)
         self._index = self._ignored()
 
     def save(self, path: str | Path) -> Path:
-        "`state_dict` in one file, whole or not there at all: tensors as safetensors, the rest as JSON in its header."
+        "Write `state_dict` into one safetensors file, which is whole or not there at all."
         return write_state(path, self.state_dict())
 
     def resume(self, path: str | Path) -> Self:
-        "Go on from a file that `save` wrote: the steps that follow are those of a run that was never interrupted."
+        "Go on from a file that `save` wrote, with the steps of a run that was never interrupted."
         self.load_state_dict(read_state(path))
         return self
 
     def __repr__(self) -> str:
-        last = "".join(f", {k} {v:.4g}" for k, v in (self.history or [{}])[-1].items() if k not in ("epoch", "step"))
+        last = "".join(
+            f", {k} {v:.4g}"
+            for k, v in (self.history or [{}])[-1].items()
+            if k not in ("epoch", "step")
+        )
         return f"Training(epoch {self.epoch} of {self.epochs}, step {self.step}{last})"

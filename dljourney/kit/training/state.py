@@ -29,11 +29,15 @@ def mapped(
     state: Any,  # nested dicts, lists, tuples and tensors
 ) -> Any:  # the same nest, with `function` of each tensor in its place
     "Apply a function to each tensor of a nest."
-    if isinstance(state, Tensor): return function(state)
-    if isinstance(state, dict): return {k: mapped(function, v) for k, v in state.items()}
+    if isinstance(state, Tensor):
+        return function(state)
+    if isinstance(state, dict):
+        return {k: mapped(function, v) for k, v in state.items()}
     if isinstance(state, (list, tuple)):
         parts = [mapped(function, v) for v in state]
-        return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)  # a named tuple takes them singly
+        return (
+            type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
+        )  # a named tuple takes them singly
     return state
 
 
@@ -58,7 +62,11 @@ def generators(
     "The random generators that deal the data."
     owners: list[Any] = [source]
     if hasattr(source, "batch_sampler"):
-        owners += [source.sampler, source.batch_sampler, getattr(source.batch_sampler, "sampler", None)]
+        owners += [
+            source.sampler,
+            source.batch_sampler,
+            getattr(source.batch_sampler, "sampler", None),
+        ]
     own = (getattr(owner, "generator", None) for owner in owners)
     return list({id(g): g for g in own if isinstance(g, torch.Generator)}.values())
 
@@ -70,12 +78,18 @@ def random_state(
 ) -> dict[str, Any]:  # for `set_random_state`
     "The random states that a step may use."
     state: dict[str, Any] = {"data": [g.get_state() for g in generators(source)]}
-    if not everything: return state
+    if not everything:
+        return state
     name, keys, *rest = np.random.get_state(legacy=True)
-    state |= {"torch": torch.get_rng_state(), "python": random.getstate(),
-              "numpy": (name, torch.from_numpy(np.asarray(keys, np.int64)), *rest)}
-    if device.type == "cuda": state["cuda"] = torch.cuda.get_rng_state(device)
-    if device.type == "mps": state["mps"] = torch.mps.get_rng_state()
+    state |= {
+        "torch": torch.get_rng_state(),
+        "python": random.getstate(),
+        "numpy": (name, torch.from_numpy(np.asarray(keys, np.int64)), *rest),
+    }
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    if device.type == "mps":
+        state["mps"] = torch.mps.get_rng_state()
     return state
 
 
@@ -85,14 +99,18 @@ def set_random_state(
     device: torch.device,  # where the model is
 ) -> None:
     "Undo whatever was drawn since `random_state`."
-    for generator, its_state in zip(generators(source), state["data"]): generator.set_state(its_state)
-    if "torch" not in state: return
+    for generator, its_state in zip(generators(source), state["data"]):
+        generator.set_state(its_state)
+    if "torch" not in state:
+        return
     torch.set_rng_state(state["torch"])
     random.setstate(state["python"])
     name, keys, *rest = state["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
-    if "cuda" in state and device.type == "cuda": torch.cuda.set_rng_state(state["cuda"], device)
-    if "mps" in state and device.type == "mps": torch.mps.set_rng_state(state["mps"])
+    if "cuda" in state and device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)
+    if "mps" in state and device.type == "mps":
+        torch.mps.set_rng_state(state["mps"])
 
 # %% ../../../nbs/kit/training/state.ipynb #5a11161d
 class Buffers:
@@ -110,19 +128,30 @@ class Buffers:
     def keep(self) -> None:
         "Copy what is in them now."
         now = [b for table in self.tables for b in table.values()]
-        if len(now) != len(self.seen) or any(map(operator.is_not, now, self.seen)):  # new ones: make room
+        if len(now) != len(self.seen) or any(
+            map(operator.is_not, now, self.seen)
+        ):  # new ones: make room
             self.seen = now
-            self.places = [(table, name, b) for table in self.tables for name, b in table.items()
-                           if b is not None and (b.is_floating_point() or not b.ndim)]
+            self.places = [
+                (table, name, b)
+                for table in self.tables
+                for name, b in table.items()
+                if b is not None and (b.is_floating_point() or not b.ndim)
+            ]
             buffers = [b.detach() for *_, b in self.places]
-            kinds = [[b for b in buffers if b.dtype == dtype] for dtype in {b.dtype for b in buffers}]
+            kinds = [
+                [b for b in buffers if b.dtype == dtype] for dtype in {b.dtype for b in buffers}
+            ]
             self.copies = [(kind, [torch.empty_like(b) for b in kind]) for kind in kinds]
-        for kind, copies in self.copies: torch._foreach_copy_(copies, kind)  # one dtype at a time: faster on a GPU
+        for kind, copies in self.copies:
+            torch._foreach_copy_(copies, kind)  # one dtype at a time: faster on a GPU
 
     def put_back(self) -> None:
         "Undo what a step did to them."
-        for kind, copies in self.copies: torch._foreach_copy_(kind, copies)
-        for table, name, b in self.places: table[name] = b
+        for kind, copies in self.copies:
+            torch._foreach_copy_(kind, copies)
+        for table, name, b in self.places:
+            table[name] = b
 
 # %% ../../../nbs/kit/training/state.ipynb #a2968d8a
 def packed(
@@ -133,12 +162,19 @@ def packed(
     if isinstance(state, Tensor):
         tensors[str(len(tensors))] = state.detach().cpu().contiguous().clone()
         return {"tensor": str(len(tensors) - 1)}
-    if isinstance(state, dict): return {"dict": [[k, packed(v, tensors)] for k, v in state.items()]}
+    if isinstance(state, dict):
+        return {"dict": [[k, packed(v, tensors)] for k, v in state.items()]}
     if isinstance(state, (list, tuple)):
-        return {"tuple" if isinstance(state, tuple) else "list": [packed(v, tensors) for v in state]}
-    if state is None or isinstance(state, (bool, int, float, str)): return state
-    raise TypeError(f"state: expected tensors, numbers, strings, lists and dicts of them, got {type(state).__name__}; "
-                    "keep what cannot be saved outside of the run")
+        return {
+            "tuple" if isinstance(state, tuple) else "list": [packed(v, tensors) for v in state]
+        }
+    if state is None or isinstance(state, (bool, int, float, str)):
+        return state
+    raise TypeError(
+        "state: expected tensors, numbers, strings, lists and dicts of them, got "
+        f"{type(state).__name__}; "
+        "keep what cannot be saved outside of the run"
+    )
 
 
 def unpacked(
@@ -146,10 +182,13 @@ def unpacked(
     tensors: dict[str, Tensor],  # and the tensors
 ) -> Any:  # the state
     "The inverse of `packed`."
-    if not isinstance(state, dict): return state
-    (kind, value), = state.items()
-    if kind == "tensor": return tensors[value]
-    if kind == "dict": return {k: unpacked(v, tensors) for k, v in value}
+    if not isinstance(state, dict):
+        return state
+    ((kind, value),) = state.items()
+    if kind == "tensor":
+        return tensors[value]
+    if kind == "dict":
+        return {k: unpacked(v, tensors) for k, v in value}
     return (tuple if kind == "tuple" else list)(unpacked(v, tensors) for v in value)
 
 # %% ../../../nbs/kit/training/state.ipynb #f03b58a5
@@ -163,7 +202,9 @@ def write_state(
     "Write a state into one file, whole or not there at all."
     tensors: dict[str, Tensor] = {}
     text = packed(state, tensors)
-    tensors = tensors or {"none": torch.zeros(0)}  # safetensors 0.4 writes a broken head where there is no tensor
+    tensors = tensors or {
+        "none": torch.zeros(0)
+    }  # safetensors 0.4 writes a broken head where there is no tensor
     header = json.dumps({"state": text, "sha256": checksum(json.dumps(text), tensors)})
     return write_atomically(path, safetensors.torch.save(tensors, {_KEY: header}))
 
@@ -171,7 +212,7 @@ def write_state(
 def read_state(
     path: str | Path,  # a file that `write_state` wrote
 ) -> dict[str, Any]:  # the state
-    "Read a state; a file that was damaged or is of another kind is refused before anything of it is used."
+    "Read a state; a damaged file or another kind is refused before anything of it is used."
     try:
         with safetensors.safe_open(path, "pt") as file:
             whole = json.loads((file.metadata() or {})[_KEY])
@@ -179,6 +220,15 @@ def read_state(
         if checksum(json.dumps(whole["state"]), tensors) != whole["sha256"]:
             raise ValueError("the checksum does not fit")
         return unpacked(whole["state"], tensors)
-    except (safetensors.SafetensorError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as e:
-        raise ValueError(f"{path}: expected a file that Training.save wrote, got another kind or a damaged one "
-                         f"({type(e).__name__}: {str(e)[:200]}); begin the run again without it") from None
+    except (
+        safetensors.SafetensorError,
+        AttributeError,
+        KeyError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as e:
+        raise ValueError(
+            f"{path}: expected a file that Training.save wrote, got another kind or a damaged one "
+            f"({type(e).__name__}: {str(e)[:200]}); begin the run again without it"
+        ) from None

@@ -23,7 +23,8 @@ def crossed(
     b: Any,  # labels
 ) -> bool:  # whether an operation on both would pair each with each
     "Do two tensors together have more numbers than each of them?"
-    if not (isinstance(a, Tensor) and isinstance(b, Tensor)) or a.shape == b.shape: return False
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor)) or a.shape == b.shape:
+        return False
     try:
         both = torch.broadcast_shapes(a.shape, b.shape)
     except RuntimeError:  # they do not go together, and torch will say so
@@ -31,27 +32,43 @@ def crossed(
     return math.prod(both) > max(a.numel(), b.numel())
 
 
-_compare = {F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss, F.poisson_nll_loss, F.gaussian_nll_loss, F.kl_div,
-            F.soft_margin_loss, F.pairwise_distance, F.cosine_similarity}  # number by number, behind one mean
+_compare = {
+    F.mse_loss,
+    F.l1_loss,
+    F.smooth_l1_loss,
+    F.huber_loss,
+    F.poisson_nll_loss,
+    F.gaussian_nll_loss,
+    F.kl_div,
+    F.soft_margin_loss,
+    F.pairwise_distance,
+    F.cosine_similarity,
+}  # number by number, behind one mean
 
 
 class _Crossing(TorchFunctionMode):
-    "Watches each operation: predictions and labels, as they are or converted, must not meet in a table."
+    "Watches each operation: predictions and labels, converted or not, must not make a table."
 
     def __init__(self, name: str, predictions: Tensor, labels: Tensor):
         super().__init__()
         self.name, self.predictions, self.labels = name, predictions, labels
-        self.sides: dict[int, tuple[str, Tensor]] = {id(predictions): ("p", predictions), id(labels): ("l", labels)}
+        self.sides: dict[int, tuple[str, Tensor]] = {
+            id(predictions): ("p", predictions),
+            id(labels): ("l", labels),
+        }
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         met = [self.sides[id(a)] for a in (*args, *kwargs.values()) if id(a) in self.sides]
         both = len({side for side, _ in met}) == 2
-        if both and func in _compare: self._refuse()
+        if both and func in _compare:
+            self._refuse()
         result = func(*args, **kwargs)
         if met and isinstance(result, Tensor):
-            if both and result.numel() > max(t.numel() for _, t in met): self._refuse()
-            if not both and result.shape == met[0][1].shape: self.sides[id(result)] = met[0][0], result
+            if both and result.numel() > max(t.numel() for _, t in met):
+                self._refuse()
+            if not both and result.shape == met[0][1].shape:
+                self.sides[id(result)] = met[0][0], result
         return result
 
     def _refuse(self):
@@ -64,9 +81,11 @@ def asked(
     labels: Any,  # what is right
     name: str = "labels",  # what to call them in an error
 ) -> Any:  # what the function says
-    "Ask a loss function; where the shapes are suspicious, see that it compares each prediction with its own label."
-    if not crossed(predictions, labels): return function(predictions, labels)
-    with _Crossing(name, predictions, labels): return function(predictions, labels)
+    "Ask a loss function; where shapes are suspicious, see that each meets its own label."
+    if not crossed(predictions, labels):
+        return function(predictions, labels)
+    with _Crossing(name, predictions, labels):
+        return function(predictions, labels)
 
 # %% ../../../nbs/kit/training/watching.ipynb #ceb16eac
 class NotFinite(FloatingPointError):
@@ -94,11 +113,15 @@ class Watch:
         self._waits, self._coming = waits, None
 
     def __call__(self, predictions: Any, labels: Any, *rest: Any, **options: Any) -> Any:
-        if self._coming is not None: self.arrive()
+        if self._coming is not None:
+            self.arrive()
         self.predictions = predictions
-        if self._looked or rest or options: loss = self.loss_func(predictions, labels, *rest, **options)
-        else: loss = self._first(predictions, labels)
-        if not loss.is_cuda or self._waits or loss.numel() != 1: self._take(loss.item())
+        if self._looked or rest or options:
+            loss = self.loss_func(predictions, labels, *rest, **options)
+        else:
+            loss = self._first(predictions, labels)
+        if not loss.is_cuda or self._waits or loss.numel() != 1:
+            self._take(loss.item())
         else:
             host = torch.empty((), dtype=loss.dtype, pin_memory=True)
             host.copy_(loss.detach().reshape(()), non_blocking=True)
@@ -109,11 +132,14 @@ class Watch:
 
     def _first(self, predictions: Any, labels: Any) -> Any:
         loss = asked(self.loss_func, predictions, labels)
-        self._looked = not isinstance(labels, Tensor) or labels.numel() > 1  # of one datapoint shapes say nothing
+        self._looked = (
+            not isinstance(labels, Tensor) or labels.numel() > 1
+        )  # of one datapoint shapes say nothing
         return loss
 
     def _take(self, value: float) -> None:
-        if not math.isfinite(value): raise NotFinite(value, not self.n_asked)
+        if not math.isfinite(value):
+            raise NotFinite(value, not self.n_asked)
         self.n_asked, self.total = self.n_asked + 1, self.total + value
 
     def arrive(self, *rest: Any) -> None:
@@ -127,41 +153,55 @@ class Watch:
         self._take(host.item())
 
     def loss(self, said: Any) -> float:
-        "The step's loss: the one that was seen; of several, what `learn` returned, or else their mean."
-        if self._coming is not None: self.arrive()
-        if self.n_asked == 1: return self.total
+        "The one loss that was seen; of several, what `learn` returned, or else their mean."
+        if self._coming is not None:
+            self.arrive()
+        if self.n_asked == 1:
+            return self.total
         if said is None:
-            if self.n_asked: return self.total / self.n_asked
-            raise TypeError("learn: expected it to call loss_func, or to return the loss, got neither; end it with "
-                            "`return loss.detach()`")
+            if self.n_asked:
+                return self.total / self.n_asked
+            raise TypeError(
+                "learn: expected it to call loss_func, or to return the loss, got neither; "
+                "end it with "
+                "`return loss.detach()`"
+            )
         value = float(said.detach() if isinstance(said, Tensor) else said)
-        if not math.isfinite(value): raise NotFinite(value, False)
+        if not math.isfinite(value):
+            raise NotFinite(value, False)
         return value
 
 # %% ../../../nbs/kit/training/watching.ipynb #930fd3e1
 class Unreported:
     "An optimiser whose `zero_grad` does what torch's does and reports nothing."
+
     __slots__ = ("_opt",)
 
     def __init__(self, opt: Any):
         object.__setattr__(self, "_opt", opt)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        if not set_to_none: return self._opt.zero_grad(False)
+        if not set_to_none:
+            return self._opt.zero_grad(False)
         for group in self._opt.param_groups:
-            for p in group["params"]: p.grad = None
+            for p in group["params"]:
+                p.grad = None
 
-    def __getattr__(self, name: str) -> Any: return getattr(self._opt, name)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._opt, name)
 
-    def __setattr__(self, name: str, value: Any) -> None: setattr(self._opt, name, value)
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._opt, name, value)
 
-    @property
-    def __class__(self) -> Any: return type(self._opt)
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self._opt)
 
 
 def unreported(
     opt: Any,  # an optimiser
 ) -> Any:  # the same, or what stands in for it
     "An optimiser for the loop; one with a `zero_grad` of its own stays what it is."
-    if getattr(opt.zero_grad, "__func__", None) is not torch.optim.Optimizer.zero_grad: return opt
+    if getattr(opt.zero_grad, "__func__", None) is not torch.optim.Optimizer.zero_grad:
+        return opt
     return Unreported(opt)
