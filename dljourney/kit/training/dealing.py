@@ -189,7 +189,10 @@ class Place:
             "random": random_state(self.source, self.device),
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(
+        self,
+        state: dict[str, Any],  # from `state_dict`
+    ) -> None:
         "Deal this epoch's batches again, pass over those that were used, put the dice back."
         self.n_used, self.epoch_random = state["place"], state["epoch_random"]
         self.iterator, self.batch = None, None

@@ -293,7 +293,10 @@ class Training:
             }
         )
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(
+        self,
+        state: dict[str, Any],  # from `state_dict`
+    ) -> None:
         "Go to where `state_dict` was taken, with the model, data and options given to `train`."
         check_fit(state, self.model, self.opt, len(generators(self.batches)))
         state = copied(state)
@@ -311,11 +314,17 @@ class Training:
         self._place.load_state_dict(state)
         self._index = self._ignored()
 
-    def save(self, path: str | Path) -> Path:
+    def save(
+        self,
+        path: str | Path,  # where the file should stand
+    ) -> Path:  # the path
         "Write `state_dict` into one safetensors file, which is whole or not there at all."
         return write_state(path, self.state_dict())
 
-    def resume(self, path: str | Path) -> Self:
+    def resume(
+        self,
+        path: str | Path,  # a file that `save` wrote
+    ) -> Self:
         "Go on from a file that `save` wrote, with the steps of a run that was never interrupted."
         self.load_state_dict(read_state(path))
         return self

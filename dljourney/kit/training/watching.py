@@ -91,9 +91,13 @@ def asked(
 class NotFinite(FloatingPointError):
     "A loss that is no number to learn from."
 
-    def __init__(self, value: float, first: bool):
+    def __init__(
+        self,
+        value: float,  # the loss
+        first: bool,  # of its step, so nothing was changed by it
+    ):
         super().__init__(value)
-        self.value, self.first = value, first  # first: of its step, so nothing was changed by it
+        self.value, self.first = value, first
 
 
 class Watch:
@@ -107,8 +111,12 @@ class Watch:
         self._looked = False  # at shapes
         self._coming: tuple[Tensor, Any] | None = None  # a number on its way from a GPU
 
-    def begin(self, loss_func: Callable, waits: bool) -> None:
-        "A new step; `waits`: nobody will call `arrive` before the update."
+    def begin(
+        self,
+        loss_func: Callable,  # what it stands for
+        waits: bool,  # nobody will call `arrive` before the update
+    ) -> None:
+        "A new step."
         self.loss_func, self.predictions, self.n_asked, self.total = loss_func, None, 0, 0.0
         self._waits, self._coming = waits, None
 
@@ -142,7 +150,10 @@ class Watch:
             raise NotFinite(value, not self.n_asked)
         self.n_asked, self.total = self.n_asked + 1, self.total + value
 
-    def arrive(self, *rest: Any) -> None:
+    def arrive(
+        self,
+        *rest: Any,  # what an optimiser tells a hook
+    ) -> None:
         "Wait for the number that is on its way; a hook before the optimiser's step."
         if self._coming is None:  # an optimiser that asks for losses within its step
             self._waits = True
@@ -152,7 +163,10 @@ class Watch:
         copied.synchronize()
         self._take(host.item())
 
-    def loss(self, said: Any) -> float:
+    def loss(
+        self,
+        said: Any,  # what `learn` returned
+    ) -> float:
         "The one loss that was seen; of several, what `learn` returned, or else their mean."
         if self._coming is not None:
             self.arrive()
@@ -177,10 +191,16 @@ class Unreported:
 
     __slots__ = ("_opt",)
 
-    def __init__(self, opt: Any):
+    def __init__(
+        self,
+        opt: Any,  # an optimiser with torch's own `zero_grad`
+    ):
         object.__setattr__(self, "_opt", opt)
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
+    def zero_grad(
+        self,
+        set_to_none: bool = True,  # no gradients rather than zeros
+    ) -> None:
         if not set_to_none:
             return self._opt.zero_grad(False)
         for group in self._opt.param_groups:
