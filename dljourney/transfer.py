@@ -11,7 +11,7 @@ __all__ = ['METHODS', 'COUNTS', 'pretrained', 'features', 'predict', 'freeze', '
 # %% ../nbs/07_transfer.ipynb #71bcb64a
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Self
 
@@ -26,7 +26,9 @@ from .kit.hub import own_weights, weights_file
 from .kit.images import Preprocess
 from .kit.interrupts import as_a_whole, at_rest
 from .kit.photos import augment
-from .sgd import AdamW, Step, Training, accuracy, train
+from .kit.training.dealing import Batches
+from .kit.training.norms import NORMS, hold, n_batches
+from .sgd import AdamW, Step, Training, accuracy, minibatches, train
 
 # %% ../nbs/07_transfer.ipynb #584407ee
 def pretrained(
@@ -96,23 +98,6 @@ def predict(
     "The scores of a model for images."
     return _batchwise(model, x, model, batch_size)
 
-# %% ../nbs/07_transfer.ipynb #4d870c85
-_NORMS = (nn.modules.batchnorm._BatchNorm,)
-
-
-def _stay_at_rest(layer: nn.Module, inputs: Any) -> None:
-    "A forward pre-hook: a frozen BatchNorm layer uses what it knows and learns nothing, whatever mode it is put in."
-    layer.training = False
-
-
-def _hold(layer: nn.Module, still: bool) -> None:
-    "Put the hook on a BatchNorm layer, or take it off."
-    for key, hook in list(layer._forward_pre_hooks.items()):
-        if hook is _stay_at_rest:
-            del layer._forward_pre_hooks[key]
-    if still:
-        layer.register_forward_pre_hook(_stay_at_rest)
-
 # %% ../nbs/07_transfer.ipynb #df1e25e5
 def _heads(model: nn.Module) -> list[nn.Module]:
     "The last layer of a timm model; a few models have two, side by side."
@@ -163,8 +148,8 @@ def unfreeze(
     for p in model.parameters():
         p.requires_grad_(id(p) in learns)
     for layer in model.modules():
-        if isinstance(layer, _NORMS):
-            _hold(layer, still=not (batch_norm and layer.weight is not None and id(layer.weight) in learns))
+        if isinstance(layer, NORMS):
+            hold(layer, still=not (batch_norm and layer.weight is not None and id(layer.weight) in learns))
     return model
 
 # %% ../nbs/07_transfer.ipynb #7d6562ab
@@ -189,24 +174,16 @@ def param_groups(
     return groups
 
 # %% ../nbs/07_transfer.ipynb #339c2d65
-class _Pictures:
-    "Batches of prepared pictures, shuffled by `seed` (None: in order), changed a little where `change` is given."
+def _pictures(
+    x: Tensor, y: Tensor, batch_size: int, prepare: Callable, change: Callable | None,
+    seed: int | None,
+) -> Batches:
+    "Batches of prepared pictures, shuffled by `seed` (None: in order), changed by `change`."
 
-    def __init__(
-        self, x: Tensor, y: Tensor, batch_size: int, prepare: Callable, change: Callable | None, seed: int | None
-    ):
-        self.x, self.y, self.batch_size, self.prepare, self.change = x, y, batch_size, prepare, change
-        self.generator = None if seed is None else seeded(seed)
+    def made(xb: Tensor, dice: torch.Generator) -> Tensor:
+        return prepare(change(xb, generator=dice) if change else xb)
 
-    def __len__(self) -> int:
-        return math.ceil(len(self.x) / self.batch_size)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        n, dice = len(self.x), self.generator
-        order = torch.arange(n) if dice is None else torch.randperm(n, generator=dice)
-        for index in order.split(self.batch_size):
-            xb = self.x[index]
-            yield self.prepare(self.change(xb, generator=dice) if self.change else xb), self.y[index]
+    return Batches((x, y), batch_size, minibatches, seed is not None, seed or 0, made)
 
 
 class _Model(nn.Module):
@@ -442,21 +419,23 @@ def fine_tune(
         freeze(model)
         opt = optimiser([g for g in groups() if g["name"].startswith("head")])
         resting = partial(features, model, batch_size=batch_size, bf16=bf16)
-        source = _Pictures(x, y, batch_size, resting, augment, seed)
+        source = _pictures(x, y, batch_size, resting, augment, seed)
         if augment is None:  # the body is frozen and its inputs do not change: ask it once
-            source = _Pictures(resting(x), y, batch_size, lambda f: f, None, seed)
+            source = _pictures(resting(x), y, batch_size, lambda f: f, None, seed)
         held = (resting(valid[0]), valid[1]) if valid is not None else None
         return train(last_layer, source, loss_func, opt, frozen_epochs, held, **measured)
 
     def train_all() -> Training:
         unfreeze(model, last, batch_norm=batch_norm)
-        source = _Pictures(x, y, batch_size, preprocess, augment, seed + 1)
-        held = _Pictures(*valid, 64, preprocess, None, None) if valid is not None else None
+        source = _pictures(x, y, batch_size, preprocess, augment, seed + 1)
+        held = _pictures(*valid, 64, preprocess, None, None) if valid is not None else None
         return train(_Model(model, bf16), source, loss_func, optimiser(groups()), epochs, held, **measured)
 
-    per_epoch = math.ceil(len(x) / batch_size)
+    company = batch_norm and last != 0 and any(isinstance(m, NORMS) for m in model.modules())
+    n_steps = frozen_epochs * n_batches(len(x), batch_size, company=False)
+    n_steps += epochs * n_batches(len(x), batch_size, company)
     phases = [("head", train_head)] * (frozen_epochs > 0) + [("all", train_all)] * (epochs > 0)
-    return _ResumableFineTuning(phases, per_epoch * (frozen_epochs + epochs), schedule)
+    return _ResumableFineTuning(phases, n_steps, schedule)
 
 # %% ../nbs/07_transfer.ipynb #ebd58752
 def draw_examples(
@@ -545,8 +524,7 @@ def fit_network(
     with torch.random.fork_rng(devices=[]):  # the caller's dice stay as they are
         torch.manual_seed(check_whole("seed", seed))
         model = pretrained("glyphnet", int(y.max()) + 1, in_chans=1, weights=weights)
-    per_epoch = math.ceil(len(x) / 50)
-    epochs = math.ceil(steps / per_epoch)
+    epochs = math.ceil(steps / n_batches(len(x), 50, company=not weights))
     change = partial(augment, flip=False, warp=0.03)
     ways: dict[str, Any] = {} if weights else {"head": 1.0, "decay": 1.0, "batch_norm": True}
     frozen = epochs // 2 if weights else 0

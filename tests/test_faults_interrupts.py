@@ -28,6 +28,7 @@ from dljourney.kit import progress
 from dljourney.kit.images import Preprocess
 from dljourney.kit.interrupts import as_a_whole, at_rest
 from dljourney.kit.photos import augment
+from dljourney.kit.training.state import packed
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 
@@ -78,7 +79,7 @@ def fingerprint(run):
     "Every number that a run leaves behind."
     digest = hashlib.sha256(json.dumps([run.step, run.history]).encode())
     tensors = {}
-    sgd._packed(run.state_dict(), tensors)
+    packed(run.state_dict(), tensors)
     for t in tensors.values():
         digest.update(t.contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -17,6 +17,7 @@ from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
 from dljourney import sgd
+from dljourney.kit.training.state import copied
 from dljourney.sgd import accuracy, batches, lr_find, minibatches, numerical_gradient, train
 
 few = settings(max_examples=25, deadline=None, derandomize=True)
@@ -94,7 +95,7 @@ def test_an_epoch_deals_each_datapoint_once(n, batch_size, shuffle, seed):
     found = list(minibatches(n, batch_size, shuffle, torch.Generator().manual_seed(seed)))
     assert sorted(i for batch in found for i in batch.tolist()) == list(range(n))
     assert all(len(batch) == batch_size for batch in found[:-1]) and all(0 < len(b) <= batch_size for b in found[-1:])
-    data = batches(torch.arange(n), torch.arange(n) * 2, batch_size, shuffle, seed)
+    data = batches(torch.arange(n), torch.arange(n) * 2, batch_size, shuffle=shuffle, seed=seed)
     epochs = [list(data), list(data)]
     for epoch in epochs:
         assert len(epoch) == len(data) == len(found)
@@ -118,7 +119,6 @@ def test_large_data_are_dealt_in_the_same_order(monkeypatch):
     x = torch.randn(50, 2)
     small = [xb for xb, _ in batches(x, x, 8, seed=0)]
     big = batches(x, x, 8, seed=0)
-    big.x = x.expand(50, 2)
     monkeypatch.setattr(torch.Tensor, "nbytes", property(lambda t: 1 << 40))
     assert all(torch.equal(a, b) for a, (b, _) in zip(small, big, strict=True))
 
@@ -289,14 +289,6 @@ def test_a_loss_that_is_not_finite_changes_nothing(bad):
     assert len(list(training)) == 17 and training.epoch == 3  # one batch was passed over
 
 
-def test_the_error_sees_bad_inputs():
-    x, y = problem()
-    x[3] = math.nan
-    model = network()
-    with pytest.raises(FloatingPointError, match="not finite"):
-        train(model, batches(x, y, 50), F.cross_entropy, sgd.SGD(model.parameters(), lr=0.1)).run()
-
-
 def test_modes_of_modules_are_put_back():
     training = run()
     frozen = training.model[1].eval()
@@ -378,7 +370,7 @@ def test_lr_find_puts_everything_back_and_repeats():
     model, opt, find, data = searched()
     train(model, data, F.cross_entropy, opt, epochs=2).run()  # after training
     model[1].eval()
-    states = lambda: (sgd._copied(dict(model.state_dict())), sgd._copied(opt.state_dict()), torch.get_rng_state(),
+    states = lambda: (copied(dict(model.state_dict())), copied(opt.state_dict()), torch.get_rng_state(),
                       data.generator.get_state(), [m.training for m in model.modules()],
                       [None if p.grad is None else p.grad.clone() for p in model.parameters()])
     before, first = states(), find()
@@ -553,11 +545,6 @@ def test_lr_find_with_negative_losses(loss):
     assert low < min(found.losses) < high
 
 
-def test_lr_find_stops_where_it_did_with_positive_losses():
-    assert not sgd._exploded([3.0, 1.0, 4.0]) and sgd._exploded([3.0, 1.0, 4.001])
-    assert not sgd._exploded([-0.02, 0.05]) and sgd._exploded([-1.0, -1.1, -1.0, -1.2, -1.1, 99.0])
-
-
 def test_a_batch_without_a_datapoint_is_passed_over():
     x, y = problem()
     none = x[:0], y[:0]
@@ -637,7 +624,7 @@ def test_a_run_that_goes_on_puts_the_best_epoch_back_again():
 
 
 def test_numerical_gradient_with_a_step_that_gets_lost():
-    with pytest.raises(ValueError, match="step: 1e-05 gets lost when it is added to 1000 in torch.float32"):
+    with pytest.raises(ValueError, match="step: expected one that changes 1000 in .*, got 1e-05, which gets lost"):
         numerical_gradient(lambda p: p.sum(), torch.tensor([1000.0]), step=1e-5)
 
 
