@@ -25,6 +25,7 @@ from .kit.experiments import stored_rows
 from .kit.hub import own_weights, weights_file
 from .kit.images import Preprocess
 from .kit.interrupts import as_a_whole, at_rest
+from .kit.models.parts import as_model, check_learns
 from .kit.photos import augment
 from .sgd import AdamW, Step, Training, accuracy, train
 
@@ -71,7 +72,7 @@ def _batchwise(
     parts = []
     for part in x.split(batch_size):
         with at_rest(model), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            ready = preprocess(part).to(device)
+            ready = as_model(model, preprocess(part))
             ready = torch.empty_like(ready, memory_format=torch.channels_last).copy_(ready)  # up to twice as fast
             parts.append(apply(ready).float().cpu())
     return torch.cat(parts)
@@ -383,7 +384,7 @@ def _head_alone(model: nn.Module, x: Tensor) -> nn.Module:
 # %% ../nbs/07_transfer.ipynb #c8e2b941
 def _too_small(model: nn.Module) -> bool:
     "Whether a convolution sees less than its stride, or than half its window: torch's bfloat16 gradients are wrong there."
-    wants, device = Preprocess.of(model), next(model.parameters()).device
+    wants = Preprocess.of(model)
     found = []
 
     def look(conv: Any, inputs: Any) -> None:
@@ -392,7 +393,7 @@ def _too_small(model: nn.Module) -> bool:
 
     hooks = [m.register_forward_pre_hook(look) for m in model.modules() if isinstance(m, nn.Conv2d)]
     try:
-        with at_rest(model): model(torch.zeros(1, wants.channels, *wants.size, device=device))
+        with at_rest(model): model(as_model(model, torch.zeros(1, wants.channels, *wants.size)))
     finally:
         for hook in hooks: hook.remove()
     return any(found)
@@ -425,6 +426,7 @@ def fine_tune(
     batch_size, seed = check_whole("batch_size", batch_size, 1), check_whole("seed", seed)
     for name, rate in (("lr", lr), ("head", head), ("decay", decay)): check_finite(name, rate, least=0)
     _learning(model, last)  # refuses a model without a head, and stages that it does not have
+    check_learns(model)
     _checked(model, x, y, "training")
     if valid is not None:
         _checked(model, *_pair(valid), "valid")
@@ -670,9 +672,9 @@ def looked_at(
             top, bottom = max(rows[i] - height // (2 * cells), 0), rows[i + 1] + height // (2 * cells)
             left, right = max(columns[j] - width // (2 * cells), 0), columns[j + 1] + width // (2 * cells)
             covered[i * cells + j, :, top:bottom, left:right] = x.mean()
-    device = next(model.parameters()).device
     with at_rest(model):
-        probabilities = torch.cat([model(part.to(device)).softmax(1).cpu() for part in torch.cat([x, covered]).split(64)])
+        parts = torch.cat([x, covered]).split(64)
+        probabilities = torch.cat([model(as_model(model, part)).float().softmax(1).cpu() for part in parts])
     chosen = int(probabilities[0].argmax()) if label is None else label
     return (probabilities[0, chosen] - probabilities[1:, chosen]).view(cells, cells)
 
