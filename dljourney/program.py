@@ -22,6 +22,7 @@ from .kit.files import replacing
 from .kit.images import ImageError, Preprocess, one_line, printable
 from .kit.interrupts import as_a_whole, at_rest
 from .kit.modelfile import ModelFileError, packed
+from .kit.models.onnx import as_onnx, is_onnx_of_ours
 from dljourney.kit.models.package import (
     card_of, checked_labels, for_a_file, is_program, keep_other_things, loaded, prove, scores_of,
 )
@@ -165,33 +166,7 @@ def load(
         raise ModelFileError(f"{printable(file)}: {printable(str(e))}; {e.todo}", e.todo) from None
     return Program(model.to(device or "cpu"), labels, preprocess, card)
 
-# %% ../nbs/08_program.ipynb #4720b5a5
-class _Whole(nn.Module):
-    "From pixels in [0, 1] at the model's size to probabilities: what an ONNX file holds."
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, model: nn.Module, preprocess: Preprocess):
-        super().__init__()
-        self.model = model
-        self.register_buffer("mean", torch.tensor(preprocess.mean).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(preprocess.std).view(1, -1, 1, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.model((images - self.mean) / self.std).softmax(1)
-
 # %% ../nbs/08_program.ipynb #c758c695
-def _is_onnx_of_ours(file: Path) -> bool:
-    "Whether a file is ONNX with the facts that `export_onnx` leaves in it."
-    import onnx
-
-    try:
-        facts = onnx.load(file, load_external_data=False).metadata_props
-    except Exception:  # protobuf's own errors, and OSError
-        return False
-    return {"labels", "preprocess"} <= {fact.key for fact in facts}
-
 def export_onnx(
     model: Program | nn.Module,  # a program, or any network that gives one row of scores a picture
     path: str | os.PathLike,  # where the file should stand, such as "birds.onnx"; replaces what this function wrote, nothing else
@@ -202,11 +177,11 @@ def export_onnx(
     "Write an ONNX file: float pixels in [0,1], (N,C,H,W) at the model's size, in; probabilities, (N, n_labels), out."
     path = Path(path)
     try:
-        import onnx
+        import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError:
         raise ImportError('writing ONNX needs two more packages: pip install "dljourney[onnx]"') from None
-    keep_other_things(path, _is_onnx_of_ours, "an ONNX file that was written here")
+    keep_other_things(path, is_onnx_of_ours, "an ONNX file that was written here")
     if isinstance(model, Program):
         network: nn.Module = model.model
         labels, preprocess = model.labels, model.preprocess  # type: ignore[assignment]
@@ -215,19 +190,6 @@ def export_onnx(
     network = at_full(network)
     preprocess = Preprocess.of(network) if preprocess is None else preprocess
     names = checked_labels(labels, scores_of(network, preprocess).shape[1])
-    example = torch.rand(2, preprocess.channels, *preprocess.size)
-    advice = f"torch {torch.__version__} could not write this network as ONNX: newer packages may, pip install -U torch onnx onnxscript"
     with at_rest(network), replacing(path) as temporary:
-        try:
-            exported = torch.onnx.export(
-                _Whole(network, preprocess).eval(), (example,), dynamo=True, verbose=False, optimize=True,
-                input_names=["images"], output_names=["probabilities"], dynamic_shapes={"images": {0: "n"}},
-            )  # fmt: skip
-            proto = exported.model_proto  # type: ignore[union-attr]
-            onnx.helper.set_model_props(proto, {"labels": "\n".join(names), "preprocess": str(preprocess.asdict())})
-            temporary.write_bytes(proto.SerializeToString())
-        except Exception as problem:
-            raise RuntimeError(f"{advice} ({type(problem).__name__}: {problem})") from problem
-        if not proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
-            raise RuntimeError(f"{advice} (the number of pictures came out fixed)")
+        temporary.write_bytes(as_onnx(network, preprocess, names))
     return path

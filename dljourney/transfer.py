@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from .kit.checks import check_finite, check_images, check_labels, check_whole, seeded
 from .kit.data import digits
 from .kit.experiments import stored_rows
-from .kit.hub import own_weights, weights_file
 from .kit.images import Preprocess
 from .kit.interrupts import as_a_whole, at_rest
 from .kit.models.parts import as_model, check_learns
+from .kit.models.weights import timm_model
 from .kit.photos import augment
 from .sgd import AdamW, Step, Training, accuracy, train
 
@@ -36,30 +36,11 @@ def pretrained(
     *,
     in_chans: int | None = None,  # channels of the pictures: 1 (grey) or 3 (colour); None: the model's own
     size: int | None = None,  # side of the pictures in pixels; None: the model's own
-    weights: bool | str | os.PathLike = True,  # pretrained; False: random; a path: a safetensors file of yours
+    weights: bool | str | os.PathLike = True,  # pretrained; False: random; a path: a safetensors file, its head too where that fits
     **options: Any,  # timm's own, such as drop_rate
 ) -> nn.Module:  # a timm model; `pretrained_cfg` tells what it wants to see
     "A timm model by name, with weights that were learned on another task."
-    import timm
-
-    from dljourney.kit import glyphnet  # noqa: F401  (registers the name)
-
-    if not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('.')[0]}*")[:5] or ["glyphnet", "resnet18"]
-        raise ValueError(f"name: timm {timm.__version__} has no model {name!r}; there are, for instance, {', '.join(near)}")
-    file = weights_file(name) if weights is True else own_weights(weights) if weights else None
-    given = {"num_classes": num_classes, "in_chans": in_chans, **options}
-    given = {k: v for k, v in given.items() if v is not None}
-    if file is not None:
-        given["pretrained_cfg_overlay"] = {"file": str(file)}
-    cfg = timm.get_pretrained_cfg(name)
-    if size is not None and cfg is not None and cfg.fixed_input_size:
-        given["img_size"] = size
-    model = timm.create_model(name, pretrained=bool(weights), **given)
-    if size is not None:
-        own: dict[str, Any] = model.pretrained_cfg  # type: ignore[assignment]
-        model.pretrained_cfg = {**own, "input_size": (own["input_size"][0], size, size)}  # type: ignore[assignment]
-    return model
+    return timm_model(name, weights, size, {"num_classes": num_classes, "in_chans": in_chans, **options})
 
 # %% ../nbs/07_transfer.ipynb #d75d9bbc
 def _batchwise(

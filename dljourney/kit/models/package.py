@@ -129,10 +129,10 @@ def card_of(
     options: Mapping[str, Any] | None,  # what a timm model was created with
 ) -> dict[str, Any]:  # plain data
     "All that belongs to a model in its file, apart from the weights."
-    architecture = describe(model, preprocess.channels, options)
+    n = scores_of(model, preprocess).shape[1]
     return {
-        "architecture": architecture,
-        "labels": checked_labels(labels, scores_of(model, preprocess).shape[1]),
+        "architecture": describe(model, preprocess.channels, options),
+        "labels": checked_labels(labels, n),
         "preprocess": preprocess.asdict(),
         "scores": {str(k): check_finite(f"scores[{k!r}]", v) for k, v in (scores or {}).items()},
         "settings": plain_data("settings", dict(settings or {})),
@@ -149,7 +149,12 @@ def scores_of(
     ramp = torch.linspace(0, 1, preprocess.size[1]).expand(1, *noise.shape[1:])
     x = preprocess(torch.cat([noise, ramp]))
     x = torch.cat([x[:1], x[1:2] * 0.01, x[2:], -10 * x[:1]])
-    with at_rest(model): scores = model(as_model(model, x))
+    x = as_model(model, x)
+    try:
+        with at_rest(model): scores = model(x)
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as e:  # whatever its layers raise
+        raise ValueError(f"model: asked about pictures of shape {tuple(x.shape)} it fails ({str(e)[:200]}); "
+                         "preprocess=Preprocess(size=..., channels=...) says what it wants to see") from e
     if not isinstance(scores, Tensor) or scores.ndim != 2:
         got = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
         raise ValueError(f"model: expected one row of scores a picture, (N, n_labels), got {got}")
