@@ -114,7 +114,8 @@ class Program:
         x: Tensor,  # prepared pictures, float32, (N,C,H,W)
     ) -> Tensor:  # float32, (N, n_labels), each row sums to 1
         "The probability of each label for pictures that are on the model's scale already."
-        with as_a_whole(), torch.inference_mode(): rows = self.model(as_model(self.model, x)).softmax(1).cpu()
+        ready = as_model(self.model, x)
+        with as_a_whole(), torch.inference_mode(): rows = self.model(ready).softmax(1).cpu()
         return rows.clone()  # an ordinary tensor: nothing could learn from one made in inference mode
 
     def _named(self, row: Tensor) -> dict[str, float]:
@@ -142,10 +143,12 @@ def save(
     path = Path(path)
     keep_other_things(path, is_program, "a program")
     model, preprocess = for_a_file(model, preprocess)
-    card = card_of(model, preprocess, labels, scores, settings, options)
+    whole = at_full(model)
+    want = scores_of(whole, preprocess)
+    card = card_of(model, preprocess, want.shape[1], labels, scores, settings, options)
     with replacing(path) as temporary:
         temporary.write_bytes(packed(model, card))
-        prove(temporary, model, preprocess)
+        prove(temporary, whole, want, preprocess)
     return path
 
 # %% ../nbs/08_program.ipynb #7dfc33ac

@@ -36,11 +36,12 @@ def pretrained(
     *,
     in_chans: int | None = None,  # channels of the pictures: 1 (grey) or 3 (colour); None: the model's own
     size: int | None = None,  # side of the pictures in pixels; None: the model's own
-    weights: bool | str | os.PathLike = True,  # pretrained; False: random; a path: a safetensors file, its head too where that fits
+    weights: bool | str | os.PathLike = True,  # pretrained; False: random; a path: a safetensors file of yours
     **options: Any,  # timm's own, such as drop_rate
 ) -> nn.Module:  # a timm model; `pretrained_cfg` tells what it wants to see
     "A timm model by name, with weights that were learned on another task."
-    return timm_model(name, weights, size, {"num_classes": num_classes, "in_chans": in_chans, **options})
+    given = {"num_classes": num_classes, "in_chans": in_chans, **options}
+    return timm_model(name, weights, size, given)
 
 # %% ../nbs/07_transfer.ipynb #d75d9bbc
 def _batchwise(
@@ -406,8 +407,7 @@ def fine_tune(
     epochs, frozen_epochs = check_whole("epochs", epochs), check_whole("frozen_epochs", frozen_epochs)
     batch_size, seed = check_whole("batch_size", batch_size, 1), check_whole("seed", seed)
     for name, rate in (("lr", lr), ("head", head), ("decay", decay)): check_finite(name, rate, least=0)
-    _learning(model, last)  # refuses a model without a head, and stages that it does not have
-    check_learns(model)
+    check_learns(model), _learning(model, last)  # a model with a head, and stages that it has
     _checked(model, x, y, "training")
     if valid is not None:
         _checked(model, *_pair(valid), "valid")
@@ -655,7 +655,8 @@ def looked_at(
             covered[i * cells + j, :, top:bottom, left:right] = x.mean()
     with at_rest(model):
         parts = torch.cat([x, covered]).split(64)
-        probabilities = torch.cat([model(as_model(model, part)).float().softmax(1).cpu() for part in parts])
+        scores = torch.cat([model(as_model(model, part)).float().cpu() for part in parts])
+    probabilities = scores.softmax(1)
     chosen = int(probabilities[0].argmax()) if label is None else label
     return (probabilities[0, chosen] - probabilities[1:, chosen]).view(cells, cells)
 

@@ -1,4 +1,4 @@
-"A saved program is the same function as the model: shared, named and nested layers, other heads, half precision."
+"A saved program is the model: shared, named and nested layers, other heads, half precision."
 
 from collections import OrderedDict
 
@@ -261,7 +261,8 @@ def average(net):
 
 
 @pytest.mark.parametrize("name, size, change", [
-    ("mobilenetv3_small_050", 32, classifier), ("test_efficientnet", 32, classifier), ("test_vit", 160, head),
+    ("mobilenetv3_small_050", 32, classifier), ("test_efficientnet", 32, classifier),
+    ("test_vit", 160, head),
     ("test_vit", 160, average), ("test_convnext", 32, head_fc), ("test_convnext", 32, reset_pool),
     ("resnetv2_18", 32, convolution), ("densenet121", 32, classifier), ("regnetx_002", 32, head_fc),
 ])  # fmt: skip

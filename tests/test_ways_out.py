@@ -73,7 +73,7 @@ def test_export_onnx_takes_what_save_refuses(make, tmp_path):
 
 def test_options_that_an_error_lists_are_taken(tmp_path):
     net = timm.create_model("test_resnet", num_classes=3, act_layer="gelu", stem_width=12)
-    net._model_args = {}  # as older versions of timm, which do not write down what a model was made with
+    net._model_args = {}  # as in older versions of timm
     wants = Preprocess.of(net, 32)
     text = told(lambda: save(net, tmp_path / "p", preprocess=wants, options={"stem": 12}))
     assert "'stem'; leave it out" in text and "stem_width" in text
@@ -176,7 +176,8 @@ def test_a_model_without_weights_on_the_hub_starts_from_random_ones():
 @pytest.mark.parametrize("change, way", [
     (lambda s: {"w": torch.zeros(3)}, {"weights": False}),
     (lambda s: {k: v for k, v in s.items() if "fc" not in k}, {"num_classes": 5}),
-    (lambda s: {k: v.sum(1, True) if k == "conv1.weight" else v for k, v in s.items()}, {"in_chans": 1}),
+    (lambda s: {k: v.sum(1, True) if k == "conv1.weight" else v for k, v in s.items()},
+     {"in_chans": 1}),
 ])  # fmt: skip
 def test_a_file_that_does_not_fit(change, way, tmp_path):
     file = tmp_path / "w.safetensors"

@@ -24,9 +24,9 @@ class HubError(OSError):
 
 
 OFFLINE_CHOICE = (
-    "Without the network, start from the model that ships with the course: pretrained('glyphnet'), in a terminal "
-    "--model glyphnet. With a weights file of your own: pretrained({name!r}, weights='model.safetensors'), in a "
-    "terminal --weights model.safetensors."
+    "Without the network, start from the model that ships with the course: pretrained('glyphnet'), "
+    "in a terminal --model glyphnet. With a weights file of your own: "
+    "pretrained({name!r}, weights='model.safetensors'), in a terminal --weights model.safetensors."
 )
 
 # %% ../../nbs/kit/hub.ipynb #88933ced
@@ -150,11 +150,16 @@ def own_weights(
     "Check a weights file of one's own; what is no safetensors file is refused by name."
     file = Path(path)
     if not file.is_file():
-        raise FileNotFoundError(f"weights: no file at {printable(file)}; expected a safetensors file")
+        raise FileNotFoundError(
+            f"weights: no file at {printable(file)}; expected a safetensors file"
+        )
     if file.suffix != ".safetensors":
-        raise ValueError(f"weights: expected a file whose name ends in .safetensors, got {printable(file)}; of a "
-                         "state_dict that you trust, safetensors.torch.save_file(torch.load(file, weights_only=True), "
-                         "'model.safetensors') makes one")
+        raise ValueError(
+            "weights: expected a file whose name ends in .safetensors, "
+            f"got {printable(file)}; of a state_dict that you trust, "
+            "safetensors.torch.save_file(torch.load(file, weights_only=True), "
+            "'model.safetensors') makes one"
+        )
     try:
         read_head(file)
     except ModelFileError as e:

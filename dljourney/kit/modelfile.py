@@ -165,8 +165,9 @@ def _describe_layer(layer: Any, where: str) -> dict[str, Any]:
 
 
 def _describe_layers(box: nn.Sequential, where: str = "") -> list[dict[str, Any]]:
-    "Every layer in its order, also one that was there before; a name is told where it is more than a number."
-    rows = [(name, _describe_layer(m, f"{where}.{name}".lstrip("."))) for name, m in box._modules.items()]
+    "Every layer in its order, also one that was there before; a name where it is no number."
+    rows = [(name, _describe_layer(layer, f"{where}.{name}".lstrip(".")))
+            for name, layer in box._modules.items()]
     return [row if name == str(i) else row | {"name": name} for i, (name, row) in enumerate(rows)]
 
 # %% ../../nbs/kit/modelfile.ipynb #a5582d4d
@@ -234,7 +235,7 @@ def _build_timm(data: Mapping[str, Any]) -> nn.Module:
 
 
 def _changed(model: nn.Module, data: Mapping[str, Any]) -> nn.Module:
-    "The changes that `_tell_changes` told, made again: layers of torch's, and plain options of layers that are there."
+    "The changes that `_tell_changes` told, made again: layers of torch's, and plain options."
     replaced, told, types = data.get("replaced", {}), data.get("facts", {}), _layer_types()
     _count([*replaced.values()])
     for path, row in replaced.items():
@@ -247,14 +248,16 @@ def _changed(model: nn.Module, data: Mapping[str, Any]) -> nn.Module:
         for name, value in options.items():
             values = value if isinstance(value, list) else [value]
             sizes = [v for v in values if isinstance(v, int | float)]
-            if name not in facts(layer) or not is_plain(value) or len(values) > 16 or any(abs(n) > 4096 for n in sizes):
-                raise ModelFileError(f"architecture: unknown or absurd option {name[:40]!r} of layer {path[:80]!r}")
+            is_absurd = len(values) > 16 or any(abs(n) > 4096 for n in sizes)
+            if is_absurd or name not in facts(layer) or not is_plain(value):
+                raise ModelFileError(f"architecture: unknown or absurd option {name[:40]!r} "
+                                     f"of layer {path[:80]!r}")
             setattr(layer, name, tuple(value) if isinstance(value, list) else value)
     return model
 
 # %% ../../nbs/kit/modelfile.ipynb #27c96569
 def _tell_changes(layer: Any, twin: Any, path: str, told: dict[str, dict[str, Any]]) -> None:
-    "Write down what makes a timm model another than `twin`, which timm made; raise where that is no data."
+    "Write down what makes a timm model another than `twin`, which timm made."
     if rests(layer) and rests(twin):
         return
     other = told_otherwise(layer, twin) if is_like(layer, twin) else None
@@ -263,32 +266,54 @@ def _tell_changes(layer: Any, twin: Any, path: str, told: dict[str, dict[str, An
         try:
             told["replaced"][path] = _describe_layer(layer, path)
         except TypeError:
-            raise TypeError(f"model: {f'layer {path}' if path else 'it'} is a {type(layer).__name__} other than the one that "
-                            f"timm has there; {_OPTIONS_OUT}{WAY_OUT}") from None
+            raise TypeError(
+                f"model: {f'layer {path}' if path else 'it'} is a {type(layer).__name__} "
+                "other than the one that "
+                f"timm has there; {_OPTIONS_OUT}{WAY_OUT}"
+            ) from None
         return
     if not all(map(is_plain, other.values())):
-        raise TypeError(f"model: {f'layer {path}' if path else 'it'} has code of its own, {', '.join(other)}; {WAY_OUT}")
+        raise TypeError(
+            f"model: {f'layer {path}' if path else 'it'} has code of its own, "
+            f"{', '.join(other)}; {WAY_OUT}"
+        )
     if other:
         told["facts"][path] = {k: _plain(v) for k, v in other.items()}
     for name, inner in layer._modules.items():
         _tell_changes(inner, twin._modules[name], f"{path}.{name}".lstrip("."), told)
 
 
-_OPTIONS_OUT = f"if the model was made with options, save(..., options={{...}}) takes {', '.join(_OPTIONS)}; otherwise "
+_OPTIONS_OUT = ("if the model was made with options, save(..., options={...}) takes "
+                f"{', '.join(_OPTIONS)}; otherwise ")
 
-
+# %% ../../nbs/kit/modelfile.ipynb #b484edd1
 def _describe_timm(model: Any, in_chans: int, options: Mapping[str, Any]) -> dict[str, Any]:
     "A timm model as its name, the options it was made with, and what was changed since."
-    found = {k: v for k, v in getattr(model, "_model_args", {}).items() if k in _OPTIONS and is_plain(v)}
-    size = getattr(getattr(model, "patch_embed", None), "img_size", None)  # transformers are built for one size
+    found = {
+        k: v for k, v in getattr(model, "_model_args", {}).items() if k in _OPTIONS and is_plain(v)
+    }
+    size = getattr(
+        getattr(model, "patch_embed", None), "img_size", None
+    )  # transformers are built for one size
     found |= {} if size is None else {"img_size": list(size)}
-    sizes = {"num_classes": int(options.get("num_classes", model.num_classes)), "in_chans": int(options.get("in_chans", in_chans))}
+    sizes = {
+        "num_classes": int(options.get("num_classes", model.num_classes)),
+        "in_chans": int(options.get("in_chans", in_chans)),
+    }
     found |= {k: _plain(v) for k, v in options.items() if k not in sizes}
     unknown = [k for k in found if k not in _OPTIONS]
     if unknown:
-        raise ValueError(f"options: expected some of {', '.join((*sizes, *_OPTIONS))}, got {unknown[0]!r}; leave it out, and "
-                         f"if the model is refused then, {WAY_OUT}")
-    architecture = {"kind": "timm", "name": model.pretrained_cfg["architecture"], **sizes, "options": found}
+        raise ValueError(
+            f"options: expected some of {', '.join((*sizes, *_OPTIONS))}, "
+            f"got {unknown[0]!r}; leave it out, and "
+            f"if the model is refused then, {WAY_OUT}"
+        )
+    architecture = {
+        "kind": "timm",
+        "name": model.pretrained_cfg["architecture"],
+        **sizes,
+        "options": found,
+    }
     told: dict[str, dict[str, Any]] = {"replaced": {}, "facts": {}}
     with torch.random.fork_rng(devices=[]):
         try:
@@ -310,7 +335,8 @@ def describe(
     if type(model) is nn.Sequential:
         return {"kind": "sequential", "layers": _describe_layers(model)} | more
     cfg = getattr(model, "pretrained_cfg", None) or {}
-    if not (type(model).__module__.startswith("timm.") and cfg.get("architecture") and _has_head(model)):
+    is_timms = type(model).__module__.startswith("timm.") and cfg.get("architecture")
+    if not (is_timms and _has_head(model)):
         raise TypeError(
             f"model: expected a timm model with a head or an nn.Sequential of torch's layers, "
             f"got {type(model).__name__}; {WAY_OUT}"
@@ -323,7 +349,8 @@ def _has_head(model: Any) -> bool:
     get = getattr(model, "get_classifier", None)
     found = get() if callable(get) else None
     heads = found if isinstance(found, tuple | list) else [found]
-    return bool(getattr(model, "num_classes", 0)) or any(isinstance(h, nn.Module) and [*h.parameters()] for h in heads)
+    has_weights = any(isinstance(h, nn.Module) and [*h.parameters()] for h in heads)
+    return has_weights or bool(getattr(model, "num_classes", 0))
 
 
 def build(
@@ -443,7 +470,9 @@ def _firsts(groups: Any, expected: Mapping[str, Tensor]) -> dict[str, str]:
         for name, *others in groups:
             first |= dict.fromkeys(others, name)
         names = [name for group in groups for name in group]
-        is_sound = len(set(names)) == len(names) and all(expected[k].shape == expected[v].shape for k, v in first.items())
+        is_sound = len(set(names)) == len(names) and all(
+            expected[k].shape == expected[v].shape for k, v in first.items()
+        )
         is_sound = is_sound and all(len(group) > 1 for group in groups)
     except (TypeError, ValueError, KeyError):
         is_sound = False

@@ -57,19 +57,24 @@ def as_onnx(
     preprocess: Preprocess,  # what it wants to see
     labels: list[str],  # the names of the classes
 ) -> bytes:  # an ONNX file
-    "From float pixels to probabilities as ONNX; a `RuntimeError` says what to do where torch cannot write it."
+    "From float pixels to probabilities as ONNX; a `RuntimeError` where torch cannot write it."
     import onnx
 
-    advice = (f"torch {torch.__version__} could not write this network as ONNX: newer packages may, "
-              "pip install -U torch onnx onnxscript")
+    advice = (
+        f"torch {torch.__version__} could not write this network as ONNX: newer packages may, "
+        "pip install -U torch onnx onnxscript"
+    )
     example = torch.rand(2, preprocess.channels, *preprocess.size)
     try:
         exported = torch.onnx.export(
-            Whole(network, preprocess).eval(), (example,), dynamo=True, verbose=False, optimize=True,
-            input_names=["images"], output_names=["probabilities"], dynamic_shapes={"images": {0: "n"}},
+            Whole(network, preprocess).eval(), (example,),
+            dynamo=True, verbose=False, optimize=True, input_names=["images"],
+            output_names=["probabilities"], dynamic_shapes={"images": {0: "n"}},
         )  # fmt: skip
         proto = exported.model_proto  # type: ignore[union-attr]
-        onnx.helper.set_model_props(proto, {"labels": "\n".join(labels), "preprocess": str(preprocess.asdict())})
+        onnx.helper.set_model_props(
+            proto, {"labels": "\n".join(labels), "preprocess": str(preprocess.asdict())}
+        )
         _forget_places(proto)
         written = proto.SerializeToString()
     except Exception as problem:
@@ -80,7 +85,7 @@ def as_onnx(
 
 
 def _forget_places(proto: Any) -> None:
-    "Take away the notes of torch on each step: they name folders of this machine and lines of somebody's code."
+    "Take away torch's notes on each step: they name folders of this machine and lines of code."
     graphs = [proto.graph, *proto.functions]
     while graphs:
         graph = graphs.pop()

@@ -22,8 +22,16 @@ from torch import Tensor, nn
 from ..checks import check_finite
 from ..images import Preprocess, printable
 from ..interrupts import at_rest
-from ..modelfile import KEY, WAY_OUT, ModelFileError, describe, dry_run, read_head, read_model
-from .parts import as_model, at_full, differences, has_hooks, stirred, unwrapped
+from dljourney.kit.modelfile import (
+    KEY,
+    WAY_OUT,
+    ModelFileError,
+    describe,
+    dry_run,
+    read_head,
+    read_model,
+)
+from .parts import as_model, differences, has_hooks, stirred, unwrapped
 
 # %% ../../../nbs/kit/models/package.ipynb #78fb1d40
 def checked_labels(
@@ -35,9 +43,13 @@ def checked_labels(
         raise TypeError(f"labels: expected a list of {n} names, got the one text {labels!r}")
     names = [str(name) for name in (range(n) if labels is None else labels)]
     if len(names) != n or n < 2:
-        raise ValueError(f"labels: expected one for each of the model's {n} scores (2 or more), got {len(names)}")
+        raise ValueError(
+            f"labels: expected one for each of the model's {n} scores (2 or more), got {len(names)}"
+        )
     if len(set(names)) < n or "" in names:
-        raise ValueError("labels: expected names that differ from one another, got some twice or empty")
+        raise ValueError(
+            "labels: expected names that differ from one another, got some twice or empty"
+        )
     return names
 
 
@@ -45,31 +57,38 @@ def plain_data(
     name: str,  # the argument's name
     data: dict[str, Any],  # what came
 ) -> dict[str, Any]:  # the same, but of a path the last part alone
-    "What JSON can hold, or an error that names the argument. A program travels, so no path of this machine goes along."
+    "What JSON can hold, or an error that names the argument; no path of this machine goes along."
     data = _without_places(data)
     try:
         json.dumps(data, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as e:
-        raise TypeError(f"{name}: expected plain data (texts, finite numbers, lists, dicts), got what JSON cannot hold: {e}"
-                        ) from None
+        raise TypeError(
+            f"{name}: expected plain data (texts, finite numbers, lists, dicts), "
+            f"got what JSON cannot hold: {e}"
+        ) from None
     return data
 
 
 def _without_places(data: Any, depth: int = 0) -> Any:
-    "The same data with the name alone of what is a path: of `pathlib`, or the text of one that is there or absolute."
+    "The same data, but of a path its name alone; a text is one if it is there or absolute."
     if isinstance(data, dict) and depth < 50:
         return {k: _without_places(v, depth + 1) for k, v in data.items()}
     if isinstance(data, list | tuple) and depth < 50:
         return [_without_places(v, depth + 1) for v in data]
     if isinstance(data, PurePath):
         return data.name or Path(data).resolve().name
-    if isinstance(data, str) and ("/" in data or "\\" in data) and len(data) < 4096 and data.isprintable():
+    if (
+        isinstance(data, str)
+        and ("/" in data or "\\" in data)
+        and len(data) < 4096
+        and data.isprintable()
+    ):
         path = Path(os.path.expanduser(data))
         if path.exists() or (path.is_absolute() and len(path.parts) > 2):
             return path.resolve().name
     return data
 
-
+# %% ../../../nbs/kit/models/package.ipynb #b8a73397
 def versions() -> dict[str, str]:  # version by package
     "What the model was made with."
     packages = ("dljourney", "torch", "timm", "pillow")
@@ -89,8 +108,10 @@ def keep_other_things(
 ) -> None:
     "Refuse a path where something stands that was not written here."
     if path.is_file() and path.stat().st_size and not is_ours(path):
-        raise FileExistsError(f"path: expected a new file, or {what} to replace, got {printable(path)}, which holds "
-                              "something else; choose another name, or move that file away")
+        raise FileExistsError(
+            f"path: expected a new file, or {what} to replace, got {printable(path)}, which holds "
+            "something else; choose another name, or move that file away"
+        )
 
 
 def is_program(
@@ -106,33 +127,41 @@ def is_program(
 def for_a_file(
     model: nn.Module,  # what should be saved
     preprocess: Preprocess | None,  # what it wants to see; None: it knows by itself
-) -> tuple[nn.Module, Preprocess]:  # the network itself, without what was put around it; what it wants to see
+) -> tuple[
+    nn.Module, Preprocess
+]:  # the network itself, without what was put around it; what it wants to see
     "Refuse a network that would answer with probabilities, or with no numbers at all."
     model = unwrapped(model)
     last: Any = model
     while isinstance(last, nn.Sequential) and len(last):
         last = last[-1]
     if isinstance(last, nn.Softmax):
-        raise ValueError("model: its last layer is a Softmax; leave it out, the program turns scores to probabilities")
+        raise ValueError(
+            "model: its last layer is a Softmax; leave it out, "
+            "the program turns scores to probabilities"
+        )
     preprocess = Preprocess.of(model) if preprocess is None else preprocess
     if not all(t.isfinite().all() for t in model.state_dict().values()):
-        raise ValueError("model: some of its weights are not finite numbers; train it again with a smaller learning rate")
+        raise ValueError(
+            "model: some of its weights are not finite numbers; "
+            "train it again with a smaller learning rate"
+        )
     return model, preprocess
 
-
+# %% ../../../nbs/kit/models/package.ipynb #47d87492
 def card_of(
     model: nn.Module,  # what is saved
     preprocess: Preprocess,  # what it wants to see
+    n_scores: int,  # how many scores it gives
     labels: Iterable[Any] | None,  # the names of the classes
     scores: Mapping[str, float] | None,  # how well it does
     settings: Mapping[str, Any] | None,  # how it was trained
     options: Mapping[str, Any] | None,  # what a timm model was created with
 ) -> dict[str, Any]:  # plain data
     "All that belongs to a model in its file, apart from the weights."
-    n = scores_of(model, preprocess).shape[1]
     return {
         "architecture": describe(model, preprocess.channels, options),
-        "labels": checked_labels(labels, n),
+        "labels": checked_labels(labels, n_scores),
         "preprocess": preprocess.asdict(),
         "scores": {str(k): check_finite(f"scores[{k!r}]", v) for k, v in (scores or {}).items()},
         "settings": plain_data("settings", dict(settings or {})),
@@ -145,43 +174,66 @@ def scores_of(
     preprocess: Preprocess,  # what it wants to see
 ) -> Tensor:  # float32, (4, n_labels), on the CPU
     "What a model says to noise, to faint noise, to a ramp of grey, and to what no picture is."
-    noise = torch.rand(2, preprocess.channels, *preprocess.size, generator=torch.Generator().manual_seed(0))
+    noise = torch.rand(
+        2, preprocess.channels, *preprocess.size, generator=torch.Generator().manual_seed(0)
+    )
     ramp = torch.linspace(0, 1, preprocess.size[1]).expand(1, *noise.shape[1:])
     x = preprocess(torch.cat([noise, ramp]))
     x = torch.cat([x[:1], x[1:2] * 0.01, x[2:], -10 * x[:1]])
     x = as_model(model, x)
     try:
-        with at_rest(model): scores = model(x)
-    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as e:  # whatever its layers raise
-        raise ValueError(f"model: asked about pictures of shape {tuple(x.shape)} it fails ({str(e)[:200]}); "
-                         "preprocess=Preprocess(size=..., channels=...) says what it wants to see") from e
+        with at_rest(model):
+            scores = model(x)
+    except (
+        RuntimeError,
+        ValueError,
+        TypeError,
+        IndexError,
+        AssertionError,
+    ) as e:  # whatever its layers raise
+        raise ValueError(
+            f"model: asked about pictures of shape {tuple(x.shape)} it fails ({str(e)[:200]}); "
+            "preprocess=Preprocess(size=..., channels=...) says what it wants to see"
+        ) from e
     if not isinstance(scores, Tensor) or scores.ndim != 2:
-        got = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
+        got = (
+            f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
+        )
         raise ValueError(f"model: expected one row of scores a picture, (N, n_labels), got {got}")
     return scores.float().cpu()
 
-
+# %% ../../../nbs/kit/models/package.ipynb #6ca0f805
 def prove(
     file: Path,  # what was written
-    model: nn.Module,  # what it was written from
+    model: nn.Module,  # what it was written from, in float32 on the CPU
+    want: Tensor,  # what `scores_of` says of it
     preprocess: Preprocess,  # what it wants to see
 ) -> None:
     "Load the file again and compare: what differs would be a program that is not the model."
     try:
         twin = read_model(file)[0]
     except ModelFileError as e:
-        raise ValueError(f"model: it cannot be made again from its description ({e}); {WAY_OUT}") from None
-    model = at_full(model)
-    found = list(islice(differences(model, twin), 3)) or _other_scores(model, twin, preprocess)
-    if found:
-        raise ValueError(f"model: made again from its description it is another one ({', '.join(found)}); {WAY_OUT}")
-
-
-def _other_scores(model: nn.Module, twin: nn.Module, preprocess: Preprocess) -> list[str]:
-    "In which of the tries the scores differ."
-    want = scores_of(model, preprocess)
+        raise ValueError(
+            f"model: it cannot be made again from its description ({e}); {WAY_OUT}"
+        ) from None
     if not want[0].isfinite().all():
-        raise ValueError("model: its scores are not finite numbers; train it again with a smaller learning rate")
+        raise ValueError(
+            "model: its scores are not finite numbers; train it again with a smaller learning rate"
+        )
+    found = list(islice(differences(model, twin), 3)) or _other_scores(
+        model, twin, want, preprocess
+    )
+    if found:
+        raise ValueError(
+            "model: made again from its description it is another one "
+            f"({', '.join(found)}); {WAY_OUT}"
+        )
+
+
+def _other_scores(
+    model: nn.Module, twin: nn.Module, want: Tensor, preprocess: Preprocess
+) -> list[str]:
+    "In which of the tries the scores differ."
     pairs = [(want, scores_of(twin, preprocess), "it gives other scores")]
     if has_hooks(model):
         a, b = (scores_of(stirred(m), preprocess) for m in (model, twin))
@@ -192,12 +244,16 @@ def _other_scores(model: nn.Module, twin: nn.Module, preprocess: Preprocess) -> 
 def _close(want: Tensor, got: Tensor) -> bool:
     "Whether scores are equal but for rounding, row by row."
     most = want.nan_to_num(0, 0, 0).abs().amax(1, keepdim=True).clamp(min=1)
-    return want.shape == got.shape and torch.allclose(got / most, want / most, rtol=0, atol=1e-3, equal_nan=True)
+    return want.shape == got.shape and torch.allclose(
+        got / most, want / most, rtol=0, atol=1e-3, equal_nan=True
+    )
 
 # %% ../../../nbs/kit/models/package.ipynb #5fed43c2
 def loaded(
     file: Path,  # a file that `save` wrote
-) -> tuple[nn.Module, list[str], Preprocess, dict[str, Any]]:  # the network, its labels, what it wants to see, its card
+) -> tuple[
+    nn.Module, list[str], Preprocess, dict[str, Any]
+]:  # the network, its labels, what it wants to see, its card
     "What a program is made of, once all of it fits together."
     model, card = read_model(file)
     try:

@@ -17,8 +17,19 @@ from torch import Tensor, nn
 
 # %% ../../../nbs/kit/models/parts.ipynb #759eac43
 _TORCHS = frozenset(vars(nn.Module()))
-_NOTES = frozenset(("num_classes", "in_chans", "pretrained_cfg", "default_cfg", "pretrained_model_args",
-                    "feature_info", "grad_checkpointing", "_model_args", "_traits"))
+_NOTES = frozenset(
+    (
+        "num_classes",
+        "in_chans",
+        "pretrained_cfg",
+        "default_cfg",
+        "pretrained_model_args",
+        "feature_info",
+        "grad_checkpointing",
+        "_model_args",
+        "_traits",
+    )
+)
 _RESTING = ("Identity", "Dropout", "DropPath", "DropBlock", "AlphaDropout", "FeatureAlphaDropout")
 
 
@@ -89,12 +100,16 @@ def told_otherwise(
 ) -> dict[str, Any]:  # the options of `layer` that `twin` has otherwise
     "In which options two layers differ; code that was put in the place of a method is one."
     own, other = facts(layer), facts(twin)
-    code = {k for k, v in vars(layer).items() if callable(v) and callable(getattr(type(layer), k, None))}
+    code = {
+        k for k, v in vars(layer).items() if callable(v) and callable(getattr(type(layer), k, None))
+    }
     names = [k for k in {**own, **dict.fromkeys(code)} if k in other or k in code]
-    found = {k: vars(layer)[k] for k in names if k not in other or not alike(vars(layer)[k], other[k])}
+    found = {
+        k: vars(layer)[k] for k in names if k not in other or not alike(vars(layer)[k], other[k])
+    }
     return found | {k: None for k in other if k not in own and k not in vars(layer)}
 
-
+# %% ../../../nbs/kit/models/parts.ipynb #771b867b
 def is_like(
     layer: nn.Module | None,  # a layer
     twin: nn.Module | None,  # another
@@ -102,9 +117,15 @@ def is_like(
     "Compare two layers without their options and without what is inside their parts."
     if layer is None or twin is None:
         return layer is twin
-    shapes = [{k: None if t is None else t.shape for k, t in (m._parameters | m._buffers).items()}
-              for m in (layer, twin)]
-    return type(layer) is type(twin) and layer._modules.keys() == twin._modules.keys() and shapes[0] == shapes[1]
+    shapes = [
+        {k: None if t is None else t.shape for k, t in (m._parameters | m._buffers).items()}
+        for m in (layer, twin)
+    ]
+    return (
+        type(layer) is type(twin)
+        and layer._modules.keys() == twin._modules.keys()
+        and shapes[0] == shapes[1]
+    )
 
 # %% ../../../nbs/kit/models/parts.ipynb #616674a9
 def differences(
@@ -128,7 +149,8 @@ def _in_layers(layer: nn.Module | None, twin: nn.Module | None, path: str) -> It
     where = f"layer {path}" if path else "it"
     if layer is None or twin is None or not is_like(layer, twin):
         if layer is not twin:
-            yield f"{where} is a {type(layer).__name__}, not a {type(twin).__name__} with the same parts"
+            kinds = type(layer).__name__, type(twin).__name__
+            yield f"{where} is a {kinds[0]}, not a {kinds[1]} with the same parts"
         return
     for name in told_otherwise(layer, twin):
         yield f"{where} has another {name}"
@@ -138,14 +160,16 @@ def _in_layers(layer: nn.Module | None, twin: nn.Module | None, path: str) -> It
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
     "Every parameter and buffer under each of its names."
-    return {**dict(model.named_parameters(remove_duplicate=False)),
-            **dict(model.named_buffers(remove_duplicate=False))}
+    return {
+        **dict(model.named_parameters(remove_duplicate=False)),
+        **dict(model.named_buffers(remove_duplicate=False)),
+    }
 
 
 def ties(
     model: nn.Module,  # a network
 ) -> list[list[str]]:  # names in its `state_dict`, in groups of two or more that are one tensor
-    "Which tensors of a network are shared, by a layer that is used twice or by weights that are tied."
+    "Which tensors are shared, by a layer that is used twice or by weights that are tied."
     kept = model.state_dict().keys()
     groups: dict[int, list[str]] = {}
     for name, tensor in _tensors(model).items():
@@ -165,7 +189,7 @@ def stirred(
     model: nn.Module,  # a network; a copy of it is changed
     seed: int = 0,  # of the signs
 ) -> nn.Module:  # the same network with other weights
-    "A copy whose weights have the same sizes and other signs; two networks of the same names get the same ones."
+    "A copy whose weights have other signs: the same ones for two networks of the same names."
     model = copy.deepcopy(model)
     dice = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -179,10 +203,14 @@ def number_type(
     model: nn.Module,  # any network
 ) -> torch.dtype:  # of its parameters and tables; float32 where it has none
     "The type of numbers that a network computes with."
-    found = {t.dtype: None for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()}
+    found = {
+        t.dtype: None for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()
+    }
     if len(found) > 1:
-        raise TypeError(f"model: expected parameters of one type, got {' and '.join(sorted(map(str, found)))}; "
-                        "model.float() makes all of them float32")
+        raise TypeError(
+            f"model: expected parameters of one type, got {' and '.join(sorted(map(str, found)))}; "
+            "model.float() makes all of them float32"
+        )
     return next(iter(found), torch.float32)
 
 
@@ -197,11 +225,15 @@ def as_model(
 
 def check_learns(
     model: nn.Module,  # a network that shall be trained
-) -> None:
-    "Refuse what cannot learn from pictures in float32: in 16 bits the small steps of training are lost."
+) -> nn.Module:  # the same
+    "Refuse numbers of another type: in 16 bits the small steps of training are lost."
     if number_type(model) != torch.float32:
-        raise TypeError(f"model: expected parameters of torch.float32, to learn with, got {number_type(model)}; "
-                        "model.float() converts them, and bf16=True computes in bfloat16")
+        raise TypeError(
+            "model: expected parameters of torch.float32, to learn with, "
+            f"got {number_type(model)}; "
+            "model.float() converts them, and bf16=True computes in bfloat16"
+        )
+    return model
 
 
 def at_full(
@@ -209,7 +241,10 @@ def at_full(
 ) -> nn.Module:  # the same where it is that already, a copy otherwise
     "A network on the CPU in float32."
     tensors = [*model.parameters(), *model.buffers()]
-    if all(t.device.type == "cpu" and t.dtype in (torch.float32, torch.int64, torch.bool) for t in tensors):
+    if all(
+        t.device.type == "cpu" and t.dtype in (torch.float32, torch.int64, torch.bool)
+        for t in tensors
+    ):
         return model
     return copy.deepcopy(model).cpu().float()
 
@@ -220,5 +255,6 @@ def unwrapped(
     "Take a network out of what torch.compile, DataParallel and their like put around it."
     wraps = (nn.DataParallel, nn.parallel.DistributedDataParallel)
     while isinstance(model, wraps) or "_orig_mod" in model._modules:
-        model = model.module if isinstance(model, wraps) else model._modules["_orig_mod"]  # type: ignore[assignment]
+        inner: Any = model.module if isinstance(model, wraps) else model._modules["_orig_mod"]
+        model = inner
     return model
