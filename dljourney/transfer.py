@@ -22,9 +22,10 @@ from torch import Tensor, nn
 from .kit.checks import check_finite, check_images, check_labels, check_whole, seeded
 from .kit.data import digits
 from .kit.experiments import stored_rows
-from .kit.hub import own_weights, weights_file
 from .kit.images import Preprocess
 from .kit.interrupts import as_a_whole, at_rest
+from .kit.models.parts import as_model, check_learns
+from .kit.models.weights import timm_model
 from .kit.photos import augment
 from .kit.training.dealing import Batches
 from .kit.training.norms import NORMS, hold, n_batches
@@ -41,26 +42,8 @@ def pretrained(
     **options: Any,  # timm's own, such as drop_rate
 ) -> nn.Module:  # a timm model; `pretrained_cfg` tells what it wants to see
     "A timm model by name, with weights that were learned on another task."
-    import timm
-
-    from dljourney.kit import glyphnet  # noqa: F401  (registers the name)
-
-    if not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('.')[0]}*")[:5] or ["glyphnet", "resnet18"]
-        raise ValueError(f"name: timm {timm.__version__} has no model {name!r}; there are, for instance, {', '.join(near)}")
-    file = weights_file(name) if weights is True else own_weights(weights) if weights else None
     given = {"num_classes": num_classes, "in_chans": in_chans, **options}
-    given = {k: v for k, v in given.items() if v is not None}
-    if file is not None:
-        given["pretrained_cfg_overlay"] = {"file": str(file)}
-    cfg = timm.get_pretrained_cfg(name)
-    if size is not None and cfg is not None and cfg.fixed_input_size:
-        given["img_size"] = size
-    model = timm.create_model(name, pretrained=bool(weights), **given)
-    if size is not None:
-        own: dict[str, Any] = model.pretrained_cfg  # type: ignore[assignment]
-        model.pretrained_cfg = {**own, "input_size": (own["input_size"][0], size, size)}  # type: ignore[assignment]
-    return model
+    return timm_model(name, weights, size, given)
 
 # %% ../nbs/07_transfer.ipynb #d75d9bbc
 def _batchwise(
@@ -73,7 +56,7 @@ def _batchwise(
     parts = []
     for part in x.split(batch_size):
         with at_rest(model), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            ready = preprocess(part).to(device)
+            ready = as_model(model, preprocess(part))
             ready = torch.empty_like(ready, memory_format=torch.channels_last).copy_(ready)  # up to twice as fast
             parts.append(apply(ready).float().cpu())
     return torch.cat(parts)
@@ -360,7 +343,7 @@ def _head_alone(model: nn.Module, x: Tensor) -> nn.Module:
 # %% ../nbs/07_transfer.ipynb #c8e2b941
 def _too_small(model: nn.Module) -> bool:
     "Whether a convolution sees less than its stride, or than half its window: torch's bfloat16 gradients are wrong there."
-    wants, device = Preprocess.of(model), next(model.parameters()).device
+    wants = Preprocess.of(model)
     found = []
 
     def look(conv: Any, inputs: Any) -> None:
@@ -369,7 +352,7 @@ def _too_small(model: nn.Module) -> bool:
 
     hooks = [m.register_forward_pre_hook(look) for m in model.modules() if isinstance(m, nn.Conv2d)]
     try:
-        with at_rest(model): model(torch.zeros(1, wants.channels, *wants.size, device=device))
+        with at_rest(model): model(as_model(model, torch.zeros(1, wants.channels, *wants.size)))
     finally:
         for hook in hooks: hook.remove()
     return any(found)
@@ -401,7 +384,7 @@ def fine_tune(
     epochs, frozen_epochs = check_whole("epochs", epochs), check_whole("frozen_epochs", frozen_epochs)
     batch_size, seed = check_whole("batch_size", batch_size, 1), check_whole("seed", seed)
     for name, rate in (("lr", lr), ("head", head), ("decay", decay)): check_finite(name, rate, least=0)
-    _learning(model, last)  # refuses a model without a head, and stages that it does not have
+    check_learns(model), _learning(model, last)  # a model with a head, and stages that it has
     _checked(model, x, y, "training")
     if valid is not None:
         _checked(model, *_pair(valid), "valid")
@@ -648,9 +631,10 @@ def looked_at(
             top, bottom = max(rows[i] - height // (2 * cells), 0), rows[i + 1] + height // (2 * cells)
             left, right = max(columns[j] - width // (2 * cells), 0), columns[j + 1] + width // (2 * cells)
             covered[i * cells + j, :, top:bottom, left:right] = x.mean()
-    device = next(model.parameters()).device
     with at_rest(model):
-        probabilities = torch.cat([model(part.to(device)).softmax(1).cpu() for part in torch.cat([x, covered]).split(64)])
+        parts = torch.cat([x, covered]).split(64)
+        scores = torch.cat([model(as_model(model, part)).float().cpu() for part in parts])
+    probabilities = scores.softmax(1)
     chosen = int(probabilities[0].argmax()) if label is None else label
     return (probabilities[0, chosen] - probabilities[1:, chosen]).view(cells, cells)
 
