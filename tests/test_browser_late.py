@@ -30,14 +30,15 @@ LATE = """words => {
     else setTimeout(() => send.call(this, data), dice % 700);
   };
 }"""
-# What Python says about strokes is heard 400 ms late.
+# What Python says about strokes is heard when the test lets it go.
 LATE_ANSWERS = """async id => {
   const manager = document.querySelector(".dlj").dlj.model.widget_manager;
   const model = await manager.get_model(id);
   const handle = model._handle_comm_msg;
+  window.waiting = [];
   model._handle_comm_msg = async function (message) {
     const { method, state } = message.content.data;
-    if (method === "update" && "strokes" in state) await new Promise((done) => setTimeout(done, 400));
+    if (method === "update" && "strokes" in state) await new Promise((go) => window.waiting.push(go));
     return handle.call(this, message);
   };
 }"""
@@ -50,6 +51,15 @@ def opened(front, cells, late):
     page.wait_for_selector(".dlj canvas")
     page.evaluate(LATE, late)
     return page
+
+
+def all_heard(front, page, name):
+    "Until Python knows the newest strokes, and whatever is older has come after them."
+    newest = page.evaluate(
+        "() => [...document.querySelectorAll('.dlj')].find(n => n.dlj?.model.get('strokes')).dlj.model.get('strokes').order"
+    )
+    front.until(page, f"list({name}._order)", newest)
+    page.wait_for_timeout(800)
 
 
 def line(n):
@@ -70,7 +80,7 @@ def test_a_desk_does_not_bring_a_drawing_back(front, how):
     for n in range(TRIES):
         stroke(page, line(n), wait=8)
         empty(page, how)
-        page.wait_for_timeout(900)
+        all_heard(front, page, "desk")
         python = front.python(page, "print(len(desk.strokes), desk.answers)")
         shown = page.locator(".dlj-verdict").text_content()
         left.append((python, page.evaluate(DRAWN), shown))
@@ -89,7 +99,7 @@ def test_a_pad_does_not_bring_a_drawing_back(front, cells):
             stroke(page, line(n + 1))
             empty(page, "undo")
         empty(page, "clear")
-        page.wait_for_timeout(900)
+        all_heard(front, page, "pad")
         left.append((front.python(page, "print(pad.strokes)"), page.evaluate(DRAWN)))
     assert left == [("[]", 0)] * TRIES
     assert page.locator(".dljourney-answer").count() == 0
@@ -105,11 +115,15 @@ def test_what_python_said_before_it_heard_of_a_stroke_does_not_take_it_away(fron
         stroke(page, line(n))
         front.until(page, f"len({name}.strokes)", 1)
         front.python(page, f"{name}.strokes = []")  # the page hears of it in a while, and draws on
+        page.wait_for_function("window.waiting.length === 1")
         stroke(page, line(n + 3))
-        page.wait_for_timeout(700)
-        front.until(page, f"len({name}.strokes)", page.evaluate(DRAWN))
+        page.evaluate("window.waiting.pop()()")
+        front.until(page, f"len({name}.strokes)", 2)
+        page.wait_for_timeout(100)
         assert page.evaluate(DRAWN) == 2
         front.python(page, f"{name}.strokes = []")  # now nothing is newer
+        page.wait_for_function("window.waiting.length === 1")
+        page.evaluate("window.waiting.pop()()")
         page.wait_for_function(f"{DRAWN} === 0")
     assert page.problems == [] and page.outside == []
     front.shut(page)

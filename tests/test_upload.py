@@ -90,6 +90,50 @@ def test_errors_of_the_program_are_shown():
     assert "RuntimeError: no &lt;idea&gt;" in demo.result.value
 
 
+def test_a_cleared_or_undone_pad_has_no_answer_but_pictures_keep_theirs():
+    demo = Upload(light)
+    for empty in (demo.pad.clear, demo.pad.undo):
+        demo.pad.strokes = [[[0.2, 0.2], [0.8, 0.8]]]
+        assert "dark" in demo.result.value
+        empty()
+        assert demo.found == [] and demo.result.value == ""
+    demo.pad.strokes = [[[0.2, 0.2], [0.8, 0.8]]]
+    demo.ask([("a.png", picture())])
+    demo.pad.clear()
+    assert [name for name, _, _ in demo.found] == ["a.png"] and "a.png" in demo.result.value
+
+
+def send(demo, *pictures):
+    "As the page sends them: one after the other; what it hears of each."
+    heard = []
+    demo.button.send = heard.append
+    for n, (name, content) in enumerate(pictures):
+        about = dict(name=name, n=n, of=len(pictures))
+        if isinstance(content, str):
+            demo._sent(dict(about, event="refused", problem=content), [])
+        else:
+            demo._sent(dict(about, event="picture"), [memoryview(content)])
+    return heard
+
+
+def test_each_picture_that_was_sent_is_answered_or_told_and_the_next_ones_work():
+    def moody(image):
+        if read_image(image, 8, channels=1).float().mean() < 10:
+            raise RuntimeError("too dark for me")
+        return light(image)
+
+    demo = Upload(moody)
+    pictures = [("a.png", picture(250)), ("night.png", picture(5)), ("b.heic", "12 MB are too much to send"),
+                ("c.png", b"junk"), ("../d.png", picture(200))]  # fmt: skip
+    assert send(demo, *pictures) == [{"answered": n} for n in range(5)]
+    assert [name for name, _, _ in demo.found] == ["a.png", "night.png", "b.heic", "c.png", "d.png"]
+    shown = demo.result.value
+    assert shown.count("dljourney-answer") == 5 and shown.count("cannot be read") == 2
+    assert "RuntimeError: too dark for me" in shown and "12 MB are too much to send" in shown
+    send(demo, ("e.png", picture(240)))
+    assert [name for name, _, _ in demo.found] == ["e.png"]
+
+
 def test_it_shows_a_still_picture():
     demo = Upload(light, drawing=False)
     for _ in range(2):

@@ -1,7 +1,7 @@
 // A drawing pad: strokes of points in [0, 1], shared by all views; Python hears at the end of each stroke.
 function render({ model, el }) {
   const root = make("div", { class: `dlj dlj-pad dlj-${model.get("size")}`, "data-lm-suppress-shortcuts": "true" });
-  const canvas = make("canvas", { tabindex: 0, role: "img" });
+  const canvas = make("canvas", { tabindex: 0, role: "img", "aria-label": "Drawing pad" });
   const undo = make("button", { type: "button", "aria-label": "Undo the last stroke", onclick: () => commit(ink.read().slice(0, -1)) }, "↶ Undo");
   const clear = make("button", { type: "button", onclick: () => commit([]) }, "Clear");
   const spoken = make("div", { class: "dlj-spoken", "aria-live": "polite" });
