@@ -1,4 +1,4 @@
-"""A demo whose kernel is gone, in a real browser: it says so, shows its picture, and names the way back."""
+"A demo whose kernel is gone, in a real browser: it says so, shows its picture, names the way back."
 
 import json
 
@@ -20,10 +20,13 @@ CELLS = [
 ]
 N = len(CELLS) - 1
 NOTICES = ".dlj-notice:visible"
+TOLD = "document.querySelectorAll('.dlj-notice:not([hidden])').length"
+PICTURES = "[...document.querySelectorAll('.jp-OutputArea-output img')]"
 GONE = {
     "restarted": "async () => { await window.panel.sessionContext.session.kernel.restart(); }",
     "died": """() => {
-      window.panel.sessionContext.session.kernel.requestExecute({ code: "import os; os._exit(1)" }).done.catch(() => {});
+      const { kernel } = window.panel.sessionContext.session;
+      kernel.requestExecute({ code: "import os; os._exit(1)" }).done.catch(() => {});
     }""",
     "stopped": "async () => { await window.panel.sessionContext.shutdown(); }",
 }
@@ -39,17 +42,20 @@ def opened(front):
 def run_again(front, page):
     page.evaluate("async () => { await window.panel.sessionContext.ready; }")
     front.run_all(page)
-    page.wait_for_function(f"document.querySelectorAll('.dlj-host .dlj:not(.dlj-asleep)').length >= {N}")
+    awake = "document.querySelectorAll('.dlj-host .dlj:not(.dlj-asleep)').length"
+    page.wait_for_function(f"{awake} >= {N}")
 
 
 @pytest.mark.parametrize("how", list(GONE))
 def test_a_demo_whose_kernel_is_gone_says_so_and_nothing_of_it_can_be_pressed(front, how):
     page = opened(front)
-    page.wait_for_function("document.querySelector('.dlj-run .dlj-play').textContent.includes('Pause')")
+    page.locator(".dlj-play", has_text="Pause").wait_for()
     page.evaluate(GONE[how])
-    page.wait_for_function(f"n => document.querySelectorAll('.dlj-notice:not([hidden])').length === n", arg=N)
-    assert all("Run the cell above again" in text for text in page.locator(NOTICES).all_inner_texts())
-    assert page.evaluate("[...document.querySelectorAll('.dlj-host > .dlj')].every(root => root.inert)")
+    page.wait_for_function(f"{TOLD} === {N}")
+    told = page.locator(NOTICES).all_inner_texts()
+    assert all("Run the cell above again" in text for text in told)
+    roots = "[...document.querySelectorAll('.dlj-host > .dlj')]"
+    assert page.evaluate(f"{roots}.every(root => root.inert)")
     assert page.locator(".dlj-busy, .dlj-working").count() == 0
     if how == "restarted":
         run_again(front, page)
@@ -61,10 +67,10 @@ def test_a_lost_connection_is_told_until_it_is_back(front):
     page = opened(front)
     tell = "status => window.panel.sessionContext.session.kernel._updateConnectionStatus(status)"
     page.evaluate(tell, "disconnected")
-    page.wait_for_function(f"n => document.querySelectorAll('.dlj-notice:not([hidden])').length === n", arg=N)
+    page.wait_for_function(f"{TOLD} === {N}")
     assert "cannot be reached" in page.locator(NOTICES).first.inner_text()
     page.evaluate(tell, "connected")
-    page.wait_for_function("document.querySelectorAll('.dlj-notice:not([hidden])').length === 0")
+    page.wait_for_function(f"{TOLD} === 0")
     front.until(page, "walk.playing")
     front.shut(page)
 
@@ -77,10 +83,9 @@ def test_a_saved_notebook_shows_the_still_pictures_until_its_cells_are_run(front
     page.evaluate(GONE["restarted"])
     front.show(name, page=page)
     asleep = page.locator(".jp-OutputArea-output:has-text('Run the cell above to wake it')")
-    page.wait_for_function(f"document.querySelectorAll('.jp-OutputArea-output img').length === {N}")
+    page.wait_for_function(f"{PICTURES}.length === {N}")
     assert asleep.count() == N and page.get_by_text("model not found").count() == 0
-    shown = "[...document.querySelectorAll('.jp-OutputArea-output img')].map(i => i.complete && i.naturalWidth > 100)"
-    page.wait_for_function(f"({shown}).every(Boolean)")
+    page.wait_for_function(f"{PICTURES}.every(i => i.complete && i.naturalWidth > 100)")
     asleep.first.scroll_into_view_if_needed()
     front.shot(page, "asleep")
 

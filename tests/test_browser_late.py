@@ -1,6 +1,6 @@
-"""Messages that come late, in a real browser: what is older never overrides what is newer, in either direction.
+"""Messages that come late, in a real browser: what is older never overrides what is newer.
 
-`make test` takes a few tries of each; the soak runs every browser test ten times, which makes more than fifty.
+`make test` takes a few tries of each; the soak runs every browser test ten times: more than fifty.
 """
 
 import pytest
@@ -19,7 +19,7 @@ PADS = [DESK[0], "pad = DrawingPad(); pad"]
 UPLOAD = [DESK[0], "demo = Upload(lambda picture: {'cat': 0.9, 'dog': 0.1}); pad = demo.pad; demo"]
 CURVE = [DESK[0], "demo = DrawACurve(); demo"]
 
-# What a page sends about a pen goes out up to 700 ms late, each message by itself: so they overtake one another.
+# What a page sends about a pen goes out up to 700 ms late, each by itself.
 LATE = """words => {
   const { send } = WebSocket.prototype;
   let dice = 7;
@@ -38,12 +38,14 @@ LATE_ANSWERS = """async id => {
   window.waiting = [];
   model._handle_comm_msg = async function (message) {
     const { method, state } = message.content.data;
-    if (method === "update" && "strokes" in state) await new Promise((go) => window.waiting.push(go));
+    const about = method === "update" && "strokes" in state;
+    if (about) await new Promise((go) => window.waiting.push(go));
     return handle.call(this, message);
   };
 }"""
 # How many strokes are drawn on the first pad, as its words for screen readers say.
-DRAWN = "parseInt(document.querySelector('.dlj-pad canvas').getAttribute('aria-label').match(/: (\\d+) stroke/)[1])"
+LABEL = "document.querySelector('.dlj-pad canvas').getAttribute('aria-label')"
+DRAWN = f"parseInt({LABEL}.match(/: (\\d+) stroke/)[1])"
 
 
 def opened(front, cells, late):
@@ -55,9 +57,11 @@ def opened(front, cells, late):
 
 def all_heard(front, page, name):
     "Until Python knows the newest strokes, and whatever is older has come after them."
-    newest = page.evaluate(
-        "() => [...document.querySelectorAll('.dlj')].find(n => n.dlj?.model.get('strokes')).dlj.model.get('strokes').order"
-    )
+    newest = page.evaluate("""() => {
+      const nodes = [...document.querySelectorAll('.dlj')];
+      const models = nodes.map((node) => node.dlj && node.dlj.model);
+      return models.find((model) => model && model.get("strokes")).get("strokes").order;
+    }""")
     front.until(page, f"list({name}._order)", newest)
     page.wait_for_timeout(800)
 
@@ -68,8 +72,8 @@ def line(n):
 
 
 def empty(page, how):
-    page.locator({"clear": ".dlj-padbar button:has-text('Clear')", "undo": "button:has-text('Undo')",
-                  "keep": ".dlj-keep"}[how]).first.click()  # fmt: skip
+    names = {"clear": ".dlj-padbar button:has-text('Clear')", "undo": "button:has-text('Undo')"}
+    page.locator(names.get(how, ".dlj-keep")).first.click()
 
 
 @pytest.mark.parametrize("how", ["clear", "undo", "keep"])
@@ -138,7 +142,8 @@ def test_the_curve_is_the_last_that_was_drawn(front):
         end = 0.5 + 0.06 * n
         place = "n => n.dlj.at('curve', {}, 0)"
         box = canvas.bounding_box()
-        (left, height), (right, _) = (page.locator(".dlj").first.evaluate(place.format(x)) for x in (-0.5, end))
+        node = page.locator(".dlj").first
+        (left, height), (right, _) = (node.evaluate(place.format(x)) for x in (-0.5, end))
         page.mouse.move(box["x"] + left, box["y"] + height)
         page.mouse.down()
         for k in range(1, 21):

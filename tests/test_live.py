@@ -186,7 +186,7 @@ def test_steps_of_work_that_has_ended_start_it_again():
         assert demo.done == 5 and demo.starts == start
     demo.step(9)
     demo.a = 3
-    assert demo.done == 5 and demo.starts == 4, "a value that does not restart leaves what was reached"
+    assert demo.done == 5 and demo.starts == 4, "what was reached stays"
 
 
 def test_work_without_any_step_is_done_at_once():
@@ -223,7 +223,8 @@ def test_an_older_message_of_a_pen_is_dropped():
             self.path = [0.0, *x]
 
     demo = Pen()
-    for page, n, value in ((7, 1, 1.0), (7, 3, 3.0), (7, 2, 2.0), (7, 3, 9.0), (8, 1, 4.0), (8, 0, 5.0)):
+    said = (7, 1, 1.0), (7, 3, 3.0), (7, 2, 2.0), (7, 3, 9.0), (8, 1, 4.0), (8, 0, 5.0)
+    for page, n, value in said:
         event = dict(event="draw", panel="walk", x=[value], y=[0.0], done=False, order=[page, n])
         demo._heard(demo, event, [])
     assert demo.path == [0.0, 4.0]

@@ -123,8 +123,9 @@ def test_each_picture_that_was_sent_is_answered_or_told_and_the_next_ones_work()
         return light(image)
 
     demo = Upload(moody)
-    pictures = [("a.png", picture(250)), ("night.png", picture(5)), ("b.heic", "12 MB are too much to send"),
-                ("c.png", b"junk"), ("../d.png", picture(200))]  # fmt: skip
+    heavy = "b.heic", "12 MB are too much to send"
+    dark, junk = ("night.png", picture(5)), ("c.png", b"junk")
+    pictures = [("a.png", picture(250)), dark, heavy, junk, ("../d.png", picture(200))]
     assert send(demo, *pictures) == [{"answered": n} for n in range(5)]
     assert [name for name, _, _ in demo.found] == ["a.png", "night.png", "b.heic", "c.png", "d.png"]
     shown = demo.result.value
@@ -143,6 +144,13 @@ def test_it_shows_a_still_picture():
     nothing = Upload(light).still()
     demo.ask([("bad", b"junk")])
     assert demo.still().startswith(b"\x89PNG") and demo.still() != nothing and "image/png" in demo._repr_mimebundle_()
+
+
+def test_a_program_that_answers_without_looking_has_a_still_picture_too():
+    demo = Upload(lambda picture: {"cat": 0.9, "dog": 0.1})
+    demo.ask([("junk", b"junk"), ("a.png", picture()), ("nothing", None)])
+    assert demo.result.value.count("cat") == 3 and demo.result.value.count("<img") == 1
+    assert demo.still().startswith(b"\x89PNG")
 
 
 def test_a_program_from_chapter_08_fits():

@@ -39,7 +39,7 @@ def bundle(
     *scripts: str,  # file names, or JavaScript itself (whatever holds a line break)
     main: str = "live.js",  # the file that defines `render`
 ) -> str:  # one ES module
-    "The scripts of a widget, ready for the browser; with them what every widget needs beside a kernel."
+    "The scripts of a widget, ready for the browser, and what every widget needs beside a kernel."
     parts = [s if "\n" in s else static(s) for s in (*scripts, "kernel.js", main)]
     return "\n".join([*parts, "export default { initialize, render };"])
 
@@ -64,7 +64,7 @@ class MainThread:
 
 # %% ../../nbs/kit/live.ipynb #5a8e01c5
 def is_newer(
-    order: Sequence[int],  # of a message: the page's own number, and how many it had sent before
+    order: Sequence[int],  # of a message: the page's own number, and the message's
     known: Sequence[int],  # of the newest message heard so far
 ) -> bool:  # each page counts for itself: what comes from another one is news
     "Does a message say more than what has been heard already?"
@@ -188,7 +188,7 @@ class _Values(_Page):
 def in_words(
     problem: BaseException,  # what was raised
 ) -> str:  # for the page
-    "An error for a learner: a refusal says what is wrong, of anything else the kind is told too."
+    "An error for a learner: a refusal says what is wrong, anything else its kind too."
     refused = isinstance(problem, ValueError | TypeError) and str(problem)
     return str(problem) if refused else f"{type(problem).__name__}: {problem}"
 
@@ -251,7 +251,7 @@ class _Drawn(_Values):
 
 # %% ../../nbs/kit/live.ipynb #5a8e01c8
 class _Telling:
-    "How far slow work has come: shown in the demo, and under the cell that waits for it; gone at the end."
+    "How far slow work has come: in the demo, and under the cell that waits; gone at the end."
 
     every = 0.2  # seconds from one sign to the next
 
@@ -309,7 +309,7 @@ class _Running(_Drawn):
         self.playing = False
 
     def step(self, n: int = 1) -> None:
-        "Take `n` steps, then draw; how far they have come is shown meanwhile. Work that has ended starts again."
+        "Take `n` steps, showing how far they are, then draw. Work that has ended starts again."
         with self._showing_errors(), _Telling(self, n) as told:
             try:
                 if not self._advance(n, float("inf"), told.step):  # there was none left
@@ -329,7 +329,7 @@ class _Running(_Drawn):
         return type(self).work is not _Running.work
 
     def _take(self) -> bool:
-        "One step; False at the end. Work that was broken off cannot go on: it has ended, too."
+        "One step; False at the end. Work that was broken off cannot go on: it has ended too."
         if self._steps is None or self._ended:
             self._steps, self._ended = self.work(), False
         try:
@@ -339,7 +339,7 @@ class _Running(_Drawn):
             raise
         return not self._ended
 
-    def _advance(self, n: float, seconds: float, tell: Callable[[int], Any] = lambda taken: None) -> int:
+    def _advance(self, n: float, seconds: float, tell: Callable | None = None) -> int:
         "Up to `n` steps, as many as fit into `seconds`; how many they were."
         if not self._runs():
             raise TypeError(f"{type(self).__name__} has no work to run")
@@ -352,7 +352,7 @@ class _Running(_Drawn):
                     break
                 longest = max(longest, time.perf_counter() - before)
                 taken += 1
-                tell(taken)
+                if tell: tell(taken)
         return taken
 
     def _show(self) -> None:
@@ -552,7 +552,8 @@ def with_still(
     "How a widget shows itself where there may be no kernel."
     data: dict[str, Any] = {"text/plain": repr(widget), "image/png": base64.b64encode(picture()).decode()}
     if widget.comm is not None:
-        model = dict(version_major=2, version_minor=0, model_id=widget.model_id, demo=True)  # see static/kernel.js
+        model = dict(version_major=2, version_minor=0, model_id=widget.model_id)
+        model["demo"] = True  # static/kernel.js keeps its picture in a saved notebook
         data["application/vnd.jupyter.widget-view+json"] = model
     return data
 

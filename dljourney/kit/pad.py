@@ -56,7 +56,7 @@ def _sent(strokes: list, pad: Any) -> dict:
 
 
 def _heard(said: Any, pad: Any) -> list:
-    "From a page: the strokes, unless something newer was heard already. Without a number they are taken as they are."
+    "From a page: the strokes, unless newer ones were heard. Without a number they are news."
     if not isinstance(said, dict):
         return said
     if not is_newer(said["order"], pad._order):
@@ -74,16 +74,21 @@ def ink(
 
 
 class Inked(traitlets.HasTraits):
-    "Whatever has a pad: what comes late does not override what is newer, whichever thread hears of it."
+    "Whatever has a pad: what comes late overrides nothing newer, whichever thread hears of it."
 
     _order = 0, 0  # of the newest strokes from a page
     strokes: Any
 
-    def __init__(self, *args: Any, **values: Any):
+    def __init__(
+        self, *args: Any, **values: Any,  # as the class beside it takes them
+    ):
         self._pen = threading.RLock()
         super().__init__(*args, **values)
 
-    def set_state(self, sync_data: dict) -> None:
+    def set_state(
+        self, sync_data: dict,  # what a page has changed
+    ) -> None:
+        "Take it over, one message after the other."
         with self._pen:
             super().set_state(sync_data)  # type: ignore[misc]
 
@@ -103,12 +108,15 @@ def _png(strokes: list[np.ndarray], pen: float) -> bytes:
     return file.getvalue()
 
 # %% ../../nbs/kit/pad.ipynb #96378bf3
+_POINT = traitlets.List(traitlets.Float(), minlen=2, maxlen=2)
+
+
 class DrawingPad(Inked, anywidget.AnyWidget):
     "A square to draw in."
 
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode().tag(sync=True)
-    strokes = ink(traitlets.List(traitlets.List(traitlets.List(traitlets.Float(), minlen=2, maxlen=2))))
+    strokes = ink(traitlets.List(traitlets.List(_POINT)))
     label = traitlets.Unicode("", help="above the pad").tag(sync=True)
     hint = traitlets.Unicode("draw here", help="on the empty pad").tag(sync=True)
     pen = traitlets.Float(0.06, min=0.005, max=0.3, help="thickness as a share of the pad").tag(sync=True)

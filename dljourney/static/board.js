@@ -157,5 +157,8 @@ function render({ model, el }) {
   const listeners = [["change:fen", fresh], ["change:moves", fresh], ["change:history", queue], ["change:status", queue], ["change:error", queue], ["change:size", queue], ["change:flipped", rebuild]];
   listeners.forEach(([name, call]) => model.on(name, call));
   const unheard = watchKernel(model, el, root, queue);
-  return () => { listeners.forEach(([name, call]) => model.off(name, call)); unheard(); cancelAnimationFrame(queued); };
+  return () => {
+    listeners.forEach(([name, call]) => model.off(name, call));
+    unheard(); cancelAnimationFrame(queued);
+  };
 }

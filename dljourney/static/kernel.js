@@ -1,4 +1,5 @@
-// Between the page and the kernel: what is late is known to be old, and a demo without a kernel says so.
+// Between the page and the kernel: what is late is known to be old, and a demo without a kernel
+// says so.
 
 // Each page counts what it sends, so that what overtakes something newer is known to be older.
 const PAGE = 1 + Math.floor(Math.random() * 2 ** 31);

@@ -106,7 +106,8 @@ function render({ model, el }) {
         panel.label ? make("figcaption", {}, panel.label) : null, made.el));
     }
     const progress = make("div", { class: "dlj-progress", role: "progressbar", "aria-label": "Working" }, make("i"));
-    root.append(progress, make("div", { class: "dlj-body" }, ...(side.children.length ? [side] : []), stage), errorBox.el);
+    const body = make("div", { class: "dlj-body" }, ...(side.children.length ? [side] : []), stage);
+    root.append(progress, body, errorBox.el);
     for (const name of Object.keys(controls)) if (spec.controls.find((c) => c.name === name).kind !== "button") controls[name].update(model.get(name));
     if (strip) strip.update();
     fresh = true; queue();
@@ -138,7 +139,9 @@ function render({ model, el }) {
     } catch (problem) { failure = `${problem.name} in the browser: ${problem.message}`; }
     errorBox.show(failure);
     const n = (model.get("_frame") || {}).n || 0;
-    if (alive && model.get("playing") && n > model.get("_seen")) { model.set("_seen", n); model.save_changes(); }
+    if (alive && model.get("playing") && n > model.get("_seen")) {
+      model.set("_seen", n); model.save_changes();
+    }
   }
   function queue() { queued ||= requestAnimationFrame(paint); }
   const again = () => { fresh = true; queue(); };
@@ -176,6 +179,8 @@ function render({ model, el }) {
     panels = {}; controls = {}; lastFrame = data = strip = null;
     root.replaceChildren(); // Jupyter may hold on to the element of a view that is gone
     VIEWS.set(model, VIEWS.get(model) - 1);
-    if (alive && VIEWS.get(model) === 0 && model.get("playing")) { model.set("playing", false); model.save_changes(); }
+    if (alive && VIEWS.get(model) === 0 && model.get("playing")) {
+      model.set("playing", false); model.save_changes();
+    }
   };
 }

@@ -2,7 +2,9 @@
 function render({ model, el }) {
   const root = make("div", { class: `dlj dlj-pad dlj-${model.get("size")}`, "data-lm-suppress-shortcuts": "true" });
   const canvas = make("canvas", { tabindex: 0, role: "img", "aria-label": "Drawing pad" });
-  const undo = make("button", { type: "button", "aria-label": "Undo the last stroke", onclick: () => commit(ink.read().slice(0, -1)) }, "↶ Undo");
+  const back = () => commit(ink.read().slice(0, -1));
+  const undo = make("button",
+    { type: "button", "aria-label": "Undo the last stroke", onclick: back }, "↶ Undo");
   const clear = make("button", { type: "button", onclick: () => commit([]) }, "Clear");
   const spoken = make("div", { class: "dlj-spoken", "aria-live": "polite" });
   const caption = make("div", { class: "dlj-label" });
@@ -19,7 +21,7 @@ function render({ model, el }) {
   function commit(strokes) { ink.write(strokes); model.save_changes(); }
   function extend(points) {
     drawing.stroke.push(...points);
-    ink.write([...drawing.before, [...drawing.stroke]]); // other views follow; Python hears in finish()
+    ink.write([...drawing.before, [...drawing.stroke]]); // other views follow; Python in finish()
   }
   function finish() { drawing = null; model.save_changes(); }
 
@@ -85,13 +87,19 @@ function render({ model, el }) {
       cursor.x = Math.min(1, Math.max(0, cursor.x + far * step[0])); cursor.y = Math.min(1, Math.max(0, cursor.y + far * step[1]));
       if (cursor.down) extend([[cursor.x, cursor.y]]);
     } else if (cursor.down || event.key === "Escape") { if (cursor.down) finish(); cursor.down = false; spoken.textContent = "Pen up"; }
-    else { cursor.down = true; drawing = { before: ink.read(), stroke: [] }; extend([[cursor.x, cursor.y]]); spoken.textContent = "Pen down"; }
+    else {
+      cursor.down = true; drawing = { before: ink.read(), stroke: [] };
+      extend([[cursor.x, cursor.y]]); spoken.textContent = "Pen down";
+    }
     queue();
   });
   canvas.addEventListener("focus", queue);
   canvas.addEventListener("blur", () => { if (cursor && cursor.down) { cursor.down = false; finish(); } queue(); });
 
-  const restyle = () => { root.className = `dlj dlj-pad dlj-${model.get("size")}${root.inert ? " dlj-asleep" : ""}`; theme = null; queue(); };
+  const restyle = () => {
+    root.className = `dlj dlj-pad dlj-${model.get("size")}${root.inert ? " dlj-asleep" : ""}`;
+    theme = null; queue();
+  };
   const listeners = [["change:strokes", queue], ["change:label", queue], ["change:hint", queue], ["change:pen", queue], ["change:size", restyle]];
   listeners.forEach(([name, call]) => model.on(name, call));
   const resize = new ResizeObserver(queue);

@@ -7,7 +7,8 @@ const MOST = 8 * 2 ** 20; // bytes of one message; Jupyter's server closes the c
 // it is; only what would be too large is refused.
 async function smaller(file) {
   let picture;
-  const as = { imageOrientation: "from-image", colorSpaceConversion: "none", premultiplyAlpha: "none" };
+  const plain = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
+  const as = { ...plain, imageOrientation: "from-image" };
   try { picture = await createImageBitmap(file, as); } catch {
     if (file.size <= MOST) return file;
     throw new Error(`this browser cannot make it smaller, and ${megabytes(file.size)} are too much `
@@ -29,7 +30,8 @@ const megabytes = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MB`;
 
 function render({ model, el }) {
   const input = make("input", { type: "file", accept: "image/*", multiple: true, hidden: true });
-  const button = make("button", { type: "button", class: "widget-upload", onclick: () => input.click() });
+  const pick = () => input.click();
+  const button = make("button", { type: "button", class: "widget-upload", onclick: pick });
   const said = make("span", { class: "dlj-quiet", role: "status" });
   const root = make("div", { class: "dlj dlj-upload" }, button, input, said);
   keepKeys(root);
@@ -51,7 +53,11 @@ function render({ model, el }) {
     }
     said.textContent = ""; button.disabled = false;
   }
-  input.addEventListener("change", () => { const files = [...input.files]; input.value = ""; if (files.length) send(files); });
+  input.addEventListener("change", () => {
+    const files = [...input.files];
+    input.value = ""; // or the same file, chosen again, would be no change
+    if (files.length) send(files);
+  });
   const show = () => { button.textContent = model.get("description"); };
   const hear = (message) => { if (message.answered !== undefined && answered) answered(); };
   show();
