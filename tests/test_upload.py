@@ -110,9 +110,9 @@ def send(demo, *pictures):
     for n, (name, content) in enumerate(pictures):
         about = dict(name=name, n=n, of=len(pictures))
         if isinstance(content, str):
-            demo._sent(dict(about, event="refused", problem=content), [])
+            demo.button._handle_custom_msg(dict(about, event="refused", problem=content), [])
         else:
-            demo._sent(dict(about, event="picture"), [memoryview(content)])
+            demo.button._handle_custom_msg(dict(about, event="picture"), [memoryview(content)])
     return heard
 
 

@@ -142,10 +142,46 @@ class PictureButton(anywidget.AnyWidget):
     def _default_css(self) -> str:
         return static("live.css")
 
-# %% ../../nbs/demos/upload.ipynb #d0db2f70
+# %% ../../nbs/demos/upload.ipynb #7c5d21a2
 _DRAWN = "your drawing"  # the name of what is on the pad
 
 
+def _ask(demo: Any, name: str, picture: Any) -> None:
+    "One more picture. An error of the program belongs to it: the others are asked about too."
+    try:
+        demo.found += answers(demo.program, [(name, picture)])
+    except Exception as e:  # in a callback it would be lost: show it in place of the answer
+        demo.found.append((name, picture, e))
+        if demo.comm is None:
+            raise
+    finally:
+        demo._show()
+
+
+def _hear(demo: Any, message: dict, buffers: Sequence[Any]) -> None:
+    "One of the pictures that were chosen on the page, or why it was not sent."
+    if message["n"] == 0:
+        demo.found = []
+    try:
+        name = _last_part(message["name"])
+        if message["event"] == "picture":
+            _ask(demo, name, bytes(buffers[0]))
+        else:
+            demo.found.append((name, None, message["problem"]))
+            demo._show()
+    finally:
+        demo.button.send({"answered": message["n"]})
+
+
+def _look(demo: Any) -> None:
+    "Ask about what is on the pad now; an empty pad has no answer."
+    if demo.pad.strokes:
+        demo.ask([(_DRAWN, (demo.pad.image(64) * 255).astype(np.uint8))])
+    elif [name for name, _, _ in demo.found] == [_DRAWN]:
+        demo.found = []
+        demo._show()
+
+# %% ../../nbs/demos/upload.ipynb #d0db2f70
 class Upload(ipywidgets.VBox):
     "Ask a program about pictures that you upload or draw."
 
@@ -162,8 +198,8 @@ class Upload(ipywidgets.VBox):
         self.clear = ipywidgets.Button(description="Clear", layout={"width": "auto"})
         self.result = ipywidgets.HTML("<i>The files stay on this machine.</i>")
         self.button.observe(lambda change: self.ask(uploaded_files(change["new"])), "value")
-        self.button.on_msg(lambda _, message, buffers: self._sent(message, buffers))
-        self.pad.observe(lambda change: self._drawn(), "strokes")
+        self.button.on_msg(lambda _, message, buffers: _hear(self, message, buffers))
+        self.pad.observe(lambda _: _look(self), "strokes")
         self.clear.on_click(lambda _: self.reset())
         row = ipywidgets.HBox([self.button, self.clear])
         super().__init__([row, Stack(*([self.pad] if drawing else []), self.result, across=True)])
@@ -175,44 +211,11 @@ class Upload(ipywidgets.VBox):
         "Ask about pictures and show the answers; an error of the program is shown, too."
         self.found = [] if files else self.found
         for name, picture in files:
-            self._ask(name, picture)
+            _ask(self, name, picture)
         return self.found
-
-    def _ask(self, name: str, picture: Any) -> None:
-        "One more picture. An error of the program belongs to it: the others are asked about too."
-        try:
-            self.found += answers(self.program, [(name, picture)])
-        except Exception as e:  # in a callback it would be lost: show it in place of the answer
-            self.found.append((name, picture, e))
-            if self.comm is None:
-                raise
-        finally:
-            self._show()
 
     def _show(self) -> None:
         self.result.value = answers_html(self.found, self.n_labels)
-
-    def _sent(self, message: dict, buffers: Sequence[Any]) -> None:
-        "One of the pictures that were chosen on the page, or why it was not sent."
-        if message["n"] == 0:
-            self.found = []
-        try:
-            name = _last_part(message["name"])
-            if message["event"] == "picture":
-                self._ask(name, bytes(buffers[0]))
-            else:
-                self.found.append((name, None, message["problem"]))
-                self._show()
-        finally:
-            self.button.send({"answered": message["n"]})
-
-    def _drawn(self) -> None:
-        "Ask about what is on the pad now; an empty pad has no answer."
-        if self.pad.strokes:
-            self.ask([(_DRAWN, (self.pad.image(64) * 255).astype(np.uint8))])
-        elif [name for name, _, _ in self.found] == [_DRAWN]:
-            self.found = []
-            self._show()
 
     def reset(self) -> None:
         "Forget pictures and answers."

@@ -281,6 +281,27 @@ class _Telling:
         if self.handle:
             self._write({})
 
+# %% ../../nbs/kit/live.ipynb #5a8e01c9
+def _take(demo: Any) -> bool:
+    "One step; False at the end. Work that was broken off cannot go on: it has ended too."
+    if demo._steps is None or demo._ended:
+        demo._steps, demo._ended = demo.work(), False
+    try:
+        demo._ended = next(demo._steps, demo) is demo
+    except BaseException:
+        demo._ended = True
+        raise
+    return not demo._ended
+
+
+def _step(demo: Any, n: int) -> None:
+    "Up to `n` steps, told of as they go; where none is left, the work starts again."
+    with _Telling(demo, n) as told:
+        try:
+            demo._advance(n, float("inf"), told.step) or demo._advance(n, float("inf"), told.step)
+        finally:
+            demo._show()  # this is how far it came
+
 # %% ../../nbs/kit/live.ipynb #76f70674
 class _Running(_Drawn):
     "Work that goes on while a page shows it."
@@ -310,14 +331,8 @@ class _Running(_Drawn):
 
     def step(self, n: int = 1) -> None:
         "Take `n` steps, showing how far they are, then draw. Work that has ended starts again."
-        with self._showing_errors(), _Telling(self, n) as told:
-            try:
-                if not self._advance(n, float("inf"), told.step):  # there was none left
-                    self._advance(n, float("inf"), told.step)
-            except KeyboardInterrupt:
-                self._show()  # this is how far it came
-                raise
-            self._show()
+        with self._showing_errors():
+            _step(self, n)
 
     def reset(self) -> None:
         "Start the work again, with the values as they are."
@@ -328,17 +343,6 @@ class _Running(_Drawn):
     def _runs(self) -> bool:
         return type(self).work is not _Running.work
 
-    def _take(self) -> bool:
-        "One step; False at the end. Work that was broken off cannot go on: it has ended too."
-        if self._steps is None or self._ended:
-            self._steps, self._ended = self.work(), False
-        try:
-            self._ended = next(self._steps, self) is self
-        except BaseException:
-            self._ended = True
-            raise
-        return not self._ended
-
     def _advance(self, n: float, seconds: float, tell: Callable | None = None) -> int:
         "Up to `n` steps, as many as fit into `seconds`; how many they were."
         if not self._runs():
@@ -347,7 +351,7 @@ class _Running(_Drawn):
         with self._quietly():
             while taken < n and (not taken or time.perf_counter() + longest < end):
                 before, self._shown = time.perf_counter(), False
-                if not self._take():
+                if not _take(self):
                     self.playing = False
                     break
                 longest = max(longest, time.perf_counter() - before)

@@ -50,6 +50,9 @@ def strokes_to_image(
     return np.asarray(paper.reduce(fine), np.float32) / 255
 
 # %% ../../nbs/kit/pad.ipynb #6b0f17a1
+_POINT = traitlets.List(traitlets.Float(), minlen=2, maxlen=2)  # (x, y) in [0, 1]
+
+
 def _sent(strokes: list, pad: Any) -> dict:
     "For the page: the strokes, and the newest change of its own that they follow on."
     return {"order": list(pad._order), "strokes": strokes}
@@ -108,9 +111,6 @@ def _png(strokes: list[np.ndarray], pen: float) -> bytes:
     return file.getvalue()
 
 # %% ../../nbs/kit/pad.ipynb #96378bf3
-_POINT = traitlets.List(traitlets.Float(), minlen=2, maxlen=2)
-
-
 class DrawingPad(Inked, anywidget.AnyWidget):
     "A square to draw in."
 
