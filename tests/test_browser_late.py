@@ -30,19 +30,6 @@ LATE = """words => {
     else setTimeout(() => send.call(this, data), dice % 700);
   };
 }"""
-# What Python says about strokes is heard when the test lets it go.
-LATE_ANSWERS = """async id => {
-  const manager = document.querySelector(".dlj").dlj.model.widget_manager;
-  const model = await manager.get_model(id);
-  const handle = model._handle_comm_msg;
-  window.waiting = [];
-  model._handle_comm_msg = async function (message) {
-    const { method, state } = message.content.data;
-    const about = method === "update" && "strokes" in state;
-    if (about) await new Promise((go) => window.waiting.push(go));
-    return handle.call(this, message);
-  };
-}"""
 # How many strokes are drawn on the first pad, as its words for screen readers say.
 LABEL = "document.querySelector('.dlj-pad canvas').getAttribute('aria-label')"
 DRAWN = f"parseInt({LABEL}.match(/: (\\d+) stroke/)[1])"
@@ -107,28 +94,6 @@ def test_a_pad_does_not_bring_a_drawing_back(front, cells):
         left.append((front.python(page, "print(pad.strokes)"), page.evaluate(DRAWN)))
     assert left == [("[]", 0)] * TRIES
     assert page.locator(".dljourney-answer").count() == 0
-    assert page.problems == [] and page.outside == []
-    front.shut(page)
-
-
-@pytest.mark.parametrize(("cells", "name"), [(DESK, "desk"), (PADS, "pad")], ids=["desk", "pad"])
-def test_what_python_said_before_it_heard_of_a_stroke_does_not_take_it_away(front, cells, name):
-    page = opened(front, cells, [])
-    page.evaluate(LATE_ANSWERS, front.python(page, f"print({name}.model_id)"))
-    for n in range(2):
-        stroke(page, line(n))
-        front.until(page, f"len({name}.strokes)", 1)
-        front.python(page, f"{name}.strokes = []")  # the page hears of it in a while, and draws on
-        page.wait_for_function("window.waiting.length === 1")
-        stroke(page, line(n + 3))
-        page.evaluate("window.waiting.pop()()")
-        front.until(page, f"len({name}.strokes)", 2)
-        page.wait_for_timeout(100)
-        assert page.evaluate(DRAWN) == 2
-        front.python(page, f"{name}.strokes = []")  # now nothing is newer
-        page.wait_for_function("window.waiting.length === 1")
-        page.evaluate("window.waiting.pop()()")
-        page.wait_for_function(f"{DRAWN} === 0")
     assert page.problems == [] and page.outside == []
     front.shut(page)
 
