@@ -98,3 +98,23 @@ def test_teach_with_an_empty_shelf_says_what_to_do(front, page):
 try: empty.teach()
 except ValueError as e: print(e)""")
     assert "two things" in message
+
+
+def test_an_error_comes_and_goes_without_moving_the_pad(front):
+    page = front.open(CELLS[0], "desk = TeachMe(); desk")
+    pad, told = page.locator(".dlj-pad canvas").first, page.locator(".dlj-error")
+    page.wait_for_function("!document.querySelector('.dlj-note.dlj-loading')")
+    pad.scroll_into_view_if_needed()
+    seen = [pad.bounding_box()]
+    page.locator(".dlj-teach").click()
+    told.wait_for(state="visible")
+    assert told.inner_text().startswith("expected drawings of two things or more")
+    seen.append(pad.bounding_box())
+    x, y = places(page, [(0.5, 0.5)])[0]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    told.wait_for(state="hidden")
+    seen.append(pad.bounding_box())
+    page.mouse.up()
+    assert seen == [seen[0]] * 3
+    front.shut(page)

@@ -14,14 +14,15 @@ import numpy as np
 import traitlets
 
 from .drawings import Drawing, Drawings
-from .live import Live, bundle, static
+from .live import Live, bundle, in_words, static
 from .marks import line, pack, plot, readout, rule, view
+from .pad import Inked, ink
 
 # %% ../../nbs/kit/desk.ipynb #18250990
 _STEPS = "Draw one thing, press keep in its row. A few of each will do. Then press Teach."
 
 
-class _Shelf(Live):
+class _Shelf(Inked, Live):
     "Examples of a few things, and a pad to draw more."
 
     panels: Sequence[dict] = [
@@ -31,7 +32,7 @@ class _Shelf(Live):
              xlabel="training steps of the network that has seen nothing"),
         readout("count", "Right on drawings that are new to both", width=330),
     ]
-    strokes: Any = traitlets.List().tag(sync=True, echo_update=False)
+    strokes: Any = ink(traitlets.List(), echo_update=False)
     _shelf = traitlets.Dict().tag(sync=True)
     most = 6  # things that the page offers to add
 
@@ -119,7 +120,7 @@ class _Taught(_Shelf):
     def _prepared(self) -> None:
         self.loading = False
         if self._problem or not self.names:  # somebody may have pressed Teach meanwhile, and waited
-            self.note = f"{type(self._problem).__name__}: {self._problem}" if self._problem else _STEPS
+            self.note = in_words(self._problem) if self._problem else _STEPS
         self.redraw()
 
     def load(self) -> None:

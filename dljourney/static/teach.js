@@ -58,12 +58,13 @@ function shelfPanel(spec, view) {
     make("div", {}, make("b", { class: "dlj-taught" }, "has seen signs"), make("b", { class: "dlj-scratch" }, "has seen nothing")));
   const el = make("div", { class: "dlj-desk" }, verdict, head, rows, more);
   let made = []; let seen = null; let dark = null;
+  const ink = inkOf({ get: view.get, set: (name, value) => view.set({ [name]: value }, true) });
 
   function keep(thing) {
-    const strokes = view.get("strokes");
+    const strokes = ink.read();
     if (!strokes.length) return;
     view.send({ do: "keep", thing, strokes });
-    view.set({ strokes: [] }, true);
+    ink.write([]);
   }
   function build(shelf, theme) {
     rows.replaceChildren();
