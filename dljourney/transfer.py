@@ -432,10 +432,9 @@ def fine_tune(
         return train(_Model(model, bf16), source, loss_func, optimiser(groups()), epochs, held, **measured)
 
     company = batch_norm and last != 0 and any(isinstance(m, NORMS) for m in model.modules())
-    n_steps = frozen_epochs * n_batches(len(x), batch_size, company=False)
-    n_steps += epochs * n_batches(len(x), batch_size, company)
+    n_head, n_all = (n_batches(len(x), batch_size, together) for together in (False, company))
     phases = [("head", train_head)] * (frozen_epochs > 0) + [("all", train_all)] * (epochs > 0)
-    return _ResumableFineTuning(phases, n_steps, schedule)
+    return _ResumableFineTuning(phases, frozen_epochs * n_head + epochs * n_all, schedule)
 
 # %% ../nbs/07_transfer.ipynb #ebd58752
 def draw_examples(
