@@ -424,7 +424,6 @@ def fine_tune(
             source = _pictures(resting(x), y, batch_size, lambda f: f, None, seed)
         held = (resting(valid[0]), valid[1]) if valid is not None else None
         return train(last_layer, source, loss_func, opt, frozen_epochs, held, **measured)
-
     def train_all() -> Training:
         unfreeze(model, last, batch_norm=batch_norm)
         source = _pictures(x, y, batch_size, preprocess, augment, seed + 1)
