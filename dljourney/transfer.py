@@ -407,7 +407,6 @@ def fine_tune(
             source = _pictures(resting(x), y, batch_size, lambda f: f, None, seed)
         held = (resting(valid[0]), valid[1]) if valid is not None else None
         return train(last_layer, source, loss_func, opt, frozen_epochs, held, **measured)
-
     def train_all() -> Training:
         unfreeze(model, last, batch_norm=batch_norm)
         source = _pictures(x, y, batch_size, preprocess, augment, seed + 1)
@@ -415,10 +414,9 @@ def fine_tune(
         return train(_Model(model, bf16), source, loss_func, optimiser(groups()), epochs, held, **measured)
 
     company = batch_norm and last != 0 and any(isinstance(m, NORMS) for m in model.modules())
-    n_steps = frozen_epochs * n_batches(len(x), batch_size, company=False)
-    n_steps += epochs * n_batches(len(x), batch_size, company)
+    n_head, n_all = (n_batches(len(x), batch_size, together) for together in (False, company))
     phases = [("head", train_head)] * (frozen_epochs > 0) + [("all", train_all)] * (epochs > 0)
-    return _ResumableFineTuning(phases, n_steps, schedule)
+    return _ResumableFineTuning(phases, frozen_epochs * n_head + epochs * n_all, schedule)
 
 # %% ../nbs/07_transfer.ipynb #ebd58752
 def draw_examples(
