@@ -12,6 +12,8 @@ from ..kit.exercises import choice, exercise, number, order, short, verbs
 
 # %% ../../nbs/exercises/program.ipynb #38185064
 def softmax(scores):
+    import math
+
     powers = [math.exp(s - max(scores)) for s in scores]
     return [p / sum(powers) for p in powers]
 
@@ -151,6 +153,8 @@ _answer_all = exercise(
 
 # %% ../../nbs/exercises/program.ipynb #e62049ca
 def fills_file(shapes, n_bytes):
+    import math
+
     return sum(4 * math.prod(shape) for shape in shapes) == n_bytes
 
 
@@ -171,6 +175,8 @@ _fills_file = exercise(
 
 # %% ../../nbs/exercises/program.ipynb #5883a22a
 def looks_strange(feature, known, limit):
+    import math
+
     return all(math.dist(feature, k) > limit for k in known)
 
 
