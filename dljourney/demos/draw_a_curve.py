@@ -6,6 +6,7 @@
 __all__ = ['PLACES', 'on_places', 'first_curve', 'DrawACurve']
 
 # %% ../../nbs/demos/draw_a_curve.ipynb #14a1fe6c
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -84,12 +85,13 @@ class DrawACurve(Live):
         **values: Any,
     ):
         self.x, self.y = first_curve() if data is None else _own_curve(*data)
+        self.is_drawn, self.is_built = data is not None, False
         self.train, self.optimiser = train, optimiser
         super().__init__(**values)
 
     def work(self) -> Iterator:
         self.losses: list[float] = []
-        self.network = relu_network(self.n_hidden, 1, self.spread, seed=0)
+        self.network, self.is_built = relu_network(self.n_hidden, 1, self.spread, seed=0), False
         return self._steps_of()
 
     def _steps_of(self) -> Iterator:
@@ -104,7 +106,7 @@ class DrawACurve(Live):
     def on_draw(self, panel, x, y, done):
         places, heights = on_places(x, y)
         if len(places) > 1:
-            self.x, self.y = places, heights
+            self.x, self.y, self.is_drawn = places, heights, True
             self.playing = True
 
     @button("Build it by hand")
@@ -112,16 +114,29 @@ class DrawACurve(Live):
         "Replace the network by the one that `hinge_fit` constructs."
         self.playing = False
         self.network = hinge_fit(self.x, self.y, min(self.n_hidden, len(self.x) - 1))
-        self._steps = iter(())
+        self._steps, self.is_built = iter(()), True
 
     def draw(self):
         with torch.no_grad():
             error = (self.network(self.x[:, None])[:, 0] - self.y).abs().max()
-        call = f"network = fit_network(x, y, n_hidden={self.n_hidden}, lr={self.lr:.2g}, spread={self.spread})"
         figures = {"steps": len(self.losses), "largest error": float(error), "parameters": 3 * self.n_hidden + 1}
         marks = _network_marks(self.network, self.units)
         marks.insert(-2, line(self.x, self.y, "grey", 7, label="your curve"))
-        return {"curve": marks, "losses": _loss_line(self.losses), "figures": figures, "code": call}
+        return {"curve": marks, "losses": _loss_line(self.losses), "figures": figures, "code": self.code()}
+
+    def code(self) -> str:
+        "A program that fits the same curve, by training or by hand."
+        curve = "x, y = first_curve()"
+        if self.is_drawn:
+            heights = [round(float(v), 3) for v in self.y]
+            curve = (f"x = torch.linspace({self.x[0]:.2f}, {self.x[-1]:.2f}, {len(self.x)})\n"
+                     + "\n".join(textwrap.wrap(f"y = torch.tensor({heights})", 100, subsequent_indent=" " * 18)))
+        n = min(self.n_hidden, len(self.x) - 1)
+        options = f"n_hidden={self.n_hidden}, lr={self.lr:.2g}, spread={self.spread}"
+        call = f"hinge_fit(x, y, {n})" if self.is_built else f"fit_network(x, y, {options})"
+        needs = "import torch\n" if self.is_drawn else "from dljourney.demos.draw_a_curve import first_curve\n"
+        return (f"{needs}from dljourney.universal import {call.split('(')[0]}, largest_error\n\n{curve}\n"
+                f"network = {call}\nprint(largest_error(network, x, y))")
 
 # %% ../../nbs/demos/draw_a_curve.ipynb #1cf12de9
 class _Points:

@@ -207,6 +207,7 @@ def equivalent_code(
         "import torch", "from torch import nn", "from torch.nn import functional as F", "",
         f"from dljourney.kit.data import {'' if mine else s['dataset'] + ', '}train_valid_split",
         f"from dljourney.sgd import {'' if own_optimiser else name + ', '}accuracy, batches, train", "",
+        *[f"# {own_optimiser}: your own class, as your notebook has it"] * bool(own_optimiser),
         "x, y = ...  # your own points, (n, 2), and classes, 0 or 1" if mine else data,
         f"train_index, valid_index = train_valid_split(len(x), valid={1 - s['share']}, seed={s['seed']})"]
     if clicked:
