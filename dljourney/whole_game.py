@@ -350,8 +350,8 @@ class TeachMe(_Learner):
     ):
         given = isinstance(_no_text(things), Mapping)
         drawings = Drawings(folder if folder or given else _kept_folder())
-        if things is None:
-            things = list(drawings.things) or ["smile", "frown"]
+        things = things or list(drawings.things) or ["smile", "frown"]
+        drawings.only(list(things))
         for name in things:
             drawings.add_new(name, things[name] if isinstance(things, Mapping) else ())
         self._mine = drawings
@@ -408,7 +408,9 @@ def ready_digits(
 ) -> tuple[Drawings, list[tuple[str, Drawing]]]:  # the examples, and 100 others with their names, to test with
     "Real handwritten digits; the test's were written mostly by other people."
     from dljourney.kit import data
+    from dljourney.kit.checks import check_some, check_whole
 
+    digits, each = check_some("digits", digits, range(10), least=2), check_whole("each", each, 1, 70)
     dice, parts = np.random.default_rng(seed), data.digits()
     examples, hidden = Drawings(), []
     for digit in digits:
