@@ -601,6 +601,20 @@ def test_a_thing_may_be_called_anything():
     assert TeachMe({"$^$": doodles(["smile"], n=1)["smile"], "b": []}).still()
 
 
+@pytest.mark.parametrize("names", [("😀 a", "日本"), ("\u200b|", "𝔘")])
+def test_names_that_the_font_lacks_are_drawn_without_a_warning(names):
+    from dljourney.kit.figures import plot_comparison, show_confusions, show_images
+
+    made = doodles(["smile", "star"], n=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        desk = TeachMe(dict(zip(names, made.values())))
+        assert desk.still()
+        show_images(torch.zeros(2, 1, 8, 8), labels=list(names)).to_png()
+        show_confusions(torch.tensor([[3, 1], [0, 2]]), list(names)).to_png()
+        plot_comparison(dict.fromkeys(names, [0.1, 0.2])).to_png()
+
+
 def test_importing_the_desk_does_not_import_torch():
     code = "import sys, dljourney.whole_game; print([m for m in ('torch', 'timm', 'sklearn') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
