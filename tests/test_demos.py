@@ -140,7 +140,8 @@ SIDE = (PLANE[:, 0] > 0).long()
 
 
 @pytest.mark.parametrize("labels, kinds", [
-    (SIDE, [0, 1]), (2 * SIDE - 1, [-1, 1]), (2.0 * SIDE - 1, [-1.0, 1.0]), (SIDE.bool(), [False, True]), (SIDE + 6, [6, 7]),
+    (SIDE, [0, 1]), (2 * SIDE - 1, [-1, 1]), (2.0 * SIDE - 1, [-1.0, 1.0]), (SIDE.bool(), [False, True]),
+    (SIDE + 6, [6, 7]),
     (["cat" if s else "ant" for s in SIDE], ["ant", "cat"]), (SIDE.numpy().astype(np.uint8), [0, 1]),
 ])
 @pytest.mark.parametrize("keyword", ["data", "dataset"])

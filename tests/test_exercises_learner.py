@@ -62,7 +62,7 @@ def checked(source):
 def shadowed(cells):
     "Names that an exercise's cell defines although another cell reads or sets them, and verbs that a cell sets."
     found = []
-    for i, cell in enumerate(cells):
+    for cell in cells:
         others = [c for c in cells if c is not cell]
         if checked(cell):
             found += [name for name in defined(cell)

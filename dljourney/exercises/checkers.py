@@ -179,7 +179,7 @@ _alpha = choice("alpha", "Alpha and Beta play. What does Beta learn during a gam
 })
 
 # %% ../../nbs/exercises/checkers.ipynb #4e7ff674
-_delta = short("delta", "How does Samuel call the difference between the score found by looking ahead and the score saved before?",
+_delta = short("delta", "What does Samuel call the difference between the score found by looking ahead and the score saved before?",
     ["delta", "δ"], "Delta is the surprise: learning from it is today called learning from temporal differences.",
     {"alpha": "That is the learning player.", "beta": "That is the frozen player.", "gradient": "That word comes in chapter 04."})
 

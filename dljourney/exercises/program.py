@@ -219,7 +219,7 @@ _questions = [
         "b": ("Whether the page prepares pictures as in training.", "Size, channels, scale: the usual suspect, and nothing complains."),
         "c": ("Whether the page has a GPU.", "Answers would be slower, not different."),
     }),
-    order("order", "Put the checks of a model file in order, from cheap to dear.", "bdac", {
+    order("order", "Put the checks of a model file in order, from cheap to expensive.", "bdac", {
         "a": "compare the checksum of all numbers",
         "b": "read the head: do the announced sizes fill the file?",
         "c": "use the model",

@@ -179,7 +179,8 @@ def run_check(
 def _ended(item: Exercise, answer: Any, seconds: float) -> tuple[Ran, str]:
     "How the check ends with the arguments in the form that suits the answer, and what this printed."
     is_plain = inspect.isroutine(answer) or isinstance(answer, partial)
-    subject, ends = _guarded(answer, item.name) if is_plain else answer, []
+    subject = _guarded(answer, item.name) if is_plain else answer
+    ends: list[tuple[Ran, str]] = []
     with untouched():
         for form in FORMS if is_plain else FORMS[:1]:
             with redirect_stdout(Said()) as said, warnings.catch_warnings():
@@ -262,7 +263,11 @@ class Action:
         except TypeError: return self.misfit(*args, **kwargs)
         return self._call(*args, **kwargs)
 
-    def misfit(self, *args, **kwargs) -> Result:
+    def misfit(
+        self,
+        *args: Any,  # what the call was given
+        **kwargs: Any,  # the same, by name
+    ) -> Result:
         "What to say of a call with arguments that it does not take."
         given = ", ".join([*map(spell, args), *(f"{k}={spell(v)}" for k, v in kwargs.items())])
         return replace(self._look(), outcome="unchecked", message=f"{self._takes}. `{given}` arrived.")
