@@ -126,17 +126,22 @@ class DrawACurve(Live):
 
     def code(self) -> str:
         "A program that fits the same curve, by training or by hand."
-        curve = "x, y = first_curve()"
-        if self.is_drawn:
-            heights = [round(float(v), 3) for v in self.y]
-            curve = (f"x = torch.linspace({self.x[0]:.2f}, {self.x[-1]:.2f}, {len(self.x)})\n"
-                     + "\n".join(textwrap.wrap(f"y = torch.tensor({heights})", 100, subsequent_indent=" " * 18)))
-        n = min(self.n_hidden, len(self.x) - 1)
-        options = f"n_hidden={self.n_hidden}, lr={self.lr:.2g}, spread={self.spread}"
-        call = f"hinge_fit(x, y, {n})" if self.is_built else f"fit_network(x, y, {options})"
-        needs = "import torch\n" if self.is_drawn else "from dljourney.demos.draw_a_curve import first_curve\n"
-        return (f"{needs}from dljourney.universal import {call.split('(')[0]}, largest_error\n\n{curve}\n"
-                f"network = {call}\nprint(largest_error(network, x, y))")
+        return _program(self)
+
+# %% ../../nbs/demos/draw_a_curve.ipynb #89807702
+def _program(demo: DrawACurve) -> str:
+    "A program that fits the same curve, by training or by hand."
+    curve = "x, y = first_curve()"
+    if demo.is_drawn:
+        heights = [round(float(v), 3) for v in demo.y]
+        curve = (f"x = torch.linspace({demo.x[0]:.2f}, {demo.x[-1]:.2f}, {len(demo.x)})\n"
+                 + "\n".join(textwrap.wrap(f"y = torch.tensor({heights})", 100, subsequent_indent=" " * 18)))
+    n = min(demo.n_hidden, len(demo.x) - 1)
+    options = f"n_hidden={demo.n_hidden}, lr={demo.lr:.2g}, spread={demo.spread}"
+    call = f"hinge_fit(x, y, {n})" if demo.is_built else f"fit_network(x, y, {options})"
+    needs = "import torch\n" if demo.is_drawn else "from dljourney.demos.draw_a_curve import first_curve\n"
+    return (f"{needs}from dljourney.universal import {call.split('(')[0]}, largest_error\n\n{curve}\n"
+            f"network = {call}\nprint(largest_error(network, x, y))")
 
 # %% ../../nbs/demos/draw_a_curve.ipynb #1cf12de9
 class _Points:

@@ -76,9 +76,14 @@ class ShuffledLabels(Live):
 
     def code(self) -> str:
         "A program that learns the same labels to the same numbers."
-        n, epochs = len(self.true), max(1, len(self.history) - 1)
-        return ("from dljourney.kit.data import digits\nfrom dljourney.overfitting import memorise\n\n"
-                f"(x, y), valid = {self.source}\n"
-                f"memory = memorise(x[:{n}], y[:{n}], valid, fractions=[{self.fraction:g}],\n"
-                f"                  n_hidden={self.n_hidden}, epochs={epochs})\n"
-                "print(memory.train_accuracy[-1].item(), memory.valid_accuracy[-1].item())")
+        return _program(self)
+
+# %% ../../nbs/demos/shuffled_labels.ipynb #15c78362
+def _program(demo: ShuffledLabels) -> str:
+    "A program that learns the same labels to the same numbers."
+    n, epochs = len(demo.true), max(1, len(demo.history) - 1)
+    return ("from dljourney.kit.data import digits\nfrom dljourney.overfitting import memorise\n\n"
+            f"(x, y), valid = {demo.source}\n"
+            f"memory = memorise(x[:{n}], y[:{n}], valid, fractions=[{demo.fraction:g}],\n"
+            f"                  n_hidden={demo.n_hidden}, epochs={epochs})\n"
+            "print(memory.train_accuracy[-1].item(), memory.valid_accuracy[-1].item())")

@@ -190,21 +190,9 @@ class _Kept:
         self.things.setdefault(label, []).append(drawing)
         return drawing
 
-# %% ../../nbs/kit/drawings.ipynb #8922da69
-class Drawings(_Kept):
-    "Drawings by label, each kept in a folder as soon as it is there."
-
-    def add_new(
-        self,
-        label: str,  # what they are drawings of
-        drawings: Sequence[Drawing],  # any of which may be there already
-    ) -> None:
-        "Keep those that are not there yet: the same cell, run again, keeps nothing twice."
-        found = self.things.setdefault(_check_name("label", label), [])
-        there = {d.to_png() for d in found} if drawings else set()
-        for drawing in drawings:
-            if not there or drawing.to_png() not in there:
-                self.add(label, drawing)
+# %% ../../nbs/kit/drawings.ipynb #8922da68
+class _Taken(_Kept):
+    "Drawings that can be taken away, and brought back."
 
     def only(
         self,
@@ -248,6 +236,22 @@ class Drawings(_Kept):
         self.aside.pop()
         if gone.path is not None and gone.path != kept.path: gone.path.unlink(missing_ok=True)
         return label, kept
+
+# %% ../../nbs/kit/drawings.ipynb #8922da69
+class Drawings(_Taken):
+    "Drawings by label, each kept in a folder as soon as it is there."
+
+    def add_new(
+        self,
+        label: str,  # what they are drawings of
+        drawings: Sequence[Drawing],  # any of which may be there already
+    ) -> None:
+        "Keep those that are not there yet: the same cell, run again, keeps nothing twice."
+        found = self.things.setdefault(_check_name("label", label), [])
+        there = {d.to_png() for d in found} if drawings else set()
+        for drawing in drawings:
+            if not there or drawing.to_png() not in there:
+                self.add(label, drawing)
 
     def rename(
         self,
