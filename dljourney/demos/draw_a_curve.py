@@ -99,15 +99,12 @@ class DrawACurve(Live):
         opt = self.optimiser(parameter_groups(self.network, self.lr), lr=self.lr)
         for step in self.train(self.network, _Points(self), F.mse_loss, opt, epochs=100_000):
             self.losses.append(step.loss)
-            for group, rate in zip(opt.param_groups, (self.lr / 20, self.lr)):
-                group["lr"] = rate
+            for group, rate in zip(opt.param_groups, (self.lr / 20, self.lr)): group["lr"] = rate
             yield
 
     def on_draw(self, panel, x, y, done):
         places, heights = on_places(x, y)
-        if len(places) > 1:
-            self.x, self.y, self.is_drawn = places, heights, True
-            self.playing = True
+        if len(places) > 1: self.x, self.y, self.is_drawn, self.playing = places, heights, True, True
 
     @button("Build it by hand")
     def build(self):
@@ -120,8 +117,7 @@ class DrawACurve(Live):
         with torch.no_grad():
             error = (self.network(self.x[:, None])[:, 0] - self.y).abs().max()
         figures = {"steps": len(self.losses), "largest error": float(error), "parameters": 3 * self.n_hidden + 1}
-        marks = _network_marks(self.network, self.units)
-        marks.insert(-2, line(self.x, self.y, "grey", 7, label="your curve"))
+        marks = _with_curve(_network_marks(self.network, self.units), self.x, self.y)
         return {"curve": marks, "losses": _loss_line(self.losses), "figures": figures, "code": self.code()}
 
     def code(self) -> str:
@@ -171,6 +167,11 @@ def _network_marks(network: nn.Sequential, units: bool) -> list[dict]:
     ]
 
 # %% ../../nbs/demos/draw_a_curve.ipynb #4278329e
+def _with_curve(marks: list[dict], x: Tensor, y: Tensor) -> list[dict]:
+    "The drawn curve, below the network's."
+    return [*marks[:-2], line(x, y, "grey", 7, label="your curve"), *marks[-2:]]
+
+
 def _loss_line(losses: list[float]) -> list[dict]:
     "The losses so far, thinned to about 400 points."
     every = max(1, len(losses) // 400)
