@@ -106,7 +106,7 @@ def test_a_row_goes_and_comes_back_and_refusals_are_told(front, page):
     before, back = page.evaluate(thumbs), page.get_by_role("button", name="bring back")
     assert not back.is_visible()
     n_gone = page.evaluate(f"{ROWS}[0].querySelectorAll('.dlj-thumb').length")
-    page.locator(".dlj-gone").nth(0).click()
+    page.locator(".dlj-remove").nth(0).click()
     page.wait_for_function(f"{names} === 'star'")
     for left in range(n_gone)[::-1]:
         back.click()

@@ -78,7 +78,7 @@ function shelfPanel(spec, view) {
       const side = shape[1] || 1; const area = side * side;
       const pictures = Array.from({ length: shape[0] }, (_, k) => thumbnail(values.subarray(k * area, (k + 1) * area), side, theme.ink, `Take away drawing ${k + 1} of ${name}`, () => view.send({ do: "away", thing: i, drawing: k })));
       const add = make("button", { type: "button", class: "dlj-keep", title: `Keep what is on the pad as an example of ${name}`, onclick: () => keep(i) }, "+ keep");
-      const gone = make("button", { type: "button", class: "dlj-gone", title: `Take ${name} off the shelf`,
+      const gone = make("button", { type: "button", class: "dlj-remove", title: `Take ${name} off the shelf`,
         "aria-label": `Take ${name} off the shelf`, onclick: () => view.send({ do: "remove", thing: i }) }, "×");
       const bars = { taught: answerBar("taught"), scratch: answerBar("scratch") };
       const row = make("div", { class: "dlj-thing", role: "group", "aria-label": name }, input, make("div", { class: "dlj-thumbs" }, ...pictures), add, make("div", { class: "dlj-answers" }, bars.taught.el, bars.scratch.el), gone);
