@@ -29,11 +29,11 @@ import torch
 
 from .kit import figures
 from .kit.files import check_path, check_place, is_address, write_atomically
-from .kit.hub import OFFLINE_CHOICE, HubError, own_weights, weights_file
-from .kit.images import ImageError, one_line, printable
-from .kit.interrupts import as_a_whole
+from .kit.models import OFFLINE_CHOICE, HubError, own_weights, weights_file
+from .kit.pictures import ImageError, one_line, printable
+from .kit.training import as_a_whole
 from .kit.intervals import share, sure, wilson
-from .kit.photos import Photos, Skipped, augment, photos
+from .kit.pictures import Photos, Skipped, augment, photos
 from .program import Program, load, save
 from .transfer import bf16_helps, confusions, fine_tune, predict, pretrained, worst
 
@@ -248,7 +248,7 @@ def finetune_folder(
     settings |= {k: os.fspath(v) for k, v in settings.items() if isinstance(v, os.PathLike)}
     if epochs == frozen_epochs == 0:
         raise ValueError("epochs: expected one or more, here or in frozen_epochs, got 0 in both")
-    from dljourney.kit.images import Preprocess
+    from dljourney.kit.pictures import Preprocess
 
     paths = {"folder": folder, "out": out, "labels": labels, "weights": weights}
     for name, path in paths.items(): check_path(name, path)

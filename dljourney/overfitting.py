@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .kit.checks import check_finite, check_labels, check_whole, seeded
-from .kit.data import digits, train_valid_split
+from .kit.expect import check_finite, check_labels, check_whole, seeded
+from .kit.pictures import digits, train_valid_split
 from .kit.least_squares import legendre_basis, nested_fits, sweep_widths
-from .kit.networks import Networks, StackedBatches, shift_images, summed_cross_entropy
+from .kit.training import Networks, StackedBatches, shift_images, summed_cross_entropy
 from .sgd import AdamW, train
 
 # %% ../nbs/06_overfitting.ipynb #a2a1c9b7

@@ -31,8 +31,8 @@ from PIL import Image, ImageFont
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .kit.checks import check_finite, check_whole, seeded
-from .kit.data import digits
+from .kit.expect import check_finite, check_whole, seeded
+from .kit.pictures import digits
 from .kit.files import write_atomically
 from .sgd import AdamW, train
 from .transfer import features, predict, pretrained
@@ -425,7 +425,7 @@ class Network(nn.Module):
         num_classes: int,  # how many characters to tell apart
         dtype: torch.dtype = torch.bfloat16,  # of the large products; the parameters stay float32
     ):
-        from dljourney.kit.glyphnet import MEAN, STD
+        from dljourney.kit.models import MEAN, STD
 
         super().__init__()
         self.net: Any = pretrained("glyphnet", num_classes, in_chans=1, weights=False).to(memory_format=torch.channels_last)

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .kit.checks import check_whole
+from .kit.expect import check_whole
 from .kit.files import replacing
-from .kit.images import ImageError, Preprocess, one_line, printable
-from .kit.interrupts import as_a_whole, at_rest
-from .kit.modelfile import ModelFileError, packed
+from .kit.pictures import ImageError, Preprocess, one_line, printable
+from .kit.training import as_a_whole, at_rest
+from .kit.models import ModelFileError, packed
 from .kit.models.onnx import as_onnx, is_onnx_of_ours
 from dljourney.kit.models.package import (
     card_of, checked_labels, for_a_file, is_program, keep_other_things, loaded, prove, scores_of,

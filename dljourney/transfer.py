@@ -19,14 +19,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .kit.checks import check_finite, check_images, check_labels, check_whole, seeded
-from .kit.data import digits
-from .kit.experiments import stored_rows
-from .kit.images import Preprocess
-from .kit.interrupts import as_a_whole, at_rest
+from .kit.expect import check_finite, check_images, check_labels, check_whole, seeded
+from .kit.pictures import digits
+from .kit.seeds import stored_rows
+from .kit.pictures import Preprocess
+from .kit.training import as_a_whole, at_rest
 from .kit.models.parts import as_model, check_learns
 from .kit.models.weights import timm_model
-from .kit.photos import augment
+from .kit.pictures import augment
 from .kit.training.dealing import Batches
 from .kit.training.norms import NORMS, hold, n_batches
 from .sgd import AdamW, Step, Training, accuracy, minibatches, train

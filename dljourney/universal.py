@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .kit.checks import check_whole
+from .kit.expect import check_whole
 from .sgd import Adam, train
 
 # %% ../nbs/05_universal.ipynb #5017c4e6

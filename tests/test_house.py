@@ -1,5 +1,7 @@
 "The house rules that a machine can hold: import arrows, notebooks and modules in step."
 import ast
+import functools
+import importlib
 import json
 import re
 import shutil
@@ -31,6 +33,17 @@ def parts(path):
     return path.relative_to(root / "dljourney").with_suffix("").parts
 
 
+@functools.cache
+def rooms(face):
+    "Behind a face, given as dotted parts: in which module each name stands that it hands out."
+    path = root / "dljourney" / Path(*face) / "__init__.py"
+    if not path.exists() or "= face(" not in path.read_text("utf-8"):
+        return {}
+    nodes = [n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.ImportFrom)]
+    found = {a.name: n.module.removeprefix("dljourney.") for n in nodes for a in n.names if n.module}
+    return {name: tuple(room.split(".")) for name, room in found.items() if room.startswith("kit.")}
+
+
 def imported(path):
     "Every `dljourney` module that the file at `path` imports, at any depth, as dotted parts."
     here = ("dljourney", *parts(path))
@@ -41,7 +54,9 @@ def imported(path):
             base = here[: -node.level] if node.level else ()
             full = base + tuple((node.module or "").split(".") if node.module else ())
             if full[:1] == ("dljourney",):
-                if len(full) > 1:
+                if behind := rooms(full[1:]):
+                    yield from (behind.get(a.name, (*full[1:], a.name)) for a in node.names)
+                elif len(full) > 1:
                     yield full[1:]
                 else:
                     yield from ((a.name,) for a in node.names)
@@ -82,6 +97,32 @@ def test_the_kit_has_no_import_cycles():
 
     for node in graph:
         visit(node)
+
+
+def faces():
+    return [p.parent for p in sorted((root / "dljourney").glob("*/**/__init__.py")) if rooms(parts(p.parent))]
+
+
+@pytest.mark.parametrize("wing", faces(), ids=lambda p: ".".join(parts(p)))
+def test_a_face_hands_out_what_its_rooms_export(wing):
+    face = importlib.import_module(".".join(["dljourney", *parts(wing)]))
+    there = {p.stem for p in wing.glob("*.py")} - {"__init__"}
+    assert not there & set(dir(face)), "a room bears a name that the face hands out"
+    for name, room in rooms(parts(wing)).items():
+        assert getattr(face, name) is getattr(importlib.import_module(".".join(["dljourney", *room])), name)
+    with pytest.raises(AttributeError, match="nobody"):
+        face.nobody  # noqa: B018
+
+
+def test_inside_a_wing_rooms_are_imported_and_never_the_face():
+    bad = []
+    for path in modules():
+        inside = path.parent != root / "dljourney" and rooms(parts(path.parent))
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and inside:
+                own = node.level == 1 and not node.module
+                bad += [str(path)] if own or node.module == ".".join(["dljourney", *parts(path.parent)]) else []
+    assert bad == []
 
 
 @pytest.mark.parametrize("bad", [("kit", "sgd"), ("sgd", "transfer"), ("samuel", "demos"), ("transfer", "whole_game")])

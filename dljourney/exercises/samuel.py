@@ -6,7 +6,9 @@
 __all__ = ['check', 'hint', 'solution', 'quiz']
 
 # %% ../../nbs/exercises/samuel.ipynb #b34612a8
-from ..kit.exercises import agrees, choice, exercise, number, order, require, same, short, verbs
+from dljourney.kit.exercises import (
+    agrees, choice, exercise, number, order, require, same, short, verbs,
+)
 
 # %% ../../nbs/exercises/samuel.ipynb #8c14c5e3
 def weighted_sum(inputs, weights):

@@ -9,7 +9,7 @@ __all__ = ['wilson', 'sure', 'share']
 from math import sqrt
 from statistics import NormalDist
 
-from .checks import check_whole
+from .expect import check_whole
 
 # %% ../../nbs/kit/intervals.ipynb #81b0646f
 def wilson(
