@@ -70,7 +70,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "pretrained_tuning": Experiment("dljourney.transfer:tune_few_examples", range(100, 102), {"methods": PRETRAINED}),
     "from_scratch": Experiment("dljourney.transfer:few_examples", range(5), {"methods": SCRATCH}),
     "from_pretrained": Experiment("dljourney.transfer:few_examples", range(5), {"methods": PRETRAINED}),
-    # chapter 09: digits are tuned within the pool ("valid") and measured on other writers ("test")
+    # chapter 10: digits are tuned within the pool ("valid") and measured on other writers ("test")
     "glyphnet_one_shot": Experiment("dljourney.pretraining:one_shot_seed", range(20), tolerance=0.1),
     "digits_from_random_tuning": Experiment(
         "dljourney.pretraining:digits_seed", [100, 102, 104],

@@ -147,11 +147,11 @@ class LinkChapters(SphinxTransform):
     "`chapter 02` becomes a link to it, and `section 3` to that section of the page."
 
     default_priority = 410
-    spoken = re.compile(r"\b([Cc]hapter (0\d)|[Ss]ection (\d+))\b")
+    spoken = re.compile(r"\b([Cc]hapter (\d\d)|[Ss]ection (\d+))\b")
 
     def apply(self, **kwargs):
         page = self.env.docname
-        pages = {name[:2]: name for name in self.env.found_docs if re.match(r"0\d_", name) and name != page}
+        pages = {name[:2]: name for name in self.env.found_docs if re.match(r"\d\d_", name) and name != page}
         if page.startswith("api/"):
             return
         sections = [s for s in self.document.findall(nodes.section) if s["ids"]]

@@ -1,4 +1,4 @@
-"The demos of chapters 05 and 06: what they compute, how their values behave, and that browser and Python agree."
+"The demos of chapters 06 and 07: what they compute, how their values behave, and that browser and Python agree."
 import json
 import math
 

@@ -171,7 +171,7 @@ def test_chapters_and_sections_that_are_spoken_of_are_linked(pages):
 
 @pytest.mark.site
 def test_formulas_are_drawn_by_the_browser(pages):
-    assert pages["05_universal.html"].maths > 10 and pages["04_sgd.html"].maths > 5
+    assert pages["06_universal.html"].maths > 10 and pages["04_sgd.html"].maths > 5
     for name in chapters:
         assert not re.search(r"\$[^$ ]+\$|\\(frac|text|cdot)\b", pages[f"{name}.html"].text), name
 

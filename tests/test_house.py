@@ -120,8 +120,10 @@ def test_inside_a_wing_rooms_are_imported_and_never_the_face():
         inside = path.parent != root / "dljourney" and rooms(parts(path.parent))
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.ImportFrom) and inside:
-                own = node.level == 1 and not node.module
-                bad += [str(path)] if own or node.module == ".".join(["dljourney", *parts(path.parent)]) else []
+                there = {p.stem for p in path.parent.glob("*.py")}
+                face = ".".join(["dljourney", *parts(path.parent)])
+                if node.module == face or (node.level == 1 and not node.module):
+                    bad += [f"{path.name}: {a.name}" for a in node.names if a.name not in there]
     assert bad == []
 
 

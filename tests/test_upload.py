@@ -153,7 +153,7 @@ def test_a_program_that_answers_without_looking_has_a_still_picture_too():
     assert demo.still().startswith(b"\x89PNG")
 
 
-def test_a_program_from_chapter_08_fits():
+def test_a_program_from_chapter_09_fits():
     import torch
     from torch import nn
 
