@@ -12,16 +12,18 @@ from pathlib import Path
 import pytest
 
 root = Path(__file__).parent.parent
-chapters = ["samuel", "checkers", "sgd", "universal", "overfitting", "transfer", "program", "pretraining"]
+chapters = ["samuel", "checkers", "sgd", "optimisers", "universal", "overfitting", "transfer", "program", "pretraining"]
 # A module may import what stands on a lower floor; chapters read each other in reading order.
 floors = {
     "kit": 0,
     **{name: 1 + i for i, name in enumerate(chapters)},
     "whole_game": 20,
-    "demos": 21,
-    "exercises": 22,
-    "commands": 23,
-    "course": 24,
+    "experiments": 21,
+    "demos": 22,
+    "exercises": 23,
+    "commands": 24,
+    "course": 25,
+    "cli": 26,
 }
 
 
@@ -69,7 +71,7 @@ def arrow_is_allowed(source, target):
     if b not in floors:
         return b.startswith("_")
     if b == "whole_game":
-        return a in ("course", "exercises", "demos")
+        return a in ("course", "cli", "exercises", "demos", "experiments")
     return floors[b] < floors[a]
 
 
