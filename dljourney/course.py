@@ -25,7 +25,6 @@ from . import __version__
 from .kit.course_map import course_map
 from .kit.doctor import doctor, is_installed
 from .kit.files import check_path, check_place, notebooks_folder, why, write_atomically
-from .kit.lab import open_lab
 from .kit.notebooks import Chapter, Execution, chapters, run_notebook, save_notebook, settled
 
 # %% ../nbs/course.ipynb #9ddba83c
@@ -145,6 +144,8 @@ def _course(args: argparse.Namespace) -> int:
     if not is_installed("jupyterlab"):
         print('JupyterLab is not installed here. Install it with:  pip install "dljourney[course]"', file=sys.stderr)
         return 1
+    from dljourney.kit.lab import open_lab
+
     return open_lab(args.folder, not args.no_browser, args.port)
 
 # %% ../nbs/course.ipynb #31c4a17f

@@ -59,6 +59,7 @@ def test_the_interval_of_a_mean_over_draws_is_the_bootstrap_of_scipy(shares):
     assert found[1:] == pytest.approx((low, high), abs=0.05 * np.std(shares))
 
 
+@settings(max_examples=10)
 @given(st.floats(0, 1), st.integers(2, 20))
 def test_draws_that_are_all_alike_leave_no_doubt_and_a_single_one_tells_nothing(share, n):
     assert over_draws([share] * n) == pytest.approx((share, share, share))
@@ -75,5 +76,6 @@ def test_what_was_measured_is_plain_data():
     found = {"known": measured(35, 49), "new": over_draws([0.5, 0.6])}
     plain = json.loads(json.dumps(as_plain(found)))
     assert plain["results"] == {"known": 0.7143, "new": 0.55}
-    assert plain["intervals"]["known"] == [0.5758, 0.8216] and plain["intervals"]["new"] == [0.5, 0.6]
+    low, high = wilson(35, 49)
+    assert plain["intervals"] == {"known": [round(low, 4), round(high, 4)], "new": [0.5, 0.6]}
     assert str(found["known"]) == share(35, 49)

@@ -7,7 +7,6 @@ __all__ = ['replacing', 'write_atomically', 'is_address', 'check_path', 'check_p
            'spelled', 'expanded']
 
 # %% ../../nbs/kit/files.ipynb #8e677590
-import glob
 import os
 import re
 import secrets
@@ -136,6 +135,8 @@ def expanded(
     names: Iterable[str | os.PathLike],  # paths, and patterns such as "*.jpg" or "**/*.png"
 ) -> list[Path]:  # the paths, a pattern's in order; what fits nothing stays as it was given
     "What a shell makes of patterns, where it does not; a file of that very name goes first."
+    import glob
+
     found: list[Path] = []
     for name in names:
         path, text = spelled(name), os.fspath(name)
