@@ -95,7 +95,8 @@ def _wanted(model: str, size: int | None) -> Preprocess:
     "What a model wants to see; a size in which nothing can be seen, or that it cannot take, is refused."
     if size is None:
         return Preprocess.of(pretrained(model, 2, weights=False))
-    Preprocess(check_whole("size", size, 16))
+    side = check_whole("size", size, 16)
+    Preprocess((side, side))
     try:
         net = pretrained(model, 2, size=size, weights=False)
         wants = Preprocess.of(net)
@@ -420,6 +421,8 @@ def _listed(names: Iterable[str]) -> Iterator[_Asked]:
     for name in map(os.fspath, names):
         if name == "-":
             yield _from_input()
+        elif not name:
+            yield _Asked(name, b"", "an empty name; . is the folder you are in")
         elif is_address(name):
             yield _Asked(name, b"", "an address; download the picture, then give its file")
         else:

@@ -778,3 +778,20 @@ def test_an_address_is_told_to_be_downloaded_first(out, folder, capsys):
         told = capsys.readouterr().err
         assert f"{name}: expected a path" in told
         assert ("download it first" in told) == (address in args)
+
+
+def test_an_empty_name_is_not_the_folder_one_is_in(out, signs, capsys):
+    for name, args in [
+        ("folder", ["finetune", ""]),
+        ("out", ["finetune", "signs", "--out", ""]),
+        ("labels", ["finetune", "signs", "--labels", ""]),
+        ("weights", ["finetune", "signs", "--weights", ""]),
+        ("folder", ["course", "", "--lay-only"]),
+        ("program", ["predict", "", "x.png"]),
+    ]:
+        assert main(args) == 2
+        assert f"{name}: expected a path, got an empty text" in capsys.readouterr().err
+    assert main(["predict", str(out), "--json", ""]) == 1
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert answer == {"file": "", "error": "an empty name; . is the folder you are in"}
+    assert os.listdir() == ["signs"]

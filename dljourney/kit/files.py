@@ -62,8 +62,12 @@ def check_path(
     name: str,  # the argument's name
     path: str | os.PathLike | None,  # what came; None: nothing did
 ):
-    "Refuse an address of the network, and `-`, where a path on this machine is needed."
-    text = os.fspath(path) if path is not None else ""
+    "Refuse an address of the network, `-` and nothing where a path on this machine is needed."
+    if path is None:
+        return
+    text = os.fspath(path)
+    if not text:
+        raise ValueError(f"{name}: expected a path, got an empty text; . is the folder you are in")
     if is_address(text):
         raise ValueError(f"{name}: expected a path on this machine, got the address {text}; "
                          "download it first")

@@ -81,18 +81,7 @@ class Photos:
     @property
     def remarks(self) -> list[str]:
         "What stands in the way of learning from these pictures or trusting a score, a line each."
-        lines = [self.hint] if self.hint else []
-        few = [f"{name} {n}" for name, (n, _) in self.counts.items() if n < 2]
-        if few:
-            lines.append(f"fewer than two pictures to train on: {_some(few)}; add some")
-        unheld = [name for name, (_, n) in self.counts.items() if not n]
-        if unheld and self.n_train < len(self):  # where nothing is held out, that was asked for
-            told = "none held out, so no score tells how well they are named"
-            lines.append(f"{told}: {_some(unheld)}; add some")
-        if self.lost:
-            told = "no picture could be read, so these are not learned"
-            lines.append(f"{told}: {_some(self.lost)}")
-        return lines
+        return list(_remarks(self))
 
     def __len__(self) -> int:
         return len(self.y)
@@ -116,10 +105,24 @@ def _some(words: Sequence[str]) -> str:
     return ", ".join(words[:10]) + (f" and {len(words) - 10} more" if len(words) > 10 else "")
 
 
+def _remarks(data: Photos) -> Iterator[str]:
+    "What to think of before learning from pictures."
+    if data.hint:
+        yield data.hint
+    few = [f"{name} {n}" for name, (n, _) in data.counts.items() if n < 2]
+    if few:
+        yield f"fewer than two pictures to train on: {_some(few)}; add some"
+    unheld = [name for name, (_, n) in data.counts.items() if not n]
+    if unheld and data.n_train < len(data):  # where nothing is held out, that was asked for
+        told = "none held out, so no score tells how well they are named"
+        yield f"{told}: {_some(unheld)}; add some"
+    if data.lost:
+        yield f"no picture could be read, so these are not learned: {_some(data.lost)}"
+
+
 def _hint(place: Path | None) -> str:
     "What to say of the folder that the classes seem to stand in."
-    told = f"the classes seem to stand in {printable(place)}: give that folder" if place else ""
-    return told
+    return f"the classes seem to stand in {printable(place)}: give that folder" if place else ""
 
 
 def left_out(
