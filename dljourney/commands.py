@@ -92,7 +92,7 @@ def _check_classes(data: Photos, valid: float) -> None:
 
 
 def _wanted(model: str, size: int | None) -> Preprocess:
-    "What a model wants to see; a size in which nothing can be seen, or that it cannot take, is refused."
+    "What a model wants to see; a size in which it sees nothing, or that it cannot take, is refused."
     if size is None:
         return Preprocess.of(pretrained(model, 2, weights=False))
     side = check_whole("size", size, 16)
@@ -101,9 +101,9 @@ def _wanted(model: str, size: int | None) -> Preprocess:
         net = pretrained(model, 2, size=size, weights=False)
         wants = Preprocess.of(net)
         dry_run(describe(net, wants.channels), (1, wants.channels, *wants.size))
-    except (ModelFileError, AssertionError, RuntimeError) as e:  # the last two are timm's and torch's
-        raise ValueError(f"size: {model} cannot work on {size} x {size} pixels: {one_line(str(e))}; "
-                         "give another size, or leave it out") from None
+    except (ModelFileError, AssertionError, RuntimeError) as e:  # timm's and torch's, too
+        why = f"{model} cannot work on {side} x {side} pixels: {one_line(str(e))}"
+        raise ValueError(f"size: {why}; give another size, or leave it out") from None
     return wants
 
 # %% ../nbs/commands.ipynb #6ed49dcf

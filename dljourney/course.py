@@ -346,7 +346,7 @@ def _predict(args: argparse.Namespace) -> int:
 def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     "The grammar of `finetune` and `predict`."
     text = ("Teach a model your own pictures; write it as a program, with a report. The exit "
-            "status is 1 where the pictures raise doubts: a class too small to learn from or to judge.")
+            "status is 1 where pictures raise doubts: a class too small to learn from or to judge.")
     tune = add("finetune", _finetune, text)
     tune.add_argument("folder", metavar="FOLDER", help="pictures, one subfolder a class")
     tune.add_argument("--model", default="glyphnet", metavar="NAME", help="any of timm's models (default: glyphnet, offline)")

@@ -34,7 +34,7 @@ from torch.nn import functional as F
 from .kit.checks import check_finite, check_whole, seeded
 from .kit.data import digits
 from .kit.files import write_atomically
-from .kit.intervals import Measured, as_plain, measured, over_draws
+from .kit.intervals import Measured, as_plain, counted, over_draws
 from .sgd import AdamW, train
 from .transfer import features, predict, pretrained
 
@@ -745,7 +745,7 @@ def evaluate(
         few = rows.nonzero()[:, 0]
         few = few[torch.randperm(len(few), generator=torch.Generator().manual_seed(0))[:2000]]
         x = pictures(bank.outline[few], bank.spine[few], torch.Generator().manual_seed(1))
-        results[name] = measured(int((predict(model, x).argmax(1) == bank.labels[few]).sum()), len(few))
+        results[name] = counted(int((predict(model, x).argmax(1) == bank.labels[few]).sum()), len(few))
     for script in HELD_OUT:
         judge = held_out_bank(script)
         shares = [one_shot(model, judge, seed) for seed in range(n_draws)]

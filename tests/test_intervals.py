@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap
 
-from dljourney.kit.intervals import as_plain, measured, over_draws, share, sure, wilson
+from dljourney.kit.intervals import as_plain, counted, over_draws, share, sure, wilson
 
 counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -73,7 +73,7 @@ def test_no_draws_are_refused_and_the_same_draws_give_the_same():
 
 
 def test_what_was_measured_is_plain_data():
-    found = {"known": measured(35, 49), "new": over_draws([0.5, 0.6])}
+    found = {"known": counted(35, 49), "new": over_draws([0.5, 0.6])}
     plain = json.loads(json.dumps(as_plain(found)))
     assert plain["results"] == {"known": 0.7143, "new": 0.55}
     low, high = wilson(35, 49)

@@ -54,7 +54,7 @@ class Photos:
     n_train: int  # how many of the N belong to the training part
     skipped: list[Skipped]  # files that were left out, with the reason
     elsewhere: Path | None = None  # the folder that the classes seem to stand in instead
-    lost: tuple[str, ...] = ()  # labels of which no picture could be read, so that they are no class
+    lost: tuple[str, ...] = ()  # labels of which no picture could be read: no classes
 
     @property
     def train(self) -> tuple[Tensor, Tensor]:
