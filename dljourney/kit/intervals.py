@@ -36,8 +36,8 @@ class Measured(NamedTuple):
     "A share and how far chance can carry it; as text, 71.4% (95% interval: 57.6% to 82.2%)."
 
     value: float  # what was found, in [0, 1]
-    low: float  # the ends of its 95 % interval
-    high: float
+    low: float  # where its 95 % interval begins
+    high: float  # and where it ends
 
     def __str__(self) -> str:
         return f"{self.value:.1%} (95% interval: {self.low:.1%} to {self.high:.1%})"
