@@ -7,11 +7,8 @@ __all__ = ['Program', 'save', 'load', 'export_onnx']
 
 # %% ../nbs/08_program.ipynb #02613838
 import copy
-import json
 import os
-import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib import metadata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,11 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .kit.checks import check_finite, check_whole
+from .kit.checks import check_whole
 from .kit.files import replacing, spelled
 from .kit.images import ImageError, Preprocess, one_line, printable
 from .kit.interrupts import as_a_whole, at_rest
-from .kit.modelfile import KEY, ModelFileError, describe, dry_run, packed, read_head, read_model
+from .kit.modelfile import ModelFileError, packed
+from .kit.models.onnx import as_onnx, is_onnx_of_ours
+from dljourney.kit.models.package import (
+    card_of, checked_labels, for_a_file, is_program, keep_other_things, loaded, prove, scores_of,
+)
+from .kit.models.parts import as_model, at_full, unwrapped
 
 # %% ../nbs/08_program.ipynb #50bb96de
 def _is_plain(image: Any) -> bool:
@@ -76,7 +78,7 @@ class Program:
         preprocess: Preprocess,  # how a picture becomes the model's input
         card: Mapping[str, Any] | None = None,  # what is known about it: scores, settings, versions
     ):
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.model = copy.deepcopy(unwrapped(model)).float().eval().requires_grad_(False)
         self.labels, self.preprocess, self.card = list(labels), preprocess, dict(card or {})
 
     def __call__(
@@ -112,8 +114,8 @@ class Program:
         x: Tensor,  # prepared pictures, float32, (N,C,H,W)
     ) -> Tensor:  # float32, (N, n_labels), each row sums to 1
         "The probability of each label for pictures that are on the model's scale already."
-        device = next((p.device for p in self.model.parameters()), x.device)
-        with as_a_whole(), torch.inference_mode(): rows = self.model(x.to(device)).float().softmax(1).cpu()
+        ready = as_model(self.model, x)
+        with as_a_whole(), torch.inference_mode(): rows = self.model(ready).softmax(1).cpu()
         return rows.clone()  # an ordinary tensor: nothing could learn from one made in inference mode
 
     def _named(self, row: Tensor) -> dict[str, float]:
@@ -125,51 +127,6 @@ class Program:
         shown = ", ".join(map(one_line, self.labels[:8])) + (f" and {len(self.labels) - 8} more" if len(self.labels) > 8 else "")
         name = printable(str(self.card.get("architecture", {}).get("name", type(self.model).__name__)))
         return f"Program({name}: {self.preprocess.channels} x {height} x {width} pixels -> {shown})"
-
-# %% ../nbs/08_program.ipynb #2b1a1c3a
-def _scores(model: nn.Module, preprocess: Preprocess) -> Tensor:
-    "What the model says to two pictures of noise."
-    dice = torch.Generator().manual_seed(0)
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    x = preprocess(torch.rand(2, preprocess.channels, *preprocess.size, generator=dice)).to(device)
-    with at_rest(model): scores = model(x)
-    if not isinstance(scores, Tensor) or scores.ndim != 2:
-        got = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
-        raise ValueError(f"model: expected one row of scores a picture, (N, n_labels), got {got}")
-    return scores.float().cpu()
-
-# %% ../nbs/08_program.ipynb #ed2db4fb
-def _checked_labels(labels: Iterable[Any] | None, n: int) -> list[str]:
-    "Labels as different, non-empty texts, one a score."
-    if isinstance(labels, str):
-        raise TypeError(f"labels: expected a list of {n} names, got the one text {labels!r}")
-    names = [str(name) for name in (range(n) if labels is None else labels)]
-    if len(names) != n or n < 2:
-        raise ValueError(f"labels: expected one for each of the model's {n} scores (2 or more), got {len(names)}")
-    if len(set(names)) < n or "" in names:
-        raise ValueError("labels: expected names that differ from one another, got some twice or empty")
-    return names
-
-
-def _plain_data(name: str, data: dict[str, Any]) -> dict[str, Any]:
-    "What JSON can hold, or an error that names the argument."
-    try:
-        json.dumps(data, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as e:
-        raise TypeError(f"{name}: expected plain data (texts, finite numbers, lists, dicts), got what JSON cannot hold: {e}") from None
-    return data
-
-
-def _versions() -> dict[str, str]:
-    "What the model was made with."
-    packages = ("dljourney", "torch", "timm", "pillow")
-    found = {"python": platform.python_version()}
-    for name in packages:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            pass
-    return found
 
 # %% ../nbs/08_program.ipynb #fb969464
 def save(
@@ -184,55 +141,15 @@ def save(
 ) -> Path:  # the path
     "Write a trained model as one file; before it takes its place, it is loaded again and must give the same scores."
     path = Path(path)
-    _keep_other_things(path, _is_program, "a program")
-    if isinstance(model, nn.Sequential) and len(model) and isinstance(model[-1], nn.Softmax):
-        raise ValueError("model: its last layer is a Softmax; leave it out, the program turns scores to probabilities")
-    preprocess = Preprocess.of(model) if preprocess is None else preprocess
-    architecture = describe(model, preprocess.channels, options)
-    if not all(t.isfinite().all() for t in model.state_dict().values()):
-        raise ValueError("model: some of its weights are not finite numbers; train it again with a smaller learning rate")
-    want = _scores(model, preprocess)
-    card = {
-        "architecture": architecture,
-        "labels": _checked_labels(labels, want.shape[1]),
-        "preprocess": preprocess.asdict(),
-        "scores": {str(k): check_finite(f"scores[{k!r}]", v) for k, v in (scores or {}).items()},
-        "settings": _plain_data("settings", dict(settings or {})),
-        "versions": _versions(),
-    }
+    keep_other_things(path, is_program, "a program")
+    model, preprocess = for_a_file(model, preprocess)
+    whole = at_full(model)
+    want = scores_of(whole, preprocess)
+    card = card_of(model, preprocess, want.shape[1], labels, scores, settings, options)
     with replacing(path) as temporary:
         temporary.write_bytes(packed(model, card))
-        _prove(temporary, want, preprocess)
+        prove(temporary, whole, want, preprocess)
     return path
-
-
-def _is_program(file: Path) -> bool:
-    "Whether a file has a head as `save` writes it."
-    try:
-        return KEY in read_head(file)[0]
-    except ModelFileError:
-        return False
-
-
-def _keep_other_things(path: Path, is_ours: Callable[[Path], bool], what: str) -> None:
-    "Refuse a path where something stands that was not written here."
-    if path.is_file() and path.stat().st_size and not is_ours(path):
-        raise FileExistsError(f"path: expected a new file, or {what} to replace, got {printable(path)}, which holds "
-                              "something else; choose another name, or move that file away")
-
-# %% ../nbs/08_program.ipynb #58e206c3
-def _prove(file: Path, want: Tensor, preprocess: Preprocess) -> None:
-    "Load the file again and compare: what differs would be a program that is not the model."
-    try:
-        got = _scores(read_model(file)[0], preprocess)
-    except ModelFileError as e:
-        raise ValueError(f"model: it cannot be made again from its description ({e}); say how it was made with "
-                         "options={...}, or export it with export_onnx") from None
-    if not want.isfinite().all():
-        raise ValueError("model: its scores are not finite numbers; train it again with a smaller learning rate")
-    if got.shape != want.shape or (got - want).abs().max() > 1e-3 * want.abs().max().clamp(min=1):
-        raise ValueError("model: made again from its description it gives other scores; it was changed after "
-                         "it was created: say how with options={...}, or export it with export_onnx")
 
 # %% ../nbs/08_program.ipynb #7dfc33ac
 def load(
@@ -247,52 +164,12 @@ def load(
     if not file.is_file():
         raise FileNotFoundError(f"no program at {printable(file)}: expected a file that dljourney.program.save wrote")
     try:
-        model, labels, preprocess, card = _loaded(file)
+        model, labels, preprocess, card = loaded(file)
     except ModelFileError as e:
         raise ModelFileError(f"{printable(file)}: {printable(str(e))}; {e.todo}", e.todo) from None
     return Program(model.to(device or "cpu"), labels, preprocess, card)
 
-
-def _loaded(file: Path) -> tuple[nn.Module, list[str], Preprocess, dict[str, Any]]:
-    "What a program is made of, once all of it fits together."
-    model, card = read_model(file)
-    try:
-        preprocess = Preprocess(**card["preprocess"])
-        labels = _checked_labels(card["labels"], len(card["labels"]))
-    except (KeyError, TypeError, ValueError, ArithmeticError, RecursionError) as e:
-        raise ModelFileError(f"the card is damaged: {str(e)[:200]}") from None
-    shape = dry_run(card["architecture"], (1, preprocess.channels, *preprocess.size))
-    if shape is not None and shape != (1, len(labels)):
-        raise ModelFileError(f"{len(labels)} labels, but the model's output has shape {shape}")
-    return model, labels, preprocess, card
-
-# %% ../nbs/08_program.ipynb #4720b5a5
-class _Whole(nn.Module):
-    "From pixels in [0, 1] at the model's size to probabilities: what an ONNX file holds."
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, model: nn.Module, preprocess: Preprocess):
-        super().__init__()
-        self.model = model
-        self.register_buffer("mean", torch.tensor(preprocess.mean).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(preprocess.std).view(1, -1, 1, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.model((images - self.mean) / self.std).softmax(1)
-
 # %% ../nbs/08_program.ipynb #c758c695
-def _is_onnx_of_ours(file: Path) -> bool:
-    "Whether a file is ONNX with the facts that `export_onnx` leaves in it."
-    import onnx
-
-    try:
-        facts = onnx.load(file, load_external_data=False).metadata_props
-    except Exception:  # protobuf's own errors, and OSError
-        return False
-    return {"labels", "preprocess"} <= {fact.key for fact in facts}
-
 def export_onnx(
     model: Program | nn.Module,  # a program, or any network that gives one row of scores a picture
     path: str | os.PathLike,  # where the file should stand, such as "birds.onnx"; replaces what this function wrote, nothing else
@@ -303,32 +180,19 @@ def export_onnx(
     "Write an ONNX file: float pixels in [0,1], (N,C,H,W) at the model's size, in; probabilities, (N, n_labels), out."
     path = Path(path)
     try:
-        import onnx
+        import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError:
         raise ImportError('writing ONNX needs two more packages: pip install "dljourney[onnx]"') from None
-    _keep_other_things(path, _is_onnx_of_ours, "an ONNX file that was written here")
+    keep_other_things(path, is_onnx_of_ours, "an ONNX file that was written here")
     if isinstance(model, Program):
         network: nn.Module = model.model
         labels, preprocess = model.labels, model.preprocess  # type: ignore[assignment]
     else:
-        network = model
+        network = unwrapped(model)
+    network = at_full(network)
     preprocess = Preprocess.of(network) if preprocess is None else preprocess
-    names = _checked_labels(labels, _scores(network, preprocess).shape[1])
-    example = torch.rand(2, preprocess.channels, *preprocess.size)
-    advice = f"torch {torch.__version__} could not write this network as ONNX: newer packages may, pip install -U torch onnx onnxscript"
+    names = checked_labels(labels, scores_of(network, preprocess).shape[1])
     with at_rest(network), replacing(path) as temporary:
-        try:
-            exported = torch.onnx.export(
-                _Whole(network, preprocess).eval(), (example,), dynamo=True, verbose=False, optimize=True,
-                input_names=["images"], output_names=["probabilities"], dynamic_shapes={"images": {0: "n"}},
-            )  # fmt: skip
-            proto = exported.model_proto  # type: ignore[union-attr]
-            for node in proto.graph.node: del node.metadata_props[:]  # torch's paths
-            onnx.helper.set_model_props(proto, {"labels": "\n".join(names), "preprocess": str(preprocess.asdict())})
-            temporary.write_bytes(proto.SerializeToString())
-        except Exception as problem:
-            raise RuntimeError(f"{advice} ({type(problem).__name__}: {problem})") from problem
-        if not proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
-            raise RuntimeError(f"{advice} (the number of pictures came out fixed)")
+        temporary.write_bytes(as_onnx(network, preprocess, names))
     return path

@@ -82,7 +82,7 @@ def hill_climb(
 def gradient_ascent(
     current: Round,  # where we stand
     performance: Callable[[Tensor], float],  # scores a weight assignment, higher is better; must feel small changes
-    lr: float = 10.0,  # how far to move for a given slope
+    lr: float = 50.0,  # how far to move for a given slope
     nudge: float = 0.01,  # how much to change a weight when asking
 ) -> Round:  # the next round; its score can be lower if `lr` is too large
     "A mechanism: ask every weight which way the score rises, then move all of them that way."

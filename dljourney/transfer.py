@@ -11,7 +11,7 @@ __all__ = ['METHODS', 'COUNTS', 'pretrained', 'features', 'predict', 'freeze', '
 # %% ../nbs/07_transfer.ipynb #71bcb64a
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Self
 
@@ -22,11 +22,14 @@ from torch import Tensor, nn
 from .kit.checks import check_finite, check_images, check_labels, check_whole, seeded
 from .kit.data import digits
 from .kit.experiments import stored_rows
-from .kit.hub import own_weights, weights_file
 from .kit.images import Preprocess
 from .kit.interrupts import as_a_whole, at_rest
+from .kit.models.parts import as_model, check_learns
+from .kit.models.weights import timm_model
 from .kit.photos import augment
-from .sgd import AdamW, Step, Training, accuracy, train
+from .kit.training.dealing import Batches
+from .kit.training.norms import NORMS, hold, n_batches
+from .sgd import AdamW, Step, Training, accuracy, minibatches, train
 
 # %% ../nbs/07_transfer.ipynb #584407ee
 def pretrained(
@@ -39,26 +42,8 @@ def pretrained(
     **options: Any,  # timm's own, such as drop_rate
 ) -> nn.Module:  # a timm model; `pretrained_cfg` tells what it wants to see
     "A timm model by name, with weights that were learned on another task."
-    import timm
-
-    from dljourney.kit import glyphnet  # noqa: F401  (registers the name)
-
-    if not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('.')[0]}*")[:5] or ["glyphnet", "resnet18"]
-        raise ValueError(f"name: timm {timm.__version__} has no model {name!r}; there are, for instance, {', '.join(near)}")
-    file = weights_file(name) if weights is True else own_weights(weights) if weights else None
     given = {"num_classes": num_classes, "in_chans": in_chans, **options}
-    given = {k: v for k, v in given.items() if v is not None}
-    if file is not None:
-        given["pretrained_cfg_overlay"] = {"file": str(file)}
-    cfg = timm.get_pretrained_cfg(name)
-    if size is not None and cfg is not None and cfg.fixed_input_size:
-        given["img_size"] = size
-    model = timm.create_model(name, pretrained=bool(weights), **given)
-    if size is not None:
-        own: dict[str, Any] = model.pretrained_cfg  # type: ignore[assignment]
-        model.pretrained_cfg = {**own, "input_size": (own["input_size"][0], size, size)}  # type: ignore[assignment]
-    return model
+    return timm_model(name, weights, size, given)
 
 # %% ../nbs/07_transfer.ipynb #d75d9bbc
 def _batchwise(
@@ -71,7 +56,7 @@ def _batchwise(
     parts = []
     for part in x.split(batch_size):
         with at_rest(model), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            ready = preprocess(part).to(device)
+            ready = as_model(model, preprocess(part))
             ready = torch.empty_like(ready, memory_format=torch.channels_last).copy_(ready)  # up to twice as fast
             parts.append(apply(ready).float().cpu())
     return torch.cat(parts)
@@ -95,23 +80,6 @@ def predict(
 ) -> Tensor:  # scores, float32, (N, n_classes), on the CPU
     "The scores of a model for images."
     return _batchwise(model, x, model, batch_size)
-
-# %% ../nbs/07_transfer.ipynb #4d870c85
-_NORMS = (nn.modules.batchnorm._BatchNorm,)
-
-
-def _stay_at_rest(layer: nn.Module, inputs: Any) -> None:
-    "A forward pre-hook: a frozen BatchNorm layer uses what it knows and learns nothing, whatever mode it is put in."
-    layer.training = False
-
-
-def _hold(layer: nn.Module, still: bool) -> None:
-    "Put the hook on a BatchNorm layer, or take it off."
-    for key, hook in list(layer._forward_pre_hooks.items()):
-        if hook is _stay_at_rest:
-            del layer._forward_pre_hooks[key]
-    if still:
-        layer.register_forward_pre_hook(_stay_at_rest)
 
 # %% ../nbs/07_transfer.ipynb #df1e25e5
 def _heads(model: nn.Module) -> list[nn.Module]:
@@ -163,8 +131,8 @@ def unfreeze(
     for p in model.parameters():
         p.requires_grad_(id(p) in learns)
     for layer in model.modules():
-        if isinstance(layer, _NORMS):
-            _hold(layer, still=not (batch_norm and layer.weight is not None and id(layer.weight) in learns))
+        if isinstance(layer, NORMS):
+            hold(layer, still=not (batch_norm and layer.weight is not None and id(layer.weight) in learns))
     return model
 
 # %% ../nbs/07_transfer.ipynb #7d6562ab
@@ -189,24 +157,16 @@ def param_groups(
     return groups
 
 # %% ../nbs/07_transfer.ipynb #339c2d65
-class _Pictures:
-    "Batches of prepared pictures, shuffled by `seed` (None: in order), changed a little where `change` is given."
+def _pictures(
+    x: Tensor, y: Tensor, batch_size: int, prepare: Callable, change: Callable | None,
+    seed: int | None,
+) -> Batches:
+    "Batches of prepared pictures, shuffled by `seed` (None: in order), changed by `change`."
 
-    def __init__(
-        self, x: Tensor, y: Tensor, batch_size: int, prepare: Callable, change: Callable | None, seed: int | None
-    ):
-        self.x, self.y, self.batch_size, self.prepare, self.change = x, y, batch_size, prepare, change
-        self.generator = None if seed is None else seeded(seed)
+    def made(xb: Tensor, dice: torch.Generator) -> Tensor:
+        return prepare(change(xb, generator=dice) if change else xb)
 
-    def __len__(self) -> int:
-        return math.ceil(len(self.x) / self.batch_size)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        n, dice = len(self.x), self.generator
-        order = torch.arange(n) if dice is None else torch.randperm(n, generator=dice)
-        for index in order.split(self.batch_size):
-            xb = self.x[index]
-            yield self.prepare(self.change(xb, generator=dice) if self.change else xb), self.y[index]
+    return Batches((x, y), batch_size, minibatches, seed is not None, seed or 0, made)
 
 
 class _Model(nn.Module):
@@ -383,7 +343,7 @@ def _head_alone(model: nn.Module, x: Tensor) -> nn.Module:
 # %% ../nbs/07_transfer.ipynb #c8e2b941
 def _too_small(model: nn.Module) -> bool:
     "Whether a convolution sees less than its stride, or than half its window: torch's bfloat16 gradients are wrong there."
-    wants, device = Preprocess.of(model), next(model.parameters()).device
+    wants = Preprocess.of(model)
     found = []
 
     def look(conv: Any, inputs: Any) -> None:
@@ -392,7 +352,7 @@ def _too_small(model: nn.Module) -> bool:
 
     hooks = [m.register_forward_pre_hook(look) for m in model.modules() if isinstance(m, nn.Conv2d)]
     try:
-        with at_rest(model): model(torch.zeros(1, wants.channels, *wants.size, device=device))
+        with at_rest(model): model(as_model(model, torch.zeros(1, wants.channels, *wants.size)))
     finally:
         for hook in hooks: hook.remove()
     return any(found)
@@ -424,7 +384,7 @@ def fine_tune(
     epochs, frozen_epochs = check_whole("epochs", epochs), check_whole("frozen_epochs", frozen_epochs)
     batch_size, seed = check_whole("batch_size", batch_size, 1), check_whole("seed", seed)
     for name, rate in (("lr", lr), ("head", head), ("decay", decay)): check_finite(name, rate, least=0)
-    _learning(model, last)  # refuses a model without a head, and stages that it does not have
+    check_learns(model), _learning(model, last)  # a model with a head, and stages that it has
     _checked(model, x, y, "training")
     if valid is not None:
         _checked(model, *_pair(valid), "valid")
@@ -442,21 +402,21 @@ def fine_tune(
         freeze(model)
         opt = optimiser([g for g in groups() if g["name"].startswith("head")])
         resting = partial(features, model, batch_size=batch_size, bf16=bf16)
-        source = _Pictures(x, y, batch_size, resting, augment, seed)
+        source = _pictures(x, y, batch_size, resting, augment, seed)
         if augment is None:  # the body is frozen and its inputs do not change: ask it once
-            source = _Pictures(resting(x), y, batch_size, lambda f: f, None, seed)
+            source = _pictures(resting(x), y, batch_size, lambda f: f, None, seed)
         held = (resting(valid[0]), valid[1]) if valid is not None else None
         return train(last_layer, source, loss_func, opt, frozen_epochs, held, **measured)
-
     def train_all() -> Training:
         unfreeze(model, last, batch_norm=batch_norm)
-        source = _Pictures(x, y, batch_size, preprocess, augment, seed + 1)
-        held = _Pictures(*valid, 64, preprocess, None, None) if valid is not None else None
+        source = _pictures(x, y, batch_size, preprocess, augment, seed + 1)
+        held = _pictures(*valid, 64, preprocess, None, None) if valid is not None else None
         return train(_Model(model, bf16), source, loss_func, optimiser(groups()), epochs, held, **measured)
 
-    per_epoch = math.ceil(len(x) / batch_size)
+    company = batch_norm and last != 0 and any(isinstance(m, NORMS) for m in model.modules())
+    n_head, n_all = (n_batches(len(x), batch_size, together) for together in (False, company))
     phases = [("head", train_head)] * (frozen_epochs > 0) + [("all", train_all)] * (epochs > 0)
-    return _ResumableFineTuning(phases, per_epoch * (frozen_epochs + epochs), schedule)
+    return _ResumableFineTuning(phases, frozen_epochs * n_head + epochs * n_all, schedule)
 
 # %% ../nbs/07_transfer.ipynb #ebd58752
 def draw_examples(
@@ -545,8 +505,7 @@ def fit_network(
     with torch.random.fork_rng(devices=[]):  # the caller's dice stay as they are
         torch.manual_seed(check_whole("seed", seed))
         model = pretrained("glyphnet", int(y.max()) + 1, in_chans=1, weights=weights)
-    per_epoch = math.ceil(len(x) / 50)
-    epochs = math.ceil(steps / per_epoch)
+    epochs = math.ceil(steps / n_batches(len(x), 50, company=not weights))
     change = partial(augment, flip=False, warp=0.03)
     ways: dict[str, Any] = {} if weights else {"head": 1.0, "decay": 1.0, "batch_norm": True}
     frozen = epochs // 2 if weights else 0
@@ -670,9 +629,10 @@ def looked_at(
             top, bottom = max(rows[i] - height // (2 * cells), 0), rows[i + 1] + height // (2 * cells)
             left, right = max(columns[j] - width // (2 * cells), 0), columns[j + 1] + width // (2 * cells)
             covered[i * cells + j, :, top:bottom, left:right] = x.mean()
-    device = next(model.parameters()).device
     with at_rest(model):
-        probabilities = torch.cat([model(part.to(device)).softmax(1).cpu() for part in torch.cat([x, covered]).split(64)])
+        parts = torch.cat([x, covered]).split(64)
+        scores = torch.cat([model(as_model(model, part)).float().cpu() for part in parts])
+    probabilities = scores.softmax(1)
     chosen = int(probabilities[0].argmax()) if label is None else label
     return (probabilities[0, chosen] - probabilities[1:, chosen]).view(cells, cells)
 

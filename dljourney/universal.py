@@ -223,7 +223,7 @@ def depth_rows(
     n_folds: int = 4,  # the target goes up and down 2 ** (n_folds - 1) times
     epochs: int = 1500,  # steps of the training, each with all points
 ) -> list[dict]:  # one row a shape: root mean square and largest error
-    "A saw with many teeth, learnt by a wide network and by deeper ones with as many parameters."
+    "A saw with many teeth, learned by a wide network and by deeper ones with as many parameters."
     x = torch.linspace(0, 1, 513)
     with torch.no_grad():
         y = tent_network(n_folds)(x[:, None])[:, 0]

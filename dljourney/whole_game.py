@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['warped', 'best_head', 'teach', 'stacked', 'Warped', 'from_scratch', 'activations', 'signs', 'most_exciting',
-           'show_activations', 'show_kinds', 'TeachMe', 'ready_digits', 'doodles']
+           'show_activations', 'show_channels', 'TeachMe', 'ready_digits', 'doodles']
 
 # %% ../nbs/01_whole_game.ipynb #235a32d7
 from collections.abc import Iterator, Mapping, Sequence
@@ -202,21 +202,21 @@ def signs(
 def most_exciting(
     x: "Tensor",  # pictures, (N,1,H,W)
     maps: "Tensor",  # what a layer makes of them, (N, channels, h, w)
-    channel: int,  # the kind that is asked about
+    channel: int,  # the one that is asked about
     side: int,  # pixels of the part to cut out
     n: int = 6,  # how many
 ) -> "Tensor":  # (n, side, side)
-    "The parts of pictures that excite one kind of a layer the most, one part a picture."
+    "The parts of pictures that excite one channel of a layer the most, one part a picture."
     import torch
     import torch.nn.functional as F
 
-    kind = maps[:, channel]
-    best = kind.amax((1, 2)).argsort(descending=True, stable=True)[:n]
-    place = kind[best].flatten(1).argmax(1)
-    scale = x.shape[-1] / kind.shape[-1]
+    seen = maps[:, channel]
+    best = seen.amax((1, 2)).argsort(descending=True, stable=True)[:n]
+    place = seen[best].flatten(1).argmax(1)
+    scale = x.shape[-1] / seen.shape[-1]
     parts, half = [], side // 2
     for i, at in zip(best.tolist(), place.tolist()):
-        row, column = (int((p + 0.5) * scale) for p in divmod(at, kind.shape[-1]))
+        row, column = (int((p + 0.5) * scale) for p in divmod(at, seen.shape[-1]))
         parts.append(F.pad(x[i, 0], [half] * 4)[row : row + side, column : column + side])
     return torch.stack(parts)
 
@@ -234,7 +234,7 @@ def _mosaic(tiles: Any, side: int = 64, gap: int = 4) -> np.ndarray:
 def show_activations(
     x: "Tensor",  # one picture, (1,1,H,W)
     seen: "Mapping[str, Tensor]",  # what `activations` gave for it
-    n: int = 9,  # kinds of each layer, the strongest
+    n: int = 9,  # channels of each layer, the strongest
 ) -> Any:  # a figure
     "A drawing on its way through the layers."
     from dljourney.kit.figures import subplots
@@ -263,23 +263,23 @@ def _bare(ax: Any, name: str) -> None:
     ax.set_ylabel(name, rotation=0, ha="right", va="center")
 
 # %% ../nbs/01_whole_game.ipynb #0d843324
-def show_kinds(
+def show_channels(
     x: "Tensor",  # many pictures, (N,1,32,32)
     model: "nn.Module",  # a timm model such as glyphnet
-    like: "Mapping[str, Tensor]",  # activations of one drawing: its strongest kinds are shown
-    n_kinds: int = 3,  # kinds of each layer
-    n: int = 5,  # pictures of each kind
+    like: "Mapping[str, Tensor]",  # activations of one drawing: its strongest channels are shown
+    n_channels: int = 3,  # of each layer
+    n: int = 5,  # pictures of each channel
 ) -> Any:  # a figure
-    "For each layer: the parts of pictures that excite its kinds the most."
+    "For each layer: the parts of pictures that excite its channels the most."
     from dljourney.kit.figures import subplots
 
     found = activations(model, x)
     sides = np.linspace(9, 32, len(found)).astype(int)  # how much of a picture a layer looks at, roughly
-    fig, axes = subplots(len(found), n_kinds, figsize=(8.5, 0.72 * len(found)))
+    fig, axes = subplots(len(found), n_channels, figsize=(8.5, 0.72 * len(found)))
     for row, side, (name, maps) in zip(axes, sides, found.items()):
-        kinds = like[name][0].amax((1, 2)).argsort(descending=True, stable=True)[:n_kinds]
-        for ax, kind in zip(row, kinds.tolist()):
-            ax.imshow(_mosaic(most_exciting(x, maps, kind, int(side), n).numpy()), "gray")
+        strongest = like[name][0].amax((1, 2)).argsort(descending=True, stable=True)[:n_channels]
+        for ax, channel in zip(row, strongest.tolist()):
+            ax.imshow(_mosaic(most_exciting(x, maps, channel, int(side), n).numpy()), "gray")
             _bare(ax, name if ax is row[0] else "")
     return fig
 
@@ -350,8 +350,8 @@ class TeachMe(_Learner):
     ):
         given = isinstance(_no_text(things), Mapping)
         drawings = Drawings(folder if folder or given else _kept_folder())
-        if things is None:
-            things = list(drawings.things) or ["smile", "frown"]
+        things = things or list(drawings.things) or ["smile", "frown"]
+        drawings.only(list(things))
         for name in things:
             drawings.add_new(name, things[name] if isinstance(things, Mapping) else ())
         self._mine = drawings
@@ -408,7 +408,9 @@ def ready_digits(
 ) -> tuple[Drawings, list[tuple[str, Drawing]]]:  # the examples, and 100 others with their names, to test with
     "Real handwritten digits; the test's were written mostly by other people."
     from dljourney.kit import data
+    from dljourney.kit.checks import check_some, check_whole
 
+    digits, each = check_some("digits", digits, range(10), least=2), check_whole("each", each, 1, 70)
     dice, parts = np.random.default_rng(seed), data.digits()
     examples, hidden = Drawings(), []
     for digit in digits:

@@ -98,3 +98,47 @@ def test_teach_with_an_empty_shelf_says_what_to_do(front, page):
 try: empty.teach()
 except ValueError as e: print(e)""")
     assert "two things" in message
+
+
+def test_an_error_comes_and_goes_without_moving_the_pad(front):
+    page = front.open(CELLS[0], "desk = TeachMe(); desk")
+    pad, told = page.locator(".dlj-pad canvas").first, page.locator(".dlj-error")
+    page.wait_for_function("!document.querySelector('.dlj-note.dlj-loading')")
+    pad.scroll_into_view_if_needed()
+    seen = [pad.bounding_box()]
+    page.locator(".dlj-teach").click()
+    told.wait_for(state="visible")
+    assert told.inner_text().startswith("expected drawings of two things or more")
+    seen.append(pad.bounding_box())
+    x, y = places(page, [(0.5, 0.5)])[0]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    told.wait_for(state="hidden")
+    seen.append(pad.bounding_box())
+    page.mouse.up()
+    assert seen == [seen[0]] * 3
+    front.shut(page)
+
+
+def test_a_row_goes_and_comes_back_and_refusals_are_told(front, page):
+    names = f"[...{ROWS}].map(row => row.getAttribute('aria-label')).join()"
+    thumbs = "document.querySelectorAll('.dlj-thumb').length"
+    before, back = page.evaluate(thumbs), page.get_by_role("button", name="bring back")
+    assert not back.is_visible()
+    n_gone = page.evaluate(f"{ROWS}[0].querySelectorAll('.dlj-thumb').length")
+    page.locator(".dlj-remove").nth(0).click()
+    page.wait_for_function(f"{names} === 'star'")
+    for left in range(n_gone)[::-1]:
+        back.click()
+        page.wait_for_function(f"{thumbs} === {before - left}")
+    assert page.evaluate(names) == "star,smile" and not back.is_visible()
+
+    page.locator(".dlj-thing input").nth(1).fill("star")
+    page.locator(".dlj-thing input").nth(1).press("Enter")
+    page.wait_for_function("document.querySelector('.dlj-error').textContent.includes('no other thing has')")
+    assert page.locator(".dlj-thing input").nth(1).input_value() == "smile"
+
+    front.python(page, "teach_me.strokes = []")
+    page.locator(".dlj-keep").nth(0).click()
+    page.wait_for_function("document.querySelector('.dlj-error').textContent.includes('the pad is empty')")
+    assert page.evaluate(thumbs) == before

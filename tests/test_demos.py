@@ -135,6 +135,46 @@ def test_the_playground_learns(dataset):
     assert figures["epoch"] == len(demo._rows) and figures["held-out loss"] > 0
 
 
+PLANE = torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
+SIDE = (PLANE[:, 0] > 0).long()
+
+
+@pytest.mark.parametrize("labels, kinds", [
+    (SIDE, [0, 1]), (2 * SIDE - 1, [-1, 1]), (2.0 * SIDE - 1, [-1.0, 1.0]), (SIDE.bool(), [False, True]),
+    (SIDE + 6, [6, 7]),
+    (["cat" if s else "ant" for s in SIDE], ["ant", "cat"]), (SIDE.numpy().astype(np.uint8), [0, 1]),
+])
+@pytest.mark.parametrize("keyword", ["data", "dataset"])
+def test_any_two_labels_will_do(labels, kinds, keyword):
+    demo = Playground(**{keyword: (PLANE, labels)})
+    demo.step(3)
+    assert demo.dataset == "yours" and demo.kinds == kinds and torch.equal(demo._labels, SIDE)
+    figures = demo.draw()["figures"]
+    assert kinds == [0, 1] or (figures["orange"], figures["blue"]) == (str(kinds[0]), str(kinds[1]))
+
+
+@pytest.mark.parametrize("data, said", [
+    ((PLANE, torch.arange(30) % 3), "labels of two kinds, got 3: 0, 1, 2; the playground has two colours"),
+    ((PLANE, torch.arange(30)), "got 30: 0, 1, 2, 3, ...;"), ((PLANE, SIDE * 0), "got 1: 0;"),
+    ((PLANE, SIDE[:3]), r"got \(30, 2\) and \(3,\)"), ((PLANE[:, :1], SIDE), r"points \(n, 2\)"),
+    ((PLANE / 0, SIDE), "finite numbers"), (PLANE, r"a pair \(points, labels\), got an array of shape \(30, 2\)"),
+    ((PLANE, [None, *SIDE.tolist()[1:]]), "labels that can be compared"),
+])
+def test_data_that_does_not_fit_is_refused_in_a_few_words(data, said):
+    for keyword in ("data", "dataset"):
+        with pytest.raises((ValueError, TypeError), match=said) as caught:
+            Playground(**{keyword: data})
+        assert len(str(caught.value)) < 250
+
+
+def test_yours_without_data_says_what_to_do():
+    demo = Playground(dataset="yours")
+    words = [m["text"] for m in demo.draw()["surface"]["marks"] if m["mark"] == "note"]
+    assert "Click here to add points," in words and "Playground(data=(points, labels))" in words
+    demo.add_point(0.5, 0.5, 1)
+    assert not any(m["mark"] == "note" for m in demo.draw()["surface"]["marks"])
+
+
 def test_the_playground_takes_what_the_chapter_teaches():
     used = []
 
@@ -171,7 +211,7 @@ def test_the_playground_takes_points_of_one_s_own():
     assert empty._clicked == [(1.0, 0.5, 0)]
     empty.step(2)
     assert len(empty._rows) == 2
-    for bad in ((x, y[:3]), (x[:, :1], y), (x, [0, 1, 2, 1]), (x * np.nan, y)):
+    for bad in ((x, y[:3]), (x[:, :1], y), (x, [0, 1, 2, 1]), (x * np.nan, y), (x, [0, 1, np.nan, 0])):
         with pytest.raises(ValueError, match="data"):
             Playground(bad)
 
@@ -212,7 +252,7 @@ def test_a_network_has_the_layers_it_was_asked_for():
 
 
 @pytest.mark.parametrize("labels", [torch.rand(30) * 1.9, torch.full((30,), math.nan), torch.arange(30) % 3])
-def test_playground_refuses_labels_that_are_not_0_or_1(labels):
-    with pytest.raises(ValueError, match="data: expected finite numbers and the classes 0 and 1"):
+def test_playground_refuses_labels_that_are_not_of_two_kinds(labels):
+    with pytest.raises(ValueError, match="data: expected labels of two kinds, got "):
         Playground(data=(torch.rand(30, 2), labels))
     assert Playground(data=(torch.rand(30, 2), (torch.arange(30) % 2).float())).draw()

@@ -119,7 +119,7 @@ def test_own_points_are_scaled_sorted_and_split():
 # ShuffledLabels, DoubleDescent, Cures
 
 
-def test_shuffled_labels_are_counted_marked_and_learnt():
+def test_shuffled_labels_are_counted_marked_and_learned():
     demo = ShuffledLabels(fraction=1.0, n_points=100)
     assert demo.draw()["figures"]["false labels"] == int((demo.told != demo.true).sum()) > 70
     red = [c == "red" for c in demo.draw()["pictures"]["colours"]]

@@ -202,7 +202,7 @@ def test_the_link_check_can_fail():
 @pytest.mark.parametrize("text, module, full", [
     ("train", "sgd", "dljourney.sgd.train"),
     ("train(...)", "sgd", "dljourney.sgd.train"),
-    ("Training.run", "sgd", "dljourney.sgd.Training.run"),
+    ("Training.run", "sgd", "dljourney.kit.training.run.Training.run"),
     ("sgd.train", "", "dljourney.sgd.train"),
     ("dljourney.sgd.train", "", "dljourney.sgd.train"),
     ("kit.figures.show_images", "", "dljourney.kit.figures.show_images"),

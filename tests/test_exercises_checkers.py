@@ -64,7 +64,7 @@ CASES = {
             ("negative values stay", lambda now, before: now - before if now > before else 0),
         ],
     ),
-    "surprise": Cases(
+    "surprising_delta": Cases(
         right=[lambda s, a, m: 0 if -m < a - s < m else a - s, lambda s, a, m: (a - s) * (abs(a - s) >= m)],
         wrong=[
             ("exactly as large", lambda s, a, m: a - s if abs(a - s) > m else 0),

@@ -87,7 +87,7 @@ CASES = {
             ("so multiply", lambda inputs, weights: sum(inputs) + sum(weights)),
         ],
     ),
-    "share_right": Cases(
+    "share_equal": Cases(
         right=[counting, lambda answers, labels: 1 - sum(a != b for a, b in zip(answers, labels)) / len(answers)],
         wrong=[
             ("divided by how many", lambda answers, labels: sum(a == b for a, b in zip(answers, labels))),

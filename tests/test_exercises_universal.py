@@ -71,7 +71,7 @@ CASES = {
             ("subtract `at`", lambda x, at, slope: slope * max(0, x + at)),
         ],
     ),
-    "bump": Cases(
+    "bump_height": Cases(
         right=[bump_by_distance, bump_by_interp],
         wrong=[
             ("That is a box", box),

@@ -28,6 +28,7 @@ from dljourney.kit import progress
 from dljourney.kit.images import Preprocess
 from dljourney.kit.interrupts import as_a_whole, at_rest
 from dljourney.kit.photos import augment
+from dljourney.kit.training.state import packed
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 
@@ -78,7 +79,7 @@ def fingerprint(run):
     "Every number that a run leaves behind."
     digest = hashlib.sha256(json.dumps([run.step, run.history]).encode())
     tensors = {}
-    sgd._packed(run.state_dict(), tensors)
+    packed(run.state_dict(), tensors)
     for t in tensors.values():
         digest.update(t.contiguous().numpy().tobytes())
     return digest.hexdigest()
@@ -487,3 +488,35 @@ def test_an_interrupt_while_the_head_is_measured_does_not_end_fine_tuning():
     run.training.metrics.pop()
     for _ in run: pass
     assert first.step == 1 and [row["phase"] for row in run.history] == ["head", "head", "all", "all"]
+
+
+def test_stop_ends_scikit_learns_networks_and_the_loop_over_them():
+    import _thread
+
+    from sklearn.neural_network import MLPClassifier
+
+    from dljourney.kit.interrupts import stoppable_fit
+
+    x = np.random.default_rng(0).normal(size=(2000, 64))
+    y = np.arange(2000) % 10
+    fitted = []
+    timer = threading.Timer(0.5, _thread.interrupt_main)
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        for seed in range(5):
+            stoppable_fit(MLPClassifier(random_state=seed, max_iter=100_000, tol=0, n_iter_no_change=100_000), x, y)
+            fitted.append(seed)
+    timer.join()
+    assert not fitted and time.monotonic() - began < 20
+
+
+def test_other_warnings_of_a_fit_stay_warnings():
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    from dljourney.kit.interrupts import stoppable_fit
+
+    model = MLPClassifier(max_iter=1)
+    with pytest.warns(ConvergenceWarning):
+        assert stoppable_fit(model, np.eye(4), [0, 1, 0, 1]) is model

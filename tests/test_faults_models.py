@@ -27,7 +27,6 @@ from test_faults_interrupts import tuning
 from test_program import file_with, layers
 from torch import nn
 
-from dljourney import sgd
 from dljourney.kit import glyphnet
 from dljourney.kit.images import Preprocess
 from dljourney.kit.modelfile import KEY, ModelFileError, checksum, describe, packed, read_card, read_model
@@ -515,18 +514,6 @@ def test_a_model_file_of_the_first_version_is_read(tmp_path):
     program = load(tmp_path / "old.safetensors")
     answer = program(np.array([[0.0, 1.0], [0.5, 0.25]]))
     assert list(answer) == ["no", "yes"] and answer["no"] == pytest.approx(0.7310586, abs=1e-6)
-
-
-def test_a_training_file_of_the_first_version_is_read(tmp_path):
-    "It had no checksum: what is no tensor stood in the header as it is."
-    run, path = training(), tmp_path / "old.safetensors"
-    for _ in range(5):
-        next(run)
-    tensors = {}
-    header = {"dljourney.training": json.dumps(sgd._packed(run.state_dict(), tensors))}
-    path.write_bytes(safetensors.torch.save(tensors, header))
-    new = run.save(tmp_path / "new.safetensors")
-    assert fingerprint(training().resume(path)) == fingerprint(training().resume(new))
 
 
 # Training files

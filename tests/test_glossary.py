@@ -71,3 +71,13 @@ def test_every_chapter_invites_to_play():
     play = re.compile(r"^> \*\*Play\.\*\*|^#+ Play: ", re.M)
     without = [p.name for p in sorted(nbs.glob("0[1-9]_*.ipynb")) if not play.search(words(p.name))]
     assert not without, f"no Play box in {without}"
+
+
+ONE_WORD = {"learnt": "learned", "dear": "expensive", "dearer": "more expensive"}
+
+
+def test_one_word_for_one_thing_in_everything_that_is_read():
+    for path in sorted(nbs.rglob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            found = set(re.findall(r"[a-z]+", "".join(cell["source"]).lower())) & set(ONE_WORD)
+            assert not found, f"{path.name}: {', '.join(f'{w} -> {ONE_WORD[w]}' for w in found)}"

@@ -301,7 +301,9 @@ def test_a_slow_import_is_waited_for(tmp_path, monkeypatch):
 @pytest.mark.parametrize("arrived, expected", [
     (1, 1.0), (torch.tensor(2.0), 2), (np.float32(0.5), 0.5), (np.array([1, 2]), torch.tensor([1.0, 2.0])),
     ([1, 2], (1, 2)), ({"a": 1}, {"a": 1.0}), (float("nan"), float("nan")), (float("inf"), float("inf")),
-    (True, True), ("a", "a"), (1.00001, 1.0), (iter([1, 2]), [1, 2]), (None, None),
+    (True, True), ("a", "a"), (1.00001, 1.0), (iter([1, 2]), [1, 2]), (None, None), (range(2), [0, 1]),
+    ([1.0], torch.ones(1)), (torch.tensor([1, 2]), [1.0, 2.0]), ([[1, 2], (3, 4)], np.array([[1, 2], [3, 4]])),
+    ((torch.tensor([1]), np.array([2, 3])), ([1], [2, 3])), (np.array(["a", "b"]), ["a", "b"]), (torch.zeros(0), []),
 ])
 def test_same_accepts(arrived, expected):
     same(arrived, expected)
@@ -309,8 +311,9 @@ def test_same_accepts(arrived, expected):
 
 @pytest.mark.parametrize("arrived, expected, words", [
     (1.01, 1.0, "not right"), (torch.zeros(2, 1), torch.zeros(2), "shape should be (2,), and it is (2, 1)"),
-    ([1.0], torch.zeros(1), "tensor of shape (1,) was expected, and a list"), ((1,),
-    (1, 2), "2 values were expected, and 1"),
+    ([1.0], torch.zeros(1), "not right"), ([[1.0], [2.0, 3.0]], torch.zeros(2, 2), "and a list arrived"),
+    (torch.zeros(1), 0.0, "A number was expected"), (torch.zeros(2), [0.0, 1.0, 2.0], "should be (3,), and it is (2,)"),
+    ((1,), (1, 2), "2 values were expected, and 1"),
     ((1, 3), (1, 2), "value 2 of 2"), ({"b": 1}, {"a": 1}, "keys"), (None, 1, "`return`"),
     ("b", "a", "not right"),
     (float("nan"), 1.0, "not right"), (1.0, float("nan"), "not right"), (True, False, "not right"),

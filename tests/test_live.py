@@ -8,7 +8,7 @@ import pytest
 import traitlets
 
 from dljourney.kit.controls import button, choice, slider, toggle
-from dljourney.kit.live import Live, Stack, Walk, Wave
+from dljourney.kit.live import Live, Stack, Walk, Wave, in_words
 from dljourney.kit.marks import heat, images, line, pack, plot, points, readout
 
 
@@ -141,6 +141,102 @@ def test_work_steps_resets_and_ends():
         Wave().step()
 
 
+class Once(Live):
+    "Five steps of work that an interrupt may break off."
+
+    a = slider(1, 0, 10)
+    panels = [readout("r")]
+
+    def __init__(self, breaks_at=None):
+        self.breaks_at, self.starts = breaks_at, 0
+        super().__init__()
+
+    def work(self):
+        self.done, self.starts = 0, self.starts + 1
+        return self.steps()
+
+    def steps(self):
+        for _ in range(5):
+            if self.done == self.breaks_at:
+                self.breaks_at = None
+                raise KeyboardInterrupt
+            self.done += 1
+            yield
+
+    def draw(self):
+        return {"r": {"done": self.done}}
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_work_that_was_interrupted_starts_again_and_shows_how_far_it_came(at):
+    demo = Once(breaks_at=at)
+    with pytest.raises(KeyboardInterrupt):
+        demo.step(5)
+    assert demo._frame["panels"]["r"] == {"done": at} and demo.progress == 0
+    demo.a = 2  # what was reached stays on the page
+    assert demo._frame["panels"]["r"] == {"done": at}
+    demo.step(5)
+    assert demo.done == 5 and demo.starts == 2
+
+
+def test_steps_of_work_that_has_ended_start_it_again():
+    demo = Once()
+    for start in (1, 2, 3):
+        demo.step(5)  # its end is not yet known: nobody has asked for a sixth
+        assert demo.done == 5 and demo.starts == start
+    demo.step(9)
+    demo.a = 3
+    assert demo.done == 5 and demo.starts == 4, "what was reached stays"
+
+
+def test_work_without_any_step_is_done_at_once():
+    class Nothing(Once):
+        def steps(self):
+            return iter(())
+
+    demo = Nothing()
+    demo.step(5)
+    assert demo.done == 0 and not demo.playing
+
+
+def test_slow_steps_tell_how_far_they_are():
+    import time
+
+    class Slow(Once):
+        def steps(self):
+            for _ in range(8):
+                time.sleep(0.12)
+                yield
+
+    demo, seen = Slow(), []
+    demo.observe(lambda change: seen.append(change.new), "progress")
+    demo.step(8)
+    assert 2 <= len(seen) <= 6 and seen == [*sorted(seen[:-1]), 0.0] and 0 < seen[0] < 1
+    seen.clear()
+    Once().step(5)
+    assert seen == [], "what is quick needs no words"
+
+
+def test_an_older_message_of_a_pen_is_dropped():
+    class Pen(Walk):
+        def on_draw(self, panel, x, y, done):
+            self.path = [0.0, *x]
+
+    demo = Pen()
+    said = (7, 1, 1.0), (7, 3, 3.0), (7, 2, 2.0), (7, 3, 9.0), (8, 1, 4.0), (8, 0, 5.0)
+    for page, n, value in said:
+        event = dict(event="draw", panel="walk", x=[value], y=[0.0], done=False, order=[page, n])
+        demo._heard(demo, event, [])
+    assert demo.path == [0.0, 4.0]
+
+
+def test_an_error_is_told_without_the_name_of_a_refusal():
+    assert in_words(ValueError("x: expected 1, got 2")) == "x: expected 1, got 2"
+    assert in_words(TypeError("things: expected a list")) == "things: expected a list"
+    assert in_words(ZeroDivisionError("nine")) == "ZeroDivisionError: nine"
+    assert in_words(KeyError("x")) == "KeyError: 'x'" and in_words(ValueError()) == "ValueError: "
+
+
 def test_work_pauses_when_no_page_answers():
     async def main():
         walk = Walk(playing=True)
@@ -232,7 +328,7 @@ def test_an_error_in_running_work_pauses_it_and_is_shown():
         return demo
 
     demo = asyncio.run(main())
-    assert demo.error == "ValueError: lost the way" and not demo.playing
+    assert demo.error == "lost the way" and not demo.playing
 
 
 @pytest.mark.parametrize("demo", [Wave, Walk, Demo, lambda: Stack(Wave(), Walk(), across=True)])

@@ -61,6 +61,16 @@ def test_opening_imports_nothing_heavy(site):
     assert run_in(site, "-c", code).stdout.endswith("set()\n")
 
 
+def test_git_ignores_every_environment_that_the_makefile_makes():
+    import re
+
+    places = sorted(set(re.findall(r"\.venv[-\w]*(?=/)", (root / "Makefile").read_text(encoding="utf-8"))))
+    assert len(places) >= 3
+    ignored = subprocess.run(["git", "check-ignore", *(f"{p}/pyvenv.cfg" for p in places)], cwd=root,
+                             capture_output=True, text=True)
+    assert ignored.stdout.split() == [f"{p}/pyvenv.cfg" for p in places]
+
+
 def test_run_time_needs_neither_nbdev_nor_fastcore(site):
     "Nothing in the package imports the development tools."
     import ast

@@ -17,6 +17,7 @@ from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
 from dljourney import sgd
+from dljourney.kit.training.state import copied
 from dljourney.sgd import accuracy, batches, lr_find, minibatches, numerical_gradient, train
 
 few = settings(max_examples=25, deadline=None, derandomize=True)
@@ -94,7 +95,7 @@ def test_an_epoch_deals_each_datapoint_once(n, batch_size, shuffle, seed):
     found = list(minibatches(n, batch_size, shuffle, torch.Generator().manual_seed(seed)))
     assert sorted(i for batch in found for i in batch.tolist()) == list(range(n))
     assert all(len(batch) == batch_size for batch in found[:-1]) and all(0 < len(b) <= batch_size for b in found[-1:])
-    data = batches(torch.arange(n), torch.arange(n) * 2, batch_size, shuffle, seed)
+    data = batches(torch.arange(n), torch.arange(n) * 2, batch_size, shuffle=shuffle, seed=seed)
     epochs = [list(data), list(data)]
     for epoch in epochs:
         assert len(epoch) == len(data) == len(found)
@@ -118,7 +119,6 @@ def test_large_data_are_dealt_in_the_same_order(monkeypatch):
     x = torch.randn(50, 2)
     small = [xb for xb, _ in batches(x, x, 8, seed=0)]
     big = batches(x, x, 8, seed=0)
-    big.x = x.expand(50, 2)
     monkeypatch.setattr(torch.Tensor, "nbytes", property(lambda t: 1 << 40))
     assert all(torch.equal(a, b) for a, (b, _) in zip(small, big, strict=True))
 
@@ -289,14 +289,6 @@ def test_a_loss_that_is_not_finite_changes_nothing(bad):
     assert len(list(training)) == 17 and training.epoch == 3  # one batch was passed over
 
 
-def test_the_error_sees_bad_inputs():
-    x, y = problem()
-    x[3] = math.nan
-    model = network()
-    with pytest.raises(FloatingPointError, match="not finite"):
-        train(model, batches(x, y, 50), F.cross_entropy, sgd.SGD(model.parameters(), lr=0.1)).run()
-
-
 def test_modes_of_modules_are_put_back():
     training = run()
     frozen = training.model[1].eval()
@@ -331,109 +323,7 @@ def test_several_inputs_and_other_devices():
     assert training.history[-1]["loss"] < training.history[0]["loss"]
 
 
-# Optimisers
-
-
-numbers = st.floats(0.0, 0.5)
-shapes = st.lists(st.lists(st.integers(1, 4), max_size=3).map(tuple), min_size=1, max_size=4)
-options = {
-    "SGD": st.fixed_dictionaries({"lr": numbers, "momentum": st.sampled_from([0.0, 0.5, 0.9]), "weight_decay": numbers,
-                                  "nesterov": st.booleans()}).map(
-        lambda o: o | {"nesterov": bool(o["nesterov"] and o["momentum"])}),
-    "RMSprop": st.fixed_dictionaries({"lr": numbers, "alpha": st.floats(0.1, 0.999), "centered": st.booleans(),
-                                      "eps": st.sampled_from([1e-8, 1e-3]), "weight_decay": numbers,
-                                      "momentum": st.sampled_from([0.0, 0.7])}),
-    "Adam": st.fixed_dictionaries({"lr": numbers, "betas": st.tuples(st.floats(0, 0.99), st.floats(0, 0.999)),
-                                   "eps": st.sampled_from([1e-8, 1e-3]), "weight_decay": numbers}),
-}
-options["AdamW"] = options["Adam"]
-
-
-def twins(name, tensor_shapes, dtype, first, second):
-    "The same parameters for ours and torch's, in two groups when there is more than one tensor."
-    ours = [torch.randn(s, dtype=dtype, requires_grad=True) for s in tensor_shapes]
-    theirs = [p.detach().clone().requires_grad_() for p in ours]
-    cut = max(1, len(ours) // 2)
-    groups = [[{"params": ps[:cut]}] + [{"params": ps[cut:], "lr": second}] * bool(ps[cut:]) for ps in (ours, theirs)]
-    return ours, theirs, getattr(sgd, name)(groups[0], **first), getattr(torch.optim, name)(groups[1], **first)
-
-
-def steps_alike(ours, theirs, a, b, n_steps, missing=0.2):
-    for i in range(n_steps):
-        for p, q in zip(ours, theirs):
-            p.grad = None if torch.rand(()) < missing else torch.randn_like(p)
-            q.grad = None if p.grad is None else p.grad.clone()
-        a.step()
-        b.step()
-        assert all(torch.equal(p.nan_to_num(7e7), q.nan_to_num(7e7)) for p, q in zip(ours, theirs)), f"step {i + 1}"
-
-
-@pytest.mark.parametrize("name", options)
-@few
-@given(st.data())
-def test_optimisers_equal_torch_bit_by_bit(name, data):
-    torch.manual_seed(data.draw(st.integers(0, 99)))
-    dtype = data.draw(st.sampled_from([torch.float32, torch.float64]))
-    pair = twins(name, data.draw(shapes), dtype, data.draw(options[name]), data.draw(numbers))
-    steps_alike(*pair, n_steps=50)
-
-
-@pytest.mark.parametrize("name, first", [
-    ("SGD", dict(lr=0.1)), ("SGD", dict(lr=0.1, momentum=0.9, weight_decay=0.1)),
-    ("RMSprop", dict(momentum=0.5, centered=True)), ("Adam", dict(weight_decay=0.1)), ("AdamW", {}),
-])
-def test_large_tensors_go_in_pieces_and_stay_equal(name, first):
-    torch.manual_seed(0)
-    big = [(600, 1000), (7,), (500, 400), (sgd._piece + 1,)]
-    steps_alike(*twins(name, big, torch.float32, first, 0.05), n_steps=3)
-    ours, theirs, a, b = twins(name, [(8, 64, 40, 20)], torch.float32, first, 0.05)
-    for tensors in (ours, theirs): tensors[0].data = tensors[0].data.to(memory_format=torch.channels_last)
-    steps_alike(ours, theirs, a, b, n_steps=2, missing=0)
-
-
-@pytest.mark.parametrize("name", ["SGD", "Adam"])
-@pytest.mark.parametrize("scheduler", [
-    lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.5, total_steps=30),
-    lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 30),
-    lambda o: torch.optim.lr_scheduler.SequentialLR(o, [torch.optim.lr_scheduler.LinearLR(o, 0.1, total_iters=5),
-                                                        torch.optim.lr_scheduler.ExponentialLR(o, 0.9)], [5])])
-@pytest.mark.filterwarnings("error", "ignore:The epoch parameter")  # torch 2.6's SequentialLR warns of itself
-def test_schedulers_drive_them(name, scheduler):
-    torch.manual_seed(0)
-    first = dict(lr=0.1, momentum=0.9) if name == "SGD" else dict(lr=0.1)
-    ours, theirs, a, b = twins(name, [(3,), (2, 2)], torch.float64, first, 0.02)
-    for _ in range(29):
-        if not a.state: both = scheduler(a), scheduler(b)
-        steps_alike(ours, theirs, a, b, 1, missing=0)
-        for s in both: s.step()
-        assert [g["lr"] for g in a.param_groups] == [g["lr"] for g in b.param_groups]
-
-
-def test_states_travel_between_ours_and_torch():
-    for name in options:
-        torch.manual_seed(0)
-        ours, theirs, a, b = twins(name, [(3,), (2, 2)], torch.float64, {"lr": 0.1}, 0.02)
-        steps_alike(ours, theirs, a, b, 3, missing=0)
-        a.load_state_dict(b.state_dict())
-        steps_alike(ours, theirs, a, b, 3, missing=0)
-        b.load_state_dict(copy.deepcopy({**b.state_dict(), "state": a.state_dict()["state"]}))
-        steps_alike(ours, theirs, a, b, 3, missing=0)
-
-
-@pytest.mark.parametrize("make, error, message", [
-    (lambda p: sgd.SGD(p, lr=0.1, dampening=0.5), TypeError, "dampening"),
-    (lambda p: sgd.SGD(p, lr=0.1, foreach=True), TypeError, "foreach"),
-    (lambda p: sgd.Adam(p, amsgrad=True), TypeError, "amsgrad"),
-    (lambda p: sgd.AdamW(p, learning_rate=1), TypeError, "learning_rate"),
-    (lambda p: sgd.RMSprop([{"params": p, "maximize": True}]), TypeError, "maximize"),
-    (lambda p: sgd.SGD(p, lr=-1.0), ValueError, "lr"),
-    (lambda p: sgd.SGD(p, lr=0.1, nesterov=True), ValueError, "momentum"),
-    (lambda p: sgd.Adam(p, betas=(0.9, 1.0)), ValueError, "betas"),
-    (lambda p: sgd.Adam([{"params": p, "eps": -1.0}]), ValueError, "eps"),
-    (lambda p: sgd.SGD([], lr=0.1), ValueError, "empty"),
-])
-def test_options_that_they_do_not_have_are_refused_by_name(make, error, message):
-    with pytest.raises(error, match=message): make([torch.zeros(2, requires_grad=True)])
+# Optimisers in a run
 
 
 def test_an_optimiser_s_own_zero_grad_is_called():
@@ -458,40 +348,6 @@ def test_an_optimiser_s_own_zero_grad_is_called():
     assert calls == ["class"] * 2 + ["object"] * 2
 
 
-def test_closures_hooks_and_zero_grad():
-    w = torch.tensor([1.0], requires_grad=True)
-    opt, calls = sgd.SGD([w], lr=0.1), []
-    opt.register_step_pre_hook(lambda *a: calls.append("before"))
-    opt.register_step_post_hook(lambda *a: calls.append("after"))
-
-    def closure():
-        opt.zero_grad()
-        loss = (w**2).sum()
-        loss.backward()
-        return loss
-    assert opt.step(closure).item() == 1 and w.item() == pytest.approx(0.8) and calls == ["before", "after"]
-    opt.zero_grad(set_to_none=False)
-    assert w.grad.item() == 0
-    opt.zero_grad()
-    assert w.grad is None
-
-
-def test_the_first_optimiser_does_not_import_the_compiler():
-    code = """
-import sys, torch
-from dljourney import sgd
-p = [torch.zeros(3, requires_grad=True)]
-for make in (sgd.SGD, sgd.RMSprop, sgd.Adam, sgd.AdamW):
-    opt = make(p, lr=0.1)
-    opt.add_param_group({"params": [torch.zeros(2, requires_grad=True)]})
-    schedule = torch.optim.lr_scheduler.StepLR(opt, 3)
-    p[0].grad = torch.ones(3)
-    opt.step(); schedule.step(); opt.zero_grad(); opt.load_state_dict(opt.state_dict())
-sys.exit("torch._dynamo" in sys.modules)
-"""
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
-
 @pytest.mark.parametrize("module", ["samuel", "checkers", "sgd", "universal", "overfitting", "transfer", "program",
                                     "pretraining", "kit.game", "whole_game"])  # fmt: skip
 def test_no_import_brings_the_compiler(module):
@@ -514,7 +370,7 @@ def test_lr_find_puts_everything_back_and_repeats():
     model, opt, find, data = searched()
     train(model, data, F.cross_entropy, opt, epochs=2).run()  # after training
     model[1].eval()
-    states = lambda: (sgd._copied(dict(model.state_dict())), sgd._copied(opt.state_dict()), torch.get_rng_state(),
+    states = lambda: (copied(dict(model.state_dict())), copied(opt.state_dict()), torch.get_rng_state(),
                       data.generator.get_state(), [m.training for m in model.modules()],
                       [None if p.grad is None else p.grad.clone() for p in model.parameters()])
     before, first = states(), find()
@@ -670,34 +526,6 @@ def test_the_state_of_another_run_is_refused_and_changes_nothing(other, message)
     assert len(training.run().history) == 1
 
 
-def test_an_optimiser_refuses_the_state_of_another():
-    opt = sgd.SGD(linear().parameters(), lr=0.1)
-    with pytest.raises(ValueError, match="expected one of SGD, got one without momentum"):
-        opt.load_state_dict(sgd.Adam(linear().parameters()).state_dict())
-
-
-def test_complex_parameters_are_right_or_refused_by_name():
-    ours, theirs = (torch.tensor([1 + 2j, -3j]).requires_grad_() for _ in range(2))
-    options = dict(lr=0.1, momentum=0.9, weight_decay=0.1, nesterov=True)
-    for p, opt in ((ours, sgd.SGD([ours], **options)), (theirs, torch.optim.SGD([theirs], **options))):
-        for _ in range(3):
-            p.grad = p.detach() * (0.5 + 1j)
-            opt.step()
-    assert torch.equal(ours, theirs)
-    for kind in (sgd.RMSprop, sgd.Adam, sgd.AdamW):
-        with pytest.raises(TypeError, match=f"params: {kind.__name__} takes real numbers, got complex"): kind([ours])
-
-
-def test_sparse_gradients_are_refused_by_name():
-    for kind in (sgd.RMSprop, sgd.Adam, sgd.AdamW):
-        table = nn.Embedding(5, 2, sparse=True)
-        before = table.weight.detach().clone()
-        table(torch.tensor([1])).sum().backward()
-        opt = kind(table.parameters())
-        with pytest.raises(TypeError, match=f"{kind.__name__} takes dense gradients, got sparse ones"): opt.step()
-        assert torch.equal(before, table.weight)
-
-
 def test_accuracy_of_one_score_for_each_datapoint_is_refused():
     with pytest.raises(ValueError, match="one score for each class.*> 0"):
         accuracy(torch.tensor([[5.0], [5.0], [-5.0]]), torch.tensor([1, 1, 0]))
@@ -715,11 +543,6 @@ def test_lr_find_with_negative_losses(loss):
     assert min(found.losses) < 0 and 1e-4 < found.suggestion < 10 and len(found.losses) > 50
     low, high = found.plot().axes[0].get_ylim()
     assert low < min(found.losses) < high
-
-
-def test_lr_find_stops_where_it_did_with_positive_losses():
-    assert not sgd._exploded([3.0, 1.0, 4.0]) and sgd._exploded([3.0, 1.0, 4.001])
-    assert not sgd._exploded([-0.02, 0.05]) and sgd._exploded([-1.0, -1.1, -1.0, -1.2, -1.1, 99.0])
 
 
 def test_a_batch_without_a_datapoint_is_passed_over():
@@ -801,7 +624,7 @@ def test_a_run_that_goes_on_puts_the_best_epoch_back_again():
 
 
 def test_numerical_gradient_with_a_step_that_gets_lost():
-    with pytest.raises(ValueError, match="step: 1e-05 gets lost when it is added to 1000 in torch.float32"):
+    with pytest.raises(ValueError, match="step: expected one that changes 1000 in .*, got 1e-05, which gets lost"):
         numerical_gradient(lambda p: p.sum(), torch.tensor([1000.0]), step=1e-5)
 
 
@@ -954,10 +777,3 @@ def test_metrics_may_be_read_only_once():
     x, y = problem()
     history = fitted(linear(), [(x, y)], valid=(x, y), metrics=(m for m in [accuracy])).run().history
     assert "accuracy" in history[0]
-
-
-@pytest.mark.parametrize("betas", [(0.9,), 0.9, (0.9, 0.99, 0.999), "ab", None, (0.9, None)])
-def test_betas_are_two_numbers(betas):
-    p = torch.zeros(2, requires_grad=True)
-    for make in (lambda: sgd.Adam([p], betas=betas), lambda: sgd.AdamW([{"params": p, "betas": betas}])):
-        with pytest.raises(ValueError, match=r"betas: expected two numbers in \[0, 1\), got"): make()

@@ -90,6 +90,51 @@ def test_errors_of_the_program_are_shown():
     assert "RuntimeError: no &lt;idea&gt;" in demo.result.value
 
 
+def test_a_cleared_or_undone_pad_has_no_answer_but_pictures_keep_theirs():
+    demo = Upload(light)
+    for empty in (demo.pad.clear, demo.pad.undo):
+        demo.pad.strokes = [[[0.2, 0.2], [0.8, 0.8]]]
+        assert "dark" in demo.result.value
+        empty()
+        assert demo.found == [] and demo.result.value == ""
+    demo.pad.strokes = [[[0.2, 0.2], [0.8, 0.8]]]
+    demo.ask([("a.png", picture())])
+    demo.pad.clear()
+    assert [name for name, _, _ in demo.found] == ["a.png"] and "a.png" in demo.result.value
+
+
+def send(demo, *pictures):
+    "As the page sends them: one after the other; what it hears of each."
+    heard = []
+    demo.button.send = heard.append
+    for n, (name, content) in enumerate(pictures):
+        about = dict(name=name, n=n, of=len(pictures))
+        if isinstance(content, str):
+            demo.button._handle_custom_msg(dict(about, event="refused", problem=content), [])
+        else:
+            demo.button._handle_custom_msg(dict(about, event="picture"), [memoryview(content)])
+    return heard
+
+
+def test_each_picture_that_was_sent_is_answered_or_told_and_the_next_ones_work():
+    def moody(image):
+        if read_image(image, 8, channels=1).float().mean() < 10:
+            raise RuntimeError("too dark for me")
+        return light(image)
+
+    demo = Upload(moody)
+    heavy = "b.heic", "12 MB are too much to send"
+    dark, junk = ("night.png", picture(5)), ("c.png", b"junk")
+    pictures = [("a.png", picture(250)), dark, heavy, junk, ("../d.png", picture(200))]
+    assert send(demo, *pictures) == [{"answered": n} for n in range(5)]
+    assert [name for name, _, _ in demo.found] == ["a.png", "night.png", "b.heic", "c.png", "d.png"]
+    shown = demo.result.value
+    assert shown.count("dljourney-answer") == 5 and shown.count("cannot be read") == 2
+    assert "RuntimeError: too dark for me" in shown and "12 MB are too much to send" in shown
+    send(demo, ("e.png", picture(240)))
+    assert [name for name, _, _ in demo.found] == ["e.png"]
+
+
 def test_it_shows_a_still_picture():
     demo = Upload(light, drawing=False)
     for _ in range(2):
@@ -99,6 +144,13 @@ def test_it_shows_a_still_picture():
     nothing = Upload(light).still()
     demo.ask([("bad", b"junk")])
     assert demo.still().startswith(b"\x89PNG") and demo.still() != nothing and "image/png" in demo._repr_mimebundle_()
+
+
+def test_a_program_that_answers_without_looking_has_a_still_picture_too():
+    demo = Upload(lambda picture: {"cat": 0.9, "dog": 0.1})
+    demo.ask([("junk", b"junk"), ("a.png", picture()), ("nothing", None)])
+    assert demo.result.value.count("cat") == 3 and demo.result.value.count("<img") == 1
+    assert demo.still().startswith(b"\x89PNG")
 
 
 def test_a_program_from_chapter_08_fits():

@@ -258,6 +258,38 @@ def test_two_notebooks_keep_at_the_same_time(tmp_path):
     assert len(Drawings(tmp_path)) == 40
 
 
+def test_an_export_replaces_what_an_export_wrote_and_nothing_else(tmp_path):
+    somebodys, mine = Drawings(), Drawings()
+    for name, found in doodles(["smile", "star", "house"], n=2).items():
+        for drawing in found:
+            somebodys.add(name, drawing)
+    mine.add("star", somebodys.things["star"][0])
+    mine.add("cat", doodles(["wave"], n=1)["wave"][0])
+    folder = tmp_path / "drawings"
+    somebodys.export(folder)
+    (folder / "house" / "own.png").write_bytes(b"a picture of the learner's own")
+    changed = sorted((folder / "smile").glob("*.png"))[0]
+    changed.write_bytes(changed.read_bytes() + b"!")
+    mine.export(folder)
+    left = {p.relative_to(folder).as_posix() for p in folder.rglob("*.png")}
+    assert left == {"star/0001.png", "cat/0001.png", "house/own.png", f"smile/{changed.name}"}
+    somebodys.export(tmp_path / "other")
+    mine.export(tmp_path / "other")
+    assert {p.name for p in (tmp_path / "other").iterdir() if p.is_dir()} == {"star", "cat"}
+
+
+@pytest.mark.parametrize("notes", ["", "[]", '{"../kept/a.png": "x"}', '{"a/0001.png": 3}', "nonsense"])
+def test_nonsense_in_the_notes_of_an_export_deletes_nothing(notes, tmp_path):
+    other = tmp_path / "kept" / "a.png"
+    other.parent.mkdir()
+    other.write_bytes(b"")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".exported.json").write_text(notes)
+    kept = Drawings()
+    kept.add("a", doodles(["star"], n=1)["star"][0])
+    assert len(files(kept.export(tmp_path / "out"))) == 1 and other.exists()
+
+
 def test_export_twice_adds_nothing(tmp_path):
     kept = Drawings()
     for drawing in doodles(["wave"], n=3)["wave"]:
@@ -448,12 +480,91 @@ def test_the_same_cell_run_twice_keeps_each_drawing_once(tmp_path):
     assert len(list(tmp_path.rglob("*.png"))) == 6
 
 
-def test_names_given_are_there_beside_what_was_kept(tmp_path):
+def test_names_given_are_all_that_is_on_the_shelf_and_what_was_kept_of_others_stays(tmp_path):
     assert TeachMe(folder=tmp_path).things == ["smile", "frown"]
     TeachMe(["ant"], folder=tmp_path).keep("ant", doodles(["star"], n=1)["star"][0])
     assert TeachMe(folder=tmp_path).things == ["ant"]
-    assert TeachMe(["cat", "ant", "dog"], folder=tmp_path).things == ["ant", "cat", "dog"]
+    assert TeachMe(["cat", "ant", "dog"], folder=tmp_path).things == ["cat", "ant", "dog"]
+    names = [f"n{i}" for i in range(12)]
+    desk = TeachMe(names, folder=tmp_path)
+    assert desk.things == names and len(desk._shelf["names"]) == 12
     assert TeachMe([], folder=tmp_path).things == ["ant"] and TeachMe(("cat",)).things == ["cat"]
+    with pytest.raises(ValueError, match="different names"):
+        TeachMe(["a", "a"])
+
+
+def test_one_thing_cannot_be_taught_whatever_was_kept_of_others(tmp_path):
+    for name, found in doodles(["smile", "star", "house"], n=2).items():
+        for drawing in found:
+            Drawings(tmp_path).add(name, drawing)
+    with pytest.raises(ValueError, match="two things or more; so far there are drawings of star"):
+        TeachMe(["star"], folder=tmp_path).teach()
+
+
+def files(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.png")}
+
+
+def test_a_row_can_be_removed_and_everything_that_was_taken_away_comes_back(tmp_path):
+    made = doodles(["smile", "star"], n=2)
+    for name, found in made.items():
+        for drawing in found:
+            Drawings(tmp_path).add(name, drawing)
+    before = files(tmp_path)
+    desk = TeachMe(folder=tmp_path)
+    press(desk, do="away", thing=0, drawing=1)
+    press(desk, do="remove", thing=1)
+    assert desk.things == ["smile"] and desk._shelf["gone"] == 3
+    again = TeachMe(folder=tmp_path)  # on another day
+    assert again.things == ["smile"] and again._shelf["gone"] == 3
+    for left in (2, 1, 0):
+        press(again, do="back")
+        assert again._shelf["gone"] == left
+    assert {n: len(found) for n, found in again.drawings.things.items()} == {"smile": 2, "star": 2}
+    assert sorted(files(tmp_path).values()) == sorted(before.values())
+    with pytest.raises(ValueError, match="nothing has been taken away"):
+        again.bring_back()
+
+
+def test_a_removed_thing_is_no_test_and_a_drawing_brought_back_is_one_if_it_was_not_learned_from():
+    desk, made = TeachMe(doodles(["smile", "star", "house"], n=2)), doodles(["smile", "star", "house"], n=1, seed=4)
+    desk.teach()
+    for name, found in made.items():
+        desk.keep(name, found[0])
+    desk.put_away("smile", 2)  # the new one
+    desk.put_away("smile", 0)  # one that was learned from
+    desk.remove("star")
+    assert [n for n, _ in desk.hidden] == ["house"]
+    while desk.drawings.aside:
+        desk.bring_back()
+    assert sorted(n for n, _ in desk.hidden) == ["house", "smile", "star"]
+
+
+@pytest.mark.parametrize("strokes", [[], [[]], ()])
+def test_an_empty_pad_is_told_so(strokes):
+    desk = TeachMe(["a", "b"])
+    with pytest.raises(ValueError, match="the pad is empty"):
+        press(desk, do="keep", thing=0, strokes=strokes)
+    assert "pad is empty" in desk.error and not len(desk.drawings)
+
+
+@pytest.mark.parametrize("options, said", [
+    (dict(digits=[3]), "digits: expected 2 or more different ones of 0, 1"), (dict(digits=[3, 11]), "got 11"),
+    (dict(digits=[]), "got 0"), (dict(digits=[3, 3]), "got 3 twice"), (dict(digits="38"), "in a list; got '38'"),
+    (dict(digits=5), "in a list; got 5"), (dict(each=0), "each: expected 1 to 70, got 0"),
+    (dict(each=1000), "each: expected 1 to 70, got 1000"), (dict(each=1.5), "each: expected a whole number"),
+])
+def test_digits_that_there_are_not_are_refused_and_the_shelf_stays(options, said, taught):
+    before = taught.things
+    with pytest.raises((ValueError, TypeError), match=said):
+        taught.use_digits(**options)
+    assert taught.things == before and not taught.has_digits
+
+
+@pytest.mark.parametrize("each", [1, 70])
+def test_as_many_digits_come_as_were_asked_for(each):
+    examples, hidden = ready_digits((0, 4), each)
+    assert [len(found) for found in examples.things.values()] == [each, each] and len(hidden) == 100
 
 
 def test_too_little_is_said_in_the_demo():
@@ -488,6 +599,20 @@ def test_the_pictures_are_the_same_each_time(taught):
 
 def test_a_thing_may_be_called_anything():
     assert TeachMe({"$^$": doodles(["smile"], n=1)["smile"], "b": []}).still()
+
+
+@pytest.mark.parametrize("names", [("😀 a", "日本"), ("\u200b|", "𝔘")])
+def test_names_that_the_font_lacks_are_drawn_without_a_warning(names):
+    from dljourney.kit.figures import plot_comparison, show_confusions, show_images
+
+    made = doodles(["smile", "star"], n=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        desk = TeachMe(dict(zip(names, made.values())))
+        assert desk.still()
+        show_images(torch.zeros(2, 1, 8, 8), labels=list(names)).to_png()
+        show_confusions(torch.tensor([[3, 1], [0, 2]]), list(names)).to_png()
+        plot_comparison(dict.fromkeys(names, [0.1, 0.2])).to_png()
 
 
 def test_importing_the_desk_does_not_import_torch():

@@ -84,6 +84,7 @@ class Cures(Live):
     ):
         parts = digits("writers")
         self.known, self.unseen = (parts.train, parts.test) if data is None else data
+        self.source = 'digits("writers")' if data is None else "...  # your own points"
         self.trainer, self.epochs = trainer, epochs
         super().__init__(**values)
 
@@ -104,10 +105,17 @@ class Cures(Live):
             best = int(loss.mean(1).argmin())
             panels["loss"] += [rule(x=best, colour=colour), points([best], [loss.mean(1)[best]], colour, size=6)]
             figures[name], figures[f"{name}, at {best}"] = float(accuracy[-1].mean()), float(accuracy[best].mean())
-        options = [f"{k}={getattr(self, k):g}" for k in ("n_points", "n_hidden", "weight_decay", "dropout", "label_noise")]
-        first, second = ", ".join(options[:3]), ", ".join(options[3:])
-        call = f"recipe = Recipe({first},\n                {second}, shift={int(self.augment)})\ntry_recipe(recipe, known, valid, test)"
-        return {**panels, "figures": figures, "code": call}
+        return {**panels, "figures": figures, "code": self.code()}
+
+    def code(self) -> str:
+        "A program that tries the same cures."
+        n = min(self.n_points, len(self.known[1]))
+        return ("from dljourney.kit.data import digits\nfrom dljourney.overfitting import Recipe, try_recipe\n\n"
+                f"known, valid, test = {self.source}\n"
+                f"recipe = Recipe(n_points={n}, n_hidden={self.n_hidden}, weight_decay={self.weight_decay:g},\n"
+                f"                dropout={self.dropout:g}, label_noise={self.label_noise:g}, "
+                f"shift={int(self.augment)})\n"
+                "print(try_recipe(recipe, known, valid, test).test_accuracy.tolist())")
 
 # %% ../../nbs/demos/cures.ipynb #b654c5bc
 def _bundle(values: Tensor, colour: str, label: str) -> list[dict]:

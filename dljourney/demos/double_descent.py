@@ -47,6 +47,7 @@ class DoubleDescent(Live):
     ):
         parts = digits("random")
         self.known, self.unseen = (parts.train, parts.test) if data is None else data
+        self.source = 'digits("random")[::2]' if data is None else "...  # your own points"
         for name, (x, y) in (("training", self.known), ("test", self.unseen)): check_labels(f"{name} y", y, len(x))
         super().__init__(**values)
 
@@ -67,6 +68,14 @@ class DoubleDescent(Live):
         first = min(test[: s.widths.index(n)].tolist())
         figures = {"width": width, "test error": float(test[at]), "at the peak": float(test[s.widths.index(n)]),
                    "first valley": first, "widest": float(test[-1])}
-        call = (f"double_descent(x, y, x_test, y_test, widths,\n"
-                f"               ridge={self.ridge:g}, label_noise={self.label_noise:g}, seed={self.seed})")
-        return {"errors": marks, "norm": norm, "figures": figures, "code": call}
+        return {"errors": marks, "norm": norm, "figures": figures, "code": self.code()}
+
+    def code(self) -> str:
+        "A program that measures the same widths."
+        n = min(self.n, len(self.known[1]))
+        return ("from dljourney.demos.double_descent import sweep_widths_for\n"
+                "from dljourney.kit.data import digits\nfrom dljourney.overfitting import double_descent\n\n"
+                f"(x, y), (x_test, y_test) = {self.source}\n"
+                f"sweep = double_descent(x[:{n}], y[:{n}], x_test, y_test, sweep_widths_for({n}),\n"
+                f"                       ridge={self.ridge:g}, label_noise={self.label_noise:g}, seed={self.seed})\n"
+                "print(sweep.test_error.tolist())")

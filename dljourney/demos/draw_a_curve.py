@@ -6,6 +6,7 @@
 __all__ = ['PLACES', 'on_places', 'first_curve', 'DrawACurve']
 
 # %% ../../nbs/demos/draw_a_curve.ipynb #14a1fe6c
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -84,12 +85,13 @@ class DrawACurve(Live):
         **values: Any,
     ):
         self.x, self.y = first_curve() if data is None else _own_curve(*data)
+        self.is_drawn, self.is_built = data is not None, False
         self.train, self.optimiser = train, optimiser
         super().__init__(**values)
 
     def work(self) -> Iterator:
         self.losses: list[float] = []
-        self.network = relu_network(self.n_hidden, 1, self.spread, seed=0)
+        self.network, self.is_built = relu_network(self.n_hidden, 1, self.spread, seed=0), False
         return self._steps_of()
 
     def _steps_of(self) -> Iterator:
@@ -97,31 +99,45 @@ class DrawACurve(Live):
         opt = self.optimiser(parameter_groups(self.network, self.lr), lr=self.lr)
         for step in self.train(self.network, _Points(self), F.mse_loss, opt, epochs=100_000):
             self.losses.append(step.loss)
-            for group, rate in zip(opt.param_groups, (self.lr / 20, self.lr)):
-                group["lr"] = rate
+            for group, rate in zip(opt.param_groups, (self.lr / 20, self.lr)): group["lr"] = rate
             yield
 
     def on_draw(self, panel, x, y, done):
         places, heights = on_places(x, y)
-        if len(places) > 1:
-            self.x, self.y = places, heights
-            self.playing = True
+        if len(places) > 1: self.x, self.y, self.is_drawn, self.playing = places, heights, True, True
 
     @button("Build it by hand")
     def build(self):
         "Replace the network by the one that `hinge_fit` constructs."
         self.playing = False
         self.network = hinge_fit(self.x, self.y, min(self.n_hidden, len(self.x) - 1))
-        self._steps = iter(())
+        self._steps, self.is_built = iter(()), True
 
     def draw(self):
         with torch.no_grad():
             error = (self.network(self.x[:, None])[:, 0] - self.y).abs().max()
-        call = f"network = fit_network(x, y, n_hidden={self.n_hidden}, lr={self.lr:.2g}, spread={self.spread})"
         figures = {"steps": len(self.losses), "largest error": float(error), "parameters": 3 * self.n_hidden + 1}
-        marks = _network_marks(self.network, self.units)
-        marks.insert(-2, line(self.x, self.y, "grey", 7, label="your curve"))
-        return {"curve": marks, "losses": _loss_line(self.losses), "figures": figures, "code": call}
+        marks = _with_curve(_network_marks(self.network, self.units), self.x, self.y)
+        return {"curve": marks, "losses": _loss_line(self.losses), "figures": figures, "code": self.code()}
+
+    def code(self) -> str:
+        "A program that fits the same curve, by training or by hand."
+        return _program(self)
+
+# %% ../../nbs/demos/draw_a_curve.ipynb #89807702
+def _program(demo: DrawACurve) -> str:
+    "A program that fits the same curve, by training or by hand."
+    curve = "x, y = first_curve()"
+    if demo.is_drawn:
+        heights = [round(float(v), 3) for v in demo.y]
+        curve = (f"x = torch.linspace({demo.x[0]:.2f}, {demo.x[-1]:.2f}, {len(demo.x)})\n"
+                 + "\n".join(textwrap.wrap(f"y = torch.tensor({heights})", 100, subsequent_indent=" " * 18)))
+    n = min(demo.n_hidden, len(demo.x) - 1)
+    options = f"n_hidden={demo.n_hidden}, lr={demo.lr:.2g}, spread={demo.spread}"
+    call = f"hinge_fit(x, y, {n})" if demo.is_built else f"fit_network(x, y, {options})"
+    needs = "import torch\n" if demo.is_drawn else "from dljourney.demos.draw_a_curve import first_curve\n"
+    return (f"{needs}from dljourney.universal import {call.split('(')[0]}, largest_error\n\n{curve}\n"
+            f"network = {call}\nprint(largest_error(network, x, y))")
 
 # %% ../../nbs/demos/draw_a_curve.ipynb #1cf12de9
 class _Points:
@@ -151,6 +167,11 @@ def _network_marks(network: nn.Sequential, units: bool) -> list[dict]:
     ]
 
 # %% ../../nbs/demos/draw_a_curve.ipynb #4278329e
+def _with_curve(marks: list[dict], x: Tensor, y: Tensor) -> list[dict]:
+    "The drawn curve, below the network's."
+    return [*marks[:-2], line(x, y, "grey", 7, label="your curve"), *marks[-2:]]
+
+
 def _loss_line(losses: list[float]) -> list[dict]:
     "The losses so far, thinned to about 400 points."
     every = max(1, len(losses) // 400)

@@ -103,6 +103,7 @@ class FewExamples(Live):
         parts = digits("writers")
         few = slice(0, None, 4)  # a quarter of the test pictures: enough to see, quick to measure
         self.known, self.unseen = data or (parts.train, (parts.test[0][few], parts.test[1][few]))
+        self.source = "...  # your own pictures" if data else 'digits("writers")[::2]'
         self.tune = fine_tune
         super().__init__(**values)
 
@@ -124,9 +125,12 @@ class FewExamples(Live):
             "errors": view([bars(range(len(WAYS)), heights, 0.7, list(COLOURS)), *words], x=(-0.6, 3.6), y=(0, top)),
             "curves": curves, "mistakes": self._mistakes(),
             "figures": {"examples in all": len(self.race.y)},
-            "code": f"few = draw_examples(y, {self.n_examples}, seed={self.draw_number}); "
-            'fine_tune(pretrained("glyphnet", 10, in_chans=1), x[few], y[few]).run()',
+            "code": self.code(),
         }  # fmt: skip
+
+    def code(self) -> str:
+        "A program that fine-tunes on the same examples."
+        return _program(self)
 
     def _mistakes(self) -> dict:
         x, y = self.unseen
@@ -134,3 +138,14 @@ class FewExamples(Live):
         wrong = torch.arange(0) if said is None else (said != y).nonzero()[:20, 0]
         captions = [f"{int(said[i])}, is {int(y[i])}" for i in wrong] if said is not None else []
         return images(x[wrong] if len(wrong) else x[:0], captions)
+
+# %% ../../nbs/demos/few_examples.ipynb #3213a596
+def _program(demo: FewExamples) -> str:
+    "A program that fine-tunes on the same examples."
+    return ("from dljourney.kit.data import digits\n"
+            "from dljourney.transfer import draw_examples, fine_tune, predict, pretrained\n\n"
+            f"(x, y), (x_new, y_new) = {demo.source}\n"
+            f"few = draw_examples(y, {demo.n_examples}, seed={demo.draw_number})\n"
+            f'model = pretrained("glyphnet", {demo.race.n_classes}, in_chans=1)\n'
+            "fine_tune(model, x[few], y[few]).run()\n"
+            "print((predict(model, x_new).argmax(1) == y_new).float().mean().item())")

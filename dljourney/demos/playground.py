@@ -20,7 +20,7 @@ from .. import sgd
 from ..kit import data as toys
 from ..kit.controls import button, choice, picks, slider, toggle
 from ..kit.live import Live
-from ..kit.marks import as_array, code, heat, line, plot, points, readout, view
+from ..kit.marks import as_array, code, heat, line, note, plot, points, readout, view
 
 # %% ../../nbs/demos/playground.ipynb #9cdf2823
 FEATURES: dict[str, str] = {  # name: how it is made of points x, (n, 2)
@@ -121,11 +121,12 @@ class _Machine(_Settings):
     "Data, model and training, as the values want them."
 
     _own_names: set[str]
-    _given: tuple[Tensor, Tensor] | None
+    _given: Sequence[Tensor] | None
     _clicked: list[tuple[float, float, int]]
     _train: Callable
     _optimisers: dict[str, Callable]
     _rows: list[dict[str, float]]
+    kinds: list  # the two labels, orange and blue
 
     def work(self) -> Iterator:
         "A fresh network on fresh data."
@@ -207,6 +208,7 @@ def equivalent_code(
         "import torch", "from torch import nn", "from torch.nn import functional as F", "",
         f"from dljourney.kit.data import {'' if mine else s['dataset'] + ', '}train_valid_split",
         f"from dljourney.sgd import {'' if own_optimiser else name + ', '}accuracy, batches, train", "",
+        *[f"# {own_optimiser}: your own class, as your notebook has it"] * bool(own_optimiser),
         "x, y = ...  # your own points, (n, 2), and classes, 0 or 1" if mine else data,
         f"train_index, valid_index = train_valid_split(len(x), valid={1 - s['share']}, seed={s['seed']})"]
     if clicked:
@@ -256,12 +258,16 @@ class _Pictured(_Machine):
         dots = lambda index, hollow: points(self._points[index, 0], self._points[index, 1], classes=self._labels[index],
                                             size=3.5, hollow=hollow)
         held = [dots(self._valid_index, True)] if self.held_out else []
+        if not len(self._points):
+            return view([note(0, 0.2, "Click here to add points,"), note(0, 0, "or give your own:"),
+                         note(0, -0.2, "Playground(data=(points, labels))")], x=ends, y=ends)
         return view([heat(verdict, ends, ends, alpha=0.8), *held, dots(self._train_index, False)], x=ends, y=ends)
 
     def _figures(self) -> dict:
         row = self._rows[-1] if self._rows else {}
         share = lambda name: f"{row[name]:.1%}" if row else None
-        return {"epoch": len(self._rows), "training loss": row.get("train_loss"), "held-out loss": row.get("valid_loss"),
+        names = {"orange": str(self.kinds[0]), "blue": str(self.kinds[1])} if self.kinds != [0, 1] else {}
+        return {**names, "epoch": len(self._rows), "training loss": row.get("train_loss"), "held-out loss": row.get("valid_loss"),
                 "training accuracy": share("accuracy"), "held-out accuracy": share("valid_accuracy")}
 
     def code(self) -> str:
@@ -342,7 +348,7 @@ class Playground(_Editable):
 
     def __init__(
         self,
-        data: tuple[Any, Any] | None = None,  # your own points (n, 2) and classes (n,), 0 or 1
+        data: tuple[Any, Any] | None = None,  # your own points (n, 2) and labels (n,), of two kinds
         *,
         train: Callable | None = None,  # the training loop; None: dljourney.sgd's
         optimiser: Any = None,  # a name on the list, or a class of your own: optimiser(params, lr=...)
@@ -350,6 +356,7 @@ class Playground(_Editable):
         **values: Any,  # dataset, features, layers, units, lr, ...; size, playing
     ):
         self._train, self._given, self._clicked, self._rows = train or sgd.train, None, [], []
+        self.kinds: list = [0, 1]
         self._optimisers = {name: functools.partial(getattr(sgd, cls), **options) for name, (cls, options) in OPTIMISERS.items()}
         self._own_names: set[str] = set()
         self.n_points = n_points or self.n_points
@@ -360,8 +367,10 @@ class Playground(_Editable):
             name = name if name in OPTIMISERS else "yours"
             self._optimisers[name], values["optimiser"] = optimiser, name
             self._own_names = set() if optimiser is getattr(sgd, name, None) else {name}
+        if data is None and not isinstance(values.get("dataset", ""), str):
+            data = values.pop("dataset")  # one's own data under the name of the control
         if data is not None:
-            self._given = _checked(*data)
+            *self._given, self.kinds = _checked(data)
             values.setdefault("dataset", "yours")
         super().__init__(**values)
 
@@ -375,11 +384,27 @@ class Playground(_Editable):
         return {"network": _draw_network}
 
 # %% ../../nbs/demos/playground.ipynb #7408932d
-def _checked(x: Any, y: Any) -> tuple[Tensor, Tensor]:
-    "The learner's own arrays as tensors."
-    x, y = torch.from_numpy(as_array(x)), torch.from_numpy(as_array(y))
+def _checked(data: Any) -> tuple[Tensor, Tensor, list]:
+    "The learner's own points and labels as tensors, and the two labels in order: whatever they are."
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise TypeError(f"data: expected a pair (points, labels), got {_shown(data)}")
+    x, y = (np.asarray(v.detach().cpu() if isinstance(v, Tensor) else v) for v in data)
     if x.ndim != 2 or x.shape[1] != 2 or y.shape != x.shape[:1] or not len(x):
-        raise ValueError(f"data: expected points (n, 2) and classes (n,), got {tuple(x.shape)} and {tuple(y.shape)}")
-    if not torch.isfinite(x).all() or not set(y.tolist()) <= {0, 1}:
-        raise ValueError("data: expected finite numbers and the classes 0 and 1")
-    return x, y.long()
+        raise ValueError(f"data: expected points (n, 2) and labels (n,), got {x.shape} and {y.shape}")
+    if x.dtype.kind not in "iufb" or not np.isfinite(x).all():
+        raise ValueError("data: expected points that are finite numbers; leave out those that hold NaN or text")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError("data: expected labels of two kinds, got NaN or infinity among them; leave those points out")
+    try: kinds, classes = np.unique(y, return_inverse=True)
+    except TypeError: raise TypeError("data: expected labels that can be compared, all numbers or all texts") from None
+    if len(kinds) != 2:
+        raise ValueError(f"data: expected labels of two kinds, got {len(kinds)}: {_shown(kinds.tolist())}; "
+                         "the playground has two colours, so keep two of them, or ask \"this one, or another?\"")
+    return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(classes.reshape(-1)).long(), kinds.tolist()
+
+
+def _shown(value: Any) -> str:
+    "A value in a few words: an array by its shape."
+    if hasattr(value, "shape"): return f"an array of shape {tuple(value.shape)}"
+    if isinstance(value, tuple | list) and len(value) > 6: return f"{', '.join(map(repr, value[:4]))}, ..."
+    return ", ".join(map(repr, value)) if isinstance(value, list) else type(value).__name__

@@ -135,8 +135,18 @@ class PolynomialFit(Live):
         figures = {"training error": float(numbers["train"][degree]), "validation error": float(numbers["valid"][degree])}
         if self._given is None:
             figures |= {"bias²": numbers["bias"], "variance": numbers["variance"]}
-        call = f"polynomial_fits(x, y, degrees={degree}, ridge={self.ridge:.2g})"
-        return {"fit": fit, "errors": _errors(numbers, degree), "figures": figures, "code": call}
+        return {"fit": fit, "errors": _errors(numbers, degree), "figures": figures, "code": self.code()}
+
+    def code(self) -> str:
+        "A program that fits the same polynomial to the same points."
+        made = ("from dljourney.demos.polynomial_fit import CURVES, noise_table\n",
+                f"x = torch.linspace(-1, 1, {self.n_points}, dtype=torch.float64)\n"
+                f'noise = torch.tensor(noise_table()["table"][0, :{self.n_points}])\n'
+                f'y = CURVES["{self.curve}"](x) + {self.noise:.2g} * noise')
+        needs, data = made if self._given is None else ("", "x, y = ...  # your own points")
+        return (f"import torch\n{needs}from dljourney.overfitting import polynomial_fits\n\n{data}\n"
+                f"fits = polynomial_fits(x, y, degrees={self.degree}, ridge={self.ridge:.2g})\n"
+                "print((fits(x) - y).square().mean().item())")
 
 # %% ../../nbs/demos/polynomial_fit.ipynb #06709f9e
 def _scaled(x: Any, y: Any) -> tuple[Tensor, Tensor]:

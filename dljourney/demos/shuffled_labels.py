@@ -41,6 +41,7 @@ class ShuffledLabels(Live):
         **values: Any,
     ):
         self.known, self.unseen = digits("random")[:2] if data is None else data
+        self.source = 'digits("random")[:2]' if data is None else "...  # your own points"
         self.trainer = trainer
         super().__init__(**values)
 
@@ -71,5 +72,18 @@ class ShuffledLabels(Live):
         shown = images(self.known[0][:N_PICTURES], self.told[:N_PICTURES].tolist(), ["red" if w else None for w in wrong[:N_PICTURES]])
         figures = {"epoch": len(train) - 1, "training": train[-1], "validation": valid[-1],
                    "false labels": int(wrong.sum())}
-        call = f"memorise(x, y, valid, fractions=[{self.fraction:g}], n_hidden={self.n_hidden})"
-        return {"curves": curves, "pictures": shown, "figures": figures, "code": call}
+        return {"curves": curves, "pictures": shown, "figures": figures, "code": self.code()}
+
+    def code(self) -> str:
+        "A program that learns the same labels to the same numbers."
+        return _program(self)
+
+# %% ../../nbs/demos/shuffled_labels.ipynb #15c78362
+def _program(demo: ShuffledLabels) -> str:
+    "A program that learns the same labels to the same numbers."
+    n, epochs = len(demo.true), max(1, len(demo.history) - 1)
+    return ("from dljourney.kit.data import digits\nfrom dljourney.overfitting import memorise\n\n"
+            f"(x, y), valid = {demo.source}\n"
+            f"memory = memorise(x[:{n}], y[:{n}], valid, fractions=[{demo.fraction:g}],\n"
+            f"                  n_hidden={demo.n_hidden}, epochs={epochs})\n"
+            "print(memory.train_accuracy[-1].item(), memory.valid_accuracy[-1].item())")

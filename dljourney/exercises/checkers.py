@@ -79,13 +79,13 @@ _term_value = exercise(
 )
 
 # %% ../../nbs/exercises/checkers.ipynb #fd09bb45
-def surprise(saved, looked_ahead, mean_coefficient):
+def surprising_delta(saved, looked_ahead, mean_coefficient):
     delta = looked_ahead - saved
     return delta if abs(delta) >= mean_coefficient else 0
 
 
 _surprise = exercise(
-    surprise,
+    surprising_delta,
     task="Return delta: the score found by looking ahead, less the score saved before. Return 0 if its size is smaller than "
          "the mean coefficient.",
     cases=[(10.0, 25.0, 8.0), (25.0, 10.0, 8.0), (10.0, 12.0, 8.0), (-4.0, -9.0, 6.0), (0.0, 8.0, 8.0)],
@@ -179,7 +179,7 @@ _alpha = choice("alpha", "Alpha and Beta play. What does Beta learn during a gam
 })
 
 # %% ../../nbs/exercises/checkers.ipynb #4e7ff674
-_delta = short("delta", "How does Samuel call the difference between the score found by looking ahead and the score saved before?",
+_delta = short("delta", "What does Samuel call the difference between the score found by looking ahead and the score saved before?",
     ["delta", "δ"], "Delta is the surprise: learning from it is today called learning from temporal differences.",
     {"alpha": "That is the learning player.", "beta": "That is the frozen player.", "gradient": "That word comes in chapter 04."})
 

@@ -226,7 +226,7 @@ _high_variance = choice("high_variance", "You measure again, fit again, and get 
 _perfect_training = choice("perfect_training", "A network reaches 100 % on its training pictures. What do you know about new pictures?", "d", {
     "a": ("It will be right on nearly all of them", "So it was with true labels. With shuffled labels it was right on one in ten."),
     "b": ("It overfits", "With true labels it had 100 % as well, and was good on new pictures."),
-    "c": ("The labels are correct", "It learnt shuffled labels to 100 %, too."),
+    "c": ("The labels are correct", "It learned shuffled labels to 100 %, too."),
     "d": ("Nothing", "The same network reaches 100 % on nonsense. Only pictures it has not seen can tell."),
 })
 

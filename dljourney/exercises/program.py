@@ -12,6 +12,8 @@ from ..kit.exercises import choice, exercise, number, order, short, verbs
 
 # %% ../../nbs/exercises/program.ipynb #38185064
 def softmax(scores):
+    import math
+
     powers = [math.exp(s - max(scores)) for s in scores]
     return [p / sum(powers) for p in powers]
 
@@ -151,6 +153,8 @@ _answer_all = exercise(
 
 # %% ../../nbs/exercises/program.ipynb #e62049ca
 def fills_file(shapes, n_bytes):
+    import math
+
     return sum(4 * math.prod(shape) for shape in shapes) == n_bytes
 
 
@@ -171,6 +175,8 @@ _fills_file = exercise(
 
 # %% ../../nbs/exercises/program.ipynb #5883a22a
 def looks_strange(feature, known, limit):
+    import math
+
     return all(math.dist(feature, k) > limit for k in known)
 
 
@@ -213,7 +219,7 @@ _questions = [
         "b": ("Whether the page prepares pictures as in training.", "Size, channels, scale: the usual suspect, and nothing complains."),
         "c": ("Whether the page has a GPU.", "Answers would be slower, not different."),
     }),
-    order("order", "Put the checks of a model file in order, from cheap to dear.", "bdac", {
+    order("order", "Put the checks of a model file in order, from cheap to expensive.", "bdac", {
         "a": "compare the checksum of all numbers",
         "b": "read the head: do the announced sizes fill the file?",
         "c": "use the model",

@@ -30,13 +30,13 @@ _weighted_sum = exercise(
 )
 
 # %% ../../nbs/exercises/samuel.ipynb #2e965ae2
-def share_right(answers, labels):
+def share_equal(answers, labels):
     right = sum(a == b for a, b in zip(answers, labels))
     return right / len(labels)
 
 
 _share_right = exercise(
-    share_right,
+    share_equal,
     task="Say which share of the answers equals its label, as a number from 0 to 1.",
     cases=[(["3", "8", "8", "3"], ["3", "8", "3", "3"]), (["8"], ["3"]), (["3", "3"], ["3", "3"])],
     mistakes={

@@ -37,14 +37,14 @@ _hinge = exercise(
 )
 
 # %% ../../nbs/exercises/universal.ipynb #f0d1ca81
-def bump(x, left, right):
+def bump_height(x, left, right):
     half = (right - left) / 2
     middle = left + half
     return (max(0.0, x - left) - 2 * max(0.0, x - middle) + max(0.0, x - right)) / half
 
 
 _bump = exercise(
-    bump,
+    bump_height,
     task="Return the height at `x` of a bump that is 0 outside `left`..`right`, 1 in the middle, and straight between.",
     cases=[(1.5, 1.0, 3.0), (2.0, 1.0, 3.0), (2.75, 1.0, 3.0), (5.0, 1.0, 3.0), (0.0, 1.0, 3.0), (0.25, 0.0, 1.0)],
     mistakes={
@@ -125,6 +125,8 @@ _broken_line = exercise(
 
 # %% ../../nbs/exercises/universal.ipynb #246785b3
 def hinges_needed(hinges, error, wanted):
+    import math
+
     return math.ceil(hinges * math.sqrt(error / wanted))
 
 

@@ -139,6 +139,14 @@ def _plain(value: Any) -> Any:
     if _is_array(value) or type(value).__module__ == "numpy": return value.tolist()
     return value
 
+
+def plain(value: Any) -> Any:
+    "The same at any depth of lists, tuples and dictionaries."
+    if isinstance(value, dict): return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(plain(v) for v in value)
+    return _plain(value)
+
 # %% ../../nbs/kit/answers.ipynb #89d539a5
 def spell(
     value: Any,  # anything a learner's function returns
@@ -172,6 +180,20 @@ def _is_number(value: Any) -> bool:
 
 def _shape(value: Any) -> tuple[int, ...] | None:
     return tuple(value.shape) if is_tensor(value) or _is_array(value) else None
+
+
+def _nested_shape(value: Any) -> tuple[int, ...] | None:
+    "The shape of a tensor, an array, or lists in lists; None where these are of unequal length."
+    if (shape := _shape(value)) is not None: return shape
+    if not isinstance(value, (list, tuple)): return ()
+    shapes = {_nested_shape(v) for v in value} or {()}
+    inner = shapes.pop()
+    return None if shapes or inner is None else (len(value), *inner)
+
+
+def _flat(value: Any) -> list:
+    "All numbers of lists in lists, in order."
+    return [v for part in value for v in _flat(part)] if isinstance(value, (list, tuple)) else [value]
 
 
 def _close(a: Any, b: Any, tol: float) -> bool:
@@ -213,11 +235,12 @@ def kind_of(value: Any) -> str:
 
 # %% ../../nbs/kit/answers.ipynb #a47c27ff
 def _array_difference(arrived: Any, expected: Any, tol: float) -> str | None:
-    if _shape(expected) is None or _shape(arrived) is None:
+    "Where one of both is a tensor or an array: lists in lists hold the same numbers as well."
+    came, shape = _nested_shape(arrived), _nested_shape(expected)
+    if not came or not shape:
         return f"A {kind_of(expected)} was expected, and a {kind_of(arrived)} arrived."
-    if _shape(arrived) != _shape(expected):
-        return f"The shape should be {_shape(expected)}, and it is {_shape(arrived)}."
-    a, b = _plain(arrived.reshape(-1)), _plain(expected.reshape(-1))
+    if came != shape: return f"The shape should be {shape}, and it is {came}."
+    a, b = _flat(plain(arrived)), _flat(plain(expected))
     wrong = [i for i, (x, y) in enumerate(zip(a, b)) if not _close(x, y, tol)]
     if not wrong: return None
     if len(b) <= 12: return ""
@@ -246,7 +269,7 @@ def same(
 ) -> None:
     "State in a checker that two values agree, and name the mistake that was made if they do not."
     if inspect.isgenerator(expected): expected = list(expected)
-    if isinstance(arrived, Iterator) and hasattr(expected, "__len__"):
+    if isinstance(arrived, (Iterator, range)) and hasattr(expected, "__len__"):
         arrived = list(islice(arrived, len(expected) + 1))
     text = _difference(arrived, expected, tol)
     if text is None: return

@@ -16,7 +16,7 @@ import anywidget
 import traitlets
 
 from .fen import START, place, read_fen, write_fen
-from .live import MainThread, bundle, static, with_still
+from .live import MainThread, bundle, in_words, static, with_still
 
 _all_ = ["START", "read_fen", "write_fen"]
 
@@ -175,7 +175,7 @@ class _Hearing(_Game):
         try:
             call()
         except Exception as problem:
-            self.error = f"{type(problem).__name__}: {problem}"
+            self.error = in_words(problem)
             raise
 
     def _heard(self, message: dict) -> None:

@@ -14,14 +14,15 @@ import numpy as np
 import traitlets
 
 from .drawings import Drawing, Drawings
-from .live import Live, bundle, static
+from .live import Live, bundle, in_words, static
 from .marks import line, pack, plot, readout, rule, view
+from .pad import Inked, ink
 
 # %% ../../nbs/kit/desk.ipynb #18250990
 _STEPS = "Draw one thing, press keep in its row. A few of each will do. Then press Teach."
 
 
-class _Shelf(Live):
+class _Shelf(Inked, Live):
     "Examples of a few things, and a pad to draw more."
 
     panels: Sequence[dict] = [
@@ -31,7 +32,7 @@ class _Shelf(Live):
              xlabel="training steps of the network that has seen nothing"),
         readout("count", "Right on drawings that are new to both", width=330),
     ]
-    strokes: Any = traitlets.List().tag(sync=True, echo_update=False)
+    strokes: Any = ink(traitlets.List(), echo_update=False)
     _shelf = traitlets.Dict().tag(sync=True)
     most = 6  # things that the page offers to add
 
@@ -70,7 +71,8 @@ class _Shelf(Live):
         "The examples have changed: send them to the page."
         small = [np.array([d.image for d in found], np.uint8).reshape(-1, 32, 4, 32, 4).mean((2, 4)).astype(np.uint8)
                  for found in self.drawings.things.values()]
-        self._shelf = pack({"names": self.things, "pictures": small, "more": len(self.things) < self.most})
+        self._shelf = pack({"names": self.things, "pictures": small, "more": len(self.things) < self.most,
+                            "gone": len(self.drawings.aside)})
         self.redraw()
 
     def name(self) -> str:
@@ -119,7 +121,7 @@ class _Taught(_Shelf):
     def _prepared(self) -> None:
         self.loading = False
         if self._problem or not self.names:  # somebody may have pressed Teach meanwhile, and waited
-            self.note = f"{type(self._problem).__name__}: {self._problem}" if self._problem else _STEPS
+            self.note = in_words(self._problem) if self._problem else _STEPS
         self.redraw()
 
     def load(self) -> None:
@@ -208,7 +210,7 @@ class _Stocked(_Judged):
         "Keep a drawing as an example. After Teach it is a test first."
         from_pad = drawing is None
         drawing = self.drawing if from_pad else drawing
-        if drawing is None:
+        if drawing is None or isinstance(drawing, Sequence) and not any(map(len, drawing)):
             raise ValueError("the pad is empty: draw something first")
         drawing = drawing if isinstance(drawing, Drawing) else Drawing.of_strokes(drawing)
         with self.together():
@@ -227,6 +229,24 @@ class _Stocked(_Judged):
             self.drawings.put_aside(name, index)
             if any(d is gone for _, d in self.hidden):
                 self.hidden = [(n, d) for n, d in self.hidden if d is not gone]
+                self.right = {which: self.share(which) for which in self.right}
+            self.redraw_shelf()
+
+    def remove(self, name: str) -> None:
+        "Take a thing off the shelf; its drawings can be brought back."
+        with self.together():
+            self.hidden = [(n, d) for n, d in self.hidden if n != name]
+            self.right = {which: self.share(which) for which in self.right}
+            self.drawings.remove(name)
+            self.redraw_shelf()
+
+    def bring_back(self) -> None:
+        "Put back on the shelf what was taken away last."
+        with self.together():
+            name, drawing = self.drawings.bring_back()
+            learned = self._examples.get(name, []) if self.names else []
+            if name in self.names and not any(np.array_equal(d.image, drawing.image) for d in learned):
+                self.hidden.append((name, drawing))
                 self.right = {which: self.share(which) for which in self.right}
             self.redraw_shelf()
 
@@ -249,6 +269,10 @@ class _Served(_Stocked):
             self.keep(things[thing], message["strokes"])  # the page clears its pad itself: the next stroke may have begun
         elif do == "away":
             self.put_away(things[thing], message["drawing"])
+        elif do == "remove":
+            self.remove(things[thing])
+        elif do == "back":
+            self.bring_back()
         elif do == "rename":
             self.rename(things[thing], message["name"])
         elif do == "more":

@@ -6,19 +6,21 @@
 __all__ = ['SIDE', 'Drawing', 'folder_name', 'label_of', 'Drawings']
 
 # %% ../../nbs/kit/drawings.ipynb #fca655ca
+import hashlib
 import io
 import json
 import os
 import re
 import warnings
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .files import replacing, why
+from .files import replacing, why, write_atomically
 from .pad import strokes_to_image
 
 # %% ../../nbs/kit/drawings.ipynb #1b03710d
@@ -148,7 +150,9 @@ class _Kept:
         self.folder = None if folder is None else Path(folder)
         self.skipped: dict[Path, str] = {}  # what cannot be read, and why; it stays where it is
         self.things: dict[str, list[Drawing]] = {}
+        self.aside: list[tuple[str, Drawing]] = []  # what was taken away, the last one at the end
         if self.folder is not None and self.folder.is_dir():
+            self._read_aside(self.folder / _ASIDE)
             for place in sorted(p for p in self.folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
                 self._read(label_of(place.name), place)
 
@@ -163,6 +167,13 @@ class _Kept:
                 found.append(Drawing.read(file))
             except (OSError, ValueError) as e:
                 self.skipped[file] = why(e)
+
+    def _read_aside(self, place: Path) -> None:
+        "What was taken away on other days."
+        found = [(p.stat().st_mtime_ns, p) for p in sorted(place.glob("*/*.png")) if p.is_file()]
+        for _, path in sorted(found):
+            with suppress(OSError, ValueError):
+                self.aside.append((label_of(path.parent.name), Drawing.read(path)))
 
     def __len__(self) -> int: return sum(map(len, self.things.values()))
 
@@ -179,8 +190,55 @@ class _Kept:
         self.things.setdefault(label, []).append(drawing)
         return drawing
 
+# %% ../../nbs/kit/drawings.ipynb #8922da68
+class _Taken(_Kept):
+    "Drawings that can be taken away, and brought back."
+
+    def only(
+        self,
+        labels: Collection[str],  # different names, one or more
+    ) -> None:
+        "Have these things, in this order, and no other; what was kept of others stays where it is."
+        if len(set(labels)) < len(labels) or not labels:
+            raise ValueError(f"things: expected different names, one or more, got {list(labels)}")
+        self.things = {_check_name("label", name): self.things.get(name, []) for name in labels}
+
+    def put_aside(
+        self,
+        label: str,  # what it is a drawing of
+        index: int,  # its place among the drawings of that label
+    ) -> Drawing:  # the drawing
+        "Take a drawing away; its file moves aside and is not deleted."
+        drawing = self.things[label].pop(index)
+        if drawing.path is not None and drawing.path.is_file() and self.folder is not None:
+            kept = _write(self.folder / _ASIDE / folder_name(label), drawing.path.read_bytes())
+            drawing.path.unlink()
+            drawing = Drawing(drawing.image, drawing.strokes, kept)
+        self.aside.append((label, drawing))
+        return drawing
+
+    def remove(
+        self,
+        label: str,  # a thing
+    ) -> None:
+        "Take a thing away, its drawings aside."
+        found = self.things[_check_name("label", label, self.things)]
+        while found: self.put_aside(label, 0)
+        del self.things[label]
+        if self.folder is not None:
+            with suppress(OSError): (self.folder / folder_name(label)).rmdir()  # stays if something is left in it
+
+    def bring_back(self) -> tuple[str, Drawing]:  # what it is a drawing of, and the drawing
+        "Keep again what was taken away last."
+        if not self.aside: raise ValueError("nothing has been taken away that could be brought back")
+        label, gone = self.aside[-1]
+        kept = self.add(label, gone)
+        self.aside.pop()
+        if gone.path is not None and gone.path != kept.path: gone.path.unlink(missing_ok=True)
+        return label, kept
+
 # %% ../../nbs/kit/drawings.ipynb #8922da69
-class Drawings(_Kept):
+class Drawings(_Taken):
     "Drawings by label, each kept in a folder as soon as it is there."
 
     def add_new(
@@ -194,19 +252,6 @@ class Drawings(_Kept):
         for drawing in drawings:
             if not there or drawing.to_png() not in there:
                 self.add(label, drawing)
-
-    def put_aside(
-        self,
-        label: str,  # what it is a drawing of
-        index: int,  # its place among the drawings of that label
-    ) -> Drawing:  # the drawing
-        "Take a drawing away; its file moves aside and is not deleted."
-        drawing = self.things[label].pop(index)
-        if drawing.path is not None and drawing.path.is_file() and self.folder is not None:
-            kept = _write(self.folder / _ASIDE / folder_name(label), drawing.path.read_bytes())
-            drawing.path.unlink()
-            drawing = Drawing(drawing.image, drawing.strokes, kept)
-        return drawing
 
     def rename(
         self,
@@ -229,16 +274,50 @@ class Drawings(_Kept):
 
     def export(
         self,
-        folder: str | os.PathLike,  # made where missing; pictures are added, none is replaced, none comes twice
+        folder: str | os.PathLike,  # made where missing; what an export wrote there before is replaced, nothing else
     ) -> Path:  # the folder
         "Copy all drawings as PNG files, in one folder for each label."
-        for label, found in self.things.items():
-            place = Path(folder) / folder_name(label)
-            there = {p.read_bytes() for p in place.glob("*.png")}
-            for data in (drawing.to_png() for drawing in found):
-                if data not in there:
-                    _write(place, data)
-        return Path(folder)
+        folder = Path(folder)
+        wanted = {folder_name(label): {d.to_png(): None for d in found} for label, found in self.things.items()}
+        _clear(folder, {(name, _digest(data)) for name, found in wanted.items() for data in found})
+        for name, found in wanted.items():
+            there = {p.read_bytes() for p in (folder / name).glob("*.png")}
+            for data in found:
+                if data not in there: _note(folder, _write(folder / name, data), data)
+        return folder
+
+# %% ../../nbs/kit/drawings.ipynb #ef03f6cb
+_WRITTEN = ".exported.json"  # in a folder of exports: which files are copies, with what in them
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _notes(folder: Path) -> dict[str, str]:
+    "The copies that exports have written: {path in the folder: what was in it}."
+    try: notes = json.loads((folder / _WRITTEN).read_text(encoding="utf-8"))
+    except (OSError, ValueError): return {}
+    return {str(k): str(v) for k, v in notes.items()} if isinstance(notes, dict) else {}
+
+
+def _note(folder: Path, path: Path, data: bytes) -> None:
+    "Remember a copy."
+    notes = {**_notes(folder), path.relative_to(folder).as_posix(): _digest(data)}
+    write_atomically(folder / _WRITTEN, json.dumps(notes, indent=1))
+
+
+def _clear(folder: Path, wanted: Collection[tuple[str, str]]) -> None:
+    "Delete copies of drawings that are not wanted any more; a file that was changed since is none."
+    left = {}
+    for name, digest in _notes(folder).items():
+        path = folder / name
+        if ".." in path.parts or not path.is_file() or _digest(path.read_bytes()) != digest: continue
+        if (path.parent.name, digest) in wanted: left[name] = digest
+        else:
+            path.unlink()
+            with suppress(OSError): path.parent.rmdir()
+    if left or (folder / _WRITTEN).exists(): write_atomically(folder / _WRITTEN, json.dumps(left, indent=1))
 
 # %% ../../nbs/kit/drawings.ipynb #ef03f6ca
 def _check_name(argument: str, label: Any, known: Collection[str] | None = None) -> str:

@@ -11,8 +11,12 @@ import copy
 import difflib
 import dis
 import inspect
+import io
+import sys
 import textwrap
+import warnings
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import partial
 from types import CodeType
@@ -20,10 +24,11 @@ from typing import Any, NamedTuple
 
 from .answers import OUTCOMES, Incorrect, NotAttempted, Raised, Result, is_tensor, is_this_mistake
 from .answers import kind_of, require, same, spell
+from .forms import FORMS, taking
 from .progress import is_recording, read, record
 from .questions import Question, ask, choice, number, order, posed, short
-from .sandbox import Ran, Stop, about_error, learners_line, line_fact, run_in_thread, seed_everything
-from .sandbox import untouched
+from .sandbox import Ran, Said, Stop, about_error, learners_line, line_fact
+from .sandbox import run_in_thread, seed_everything, untouched
 
 _all_ = ["OUTCOMES", "Result", "require", "same", "spell", "Question", "ask", "choice", "number", "order", "short"]
 
@@ -63,6 +68,7 @@ def _guarded(function: Callable, name: str) -> Callable:
     "The learner's function, with its own exceptions marked and a misfitting signature explained."
     def call(*args, **kwargs):
         called = call_text(name, args)
+        if isinstance(sys.stdout, Said): sys.stdout.begin()
         try: inspect.signature(function).bind(*args, **kwargs)
         except TypeError as problem:
             raise Incorrect(f"It cannot be called as it must be: {problem}.", [
@@ -140,7 +146,8 @@ def agrees(
         for args in cases:
             try: same(run(answer, args), run(solution, args), called=call_text(name, args, names), tol=tol)
             except Incorrect as wrong:
-                fits = {t: [alike(answer, m, a) for a in [args, *cases]] for t, m in mistakes.items()}
+                with redirect_stdout(io.StringIO()):
+                    fits = {t: [alike(answer, m, a) for a in [args, *cases]] for t, m in mistakes.items()}
                 raise wrong.explained(fits) from None
 
     return check
@@ -163,11 +170,34 @@ def run_check(
     try: answer = answer.detach().clone() if is_tensor(answer) else copy.deepcopy(answer)
     except Exception as error:
         return result("unchecked", f"Your answer cannot be copied ({error}), so it was left alone.")
-    is_plain = inspect.isroutine(answer) or isinstance(answer, partial)
-    subject = _guarded(answer, item.name) if is_plain else answer
-    with untouched(): ran = run_in_thread(lambda: item.check(subject), seconds)
+    ran, said = _ended(item, answer, seconds)
+    print(said, end="")
     ours = item.check.__code__.co_filename
     return result(*_verdict(item, ran, ours, seconds))
+
+
+def _ended(item: Exercise, answer: Any, seconds: float) -> tuple[Ran, str]:
+    "How the check ends with the arguments in the form that suits the answer, and what this printed."
+    is_plain = inspect.isroutine(answer) or isinstance(answer, partial)
+    subject = _guarded(answer, item.name) if is_plain else answer
+    ends: list[tuple[Ran, str]] = []
+    with untouched():
+        for form in FORMS if is_plain else FORMS[:1]:
+            with redirect_stdout(Said()) as said, warnings.catch_warnings():
+                if ends: warnings.simplefilter("ignore")  # an answer that fits no form is told of the first
+                ran = run_in_thread(partial(item.check, taking(subject, form)), seconds)
+            is_right = ran.error is None and not ran.late
+            ends.append((ran, said.of(is_right)))
+            if is_right: return ends[-1]
+            if not isinstance(ends[0][0].error, Raised): break
+    return _most_telling(ends)
+
+
+def _most_telling(ends: list[tuple[Ran, str]]) -> tuple[Ran, str]:
+    "Of an answer that stopped in its first form: that, or where it did not fit the form, its first wrong value."
+    error = ends[0][0].error
+    misfits = isinstance(error, Raised) and isinstance(error.__cause__, (TypeError, AttributeError))
+    return next((e for e in ends if misfits and isinstance(e[0].error, Incorrect)), ends[0])
 
 # %% ../../nbs/kit/exercises.ipynb #9cb59c58
 def _unfit(item: Exercise, answer: Any) -> str:
@@ -223,11 +253,24 @@ class Action:
         call: Callable[..., Result],  # what to do when it is called
         item: Exercise | Question,  # the exercise or question
         look: Callable[[], Result],  # what to show when it is not called
+        takes: str,  # what a call takes, in a sentence
     ):
-        self._call, self._look, self.item = call, look, item
+        self._call, self._look, self._takes, self.item = call, look, takes, item
         self.__doc__ = item.task if isinstance(item, Exercise) else item.text
 
-    def __call__(self, *args, **kwargs) -> Result: return self._call(*args, **kwargs)
+    def __call__(self, *args, **kwargs) -> Result:
+        try: inspect.signature(self._call).bind(*args, **kwargs)
+        except TypeError: return self.misfit(*args, **kwargs)
+        return self._call(*args, **kwargs)
+
+    def misfit(
+        self,
+        *args: Any,  # what the call was given
+        **kwargs: Any,  # the same, by name
+    ) -> Result:
+        "What to say of a call with arguments that it does not take."
+        given = ", ".join([*map(spell, args), *(f"{k}={spell(v)}" for k, v in kwargs.items())])
+        return replace(self._look(), outcome="unchecked", message=f"{self._takes}. `{given}` arrived.")
     def __repr__(self) -> str: return repr(self._look())
     def _repr_markdown_(self) -> str: return self._look()._repr_markdown_()
 
@@ -263,6 +306,12 @@ def items(
     return {name: getattr(verb, name).item for name in dir(verb)}
 
 # %% ../../nbs/kit/exercises.ipynb #018f5d3e
+_TAKES = {"check": "One answer at a time, please: your function, or your value",
+          "quiz": "One answer at a time, please",
+          "hint": "A hint takes nothing, or how many hints to show: a whole number from 1",
+          "solution": "A solution takes nothing: leave the brackets empty"}
+
+
 def verbs(
     chapter: str,  # the chapter's name
     exercises: Sequence[Exercise],  # in the order of the chapter
@@ -285,15 +334,17 @@ def verbs(
     def quiz_(item, answer=...): return remember(ask(item, answer, chapter))
     def solution_(item): return _solution(item, chapter)
     def hint_(item, n=None):
+        if n is not None and not isinstance(n, int): return getattr(hint, item.name).misfit(n)
         shown[item.name] = n or shown.get(item.name, 0) + 1
         return _hints(item, shown[item.name], chapter)
     def look(item): return _look(item, chapter)
 
     def verb(word, call, found):
-        actions = {i.name: Action(partial(call, i), i, partial(look, i)) for i in found}
+        actions = {i.name: Action(partial(call, i), i, partial(look, i), _TAKES[word]) for i in found}
         return Verb(word, chapter, actions, lambda: _listed(word, chapter, found, _with_recorded(chapter, done)))
 
-    return (verb("check", check_, exercises), verb("hint", hint_, exercises),
+    hint = verb("hint", hint_, exercises)
+    return (verb("check", check_, exercises), hint,
             verb("solution", solution_, everything), verb("quiz", quiz_, questions))
 
 # %% ../../nbs/kit/exercises.ipynb #05ef849a

@@ -91,9 +91,18 @@ def glyphnet(
     **kwargs: Any,  # timm's options: num_classes, in_chans, features_only, drop_rate and so on
 ) -> ResNet:
     "A ResNet of ten layers for 32 x 32 pictures; use it through `timm.create_model('glyphnet', ...)`."
-    given = kwargs.get("pretrained_cfg"), (kwargs.get("pretrained_cfg_overlay") or {}).get("file")
-    if pretrained and given[0] in (None, "glyphs") and given[1] is None:  # our own file, not one that was passed in
+    overlay = kwargs.get("pretrained_cfg_overlay") or {}
+    is_ours = kwargs.get("pretrained_cfg") in (None, "glyphs") and not (
+        overlay.get("file") or overlay.get("state_dict")
+    )
+    if pretrained and is_ours:  # not a file that was passed in
         check_weights()
-    options: dict[str, Any] = dict(block=BasicBlock, layers=(1, 1, 1, 1), channels=(32, 64, 128, 256),
-                   stem_width=16, stem_type="deep_tiered", avg_down=True)
+    options: dict[str, Any] = dict(
+        block=BasicBlock,
+        layers=(1, 1, 1, 1),
+        channels=(32, 64, 128, 256),
+        stem_width=16,
+        stem_type="deep_tiered",
+        avg_down=True,
+    )
     return build_model_with_cfg(ResNet, "glyphnet", pretrained, **(options | kwargs))

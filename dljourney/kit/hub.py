@@ -25,8 +25,9 @@ class HubError(OSError):
 
 
 OFFLINE_CHOICE = (
-    "Without the network, start from the model that ships with the course: pretrained('glyphnet'). "
-    "With a weights file of your own: pretrained({name!r}, weights='model.safetensors')."
+    "Without the network, start from the model that ships with the course: pretrained('glyphnet'), "
+    "in a terminal --model glyphnet. With a weights file of your own: "
+    "pretrained({name!r}, weights='model.safetensors'), in a terminal --weights model.safetensors."
 )
 
 # %% ../../nbs/kit/hub.ipynb #88933ced
@@ -69,13 +70,15 @@ def _refusal(
 # %% ../../nbs/kit/hub.ipynb #4c76a58b
 def weights_file(
     name: str,  # a model's name in timm, such as "resnet18" or "resnet18.a1_in1k"
-) -> Path | None:  # the file in the hub's cache; None: timm knows a file of its own (`glyphnet`)
+) -> Path:  # the file in the hub's cache, or one that timm knows (`glyphnet` ships with the course)
     "The pretrained weights of a timm model as a local file, downloaded where need be, or a `HubError`."
-    from dljourney.kit.modelfile import _timm
+    import timm
 
-    cfg = _timm().get_pretrained_cfg(name)
+    from dljourney.kit import glyphnet
+
+    cfg = timm.get_pretrained_cfg(name)
     if cfg is not None and cfg.file:
-        return None
+        return glyphnet.check_weights() if cfg.architecture == "glyphnet" else Path(cfg.file)
     repository = cfg.hf_hub_id if cfg is not None else None
     if not repository:
         raise HubError(f"timm has no pretrained weights on the hub for {name!r}; weights=False starts from random ones")
@@ -148,9 +151,16 @@ def own_weights(
     "Check a weights file of one's own; what is no safetensors file is refused by name."
     file = spelled(path)
     if not file.is_file():
-        raise FileNotFoundError(f"weights: no file at {printable(file)}; expected a safetensors file")
+        raise FileNotFoundError(
+            f"weights: no file at {printable(file)}; expected a safetensors file"
+        )
     if file.suffix != ".safetensors":
-        raise ValueError(f"weights: expected a file whose name ends in .safetensors, got {printable(file)}")
+        raise ValueError(
+            "weights: expected a file whose name ends in .safetensors, "
+            f"got {printable(file)}; of a state_dict that you trust, "
+            "safetensors.torch.save_file(torch.load(file, weights_only=True), "
+            "'model.safetensors') makes one"
+        )
     try:
         read_head(file)
     except ModelFileError as e:

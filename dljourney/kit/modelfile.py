@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import json
 import math
+import numbers
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from .files import write_atomically
+from .models.parts import facts, is_like, is_plain, rests, ties, told_otherwise
 
 # %% ../../nbs/kit/modelfile.ipynb #160538bb
 ANEW = "fetch the file again, or write it anew with dljourney.program.save"
@@ -140,15 +142,17 @@ def _plain(value: Any) -> Any:
     "An option of a layer as JSON holds it."
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | str):
         return value
+    if isinstance(value, numbers.Real):  # numpy's too
+        return int(value) if isinstance(value, numbers.Integral) else float(value)
     raise TypeError(f"a {type(value).__name__} is not plain data")
 
 # %% ../../nbs/kit/modelfile.ipynb #dac25300
-def _describe_layer(layer: nn.Module, where: str) -> dict[str, Any]:
+def _describe_layer(layer: Any, where: str) -> dict[str, Any]:
     "One layer of an `nn.Sequential` as data: its type and the options it was made with."
     if type(layer) is nn.Sequential:
-        return {"layer": "Sequential", "layers": [_describe_layer(m, f"{where}.{n}") for n, m in layer.named_children()]}
+        return {"layer": "Sequential", "layers": _describe_layers(layer, where)}
     name = type(layer).__name__
     if _layer_types().get(name) is not type(layer):
         raise TypeError(f"model: layer {where} is a {name}, which is no layer of torch's; {WAY_OUT}")
@@ -158,16 +162,23 @@ def _describe_layer(layer: nn.Module, where: str) -> dict[str, Any]:
             continue
         try:
             options[option] = layer.bias is not None if option == "bias" else _plain(getattr(layer, option))
-        except (AttributeError, TypeError):
-            if parameter.default is parameter.empty:
+        except (AttributeError, TypeError) as e:
+            if parameter.default is parameter.empty or isinstance(e, TypeError):
                 raise TypeError(f"model: layer {where} ({name}) does not tell its {option}; {WAY_OUT}") from None
     return {"layer": name, "options": options}
 
 
+def _describe_layers(box: nn.Sequential, where: str = "") -> list[dict[str, Any]]:
+    "Every layer in its order, also one that was there before; a name where it is no number."
+    rows = [(name, _describe_layer(layer, f"{where}.{name}".lstrip(".")))
+            for name, layer in box._modules.items()]
+    return [row if name == str(i) else row | {"name": name} for i, (name, row) in enumerate(rows)]
+
+# %% ../../nbs/kit/modelfile.ipynb #a5582d4d
 def _build_layer(data: Any, types: dict[str, type[nn.Module]]) -> nn.Module:
     "The layer that `_describe_layer` described."
     if data["layer"] == "Sequential":
-        return nn.Sequential(*(_build_layer(d, types) for d in data["layers"]))
+        return _build_layers(data["layers"], types)
     options = {str(k): tuple(v) if isinstance(v, list) else v for k, v in data["options"].items()}
     for name, value in options.items():
         numbers = value if isinstance(value, tuple) else (value,)
@@ -175,6 +186,17 @@ def _build_layer(data: Any, types: dict[str, type[nn.Module]]) -> nn.Module:
         if is_absurd or name in ("device", "dtype"):  # a device of its own would take the memory that "meta" spares
             raise ModelFileError(f"a layer ({data['layer'][:40]}) has an absurd option, {name[:40]}")
     return types[data["layer"]](**options)
+
+
+def _build_layers(rows: list, types: dict[str, type[nn.Module]]) -> nn.Sequential:
+    "The layers in their order, under their names."
+    box = nn.Sequential()
+    for i, row in enumerate(rows):
+        name = row.get("name", str(i))
+        if not isinstance(name, str) or len(name) > 200 or name in box._modules:
+            raise ModelFileError(f"a layer has no name of its own: {str(name)[:40]!r}")
+        box.add_module(name, _build_layer(row, types))
+    return box
 
 
 def _count(layers: list, depth: int = 1) -> int:
@@ -205,43 +227,134 @@ def _build_timm(data: Mapping[str, Any]) -> nn.Module:
     if not (isinstance(name, str) and name.replace("_", "").isalnum() and timm.is_model(name)):
         raise ModelFileError(f"architecture: timm {timm.__version__} has no model called {str(name)[:80]!r}",
                              "pip install --upgrade timm, or ask which version made the file")
-    for key in ("num_classes", "in_chans"):
-        if type(data[key]) is not int or not 1 <= data[key] <= 100_000:
+    for key, least in (("num_classes", 0), ("in_chans", 1)):
+        if type(data[key]) is not int or not least <= data[key] <= 100_000:
             raise ModelFileError(f"architecture: {key} is {str(data[key])[:40]}")
     for key, value in options.items():
         values = value if isinstance(value, list) else [value]
         if key not in _OPTIONS or len(values) > 16 or any(isinstance(v, int) and not 0 <= v <= 4096 for v in values):
             raise ModelFileError(f"architecture: unknown or absurd option {key[:40]!r}")
     sizes = {"num_classes": data["num_classes"], "in_chans": data["in_chans"]}
-    return timm.create_model(name, pretrained=False, **sizes, **options)
+    return _changed(timm.create_model(name, pretrained=False, **sizes, **options), data)
+
+
+def _changed(model: nn.Module, data: Mapping[str, Any]) -> nn.Module:
+    "The changes that `_tell_changes` told, made again: layers of torch's, and plain options."
+    replaced, told, types = data.get("replaced", {}), data.get("facts", {}), _layer_types()
+    _count([*replaced.values()])
+    for path, row in replaced.items():
+        home, name = model.get_submodule(path.rpartition(".")[0]), path.rpartition(".")[2]
+        if name not in home._modules:
+            raise ModelFileError(f"architecture: there is no layer {path[:80]!r} to replace")
+        home.add_module(name, _build_layer(row, types))
+    for path, options in told.items():
+        layer = model.get_submodule(path)
+        for name, value in options.items():
+            values = value if isinstance(value, list) else [value]
+            sizes = [v for v in values if isinstance(v, int | float)]
+            is_absurd = len(values) > 16 or any(abs(n) > 4096 for n in sizes)
+            if is_absurd or name not in facts(layer) or not is_plain(value):
+                raise ModelFileError(f"architecture: unknown or absurd option {name[:40]!r} "
+                                     f"of layer {path[:80]!r}")
+            setattr(layer, name, tuple(value) if isinstance(value, list) else value)
+    return model
 
 # %% ../../nbs/kit/modelfile.ipynb #27c96569
+def _tell_changes(layer: Any, twin: Any, path: str, told: dict[str, dict[str, Any]]) -> None:
+    "Write down what makes a timm model another than `twin`, which timm made."
+    if rests(layer) and rests(twin):
+        return
+    other = told_otherwise(layer, twin) if is_like(layer, twin) else None
+    is_torchs = _layer_types().get(type(layer).__name__) is type(layer)
+    if other is None or (other and is_torchs and not any(map(callable, other.values()))):
+        try:
+            told["replaced"][path] = _describe_layer(layer, path)
+        except TypeError:
+            raise TypeError(
+                f"model: {f'layer {path}' if path else 'it'} is a {type(layer).__name__} "
+                "other than the one that "
+                f"timm has there; {_OPTIONS_OUT}{WAY_OUT}"
+            ) from None
+        return
+    if not all(map(is_plain, other.values())):
+        raise TypeError(
+            f"model: {f'layer {path}' if path else 'it'} has code of its own, "
+            f"{', '.join(other)}; {WAY_OUT}"
+        )
+    if other:
+        told["facts"][path] = {k: _plain(v) for k, v in other.items()}
+    for name, inner in layer._modules.items():
+        _tell_changes(inner, twin._modules[name], f"{path}.{name}".lstrip("."), told)
+
+
+_OPTIONS_OUT = ("if the model was made with options, save(..., options={...}) takes "
+                f"{', '.join(_OPTIONS)}; otherwise ")
+
+# %% ../../nbs/kit/modelfile.ipynb #b484edd1
+def _describe_timm(model: Any, in_chans: int, options: Mapping[str, Any]) -> dict[str, Any]:
+    "A timm model as its name, the options it was made with, and what was changed since."
+    found = {
+        k: v for k, v in getattr(model, "_model_args", {}).items() if k in _OPTIONS and is_plain(v)
+    }
+    size = getattr(
+        getattr(model, "patch_embed", None), "img_size", None
+    )  # transformers are built for one size
+    found |= {} if size is None else {"img_size": list(size)}
+    sizes = {
+        "num_classes": int(options.get("num_classes", model.num_classes)),
+        "in_chans": int(options.get("in_chans", in_chans)),
+    }
+    found |= {k: _plain(v) for k, v in options.items() if k not in sizes}
+    unknown = [k for k in found if k not in _OPTIONS]
+    if unknown:
+        raise ValueError(
+            f"options: expected some of {', '.join((*sizes, *_OPTIONS))}, "
+            f"got {unknown[0]!r}; leave it out, and "
+            f"if the model is refused then, {WAY_OUT}"
+        )
+    architecture = {
+        "kind": "timm",
+        "name": model.pretrained_cfg["architecture"],
+        **sizes,
+        "options": found,
+    }
+    told: dict[str, dict[str, Any]] = {"replaced": {}, "facts": {}}
+    with torch.random.fork_rng(devices=[]):
+        try:
+            twin = _skeleton(architecture)
+        except ModelFileError as e:
+            raise ValueError(f"model: {e}; {_OPTIONS_OUT}{WAY_OUT}") from None
+    _tell_changes(model, twin, "", told)
+    return architecture | {k: v for k, v in told.items() if v}
+
+# %% ../../nbs/kit/modelfile.ipynb #daf20f76
 def describe(
     model: nn.Module,  # a timm model, or an `nn.Sequential` of torch's layers
     in_chans: int = 3,  # the channels it takes (a timm model does not always say)
     options: Mapping[str, Any] | None = None,  # options a timm model was created with, such as {"img_size": 64}
 ) -> dict[str, Any]:  # plain data, from which `build` makes the same network
     "Describe a network's architecture as data, or raise `TypeError` with the way out."
+    tied = ties(model)
+    more = {"tied": tied} if tied else {}
     if type(model) is nn.Sequential:
-        layers = [_describe_layer(m, name) for name, m in model.named_children()]
-        return {"kind": "sequential", "layers": layers}
+        return {"kind": "sequential", "layers": _describe_layers(model)} | more
     cfg = getattr(model, "pretrained_cfg", None) or {}
-    if not (type(model).__module__.startswith("timm.") and cfg.get("architecture") and getattr(model, "num_classes", 0)):
+    is_timms = type(model).__module__.startswith("timm.") and cfg.get("architecture")
+    if not (is_timms and _has_head(model)):
         raise TypeError(
             f"model: expected a timm model with a head or an nn.Sequential of torch's layers, "
             f"got {type(model).__name__}; {WAY_OUT}"
         )
-    found: dict[str, Any] = {}
-    size = getattr(getattr(model, "patch_embed", None), "img_size", None)  # transformers are built for one size
-    if size is not None:
-        found["img_size"] = list(size)
-    return {
-        "kind": "timm",
-        "name": cfg["architecture"],
-        "num_classes": int(model.num_classes),  # type: ignore[arg-type]
-        "in_chans": in_chans,
-        "options": found | {k: _plain(v) for k, v in (options or {}).items()},
-    }
+    return _describe_timm(model, in_chans, options or {}) | more
+
+
+def _has_head(model: Any) -> bool:
+    "Whether something of a timm model makes scores of features."
+    get = getattr(model, "get_classifier", None)
+    found = get() if callable(get) else None
+    heads = found if isinstance(found, tuple | list) else [found]
+    has_weights = any(isinstance(h, nn.Module) and [*h.parameters()] for h in heads)
+    return has_weights or bool(getattr(model, "num_classes", 0))
 
 
 def build(
@@ -253,7 +366,7 @@ def build(
             return _build_timm(architecture)
         if architecture["kind"] == "sequential":
             types, _ = _layer_types(), _count(architecture["layers"])
-            return nn.Sequential(*(_build_layer(d, types) for d in architecture["layers"]))
+            return _build_layers(architecture["layers"], types)
     except ModelFileError:
         raise
     except Exception as e:  # the description is somebody's data: it may make any layer fail in any way
@@ -279,7 +392,9 @@ def packed(
     card: Mapping[str, Any],  # what belongs to it, as plain data; holds "architecture"
 ) -> bytes:  # a model file
     "A model file's bytes: weights as safetensors, the card as JSON, one checksum over both."
-    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
+    again = {name for names in card["architecture"].get("tied", ()) for name in names[1:]}
+    state = model.state_dict().items()
+    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in state if k not in again}
     whole = {"format": FORMAT, **card}
     text = json.dumps({"card": whole, "sha256": checksum(_canonical(whole), tensors)}, ensure_ascii=False, sort_keys=True)
     return safetensors.torch.save(tensors, {KEY: text})  # one entry: safetensors writes several in a random order
@@ -335,7 +450,9 @@ def read_model(
     card, text, sealed = _card(metadata)
     with torch.random.fork_rng(devices=[]):  # building draws random weights; the caller's dice stay as they were
         model = _skeleton(card["architecture"])
-        _compare(model.state_dict(), announced)
+        expected = model.state_dict()
+        first = _firsts(card["architecture"].get("tied", []), expected)
+        _compare({k: v for k, v in expected.items() if k not in first}, announced)
         try:
             tensors = safetensors.torch.load(Path(path).read_bytes())
         except safetensors.SafetensorError as e:
@@ -345,10 +462,39 @@ def read_model(
         tensors = {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
         if not all(t.isfinite().all() for t in tensors.values()):
             raise ModelFileError("some of the weights are not finite numbers", "train the model again and save it")
-        model = _filled(model, card["architecture"], tensors)
+        tensors |= {name: tensors[other] for name, other in first.items()}
+        model = _tied(_filled(model, card["architecture"], tensors), first)
     return model.eval().requires_grad_(False), card
 
+# %% ../../nbs/kit/modelfile.ipynb #571aabc6
+def _firsts(groups: Any, expected: Mapping[str, Tensor]) -> dict[str, str]:
+    "Of tensors that are one: the name it is kept under, for each other name."
+    first: dict[str, str] = {}
+    try:
+        for name, *others in groups:
+            first |= dict.fromkeys(others, name)
+        names = [name for group in groups for name in group]
+        is_sound = len(set(names)) == len(names) and all(
+            expected[k].shape == expected[v].shape for k, v in first.items()
+        )
+        is_sound = is_sound and all(len(group) > 1 for group in groups)
+    except (TypeError, ValueError, KeyError):
+        is_sound = False
+    if not is_sound:
+        raise ModelFileError("the card is damaged: it tells of shared weights that are not there")
+    return first
 
+
+def _tied(model: nn.Module, first: Mapping[str, str]) -> nn.Module:
+    "The network with one parameter where two names stand for one."
+    for name, other in first.items():
+        path, _, leaf = name.rpartition(".")
+        home = model.get_submodule(path)
+        if leaf in home._parameters:
+            home._parameters[leaf] = model.get_parameter(other)
+    return model
+
+# %% ../../nbs/kit/modelfile.ipynb #481b131a
 class _Sparing(TorchFunctionMode):
     "What will hold weights takes no memory, as on the meta device; what a network counts with at its birth is real."
 

@@ -8,6 +8,7 @@ __all__ = []
 # %% ../../nbs/kit/sandbox.ipynb #5a9d0003
 import contextvars
 import ctypes
+import io
 import linecache
 import random
 import sys
@@ -111,6 +112,26 @@ def _torch_threads(n: int | None = None) -> int | None:
     if torch is None: return None
     if n: torch.set_num_threads(n)
     return torch.get_num_threads()
+
+# %% ../../nbs/kit/sandbox.ipynb #5a9d0022
+class Said(io.TextIOBase):
+    "In place of `sys.stdout`: what an answer prints, call by call."
+    most = 10_000  # characters of one call; an endless loop may print for ever
+
+    def __init__(self):
+        self.calls = [""]
+
+    def begin(self) -> None:
+        "A new call."
+        self.calls.append("")
+
+    def write(self, text: str) -> int:
+        if len(self.calls[-1]) < self.most: self.calls[-1] += text
+        return len(text)
+
+    def of(self, right: bool) -> str:
+        "What to show of an answer that is right, or is not."
+        return self.calls[min(1, len(self.calls) - 1) if right else -1]
 
 # %% ../../nbs/kit/sandbox.ipynb #0ebc128d
 @contextmanager

@@ -21,6 +21,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as _Figure
 from matplotlib.rcsetup import cycler
 
+from .stills import any_letters
+
 # %% ../../nbs/kit/style.ipynb #7ed9edc1
 COLOURS: Mapping[str, str] = MappingProxyType({
     "blue": "#2f7fd6", "orange": "#d9730d", "green": "#1f9254",
@@ -57,7 +59,7 @@ def house_style() -> Iterator[None]:
     if matplotlib.rcParams["svg.hashsalt"] == _STYLE["svg.hashsalt"]:  # we are inside already
         yield
         return
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), any_letters():
         matplotlib.rcParams.update(_HOUSE)
         yield
 

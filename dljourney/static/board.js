@@ -22,11 +22,12 @@ function render({ model, el }) {
   const stage = make("div", { class: "dlj-boardstage" }, grid);
   const status = make("div", { class: "dlj-status", role: "status" });
   const list = make("ol", { class: "dlj-moves", "aria-label": "Moves", tabindex: 0 });
-  const failure = make("div", { class: "dlj-error", role: "alert", hidden: true });
+  const failure = errorPlace();
   const send = (press) => () => model.send({ press });
   const bar = make("div", { class: "dlj-padbar" }, make("button", { type: "button", onclick: send("undo") }, "↶ Undo"), make("button", { type: "button", onclick: send("reset") }, "↺ New game"),
     make("button", { type: "button", onclick: () => { model.set("flipped", !model.get("flipped")); model.save_changes(); } }, "⇅ Turn"));
-  root.append(failure, make("div", { class: "dlj-boardbody" }, stage, make("div", { class: "dlj-boardside" }, status, bar, list)));
+  const side = make("div", { class: "dlj-boardside" }, status, bar, list);
+  root.append(make("div", { class: "dlj-boardbody" }, stage, side), failure.el);
   keepKeys(root);
   el.append(root);
 
@@ -108,7 +109,7 @@ function render({ model, el }) {
 
   function paint() {
     queued = 0;
-    root.className = `dlj dlj-board dlj-${model.get("size")}`;
+    root.className = `dlj dlj-board dlj-${model.get("size")}${root.inert ? " dlj-asleep" : ""}`;
     place();
     const now = readFen(model.get("fen"));
     const starts = new Set(mayPlay().map((p) => p[0]));
@@ -125,7 +126,7 @@ function render({ model, el }) {
       node.setAttribute("aria-label", `${s}, ${piece}${target ? ", move here" : starts.has(s) ? ", can move" : ""}`);
     }
     status.textContent = model.get("status");
-    failure.textContent = model.get("error"); failure.hidden = !model.get("error");
+    failure.show(model.get("error"));
     const moves = model.get("history");
     if (list.childElementCount !== Math.ceil(moves.length / 2) || list.dataset.last !== String(moves.length)) {
       list.replaceChildren();
@@ -155,5 +156,9 @@ function render({ model, el }) {
   const fresh = () => { chosen = []; queue(); };
   const listeners = [["change:fen", fresh], ["change:moves", fresh], ["change:history", queue], ["change:status", queue], ["change:error", queue], ["change:size", queue], ["change:flipped", rebuild]];
   listeners.forEach(([name, call]) => model.on(name, call));
-  return () => { listeners.forEach(([name, call]) => model.off(name, call)); cancelAnimationFrame(queued); };
+  const unheard = watchKernel(model, el, root, queue);
+  return () => {
+    listeners.forEach(([name, call]) => model.off(name, call));
+    unheard(); cancelAnimationFrame(queued);
+  };
 }

@@ -36,6 +36,7 @@ function render({ model, el }) {
 
   let spec; let controls = {}; let panels = {}; let strip = null; let errorBox; let theme = null;
   let queued = 0; let fresh = true; let waiting = null; let soon = null; let lastFrame = null; let data = null;
+  let alive = true; // is there a kernel?
   let asked = []; let lastAsked = 0; // questions on their way: their numbers, and when the last one left
 
   const view = {
@@ -82,9 +83,9 @@ function render({ model, el }) {
     Object.values(panels).forEach((panel) => panel.close && panel.close());
     spec = model.get("_spec");
     root.replaceChildren();
-    root.className = `dlj dlj-${spec.size}`;
+    root.className = `dlj dlj-${spec.size}${alive ? "" : " dlj-asleep"}`;
     controls = {}; panels = {};
-    errorBox = make("div", { class: "dlj-error", role: "alert", hidden: true });
+    errorBox = errorPlace();
     const side = make("div", { class: "dlj-controls", role: "group", "aria-label": `${spec.title}: controls` });
     strip = spec.runs ? runStrip(view, spec.play) : null;
     const more = make("details", { class: "dlj-more" }, make("summary", {}, "More"));
@@ -105,7 +106,8 @@ function render({ model, el }) {
         panel.label ? make("figcaption", {}, panel.label) : null, made.el));
     }
     const progress = make("div", { class: "dlj-progress", role: "progressbar", "aria-label": "Working" }, make("i"));
-    root.append(progress, errorBox, make("div", { class: "dlj-body" }, ...(side.children.length ? [side] : []), stage));
+    const body = make("div", { class: "dlj-body" }, ...(side.children.length ? [side] : []), stage);
+    root.append(progress, body, errorBox.el);
     for (const name of Object.keys(controls)) if (spec.controls.find((c) => c.name === name).kind !== "button") controls[name].update(model.get(name));
     if (strip) strip.update();
     fresh = true; queue();
@@ -121,7 +123,7 @@ function render({ model, el }) {
 
   function paint() {
     queued = 0;
-    if (soon && mayAsk()) ask();
+    if (alive && soon && mayAsk()) ask();
     let failure = model.get("error");
     try {
       if (fresh) {
@@ -135,9 +137,11 @@ function render({ model, el }) {
       }
       fresh = false;
     } catch (problem) { failure = `${problem.name} in the browser: ${problem.message}`; }
-    errorBox.hidden = !failure; errorBox.textContent = failure || "";
+    errorBox.show(failure);
     const n = (model.get("_frame") || {}).n || 0;
-    if (model.get("playing") && n > model.get("_seen")) { model.set("_seen", n); model.save_changes(); }
+    if (alive && model.get("playing") && n > model.get("_seen")) {
+      model.set("_seen", n); model.save_changes();
+    }
   }
   function queue() { queued ||= requestAnimationFrame(paint); }
   const again = () => { fresh = true; queue(); };
@@ -157,6 +161,12 @@ function render({ model, el }) {
     if (control.kind === "button") continue;
     on(`change:${control.name}`, () => { controls[control.name].update(model.get(control.name)); if (spec.local) again(); });
   }
+  const unheard = watchKernel(model, el, root, (now) => {
+    alive = now;
+    if (alive) return;
+    answered(); // nobody will
+    root.classList.remove("dlj-working");
+  });
   const resize = new ResizeObserver(() => queue());
   resize.observe(root);
   const unwatch = watchTheme(() => { theme = null; fresh = true; queue(); });
@@ -164,11 +174,13 @@ function render({ model, el }) {
 
   return () => {
     listeners.forEach(([name, call]) => model.off(name, call));
-    resize.disconnect(); unwatch(); cancelAnimationFrame(queued); clearTimeout(waiting);
+    unheard(); resize.disconnect(); unwatch(); cancelAnimationFrame(queued); clearTimeout(waiting);
     Object.values(panels).forEach((panel) => panel.close && panel.close());
     panels = {}; controls = {}; lastFrame = data = strip = null;
     root.replaceChildren(); // Jupyter may hold on to the element of a view that is gone
     VIEWS.set(model, VIEWS.get(model) - 1);
-    if (VIEWS.get(model) === 0 && model.get("playing")) { model.set("playing", false); model.save_changes(); }
+    if (alive && VIEWS.get(model) === 0 && model.get("playing")) {
+      model.set("playing", false); model.save_changes();
+    }
   };
 }

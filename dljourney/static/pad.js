@@ -1,8 +1,10 @@
 // A drawing pad: strokes of points in [0, 1], shared by all views; Python hears at the end of each stroke.
 function render({ model, el }) {
   const root = make("div", { class: `dlj dlj-pad dlj-${model.get("size")}`, "data-lm-suppress-shortcuts": "true" });
-  const canvas = make("canvas", { tabindex: 0, role: "img" });
-  const undo = make("button", { type: "button", "aria-label": "Undo the last stroke", onclick: () => commit(model.get("strokes").slice(0, -1)) }, "↶ Undo");
+  const canvas = make("canvas", { tabindex: 0, role: "img", "aria-label": "Drawing pad" });
+  const back = () => commit(ink.read().slice(0, -1));
+  const undo = make("button",
+    { type: "button", "aria-label": "Undo the last stroke", onclick: back }, "↶ Undo");
   const clear = make("button", { type: "button", onclick: () => commit([]) }, "Clear");
   const spoken = make("div", { class: "dlj-spoken", "aria-live": "polite" });
   const caption = make("div", { class: "dlj-label" });
@@ -10,15 +12,16 @@ function render({ model, el }) {
   keepKeys(root);
   el.append(root);
 
+  const ink = inkOf(model);
   let drawing = null; // the stroke being drawn here, and the pointer that draws it
   let cursor = null; // the keyboard's pen: { x, y, down }
   let queued = 0;
   let theme = null;
 
-  function commit(strokes) { model.set("strokes", strokes); model.save_changes(); }
+  function commit(strokes) { ink.write(strokes); model.save_changes(); }
   function extend(points) {
     drawing.stroke.push(...points);
-    model.set("strokes", [...drawing.before, [...drawing.stroke]]); // other views follow; Python hears in finish()
+    ink.write([...drawing.before, [...drawing.stroke]]); // other views follow; Python in finish()
   }
   function finish() { drawing = null; model.save_changes(); }
 
@@ -26,8 +29,8 @@ function render({ model, el }) {
     queued = 0;
     theme ||= themeOf(root);
     const side = canvas.clientWidth;
+    const strokes = ink.read(); // also where nothing can be seen: what is late is put right here
     if (!side) return;
-    const strokes = model.get("strokes");
     const ctx = sharpContext(canvas, side, side);
     ctx.lineCap = ctx.lineJoin = "round"; ctx.lineWidth = Math.max(2, model.get("pen") * side);
     ctx.strokeStyle = ctx.fillStyle = theme.ink;
@@ -60,7 +63,7 @@ function render({ model, el }) {
     if (event.button || drawing) return;
     canvas.setPointerCapture(event.pointerId); event.preventDefault(); canvas.focus({ preventScroll: true });
     cursor = null;
-    drawing = { before: model.get("strokes"), stroke: [], id: event.pointerId };
+    drawing = { before: ink.read(), stroke: [], id: event.pointerId };
     extend([place(event)]);
   });
   canvas.addEventListener("pointermove", (event) => {
@@ -84,20 +87,28 @@ function render({ model, el }) {
       cursor.x = Math.min(1, Math.max(0, cursor.x + far * step[0])); cursor.y = Math.min(1, Math.max(0, cursor.y + far * step[1]));
       if (cursor.down) extend([[cursor.x, cursor.y]]);
     } else if (cursor.down || event.key === "Escape") { if (cursor.down) finish(); cursor.down = false; spoken.textContent = "Pen up"; }
-    else { cursor.down = true; drawing = { before: model.get("strokes"), stroke: [] }; extend([[cursor.x, cursor.y]]); spoken.textContent = "Pen down"; }
+    else {
+      cursor.down = true; drawing = { before: ink.read(), stroke: [] };
+      extend([[cursor.x, cursor.y]]); spoken.textContent = "Pen down";
+    }
     queue();
   });
   canvas.addEventListener("focus", queue);
   canvas.addEventListener("blur", () => { if (cursor && cursor.down) { cursor.down = false; finish(); } queue(); });
 
-  const restyle = () => { root.className = `dlj dlj-pad dlj-${model.get("size")}`; theme = null; queue(); };
+  const restyle = () => {
+    root.className = `dlj dlj-pad dlj-${model.get("size")}${root.inert ? " dlj-asleep" : ""}`;
+    theme = null; queue();
+  };
   const listeners = [["change:strokes", queue], ["change:label", queue], ["change:hint", queue], ["change:pen", queue], ["change:size", restyle]];
   listeners.forEach(([name, call]) => model.on(name, call));
   const resize = new ResizeObserver(queue);
   resize.observe(root);
   const unwatch = watchTheme(() => { theme = null; queue(); });
+  const unheard = watchKernel(model, el, root, queue);
+  root.dlj = { model }; // for tests and the curious
   return () => {
     listeners.forEach(([name, call]) => model.off(name, call));
-    resize.disconnect(); unwatch(); cancelAnimationFrame(queued);
+    unheard(); resize.disconnect(); unwatch(); cancelAnimationFrame(queued);
   };
 }

@@ -72,12 +72,16 @@ function imagesPanel(spec, view) {
 
 // Code to read and copy: a string, or "" while there is none.
 function codePanel(spec) {
+  let closed = false; // was there nothing to read so far?
   const text = make("code");
   const copy = make("button", { type: "button", class: "dlj-copy", onclick: () => navigator.clipboard && navigator.clipboard.writeText(text.textContent) }, "Copy");
   const el = make("div", { class: "dlj-code", role: "region", "aria-label": spec.label || spec.name }, copy, make("pre", { tabindex: 0 }, text));
   function draw(content) {
     if (content === undefined || content === null) return;
+    const opens = closed && content !== "";
+    closed = content === "";
     text.textContent = content;
+    if (opens) el.scrollIntoView({ block: "nearest" }); // it opens below what was looked at
   }
   return { el, draw };
 }

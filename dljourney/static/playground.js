@@ -1,6 +1,6 @@
 // The network panel of the Playground: each unit's picture, joined by lines as thick as their weights.
 function networkPanel(spec, view) {
-  const canvas = make("canvas", { role: "img", "aria-label": spec.label });
+  const canvas = make("canvas", { role: "img", "aria-label": spec.label || spec.name });
   let content = null;
   function draw(next) {
     if (next) content = next;

@@ -247,6 +247,12 @@ function plotPanel(spec, view) {
   const data = ([px, py]) => ({ x: scales.x.invert(px), y: scales.y.invert(py) });
   const inside = ([px, py]) => scales && px >= scales.box.left && px <= scales.box.right && py >= scales.box.top && py <= scales.box.bottom;
   let dragged = null; let stroke = null; let pressed = null;
+  const extend = (point) => {
+    const at = data(point);
+    stroke.x.push(at.x); stroke.y.push(at.y);
+    view.sendSoon(drawn(false));
+  };
+  const drawn = (done) => numbered({ event: "draw", panel: spec.name, ...stroke, done });
 
   function moveHandle(mark, point, done) {
     const at = data(point);
@@ -262,7 +268,7 @@ function plotPanel(spec, view) {
     const only = spec.pointer === "handle" && content.marks.find((m) => m.mark === "handle");
     dragged = near || (inside(point) && only) || null;
     if (dragged) moveHandle(dragged, point, false);
-    else if (spec.pointer === "draw" && inside(point)) { const at = data(point); stroke = { x: [at.x], y: [at.y] }; view.sendSoon({ event: "draw", panel: spec.name, ...stroke, done: false }); }
+    else if (spec.pointer === "draw" && inside(point)) { stroke = { x: [], y: [] }; extend(point); }
     else if (spec.pointer === "click" && inside(point)) pressed = point;
     else return;
     canvas.setPointerCapture(event.pointerId);
@@ -271,11 +277,11 @@ function plotPanel(spec, view) {
   canvas.addEventListener("pointermove", (event) => {
     const point = place(event);
     if (dragged) moveHandle(dragged, point, false);
-    else if (stroke) { const at = data(point); stroke.x.push(at.x); stroke.y.push(at.y); view.sendSoon({ event: "draw", panel: spec.name, ...stroke, done: false }); }
+    else if (stroke) extend(point);
   });
   const finish = (event) => {
     if (dragged) view.set({}, true);
-    if (stroke) view.send({ event: "draw", panel: spec.name, ...stroke, done: true });
+    if (stroke) view.send(drawn(true));
     if (pressed && event.type === "pointerup") view.send({ event: "click", panel: spec.name, ...data(pressed), shift: event.shiftKey });
     dragged = stroke = pressed = null;
   };

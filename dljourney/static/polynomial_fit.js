@@ -68,7 +68,20 @@ const demo = (() => {
     };
   }
 
-  function frame(seen, x, y, { train, valid, fit }, degree, ridge, figures) {
+  // As Python's `code`: a program that fits the same polynomial to the same points.
+  function program({ degree, n_points: n, noise, ridge, curve }, own) {
+    const needs = own ? "" : "from dljourney.demos.polynomial_fit import CURVES, noise_table\n";
+    const points = own ? "x, y = ...  # your own points" : [
+      `x = torch.linspace(-1, 1, ${n}, dtype=torch.float64)`,
+      `noise = torch.tensor(noise_table()["table"][0, :${n}])`,
+      `y = CURVES["${curve}"](x) + ${general(noise)} * noise`].join("\n");
+    return [`import torch\n${needs}from dljourney.overfitting import polynomial_fits\n`, points,
+      `fits = polynomial_fits(x, y, degrees=${degree}, ridge=${general(ridge)})`,
+      "print((fits(x) - y).square().mean().item())"].join("\n");
+  }
+
+  function frame(seen, x, y, { train, valid, fit }, state, own, figures) {
+    const { degree } = state;
     const degrees = train.map((_, d) => d);
     return {
       fit: [...seen, line(GRID, fit, "blue", 2.5, false, "fit"), points(x, y, "ink", 4, false, "points")],
@@ -78,7 +91,7 @@ const demo = (() => {
         points([degree], [shown(train[degree])], "blue", 6, false, null), points([degree], [shown(valid[degree])], "orange", 6, false, null),
       ],
       figures: { "training error": train[degree], "validation error": valid[degree], ...figures },
-      code: `polynomial_fits(x, y, degrees=${degree}, ridge=${general(ridge)})`,
+      code: program(state, own),
     };
   }
   // Python's `.2g`.
@@ -89,12 +102,13 @@ const demo = (() => {
     return `${Number(digits)}e${power[0]}${power.slice(1).padStart(2, "0")}`;
   }
 
-  function drawOwn({ degree, ridge }, data) {
+  function drawOwn(state, data) {
+    const { degree, ridge } = state;
     const x = []; const y = []; const newX = []; const newY = [];
     data.own_x.forEach((v, i) => { (i % 3 === 2 ? newX : x).push(v); (i % 3 === 2 ? newY : y).push(data.own_y[i]); });
     let done = null;
     const numbers = study(x, y, newX, newY, degree, (basis) => (done ||= factorise(basis, [y], ridge)));
-    return frame([points(newX, newY, "orange", 4, true, "validation")], x, y, numbers, degree, ridge, {});
+    return frame([points(newX, newY, "orange", 4, true, "validation")], x, y, numbers, state, true, {});
   }
 
   return {
@@ -125,7 +139,7 @@ const demo = (() => {
         for (const other of others.slice(0, N_SHOWN)) { gridX.push(...GRID, NaN); gridY.push(...other, NaN); }
         seen.unshift(line(gridX, gridY, "faint", 1, false, "other measurements"));
       }
-      return frame(seen, x, copies[0], numbers, degree, ridge, { "bias²": bias, variance });
+      return frame(seen, x, copies[0], numbers, state, false, { "bias²": bias, variance });
     },
   };
 })();

@@ -54,31 +54,40 @@ function shelfPanel(spec, view) {
   const rows = make("div", { class: "dlj-rows" });
   const verdict = make("div", { class: "dlj-verdict", "aria-live": "polite" });
   const more = make("button", { type: "button", class: "dlj-more", onclick: () => view.send({ do: "more" }) }, "+ another thing");
+  const back = make("button", { type: "button", class: "dlj-more", title: "Put back what was taken away last", onclick: () => view.send({ do: "back" }) }, "bring back");
   const head = make("div", { class: "dlj-thing dlj-heads" }, make("span"), make("span"), make("span"),
     make("div", {}, make("b", { class: "dlj-taught" }, "has seen signs"), make("b", { class: "dlj-scratch" }, "has seen nothing")));
-  const el = make("div", { class: "dlj-desk" }, verdict, head, rows, more);
+  const el = make("div", { class: "dlj-desk" }, verdict, head, rows, more, back);
   let made = []; let seen = null; let dark = null;
+  const ink = inkOf({ get: view.get, set: (name, value) => view.set({ [name]: value }, true) });
 
   function keep(thing) {
-    const strokes = view.get("strokes");
-    if (!strokes.length) return;
-    view.send({ do: "keep", thing, strokes });
-    view.set({ strokes: [] }, true);
+    const strokes = ink.read();
+    view.send({ do: "keep", thing, strokes }); // an empty pad is told so
+    if (strokes.length) ink.write([]);
   }
   function build(shelf, theme) {
     rows.replaceChildren();
     made = shelf.names.map((name, i) => {
-      const input = make("input", { value: name, size: 9, maxlength: 40, "aria-label": `Name of thing ${i + 1}`, onchange: () => view.send({ do: "rename", thing: i, name: input.value }) });
+      const rename = () => {
+        const wanted = input.value;
+        input.value = name;  // until the name is taken
+        view.send({ do: "rename", thing: i, name: wanted });
+      };
+      const input = make("input", { value: name, size: 9, maxlength: 40, "aria-label": `Name of thing ${i + 1}`, onchange: rename });
       const { values, shape } = shelf.pictures[i];
       const side = shape[1] || 1; const area = side * side;
       const pictures = Array.from({ length: shape[0] }, (_, k) => thumbnail(values.subarray(k * area, (k + 1) * area), side, theme.ink, `Take away drawing ${k + 1} of ${name}`, () => view.send({ do: "away", thing: i, drawing: k })));
       const add = make("button", { type: "button", class: "dlj-keep", title: `Keep what is on the pad as an example of ${name}`, onclick: () => keep(i) }, "+ keep");
+      const gone = make("button", { type: "button", class: "dlj-remove", title: `Take ${name} off the shelf`,
+        "aria-label": `Take ${name} off the shelf`, onclick: () => view.send({ do: "remove", thing: i }) }, "×");
       const bars = { taught: answerBar("taught"), scratch: answerBar("scratch") };
-      const row = make("div", { class: "dlj-thing", role: "group", "aria-label": name }, input, make("div", { class: "dlj-thumbs" }, ...pictures), add, make("div", { class: "dlj-answers" }, bars.taught.el, bars.scratch.el));
+      const row = make("div", { class: "dlj-thing", role: "group", "aria-label": name }, input, make("div", { class: "dlj-thumbs" }, ...pictures), add, make("div", { class: "dlj-answers" }, bars.taught.el, bars.scratch.el), gone);
       rows.append(row);
       return { row, bars };
     });
     more.hidden = !shelf.more;
+    back.hidden = !shelf.gone;
   }
   function draw(content) {
     if (!content) return;

@@ -111,6 +111,19 @@ function keepKeys(root) {
   });
 }
 
+// The place of an error: below everything, so that nothing moves under a pen when it comes; and
+// where it once was it stays reserved, so that nothing moves when it goes.
+function errorPlace() {
+  const text = make("div", { class: "dlj-error", role: "alert", hidden: true });
+  const el = make("div", { class: "dlj-errors" }, text);
+  const show = (failure) => {
+    if (text.textContent === (failure || "")) return;
+    text.hidden = !failure; text.textContent = failure || "";
+    el.style.minHeight = `${Math.max(el.offsetHeight, parseFloat(el.style.minHeight) || 0)}px`;
+  };
+  return { el, show };
+}
+
 function formatNumber(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (typeof value !== "number") return String(value);

@@ -1,0 +1,122 @@
+"""Messages that come late, in a real browser: what is older never overrides what is newer.
+
+`make test` takes a few tries of each; the soak runs every browser test ten times: more than fifty.
+"""
+
+import pytest
+from browser import stroke
+
+pytestmark = pytest.mark.browser
+TRIES = 6
+
+DESK = [
+    "from dljourney.demos import DrawACurve, Upload\n"
+    "from dljourney.kit.pad import DrawingPad\n"
+    "from dljourney.whole_game import TeachMe, doodles",
+    "desk = TeachMe(doodles(['smile', 'star'], n=2)); desk.teach(); desk.pause(); desk",
+]
+PADS = [DESK[0], "pad = DrawingPad(); pad"]
+UPLOAD = [DESK[0], "demo = Upload(lambda picture: {'cat': 0.9, 'dog': 0.1}); pad = demo.pad; demo"]
+CURVE = [DESK[0], "demo = DrawACurve(); demo"]
+
+# What a page sends about a pen goes out up to 700 ms late, each by itself.
+LATE = """words => {
+  const { send } = WebSocket.prototype;
+  let dice = 7;
+  WebSocket.prototype.send = function (data) {
+    const text = typeof data === "string" ? data : new TextDecoder().decode(data);
+    dice = (dice * 48271) % 2147483647;
+    if (!words.some((word) => text.includes(word))) send.call(this, data);
+    else setTimeout(() => send.call(this, data), dice % 700);
+  };
+}"""
+# How many strokes are drawn on the first pad, as its words for screen readers say.
+LABEL = "document.querySelector('.dlj-pad canvas').getAttribute('aria-label')"
+DRAWN = f"parseInt({LABEL}.match(/: (\\d+) stroke/)[1])"
+
+
+def opened(front, cells, late):
+    page = front.open(*cells)
+    page.wait_for_selector(".dlj canvas")
+    page.evaluate(LATE, late)
+    return page
+
+
+def all_heard(front, page, name):
+    "Until Python knows the newest strokes, and whatever is older has come after them."
+    newest = page.evaluate("""() => {
+      const nodes = [...document.querySelectorAll('.dlj')];
+      const models = nodes.map((node) => node.dlj && node.dlj.model);
+      return models.find((model) => model && model.get("strokes")).get("strokes").order;
+    }""")
+    front.until(page, f"list({name}._order)", newest)
+    page.wait_for_timeout(800)
+
+
+def line(n):
+    "A short stroke, another one for each `n`."
+    return [(0.2 + 0.02 * k, 0.2 + 0.01 * (n % 9) * k) for k in range(12)]
+
+
+def empty(page, how):
+    names = {"clear": ".dlj-padbar button:has-text('Clear')", "undo": "button:has-text('Undo')"}
+    page.locator(names.get(how, ".dlj-keep")).first.click()
+
+
+@pytest.mark.parametrize("how", ["clear", "undo", "keep"])
+def test_a_desk_does_not_bring_a_drawing_back(front, how):
+    page = opened(front, DESK, ['"follow"'])
+    page.wait_for_selector(".dlj-answering")
+    left = []
+    for n in range(TRIES):
+        stroke(page, line(n), wait=8)
+        empty(page, how)
+        all_heard(front, page, "desk")
+        python = front.python(page, "print(len(desk.strokes), desk.answers)")
+        shown = page.locator(".dlj-verdict").text_content()
+        left.append((python, page.evaluate(DRAWN), shown))
+    assert left == [("0 {}", 0, "Draw something!")] * TRIES
+    assert page.problems == [] and page.outside == []
+    front.shut(page)
+
+
+@pytest.mark.parametrize("cells", [PADS, UPLOAD], ids=["pad", "upload"])
+def test_a_pad_does_not_bring_a_drawing_back(front, cells):
+    page = opened(front, cells, ['"strokes"'])
+    left = []
+    for n in range(TRIES):
+        stroke(page, line(n))
+        if n % 2:
+            stroke(page, line(n + 1))
+            empty(page, "undo")
+        empty(page, "clear")
+        all_heard(front, page, "pad")
+        left.append((front.python(page, "print(pad.strokes)"), page.evaluate(DRAWN)))
+    assert left == [("[]", 0)] * TRIES
+    assert page.locator(".dljourney-answer").count() == 0
+    assert page.problems == [] and page.outside == []
+    front.shut(page)
+
+
+def test_the_curve_is_the_last_that_was_drawn(front):
+    page = opened(front, CURVE, ['"draw"'])
+    front.python(page, "demo.steps_per_frame = 1")
+    canvas = page.locator(".dlj-plot canvas").first
+    canvas.scroll_into_view_if_needed()
+    for n in range(TRIES):
+        end = 0.5 + 0.06 * n
+        place = "n => n.dlj.at('curve', {}, 0)"
+        box = canvas.bounding_box()
+        node = page.locator(".dlj").first
+        (left, height), (right, _) = (node.evaluate(place.format(x)) for x in (-0.5, end))
+        page.mouse.move(box["x"] + left, box["y"] + height)
+        page.mouse.down()
+        for k in range(1, 21):
+            page.mouse.move(box["x"] + left + (right - left) * k / 20, box["y"] + height)
+            page.wait_for_timeout(6)
+        page.mouse.up()
+        front.until(page, f"abs(float(demo.x[-1]) - {end}) < 0.03")
+        page.wait_for_timeout(600)  # nothing older comes after it
+        assert front.python(page, f"print(abs(float(demo.x[-1]) - {end}) < 0.03)") == "True"
+    front.python(page, "demo.pause()")
+    front.shut(page)
