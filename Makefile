@@ -39,14 +39,14 @@ test-lowest: .venv-lowest/.dev  ## the fast tests with the lowest versions that 
 
 edit: .venv/.dev  ## open JupyterLab on nbs/, with nbdev's git hooks in place
 	$(BIN)/nbdev_install_hooks
-	@$(BIN)/python -c 'import sys; from dljourney.kit.lab import open_lab; sys.exit(open_lab("nbs"))'
+	@$(BIN)/python -c 'import sys; from dljourney.kit.course.lab import open_lab; sys.exit(open_lab("nbs"))'
 
 export: .venv/.dev  ## clean the notebooks and write the modules from them
 	$(BIN)/nbdev_clean
 	$(BIN)/nbdev_export
 
 notebooks: export  ## execute the notebooks and save their outputs (NAME=04_sgd for one)
-	$(BIN)/python -m dljourney.kit.notebooks nbs $(NAME)
+	$(BIN)/python -m dljourney.kit.course.notebooks nbs $(NAME)
 
 docs: .venv/.dev  ## build the site to read without a kernel: _docs/html/index.html
 	$(BIN)/python docs/build.py

@@ -14,7 +14,7 @@ import torch
 
 from dljourney.checkers import learn, play
 from dljourney.kit.game import compiled_hop, perft, random_games
-from dljourney.kit.terms import TERMS
+from dljourney.kit.game import TERMS
 
 PACKAGES = ["torch", "open_spiel"]
 

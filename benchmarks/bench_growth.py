@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dljourney.kit.data import digits
+from dljourney.kit.pictures import digits
 from dljourney.kit.game import random_games
-from dljourney.kit.photos import photos
+from dljourney.kit.pictures import photos
 from dljourney.overfitting import double_descent, polynomial_fits
 from dljourney.transfer import features, pretrained
 

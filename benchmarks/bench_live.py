@@ -27,7 +27,7 @@ def draw(ax, f):
     """class TorchWave(Wave):
     script, local = "", False
     def draw(self):
-        from dljourney.kit.marks import line, points
+        from dljourney.kit.live import line, points
         at, dots = torch.linspace(0, 6, 200), torch.linspace(0, 6, 50)
         wave = lambda v: self.height * torch.sin(self.frequency * v)
         return {"wave": [points(dots, wave(dots) + torch.tensor(noise), colour="orange"), line(at, wave(at))]}

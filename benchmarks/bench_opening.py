@@ -21,7 +21,7 @@ import time
 import urllib.request
 
 import dljourney
-from dljourney.kit.notebooks import chapters
+from dljourney.kit.course import chapters
 
 PACKAGES = ["torch", "timm", "jupyterlab"]
 HEAVY = """torch timm torchvision matplotlib.figure matplotlib.pyplot ipywidgets anywidget sklearn.datasets

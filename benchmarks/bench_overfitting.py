@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dljourney.kit.data import digits
+from dljourney.kit.pictures import digits
 from dljourney.overfitting import (
     descent_widths,
     double_descent,

@@ -23,9 +23,9 @@ import torch.nn.functional as F
 from PIL import Image
 
 from dljourney import sgd
-from dljourney.kit.data import digits
-from dljourney.kit.images import Preprocess
-from dljourney.kit.photos import photos
+from dljourney.kit.pictures import digits
+from dljourney.kit.pictures import Preprocess
+from dljourney.kit.pictures import photos
 from dljourney.program import Program, load, save
 from dljourney.transfer import bf16_helps, fine_tune, freeze, predict, pretrained, unfreeze
 

@@ -6,7 +6,7 @@
     python -m benchmarks.experiments NAME --fresh    # forget what is stored and start over
 
 Each seed is kept in nbs/results/NAME.json as soon as it is done, so the command may be stopped at any time.
-The engine is `dljourney.kit.experiments`; its notebook says how to add an experiment.
+The engine is `dljourney.kit.seeds`; its notebook says how to add an experiment.
 """
 
 import argparse
@@ -70,7 +70,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "pretrained_tuning": Experiment("dljourney.transfer:tune_few_examples", range(100, 102), {"methods": PRETRAINED}),
     "from_scratch": Experiment("dljourney.transfer:few_examples", range(5), {"methods": SCRATCH}),
     "from_pretrained": Experiment("dljourney.transfer:few_examples", range(5), {"methods": PRETRAINED}),
-    # chapter 09: digits are tuned within the pool ("valid") and measured on other writers ("test")
+    # chapter 10: digits are tuned within the pool ("valid") and measured on other writers ("test")
     "glyphnet_one_shot": Experiment("dljourney.pretraining:one_shot_seed", range(20), tolerance=0.1),
     "digits_from_random_tuning": Experiment(
         "dljourney.pretraining:digits_seed", [100, 102, 104],
@@ -114,7 +114,7 @@ def one_thread() -> None:
 
 
 def run(name: str, fresh: bool = False) -> None:
-    from dljourney.kit.experiments import results_file, run_experiment
+    from dljourney.kit.seeds import results_file, run_experiment
 
     experiment = EXPERIMENTS[name]
     seeds = list(experiment.seeds)
@@ -135,7 +135,7 @@ def run(name: str, fresh: bool = False) -> None:
 
 
 def overview() -> None:
-    from dljourney.kit.experiments import results_file, stored
+    from dljourney.kit.seeds import results_file, stored
 
     for name, experiment in EXPERIMENTS.items():
         seeds = list(experiment.seeds)

@@ -1,5 +1,5 @@
 __version__ = "0.1.0"
 
-from .kit.docments import show_in_help
+from .kit.course.signatures import show_in_help
 
 show_in_help()

@@ -17,14 +17,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .kit.checks import check_finite, check_whole, seeded
-from .kit.game import (
+from .kit.expect import check_finite, check_whole, seeded
+from dljourney.kit.game import (
     START, Boards, Outcome, alpha_beta, apply_move, legal_moves, moves, perft, play_moves,
-    random_games, read_pdn, search, write_pdn)
-from .kit.positions import any_of, columns, jump_targets, popcount
-from .kit.search import WIN, Leaves, Value
-from .kit.terms import (
-    PIECE, TERMS, Term, coefficients, parameters, piece_advantage, polynomial, term_values)
+    random_games, read_pdn, search, write_pdn,
+)
+from .kit.game.boards import any_of, columns, jump_targets, popcount
+from .kit.game import WIN, Leaves, Value
+from dljourney.kit.game import (
+    PIECE, TERMS, Term, coefficients, parameters, piece_advantage, polynomial, term_values,
+)
 from .samuel import Round
 
 # %% ../nbs/03_checkers.ipynb #cad139a8

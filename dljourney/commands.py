@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import torch
 
 from .kit import figures
-from .kit.checks import check_whole
+from .kit.expect import check_whole
 from dljourney.kit.files import (
     check_path,
     check_place,
@@ -36,12 +36,13 @@ from dljourney.kit.files import (
     spelled,
     write_atomically,
 )
-from .kit.hub import OFFLINE_CHOICE, HubError, own_weights, weights_file
-from .kit.images import ImageError, Preprocess, one_line, printable
-from .kit.interrupts import as_a_whole
+from .kit.models import OFFLINE_CHOICE, HubError, own_weights, weights_file
+from .kit.pictures import ImageError, Preprocess, one_line, printable
+from .kit.training import as_a_whole
 from .kit.intervals import share, sure, wilson
-from .kit.modelfile import ModelFileError, describe, dry_run
-from .kit.photos import Photos, Skipped, augment, left_out, photos, table_file
+from .kit.models import ModelFileError, describe, dry_run
+from .kit.pictures import Photos, Skipped, augment, photos
+from .kit.pictures.folders import left_out, table_file
 from .program import Program, load, save
 from .transfer import bf16_helps, confusions, fine_tune, predict, pretrained, worst
 

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .kit.course_map import course_map
-from .kit.doctor import doctor, is_installed
+from .kit.course import course_map
+from .kit.course import doctor, is_installed
 from .kit.files import check_path, check_place, notebooks_folder, why, write_atomically
-from .kit.notebooks import Chapter, Execution, chapters, run_notebook, save_notebook, settled
+from .kit.course import Chapter, Execution, chapters, run_notebook, save_notebook, settled
 
 # %% ../nbs/course.ipynb #9ddba83c
 @dataclass(frozen=True)
@@ -144,14 +144,14 @@ def _course(args: argparse.Namespace) -> int:
     if not is_installed("jupyterlab"):
         print('JupyterLab is not installed here. Install it with:  pip install "dljourney[course]"', file=sys.stderr)
         return 1
-    from dljourney.kit.lab import open_lab
+    from dljourney.kit.course import open_lab
 
     return open_lab(args.folder, not args.no_browser, args.port)
 
 # %% ../nbs/course.ipynb #31c4a17f
 def _progress(args: argparse.Namespace) -> int:
     "`dljourney progress`"
-    from dljourney.kit.progress import course_folder
+    from dljourney.kit.exercises import course_folder
 
     if course_folder(args.folder) is None:
         raise ValueError(f"{Path(args.folder).resolve()} is not in a folder that `dljourney course` made")
@@ -197,7 +197,7 @@ def exercises_table(
     results: Sequence[Execution],  # executed chapters
 ) -> str:  # plain text, one line a chapter that has exercises
     "Which exercises and questions are right when everything is run in a fresh process."
-    from dljourney.kit.progress import outcomes_in
+    from dljourney.kit.exercises import outcomes_in
 
     lines = []
     for r in results:

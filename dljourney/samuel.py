@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dljourney.kit.checks import check_whole
+from dljourney.kit.expect import check_whole
 
 # %% ../nbs/02_samuel.ipynb #3fd68842
 def hidden_score(
     rule: Callable[[Tensor], object],  # takes one image, (64,) float32 in [0, 1]; something true means "an 8"
 ) -> float:  # share of right answers, 0 to 1
     "Score a rule for telling 3 from 8 on held-out images that the scorer does not show."
-    from dljourney.kit.data import digits
+    from dljourney.kit.pictures import digits
 
     images, labels = digits().test
     wanted = (labels == 3) | (labels == 8)

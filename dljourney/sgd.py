@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dljourney.kit.checks import check_whole
+from dljourney.kit.expect import check_whole
 from dljourney.kit.training.dealing import Batches, sized
 from dljourney.kit.training.rates import LearningRates, Trials, race, rising, winner
 from dljourney.kit.training.refusals import best_nudge, check_scores, distance, float_copies

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dljourney.kit.desk import Desk
-from dljourney.kit.drawings import Drawing, Drawings
-from dljourney.kit.progress import course_folder, is_recording
+from dljourney.kit.live import Desk
+from dljourney.kit.live import Drawing, Drawings
+from dljourney.kit.exercises import course_folder, is_recording
 
 if TYPE_CHECKING:  # torch takes seconds to import: what needs it imports it when it runs
     from torch import Tensor, nn
 
-    from dljourney.kit.images import Preprocess
+    from dljourney.kit.pictures import Preprocess
     from dljourney.sgd import Training
 
 # %% ../nbs/01_whole_game.ipynb #e9d360fe
@@ -30,8 +30,8 @@ def warped(
     seed: int = 0,  # the same seed, the same changes
 ) -> "Tensor":  # float in [0,1], (N,1,H,W)
     "Each picture turned, slanted, stretched, moved and bent a little, as another hand might have drawn it."
-    from dljourney.kit.checks import seeded
-    from dljourney.kit.photos import augment
+    from dljourney.kit.expect import seeded
+    from dljourney.kit.pictures import augment
 
     dice = seeded(seed)
     return augment(x, flip=False, degrees=10, zoom=0.15, shift=0.08, shear=0.15, warp=0.04, light=0.1, generator=dice)
@@ -64,7 +64,7 @@ def teach(
     "Teach the pretrained network new things from a few pictures of each."
     import torch
 
-    from dljourney.kit.checks import check_examples
+    from dljourney.kit.expect import check_examples
     from dljourney.transfer import features, pretrained
 
     check_examples(x, y, n_things)
@@ -116,7 +116,7 @@ class Warped:
     def __iter__(self) -> "Iterator[tuple[Tensor, Tensor]]":
         import torch
 
-        from dljourney.kit.checks import seeded
+        from dljourney.kit.expect import seeded
 
         dice = seeded(self.seed)
         for step in range(self.n_batches):
@@ -136,8 +136,8 @@ def from_scratch(
     import torch
     import torch.nn.functional as F
 
-    from dljourney.kit.checks import check_examples, check_whole
-    from dljourney.kit.images import Preprocess
+    from dljourney.kit.expect import check_examples, check_whole
+    from dljourney.kit.pictures import Preprocess
     from dljourney.sgd import AdamW, train
     from dljourney.transfer import pretrained
 
@@ -157,9 +157,9 @@ def activations(
     x: "Tensor",  # pictures, (N,1,H,W), uint8 or float in [0,1]
 ) -> "dict[str, Tensor]":  # for each layer, from the input on, what it makes of them: (N, channels, height, width)
     "What each layer of a network makes of some pictures."
-    from dljourney.kit.checks import check_images
-    from dljourney.kit.images import Preprocess
-    from dljourney.kit.interrupts import at_rest
+    from dljourney.kit.expect import check_images
+    from dljourney.kit.pictures import Preprocess
+    from dljourney.kit.training import at_rest
 
     check_images("x", x)
     found: dict[str, Any] = {}
@@ -183,7 +183,7 @@ def signs(
     import torch
     from PIL import Image, ImageDraw, ImageFont
 
-    from dljourney.kit.glyphnet import labels
+    from dljourney.kit.models import labels
 
     face = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
     font, pages = ImageFont.truetype(str(face), 96), []
@@ -314,7 +314,7 @@ class _Learner(Desk):
         transfer.features(model, torch.zeros(2, 1, 32, 32))
 
     def learn(self, examples: Mapping[str, Sequence[Drawing]]) -> None:
-        from dljourney.kit.images import Preprocess
+        from dljourney.kit.pictures import Preprocess
         from dljourney.program import Program
         from dljourney.transfer import pretrained
 
@@ -407,8 +407,8 @@ def ready_digits(
     seed: int = 0,  # which ones
 ) -> tuple[Drawings, list[tuple[str, Drawing]]]:  # the examples, and 100 others with their names, to test with
     "Real handwritten digits; the test's were written mostly by other people."
-    from dljourney.kit import data
-    from dljourney.kit.checks import check_some, check_whole
+    from dljourney.kit.pictures import toys as data
+    from dljourney.kit.expect import check_some, check_whole
 
     digits, each = check_some("digits", digits, range(10), least=2), check_whole("each", each, 1, 70)
     dice, parts = np.random.default_rng(seed), data.digits()

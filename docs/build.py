@@ -18,7 +18,7 @@ sys.path[:0] = [str(here), str(root)]
 
 from house import modules, public_names  # noqa: E402
 
-from dljourney.kit.notebooks import Chapter, chapters  # noqa: E402
+from dljourney.kit.course import Chapter, chapters  # noqa: E402
 
 families = {  # heading -> which modules; those of the exercises hold no names of their own
     "Chapters": "whole_game samuel checkers sgd universal overfitting transfer program pretraining".split(),

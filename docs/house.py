@@ -13,7 +13,7 @@ from sphinx import addnodes
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
-from dljourney.kit.docments import docments
+from dljourney.kit.course import docments
 
 logger = logging.getLogger(__name__)
 package = Path(__file__).parent.parent / "dljourney"

@@ -135,7 +135,7 @@ def executions(site):
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    from dljourney.kit.notebooks import run_notebook
+    from dljourney.kit.course import run_notebook
 
     env = {"PYTHONPATH": str(site)}
     with ThreadPoolExecutor(2) as pool:

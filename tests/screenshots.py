@@ -30,11 +30,11 @@ for name, found in doodles(t.things, n=3, seed=1).items():
     for drawing in found: t.keep(name, drawing)
 t.step(11); t.strokes = doodles(['smile'], n=1, seed=7)['smile'][0].strokes; t""",
     "TeachMeEmpty": "from dljourney.whole_game import TeachMe\nTeachMe()",
-    "DrawingPad": """from dljourney.kit.pad import DrawingPad
+    "DrawingPad": """from dljourney.kit.live.pad import DrawingPad
 from dljourney.whole_game import doodles
 DrawingPad(doodles(['house'])['house'][0].strokes, label='A house')""",
-    "Board": """from dljourney.kit.board import Board
-from dljourney.kit.positions import legal_moves
+    "Board": """from dljourney.kit.game.board import Board
+from dljourney.kit.game import legal_moves
 b = Board(legal_moves)
 for m in ('11-15', '23-19', '8-11'): b.play(m)
 b""",

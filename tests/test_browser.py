@@ -12,12 +12,12 @@ pytestmark = pytest.mark.browser
 
 
 KIT = [
-    """from dljourney.kit.board import Board
-from dljourney.kit.controls import slider
+    """from dljourney.kit.game.board import Board
+from dljourney.kit.live import slider
 from dljourney.kit.live import Live, Walk, Wave
-from dljourney.kit.marks import line, plot
-from dljourney.kit.pad import DrawingPad
-from dljourney.kit.positions import legal_moves""",
+from dljourney.kit.live import line, plot
+from dljourney.kit.live import DrawingPad
+from dljourney.kit.game.boards import legal_moves"""
     "wave = Wave(); wave",
     "walk = Walk(); walk",
     "pad = DrawingPad(); pad",
@@ -208,7 +208,7 @@ def test_a_jump_over_two_is_played_square_by_square(front, kit):
         kit.wait_for_function("b => b.className.match(/movable|target/)", arg=square(n).element_handle())
         square(n).click()
     front.until(kit, "(board.history, board.fen)", (["22x15x8"], "B:W8:B1"))
-    front.python(kit, "from dljourney.kit.board import START; board.fen = START")
+    front.python(kit, "from dljourney.kit.game.board import START; board.fen = START")
 
 
 def test_an_error_is_visible_in_the_demo_and_goes_away(front, kit):
@@ -329,7 +329,7 @@ def test_a_slider_answers_while_a_cell_is_busy_and_python_catches_up_once(front,
 def test_the_twins_agree_on_random_states(front, kit, demos):
     check = """
 import random, numpy as np
-from dljourney.kit.marks import pack
+from dljourney.kit.live import pack
 rng = random.Random({seed})
 def state_of(demo):
     for name, spec in demo._controls().items():
@@ -484,7 +484,7 @@ def test_few_examples_race_and_show_their_mistakes(front):
 
 
 def test_a_cleared_cell_and_a_closed_page_stop_the_work(front, kit):
-    cells = ["from dljourney.kit.live import Walk", "walk = Walk(); walk", "other = Walk(); other"]
+    cells = ["from dljourney.kit.live.live import Walk", "walk = Walk(); walk", "other = Walk(); other"]
     page = opened(front, cells, 2)
     front.python(page, "walk.play(); other.play()")
     front.until(page, "len(walk.path) > 20 and len(other.path) > 20")
@@ -518,7 +518,7 @@ def test_a_cleared_cell_and_a_closed_page_stop_the_work(front, kit):
 
 
 def test_voila_shows_and_runs_the_same_demos(front):
-    page = front.voila("from dljourney.kit.live import Walk, Wave", "wave = Wave(); wave", "walk = Walk(); walk")
+    page = front.voila("from dljourney.kit.live.live import Walk, Wave", "wave = Wave(); wave", "walk = Walk(); walk")
     page.wait_for_function("document.querySelectorAll('.dlj canvas').length >= 2", timeout=60_000)
     node = page.locator(".dlj").first
     slider = node.get_by_label("Frequency")
@@ -540,8 +540,8 @@ def test_voila_shows_and_runs_the_same_demos(front):
 
 def test_notebook_7_shows_and_runs_the_same_demos(front):
     pytest.importorskip("notebook", minversion="7")
-    cells = ["from dljourney.kit.live import Walk, Wave", "wave = Wave(); wave", "walk = Walk(); walk"]
-    page = front.notebook7(*cells, "from dljourney.kit.pad import DrawingPad", "pad = DrawingPad(); pad")
+    cells = ["from dljourney.kit.live.live import Walk, Wave", "wave = Wave(); wave", "walk = Walk(); walk"]
+    page = front.notebook7(*cells, "from dljourney.kit.live.pad import DrawingPad", "pad = DrawingPad(); pad")
     page.wait_for_function("document.querySelectorAll('.dlj canvas').length >= 3", timeout=60_000)
     node = page.locator(".dlj").first
     slider = node.get_by_label("Frequency")

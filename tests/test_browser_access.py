@@ -19,7 +19,7 @@ MORE = [
     "from dljourney.whole_game import TeachMe, doodles; TeachMe()",
     "d = TeachMe(doodles(['smile', 'star'], n=1)); d.teach(); d.step(1)\n"
     "d.strokes = doodles(['smile'], n=1, seed=7)['smile'][0].strokes; d",
-    "from dljourney.kit.live import Walk; Walk()",
+    "from dljourney.kit.live.live import Walk; Walk()",
 ]
 
 

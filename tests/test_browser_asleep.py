@@ -8,10 +8,10 @@ pytestmark = pytest.mark.browser
 
 CELLS = [
     "from dljourney.demos import Upload\n"
-    "from dljourney.kit.board import Board\n"
-    "from dljourney.kit.live import Stack, Walk, Wave\n"
-    "from dljourney.kit.pad import DrawingPad\n"
-    "from dljourney.kit.positions import legal_moves",
+    "from dljourney.kit.game.board import Board\n"
+    "from dljourney.kit.live.live import Stack, Walk, Wave\n"
+    "from dljourney.kit.live.pad import DrawingPad\n"
+    "from dljourney.kit.game.boards import legal_moves",
     "walk = Walk(); walk.play(); walk",
     "DrawingPad([[(0.2, 0.2), (0.8, 0.8)]])",
     "Board(legal_moves)",

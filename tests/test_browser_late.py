@@ -11,7 +11,7 @@ TRIES = 6
 
 DESK = [
     "from dljourney.demos import DrawACurve, Upload\n"
-    "from dljourney.kit.pad import DrawingPad\n"
+    "from dljourney.kit.live.pad import DrawingPad\n"
     "from dljourney.whole_game import TeachMe, doodles",
     "desk = TeachMe(doodles(['smile', 'star'], n=2)); desk.teach(); desk.pause(); desk",
 ]

@@ -12,7 +12,7 @@ import pytest
 from browser import ROWS, keep, stroke
 from PIL import Image
 
-from dljourney.kit.drawings import Drawings
+from dljourney.kit.live import Drawings
 from dljourney.whole_game import doodles
 
 pytestmark = pytest.mark.browser

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 CELLS = [
     "import numpy as np\n"
     "from dljourney.demos.upload import Upload\n"
-    "from dljourney.kit.images import read_image\n"
+    "from dljourney.kit.pictures.images import read_image\n"
     "def light(picture):\n"
     "    share = float(read_image(picture, 8, channels=1).float().mean() / 255)\n"
     "    return dict(sorted({'light': share, 'dark': 1 - share}.items(), key=lambda pair: -pair[1]))",

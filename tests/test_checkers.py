@@ -9,8 +9,8 @@ import torch
 from dljourney.checkers import (
     TERMS, Boards, SelfPlay, correlate, hill_rows, learn, match, moves, parameters, play, polynomial, powers_of_two,
     rote, search, term_values)
-from dljourney.kit.search import Leaves
-from dljourney.kit.terms import coefficients, swapped
+from dljourney.kit.game import Leaves
+from dljourney.kit.game import coefficients, swapped
 
 # ---- a position as a person sees it: squares, neighbours, no bits
 

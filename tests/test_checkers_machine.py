@@ -11,7 +11,7 @@ from PIL import Image
 from dljourney.checkers import (
     ROTE_TERMS, Boards, Memory, SelfPlay, as_player, legal_moves, moves, polynomial, rote, search)
 from dljourney.demos.checkers_machine import CheckersMachine, choose, reasons
-from dljourney.kit.board_picture import draw_board
+from dljourney.kit.game import draw_board
 from dljourney.kit.game import START, apply_move
 from dljourney.samuel import improve
 

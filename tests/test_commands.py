@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from dljourney.course import main
-from dljourney.kit.hub import own_weights
+from dljourney.kit.models import own_weights
 from dljourney.program import load
 
 
@@ -110,7 +110,7 @@ def test_predict_json_is_one_array(out, folder, capsys):
 def test_labels_of_a_foreign_program_cannot_command_the_terminal(tmp_path, capsys):
     from torch import nn
 
-    from dljourney.kit.images import Preprocess
+    from dljourney.kit.pictures import Preprocess
     from dljourney.program import save
 
     label = "\x1b[2J\x1b[1;1Hdog"

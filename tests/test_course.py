@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from dljourney import course
 from dljourney.kit.files import notebooks_folder
-from dljourney.kit.lab import _is_taken
+from dljourney.kit.course.lab import _is_taken
 
 
 def write_course(folder, versions):
@@ -259,7 +259,7 @@ def test_a_chapter_that_only_jupyter_finds_damaged_is_named_too(tmp_path, capsys
 
 
 def test_a_damaged_chapter_on_the_map_is_a_card_that_says_so(tmp_path):
-    from dljourney.kit.course_map import course_map
+    from dljourney.kit.course import course_map
 
     write_code(tmp_path, "01_good", "quiz.flat(...)")
     (tmp_path / ".dljourney").mkdir()
@@ -320,7 +320,7 @@ def test_the_systems_errors_are_told_without_their_numbers(tmp_path, capsys, mon
 
 
 def test_the_doctor_says_what_to_do(monkeypatch):
-    from dljourney.kit import doctor
+    from dljourney.kit.course import health as doctor
 
     assert all(f.ok or f.advice for f in doctor.doctor())
     monkeypatch.setattr(doctor, "is_installed", lambda package: False)
@@ -336,7 +336,7 @@ def test_the_doctor_tells_a_virtual_environment_from_its_base(tmp_path, monkeypa
     "Both are the same file when links are followed, and they hold different packages."
     import venv
 
-    from dljourney.kit.doctor import _kernel_finding
+    from dljourney.kit.course.health import _kernel_finding
 
     def kernel(python):
         folder = tmp_path / "jupyter" / "kernels" / "python3"
@@ -448,7 +448,7 @@ def test_stopping_the_course_stops_its_server_however_it_is_stopped(tmp_path, ch
 
 
 def test_a_port_that_is_taken_is_told(tmp_path, capsys, monkeypatch):
-    from dljourney.kit import lab
+    from dljourney.kit.course import lab
 
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -465,8 +465,8 @@ def test_a_port_that_is_taken_is_told(tmp_path, capsys, monkeypatch):
 
 def test_progress_and_fresh_run_tell_what_is_solved(tmp_path, capsys, monkeypatch):
     "A learner's chapter: one answer right, one wrong, one open; the map and `dljourney run --folder` agree."
-    from dljourney.kit.course_map import course_map
-    from dljourney.kit.progress import record
+    from dljourney.kit.course import course_map
+    from dljourney.kit.exercises import record
 
     source = tmp_path / "source"
     write_code(

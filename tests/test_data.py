@@ -9,16 +9,8 @@ import pytest
 import torch
 from hypothesis import given, settings as profile, strategies as st
 
-from dljourney.kit.data import (
-    circles,
-    clouds,
-    digits,
-    line,
-    quadratic,
-    sine,
-    spiral,
-    train_valid_split,
-    xor,
+from dljourney.kit.pictures import (
+    circles, clouds, digits, line, quadratic, sine, spiral, train_valid_split, xor,
 )
 
 shares = st.floats(0.01, 0.99)
@@ -181,7 +173,7 @@ def test_digits_refuses_an_unknown_split():
 
 
 def test_scikit_learn_is_imported_only_for_the_digits():
-    code = "import sys, dljourney.kit.data as d; d.spiral(10); assert 'sklearn' not in sys.modules"
+    code = "import sys, dljourney.kit.pictures.toys as d; d.spiral(10); assert 'sklearn' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

@@ -12,7 +12,7 @@ from torch import optim
 
 import dljourney.demos as demos
 from dljourney.demos import Cures, DoubleDescent, DrawACurve, FewExamples, Playground, PolynomialFit, ShuffledLabels
-from dljourney.kit.data import digits
+from dljourney.kit.pictures import digits
 from dljourney.kit.live import Live
 
 PARTS = digits("writers")

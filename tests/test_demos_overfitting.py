@@ -1,4 +1,4 @@
-"The demos of chapters 05 and 06: what they compute, how their values behave, and that browser and Python agree."
+"The demos of chapters 06 and 07: what they compute, how their values behave, and that browser and Python agree."
 import json
 import math
 
@@ -12,7 +12,7 @@ from dljourney.demos.double_descent import DoubleDescent, sweep_widths_for
 from dljourney.demos.draw_a_curve import PLACES, DrawACurve, on_places
 from dljourney.demos.polynomial_fit import CURVES, PolynomialFit, measure, measure_own, noise_table
 from dljourney.demos.shuffled_labels import ShuffledLabels
-from dljourney.kit.data import digits
+from dljourney.kit.pictures import digits
 from dljourney.kit.live import bundle
 from dljourney.overfitting import train_networks
 

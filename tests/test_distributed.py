@@ -1,4 +1,4 @@
-"The script of chapter 07 under `accelerate launch` with two processes, and as one: the same losses."
+"The script of chapter 08 under `accelerate launch` with two processes, and as one: the same losses."
 
 import json
 import os
@@ -18,7 +18,7 @@ pytest.importorskip("accelerate")
 
 def script(batch_norm=False):
     "The chapter's own text, with fewer pictures, so that the test is short."
-    notebook = json.loads((root / "nbs" / "07_transfer.ipynb").read_text(encoding="utf-8"))
+    notebook = json.loads((root / "nbs" / "08_transfer.ipynb").read_text(encoding="utf-8"))
     text = next(t for c in notebook["cells"] if "accelerator.prepare" in (t := "".join(c["source"])))
     code = re.search(r"```python\n(.*?)```", text, re.S)[1]
     assert "batch_size=32" in code and "(x, y), *_ = digits()" in code and "# BatchNorm stays frozen" in code

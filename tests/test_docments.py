@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dljourney.kit.docments import described, docments
+from dljourney.kit.course import described, docments
 
 root = Path(__file__).parent.parent
 here = "dljourney.test_docments"  # as if this file belonged to the package
@@ -147,7 +147,7 @@ def test_no_source_no_error():
 def test_long_comments_are_wrapped_and_stay_whole():
     text = described("Base.", closed)
     assert text.startswith("Base.\n\nParameters\n  x  in\n\nReturns\n  out")
-    from dljourney.kit.photos import photos
+    from dljourney.kit.pictures import photos
 
     text = described(photos.__doc__, photos)
     assert max(map(len, text.splitlines())) <= 110
@@ -163,7 +163,7 @@ def shown(code, *options):
 def test_help_shows_them_in_a_fresh_process():
     text = shown("from dljourney.sgd import train; help(train)")
     assert "\n      epochs     how often to go through the data" in text
-    text = shown("from dljourney.kit.notebooks import Chapter; help(Chapter)")
+    text = shown("from dljourney.kit.course.notebooks import Chapter; help(Chapter)")
     assert "|    minutes  how long a learner needs" in text
 
 
@@ -177,7 +177,7 @@ def test_the_question_mark_shows_them():
     from IPython.core import oinspect
     from IPython.core.interactiveshell import InteractiveShell
 
-    from dljourney.kit.docments import show_in_help
+    from dljourney.kit.course import show_in_help
     from dljourney.sgd import train
 
     before = builtins.help, oinspect.getdoc

@@ -1,4 +1,4 @@
-"Chapter 06's exercises: each with its solution, two other right answers and three or more typical wrong ones."
+"Chapter 07's exercises: each with its solution, two other right answers and three or more typical wrong ones."
 import math
 
 import numpy as np

@@ -1,4 +1,4 @@
-"Chapter 09's exercises: each with its solution, two other right answers and three or more typical wrong ones."
+"Chapter 10's exercises: each with its solution, two other right answers and three or more typical wrong ones."
 import torch
 from exercise_cases import Cases, tests_of
 from torch.nn import functional as F

@@ -1,4 +1,4 @@
-"Chapter 08's exercises, each with right and wrong answers."
+"Chapter 09's exercises, each with right and wrong answers."
 import math
 
 from exercise_cases import Cases, tests_of

@@ -1,4 +1,4 @@
-"Chapter 07's exercises, each with right and wrong answers."
+"Chapter 08's exercises, each with right and wrong answers."
 import math
 
 import numpy as np

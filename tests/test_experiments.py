@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings as profile, strategies as st
 
-from dljourney.kit.experiments import _environment, results_file, run_experiment, run_seeds, stored, stored_rows
+from dljourney.kit.seeds import (
+    _environment, results_file, run_experiment, run_seeds, stored, stored_rows,
+)
 
 root = Path(__file__).parent.parent
 sys.path.insert(0, str(root))
@@ -133,7 +135,7 @@ def test_a_stop_loses_the_seed_in_work_and_nothing_else(tmp_path, error):
 def test_a_kill_leaves_a_file_that_is_whole_and_goes_on(tmp_path):
     script = textwrap.dedent("""
         import os, signal, sys
-        from dljourney.kit.experiments import run_experiment
+        from dljourney.kit.seeds import run_experiment
         def run_seed(seed):
             if seed == 3: os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
             return {"x": seed}
@@ -178,7 +180,7 @@ def test_fresh_starts_over(tmp_path):
 
 
 def test_other_versions_are_written_beside_the_seeds_that_used_them(tmp_path, monkeypatch):
-    import dljourney.kit.experiments as engine
+    import dljourney.kit.seeds as engine
 
     run_experiment("walk", walk, [0], {}, tmp_path)
     later = engine._environment() | {"python": "3.99.0"}
@@ -252,7 +254,7 @@ def test_an_installed_package_finds_its_results(tmp_path):
     (folder / "results").mkdir(parents=True)
     shutil.copy(root / "nbs" / "00_start.ipynb", folder)
     run_experiment("walk", walk, range(2), folder=folder / "results")
-    code = "from dljourney.kit.experiments import stored_rows; print(len(stored_rows('walk')))"
+    code = "from dljourney.kit.seeds import stored_rows; print(len(stored_rows('walk')))"
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.stdout.strip() == "2", done.stderr
@@ -267,7 +269,7 @@ def test_the_table_is_cheap_to_import():
 
 
 def test_the_command_runs_lists_and_refuses(tmp_path, monkeypatch, capsys):
-    import dljourney.kit.experiments as engine
+    import dljourney.kit.seeds as engine
 
     monkeypatch.setattr(engine, "notebooks_folder", lambda: tmp_path)
     monkeypatch.setitem(EXPERIMENTS, "walk", Experiment(walk, range(3), {"n_steps": 5}))

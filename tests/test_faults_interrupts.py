@@ -24,10 +24,10 @@ from test_course import write_course
 from torch import nn
 
 from dljourney import commands, course, program, sgd, transfer
-from dljourney.kit import progress
-from dljourney.kit.images import Preprocess
-from dljourney.kit.interrupts import as_a_whole, at_rest
-from dljourney.kit.photos import augment
+from dljourney.kit.exercises import progress
+from dljourney.kit.pictures import Preprocess
+from dljourney.kit.training import as_a_whole, at_rest
+from dljourney.kit.pictures import augment
 from dljourney.kit.training.state import packed
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
@@ -495,7 +495,7 @@ def test_stop_ends_scikit_learns_networks_and_the_loop_over_them():
 
     from sklearn.neural_network import MLPClassifier
 
-    from dljourney.kit.interrupts import stoppable_fit
+    from dljourney.kit.training import stoppable_fit
 
     x = np.random.default_rng(0).normal(size=(2000, 64))
     y = np.arange(2000) % 10
@@ -515,7 +515,7 @@ def test_other_warnings_of_a_fit_stay_warnings():
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
-    from dljourney.kit.interrupts import stoppable_fit
+    from dljourney.kit.training import stoppable_fit
 
     model = MLPClassifier(max_iter=1)
     with pytest.warns(ConvergenceWarning):

@@ -17,7 +17,7 @@ from test_browser import changed, opened, picture, thumb
 CELLS = [
     """import gc, ipywidgets
 from dljourney.demos import Playground, RollDownhill
-from dljourney.kit.live import Wave""",
+from dljourney.kit.live.live import Wave"""
     "wave = Wave(); wave",
     "play = Playground(); play",
     "roll = RollDownhill(); roll",

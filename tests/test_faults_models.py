@@ -27,9 +27,11 @@ from test_faults_interrupts import tuning
 from test_program import file_with, layers
 from torch import nn
 
-from dljourney.kit import glyphnet
-from dljourney.kit.images import Preprocess
-from dljourney.kit.modelfile import KEY, ModelFileError, checksum, describe, packed, read_card, read_model
+from dljourney.kit.models import glyphnet
+from dljourney.kit.pictures import Preprocess
+from dljourney.kit.models import (
+    KEY, ModelFileError, checksum, describe, packed, read_card, read_model,
+)
 from dljourney.program import load
 from dljourney.sgd import Adam, batches, train
 from dljourney.transfer import pretrained

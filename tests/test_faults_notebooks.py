@@ -12,7 +12,7 @@ import pytest
 from conftest import notebook_paths, root
 from faults import MINUTES
 
-from dljourney.kit.notebooks import run_notebook
+from dljourney.kit.course import run_notebook
 
 pytestmark = [pytest.mark.soak, pytest.mark.notebooks, pytest.mark.timeout(0)]
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from dljourney import checkers, program, samuel, sgd, transfer, whole_game
-from dljourney.kit import data
-from dljourney.kit.checks import explained
-from dljourney.kit.images import Preprocess
-from dljourney.kit.photos import photos
+from dljourney.kit.pictures import toys as data
+from dljourney.kit.expect import explained
+from dljourney.kit.pictures import Preprocess
+from dljourney.kit.pictures import photos
 from dljourney.overfitting import double_descent, memorise, peek, polynomial_fits, random_features
 from dljourney.universal import fit_network, hinge_fit
 

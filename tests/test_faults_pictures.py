@@ -13,8 +13,8 @@ from faults import cases, damaged, in_a_child, lengths
 from PIL import Image
 from test_photos import bad, corner_picture, kinds, looks_right, png_bomb, saved, snapshot
 
-from dljourney.kit.images import MAX_PIXELS, ImageError, read_image
-from dljourney.kit.photos import photos
+from dljourney.kit.pictures import MAX_PIXELS, ImageError, read_image
+from dljourney.kit.pictures import photos
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dljourney.demos.upload import uploaded_files
-from dljourney.kit.drawings import Drawing, Drawings, folder_name, label_of
-from dljourney.kit.lab import jupyterlab_command
+from dljourney.kit.live import Drawing, Drawings, folder_name, label_of
+from dljourney.kit.course import jupyterlab_command
 
 root = Path(__file__).parent.parent
 modules = [p for p in sorted((root / "dljourney").rglob("*.py")) if p.name != "_modidx.py"]
@@ -48,8 +48,8 @@ runs_what_it_reads = re.compile(
     r"|os\.(system|popen|exec\w*|spawn\w*)|importlib\.import_module|code\.Interactive\w*"
 )
 allowed = {
-    ("kit/exercises.py", "compile"): "a solution that ships with the course, never a file's content",
-    ("kit/exercises.py", "exec"): "a solution that ships with the course, never a file's content",
+    ("kit/exercises/tasks.py", "compile"): "a solution that ships with the course, never a file's content",
+    ("kit/exercises/tasks.py", "exec"): "a solution that ships with the course, never a file's content",
     ("demos/__init__.py", "importlib.import_module"): "one of the modules that lie in its own folder, by name",
 }
 
@@ -87,7 +87,7 @@ asks_the_network = re.compile(r"(urllib\.request|requests|httpx|http\.client|hug
 def test_one_module_alone_asks_the_network():
     asking = [p for p in modules if any(asks_the_network.fullmatch(name) for _, name, _ in calls(p))]
     found = {str(p.relative_to(root / "dljourney")) for p in asking}
-    assert found == {"kit/hub.py", "kit/lab.py"}
+    assert found == {"kit/models/hub.py", "kit/course/lab.py"}
     # the other one opens a socket to see whether a port of this machine is free, no more
     lab = [(name, node) for _, name, node in calls(root / "dljourney" / "kit" / "lab.py")]
     assert [name for name, _ in lab if asks_the_network.fullmatch(name)] == ["socket.socket"]
@@ -116,7 +116,7 @@ def test_nothing_of_the_course_asks_the_network(tmp_path):
 import importlib, sys
 for name in {names!r}: importlib.import_module(name)
 from dljourney import course, transfer, program
-from dljourney.kit.data import digits
+from dljourney.kit.pictures import digits
 model = transfer.pretrained("glyphnet", 3)
 transfer.features(model, digits().valid[0][:4])
 program.load(program.save(model, "p.safetensors"))
@@ -207,7 +207,7 @@ def test_labels_in_a_report_are_text_and_not_page(tmp_path):
     from PIL import Image
 
     from dljourney.commands import FineTuned, _page
-    from dljourney.kit.photos import photos
+    from dljourney.kit.pictures import photos
 
     for name in ("<script>alert(1)</script>", "&amp;"):
         (tmp_path / "p" / name.replace("/", "∕")).mkdir(parents=True)

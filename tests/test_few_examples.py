@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from dljourney.demos.few_examples import WAYS, FewExamples, FewExamplesRace
-from dljourney.kit.data import digits
+from dljourney.kit.pictures import digits
 
 
 def parts():

@@ -12,23 +12,11 @@ import pytest
 from hypothesis import given, settings as profile, strategies as st
 from PIL import Image
 
-from dljourney.kit import diagrams, figures, style
+from dljourney.kit.figures import diagrams, plots as figures, style
 from dljourney.kit.figures import (
-    COLOURS,
-    Diagram,
-    Figure,
-    plot_band,
-    plot_comparison,
-    plot_curves,
-    plot_losses,
-    program_diagram,
-    sgd_diagram,
-    show_confusions,
-    show_images,
-    subplots,
-    trained_diagram,
-    training_diagram,
-    weights_diagram,
+    COLOURS, Diagram, Figure, plot_band, plot_comparison, plot_curves, plot_losses,
+    program_diagram, sgd_diagram, show_confusions, show_images, subplots, trained_diagram,
+    training_diagram, weights_diagram,
 )
 
 every_diagram = [program_diagram, weights_diagram, training_diagram, trained_diagram, sgd_diagram]
@@ -61,7 +49,7 @@ def test_no_settings_leak_and_none_of_the_readers_settings_leak_in():
 
 
 def test_pyplot_and_torch_are_not_imported():
-    code = "import sys, dljourney.kit.figures as f; f.sgd_diagram().to_png(); f.plot_losses([2, 1]).to_png(); "
+    code = "import sys, dljourney.kit.figures.plots as f; f.sgd_diagram().to_png(); f.plot_losses([2, 1]).to_png(); "
     code += "assert not {'matplotlib.pyplot', 'torch', 'sklearn', 'IPython'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
@@ -70,7 +58,7 @@ def test_a_plain_script_saves_figures_the_same_each_time(tmp_path):
     code = """
 import sys, pathlib, warnings
 warnings.filterwarnings("ignore", r"'.*' (argument is )?deprecated", module="matplotlib")  # by a new pyparsing
-from dljourney.kit import figures
+from dljourney.kit.figures import plots as figures
 folder = pathlib.Path(sys.argv[1]); folder.mkdir()
 fig = figures.plot_losses([3, 2, 1], title="Loss")
 for kind in ("png", "svg", "pdf"): fig.savefig(folder / f"loss.{kind}")
@@ -112,7 +100,7 @@ def test_a_figure_shows_itself_once_even_where_pyplot_has_its_own_way(capsys):
     try:
         shell.display_formatter.formatters["image/png"].for_type(matplotlib.figure.Figure, lambda f: b"pyplot's")
         with capture_output() as captured:
-            shell.run_cell("from dljourney.kit.figures import subplots\nfig, ax = subplots(alt='two axes')\nfig")
+            shell.run_cell("from dljourney.kit.figures.plots import subplots\nfig, ax = subplots(alt='two axes')\nfig")
         assert len(captured.outputs) == 1
         assert captured.outputs[0].metadata["image/png"]["alt"] == "two axes"
     finally:

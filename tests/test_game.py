@@ -8,10 +8,11 @@ import torch
 from hypothesis import given, settings
 
 from dljourney.kit.game import (
-    START, Boards, Outcome, alpha_beta, apply_move, legal_moves, material, moves, perft, play_moves,
-    random_games, read_pdn, search, write_pdn)
-from dljourney.kit.game import _Fused, _fused_rounds, _Round, _Table
-from dljourney.kit.positions import BOARD, BOTTOM, TOP, popcount
+    START, Boards, Outcome, alpha_beta, apply_move, legal_moves, material, moves, perft,
+    play_moves, random_games, read_pdn, search, write_pdn,
+)
+from dljourney.kit.game.rounds import _Fused, _fused_rounds, _Round, _Table
+from dljourney.kit.game.boards import BOARD, BOTTOM, TOP, popcount
 
 # Game 30 of Samuel's second series as the paper of 1959 prints it: 62 plies.
 G30 = """12 16, 24 20, 8 12, 28 24, 10 14, 22 18, 6 10, 24 19, 1 6, 32 28, 3 8, 26 22, 9 13, 18 9, 5 14,
@@ -401,7 +402,7 @@ def test_seeds_of_random_games():
 def test_material_counts():
     b = Boards.from_fen(["B:W21,K22:B1,2", "W:W:BK1,2"])
     root = torch.arange(2)
-    from dljourney.kit.search import Leaves
+    from dljourney.kit.game import Leaves
     assert material(Leaves(b, b, root, root)).tolist() == [1.0, 5.0]
 
 
@@ -445,7 +446,7 @@ def test_both_ways_to_count_bits_agree_with_python(words):
         for _ in range(2):                       # with NumPy's instruction, then without it
             counts = popcount(torch.tensor(words, dtype=torch.int64))
             assert counts.dtype == torch.int64 and counts.tolist() == [w.bit_count() for w in words]
-            patch.setattr("dljourney.kit.positions._bitwise_count", None)
+            patch.setattr("dljourney.kit.game.boards._bitwise_count", None)
 
 
 def test_whole_numbers_of_numpy_are_whole_numbers():

@@ -11,8 +11,8 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
-from dljourney.kit import glyphnet
-from dljourney.kit.experiments import stored_rows
+from dljourney.kit.models import glyphnet
+from dljourney.kit.seeds import stored_rows
 from dljourney.kit.intervals import as_plain, counted, over_draws
 from dljourney.pretraining import error_ratio
 
@@ -30,7 +30,7 @@ import socket
 def refuse(*args, **kwargs): raise OSError("no network here")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 import timm, torch
-import dljourney.kit.glyphnet
+import dljourney.kit.models.glyphnet
 model = timm.create_model("glyphnet", pretrained=True, num_classes=10, in_chans=1).eval()
 assert timm.list_models("glyphnet*", pretrained=True) == ["glyphnet.glyphs"]
 config = timm.data.resolve_model_data_config(model)

@@ -13,7 +13,7 @@ from faults import in_a_child
 from PIL import Image, ImageOps
 from test_photos import saved
 
-from dljourney.kit.images import ImageError, read_image
+from dljourney.kit.pictures import ImageError, read_image
 
 ORIENTATION = 0x0112
 MOST = 500  # MB that reading may take at most, as in test_faults_pictures.py

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from dljourney.kit.images import Preprocess
-from dljourney.kit.modelfile import build, describe, packed, read_card, read_model
+from dljourney.kit.pictures import Preprocess
+from dljourney.kit.models import build, describe, packed, read_card, read_model
 from dljourney.program import Program, load, save
 from dljourney.transfer import fine_tune, predict, pretrained
 
@@ -387,7 +387,7 @@ def test_what_a_model_was_wrapped_in_is_left_out(wrap, tmp_path):
 
 
 def test_a_description_of_twice_the_same_name_is_refused(tmp_path):
-    from dljourney.kit.modelfile import ModelFileError
+    from dljourney.kit.models import ModelFileError
 
     model = nn.Sequential(OrderedDict(a=nn.Linear(4, 4), b=nn.Linear(4, 4)))
     told = describe(model)
@@ -420,7 +420,7 @@ def test_a_description_of_twice_the_same_name_is_refused(tmp_path):
     {"tied": [["bn1.weight", "bn1.bias", "bn1.weight"]]},
 ])  # fmt: skip
 def test_changes_that_lie_are_refused(lie, tmp_path):
-    from dljourney.kit.modelfile import ModelFileError
+    from dljourney.kit.models import ModelFileError
 
     net = named_timm("test_resnet", num_classes=3)
     told = {**describe(net), **lie}

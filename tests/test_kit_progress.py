@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dljourney.kit import progress
+from dljourney.kit.exercises import progress
 from dljourney.kit.exercises import choice, exercise, verbs
-from dljourney.kit.progress import Entry, Progress, course_folder, outcomes_in, read, record, summary_table
+from dljourney.kit.exercises import (
+    Entry, Progress, course_folder, outcomes_in, read, record, summary_table,
+)
 
 names = st.text(st.characters(codec="utf-8"), max_size=8)
 outcomes = st.sampled_from(["correct", "incorrect", "error"])
@@ -199,7 +201,7 @@ def test_every_cut_of_a_file_is_noticed(folder):
 
 WRITER = """
 import sys
-from dljourney.kit.progress import record
+from dljourney.kit.exercises import record
 who, n, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 print("ready", flush=True)
 for i in range(n):
@@ -325,6 +327,6 @@ def test_outcomes_are_read_from_an_executed_notebook():
 
 
 def test_progress_needs_nothing_heavy():
-    code = ("import sys, dljourney.kit.progress; "
+    code = ("import sys, dljourney.kit.exercises.progress; "
             "sys.exit(bool({'torch', 'numpy', 'matplotlib'} & set(sys.modules)))")
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

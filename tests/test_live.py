@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import traitlets
 
-from dljourney.kit.controls import button, choice, slider, toggle
+from dljourney.kit.live import button, choice, slider, toggle
 from dljourney.kit.live import Live, Stack, Walk, Wave, in_words
-from dljourney.kit.marks import heat, images, line, pack, plot, points, readout
+from dljourney.kit.live import heat, images, line, pack, plot, points, readout
 
 
 class Demo(Live):

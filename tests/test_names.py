@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_photos import two_classes, write
 
-import dljourney.kit.photos as module
+import dljourney.kit.pictures.folders as module
 from dljourney.kit.files import expanded, plain_name, spelled
-from dljourney.kit.images import read_image
-from dljourney.kit.photos import photos
+from dljourney.kit.pictures import read_image
+from dljourney.kit.pictures import photos
 
 words = [
     "café",

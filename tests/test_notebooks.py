@@ -3,7 +3,7 @@
 import pytest
 from conftest import nbdev_test, notebook_paths, root
 
-from dljourney.kit.notebooks import run_notebook, settled
+from dljourney.kit.course import run_notebook, settled
 
 pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(900)]
 each_notebook = pytest.mark.parametrize("path", notebook_paths(), ids=lambda p: str(p.relative_to(root / "nbs")))

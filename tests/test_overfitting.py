@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from hypothesis import assume, given, settings, strategies as st
 
-from dljourney.kit.data import digits
-from dljourney.kit.networks import Networks, StackedBatches, shift_images, summed_cross_entropy
+from dljourney.kit.pictures import digits
+from dljourney.kit.training import Networks, StackedBatches, shift_images, summed_cross_entropy
 from dljourney.overfitting import (
     Recipe,
     best_temperature,

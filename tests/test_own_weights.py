@@ -8,8 +8,8 @@ import timm
 import torch
 from torch import nn
 
-from dljourney.kit.images import Preprocess
-from dljourney.kit.modelfile import ModelFileError
+from dljourney.kit.pictures import Preprocess
+from dljourney.kit.models import ModelFileError
 from dljourney.program import save
 from dljourney.transfer import predict, pretrained
 

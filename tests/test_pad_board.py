@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dljourney.kit.board import START, Board, after_move, read_fen, write_fen
-from dljourney.kit.pad import DrawingPad, strokes_to_image
+from dljourney.kit.game import START, Board, after_move, read_fen, write_fen
+from dljourney.kit.live import DrawingPad, strokes_to_image
 from dljourney.whole_game import TeachMe
 
 coordinate = st.floats(0, 1)

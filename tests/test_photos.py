@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dljourney.kit.images import ImageError, Preprocess, printable, read_image
-from dljourney.kit.photos import augment, photos
+from dljourney.kit.pictures import ImageError, Preprocess, printable, read_image
+from dljourney.kit.pictures import augment, photos
 from dljourney.program import load, save
 from dljourney.transfer import pretrained
 
@@ -386,7 +386,7 @@ def test_large_folders_are_mapped_and_caches_are_reused(messy, tmp_path, monkeyp
     cache = tmp_path / "cache"
     first = photos(messy, size=16, cache=cache)
     assert torch.equal(first.x, plain.x)
-    import dljourney.kit.photos as module
+    import dljourney.kit.pictures.folders as module
 
     monkeypatch.setattr(module, "read_image", None)  # decoding again would fail
     again = photos(messy, size=16, cache=cache)

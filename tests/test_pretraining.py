@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from scipy import ndimage
 
 from dljourney import pretraining as pre
-from dljourney.kit import glyphnet
+from dljourney.kit.models import glyphnet
 
 LETTERS = "ABEGKRX"
 

@@ -22,8 +22,10 @@ from PIL import Image
 from torch import nn
 
 import dljourney
-from dljourney.kit.images import ImageError, Preprocess
-from dljourney.kit.modelfile import KEY, ModelFileError, build, describe, packed, read_card, read_head, read_model
+from dljourney.kit.pictures import ImageError, Preprocess
+from dljourney.kit.models import (
+    KEY, ModelFileError, build, describe, packed, read_card, read_head, read_model,
+)
 from dljourney.program import Program, export_onnx, load, save
 
 root = str(Path(dljourney.__file__).parent.parent)
@@ -153,7 +155,7 @@ def test_whole_numbers_from_0_to_255_are_bytes_whatever_their_type():
 
 
 def test_files_of_16_bits_stay_dark():
-    from dljourney.kit.images import read_image
+    from dljourney.kit.pictures import read_image
 
     dark = Image.fromarray(np.full((8, 8), 200, np.uint16))
     for fmt in ("PNG", "TIFF"):

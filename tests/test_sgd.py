@@ -398,7 +398,7 @@ def test_lr_find_survives_an_explosion_and_keeps_ratios():
 
 
 def test_what_lr_find_suggests_trains():
-    from dljourney.kit.data import digits
+    from dljourney.kit.pictures import digits
 
     split = digits()
     torch.manual_seed(0)

@@ -606,13 +606,13 @@ def blobs(seed, n=300, spread=1.0):
 
 
 def spiral(seed):
-    from dljourney.kit.data import spiral
+    from dljourney.kit.pictures import spiral
 
     return spiral(300, noise=0.05, seed=seed)
 
 
 def handwriting(seed):
-    from dljourney.kit.data import digits
+    from dljourney.kit.pictures import digits
 
     a, b = digits().train
     return a.flatten(1), b

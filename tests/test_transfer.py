@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dljourney.kit.data import digits
-from dljourney.kit.images import Preprocess
-from dljourney.kit.photos import augment
+from dljourney.kit.pictures import digits
+from dljourney.kit.pictures import Preprocess
+from dljourney.kit.pictures import augment
 from dljourney.sgd import SGD
 from dljourney.transfer import (
     bf16_helps,

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from dljourney.demos.upload import Upload, answers, answers_html, uploaded_files
-from dljourney.kit.images import read_image
+from dljourney.kit.pictures import read_image
 
 
 def picture(value=200):
@@ -153,11 +153,11 @@ def test_a_program_that_answers_without_looking_has_a_still_picture_too():
     assert demo.still().startswith(b"\x89PNG")
 
 
-def test_a_program_from_chapter_08_fits():
+def test_a_program_from_chapter_09_fits():
     import torch
     from torch import nn
 
-    from dljourney.kit.images import Preprocess
+    from dljourney.kit.pictures import Preprocess
     from dljourney.program import Program
 
     torch.manual_seed(0)

@@ -11,9 +11,9 @@ import torch
 from test_kept_models import OwnHead, own_forward, softened
 from torch import nn
 
-from dljourney.kit.hub import HubError
-from dljourney.kit.images import Preprocess
-from dljourney.kit.modelfile import ModelFileError
+from dljourney.kit.models import HubError
+from dljourney.kit.pictures import Preprocess
+from dljourney.kit.models import ModelFileError
 from dljourney.program import Program, export_onnx, load, save
 from dljourney.transfer import fine_tune, freeze, predict, pretrained
 

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from dljourney import whole_game
-from dljourney.kit.desk import Desk
-from dljourney.kit.drawings import Drawing, Drawings, folder_name, label_of
+from dljourney.kit.live import Desk
+from dljourney.kit.live import Drawing, Drawings, folder_name, label_of
 from dljourney.whole_game import (
     TeachMe,
     activations,

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..kit.controls import button, slider
-from ..kit.data import digits
+from ..kit.live import button, slider
+from ..kit.pictures import digits
 from ..kit.live import Live
-from ..kit.marks import heat, image_grid, images, line, plot, points, readout, view
+from ..kit.live import heat, image_grid, images, line, plot, points, readout, view
 from ..samuel import Round, hill_climb, improve
 
 # %% ../../nbs/demos/be_the_mechanism.ipynb #1763ac54

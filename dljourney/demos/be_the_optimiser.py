@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from .. import sgd
-from ..kit.controls import slider, toggle
+from ..kit.live import slider, toggle
 from ..kit.live import Live
-from ..kit.marks import as_array, bars, line, plot, points, readout, rule, view
+from ..kit.live import as_array, bars, line, plot, points, readout, rule, view
 
 # %% ../../nbs/demos/be_the_optimiser.ipynb #2f662235
 def squared_error(
@@ -107,7 +107,7 @@ class BeTheOptimiser(_Fitting):
         **values: Any,  # a, b, c, lr, slopes, size
     ):
         if data is None:
-            from dljourney.kit.data import quadratic
+            from dljourney.kit.pictures import quadratic
 
             data = quadratic(30, noise=0.4, seed=seed)
         self._x, self._y = (as_array(v).reshape(-1) for v in data)

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 
 from ..checkers import HAND_SET, match, powers_of_two
-from ..kit.board import Board
-from ..kit.controls import choice, slider
-from ..kit.experiments import stored_rows
+from ..kit.game import Board
+from ..kit.live import choice, slider
+from ..kit.seeds import stored_rows
 from ..kit.game import START, Boards, Outcome, apply_move, legal_moves, search
 from ..kit.live import Live, Stack
-from ..kit.marks import bars, plot, readout, rule, view
-from ..kit.search import Leaves
-from ..kit.terms import PIECE, TERMS, coefficients, piece_advantage, polynomial, term_values
+from ..kit.live import bars, plot, readout, rule, view
+from ..kit.game import Leaves
+from ..kit.game import PIECE, TERMS, coefficients, piece_advantage, polynomial, term_values
 
 # %% ../../nbs/demos/checkers_machine.ipynb #0e0a0315
 @functools.cache

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..kit.controls import choice, slider, toggle
-from ..kit.data import digits
+from ..kit.live import choice, slider, toggle
+from ..kit.pictures import digits
 from ..kit.live import Live
-from ..kit.marks import code, line, plot, points, readout, rule
-from ..kit.networks import shift_images
+from ..kit.live import code, line, plot, points, readout, rule
+from ..kit.training import shift_images
 from ..overfitting import shuffle_labels, train_networks
 
 # %% ../../nbs/demos/cures.ipynb #dafa2e98
@@ -110,7 +110,7 @@ class Cures(Live):
     def code(self) -> str:
         "A program that tries the same cures."
         n = min(self.n_points, len(self.known[1]))
-        return ("from dljourney.kit.data import digits\nfrom dljourney.overfitting import Recipe, try_recipe\n\n"
+        return ("from dljourney.kit.pictures.toys import digits\nfrom dljourney.overfitting import Recipe, try_recipe\n\n"
                 f"known, valid, test = {self.source}\n"
                 f"recipe = Recipe(n_points={n}, n_hidden={self.n_hidden}, weight_decay={self.weight_decay:g},\n"
                 f"                dropout={self.dropout:g}, label_noise={self.label_noise:g}, "

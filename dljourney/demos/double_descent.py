@@ -10,11 +10,11 @@ from typing import Any
 
 from torch import Tensor
 
-from ..kit.checks import check_labels
-from ..kit.controls import choice, slider
-from ..kit.data import digits
+from ..kit.expect import check_labels
+from ..kit.live import choice, slider
+from ..kit.pictures import digits
 from ..kit.live import Live
-from ..kit.marks import as_array, code, line, plot, points, readout, rule
+from ..kit.live import as_array, code, line, plot, points, readout, rule
 from ..overfitting import double_descent
 
 # %% ../../nbs/demos/double_descent.ipynb #7e44feea
@@ -74,7 +74,7 @@ class DoubleDescent(Live):
         "A program that measures the same widths."
         n = min(self.n, len(self.known[1]))
         return ("from dljourney.demos.double_descent import sweep_widths_for\n"
-                "from dljourney.kit.data import digits\nfrom dljourney.overfitting import double_descent\n\n"
+                "from dljourney.kit.pictures.toys import digits\nfrom dljourney.overfitting import double_descent\n\n"
                 f"(x, y), (x_test, y_test) = {self.source}\n"
                 f"sweep = double_descent(x[:{n}], y[:{n}], x_test, y_test, sweep_widths_for({n}),\n"
                 f"                       ridge={self.ridge:g}, label_noise={self.label_noise:g}, seed={self.seed})\n"

@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..kit.controls import button, slider, toggle
+from ..kit.live import button, slider, toggle
 from ..kit.live import Live
-from ..kit.marks import as_array, code, line, plot, points, readout
+from ..kit.live import as_array, code, line, plot, points, readout
 from ..sgd import Adam, train
 from ..universal import contributions, hinge_fit, parameter_groups, relu_network
 

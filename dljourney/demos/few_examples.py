@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..kit.checks import check_whole
-from ..kit.controls import choice, slider
-from ..kit.data import digits
+from ..kit.expect import check_whole
+from ..kit.live import choice, slider
+from ..kit.pictures import digits
 from ..kit.live import Live
-from ..kit.marks import bars, code, image_grid, images, line, note, plot, readout, view
-from ..kit.photos import augment
+from ..kit.live import bars, code, image_grid, images, line, note, plot, readout, view
+from ..kit.pictures import augment
 from ..transfer import draw_examples, fine_tune, fit_pixels, fit_probe, predict, pretrained
 
 # %% ../../nbs/demos/few_examples.ipynb #87e19b8f
@@ -142,7 +142,7 @@ class FewExamples(Live):
 # %% ../../nbs/demos/few_examples.ipynb #3213a596
 def _program(demo: FewExamples) -> str:
     "A program that fine-tunes on the same examples."
-    return ("from dljourney.kit.data import digits\n"
+    return ("from dljourney.kit.pictures.toys import digits\n"
             "from dljourney.transfer import draw_examples, fine_tune, predict, pretrained\n\n"
             f"(x, y), (x_new, y_new) = {demo.source}\n"
             f"few = draw_examples(y, {demo.n_examples}, seed={demo.draw_number})\n"

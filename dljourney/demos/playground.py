@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import sgd
-from ..kit import data as toys
-from ..kit.controls import button, choice, picks, slider, toggle
+from ..kit.pictures import toys
+from ..kit.live import button, choice, picks, slider, toggle
 from ..kit.live import Live
-from ..kit.marks import as_array, code, heat, line, note, plot, points, readout, view
+from ..kit.live import as_array, code, heat, line, note, plot, points, readout, view
 
 # %% ../../nbs/demos/playground.ipynb #9cdf2823
 FEATURES: dict[str, str] = {  # name: how it is made of points x, (n, 2)
@@ -206,7 +206,7 @@ def equivalent_code(
     extra = "".join(f", {k}={v}" for k, v in options.items())
     lines = [
         "import torch", "from torch import nn", "from torch.nn import functional as F", "",
-        f"from dljourney.kit.data import {'' if mine else s['dataset'] + ', '}train_valid_split",
+        f"from dljourney.kit.pictures.toys import {'' if mine else s['dataset'] + ', '}train_valid_split",
         f"from dljourney.sgd import {'' if own_optimiser else name + ', '}accuracy, batches, train", "",
         *[f"# {own_optimiser}: your own class, as your notebook has it"] * bool(own_optimiser),
         "x, y = ...  # your own points, (n, 2), and classes, 0 or 1" if mine else data,

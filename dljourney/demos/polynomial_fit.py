@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..kit.controls import choice, slider, toggle
+from ..kit.live import choice, slider, toggle
 from ..kit.live import Live
-from ..kit.marks import code, line, plot, points, readout, rule
+from ..kit.live import code, line, plot, points, readout, rule
 from ..overfitting import bias_variance, polynomial_fits
 
 # %% ../../nbs/demos/polynomial_fit.ipynb #eb377fcd

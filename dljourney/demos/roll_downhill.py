@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..kit.controls import button, choice, slider
+from ..kit.live import button, choice, slider
 from ..kit.live import Live
-from ..kit.marks import handle, heat, line, plot, points, readout
+from ..kit.live import handle, heat, line, plot, points, readout
 
 # %% ../../nbs/demos/roll_downhill.ipynb #2be81193
 LANDSCAPES: dict[str, tuple[Callable, Callable]] = {  # name: (loss, gradient)

@@ -11,10 +11,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..kit.controls import choice, slider
-from ..kit.data import digits
+from ..kit.live import choice, slider
+from ..kit.pictures import digits
 from ..kit.live import Live
-from ..kit.marks import code, image_grid, images, line, plot, readout, rule
+from ..kit.live import code, image_grid, images, line, plot, readout, rule
 from ..overfitting import shuffle_labels, train_networks
 
 # %% ../../nbs/demos/shuffled_labels.ipynb #15c78361
@@ -82,7 +82,7 @@ class ShuffledLabels(Live):
 def _program(demo: ShuffledLabels) -> str:
     "A program that learns the same labels to the same numbers."
     n, epochs = len(demo.true), max(1, len(demo.history) - 1)
-    return ("from dljourney.kit.data import digits\nfrom dljourney.overfitting import memorise\n\n"
+    return ("from dljourney.kit.pictures.toys import digits\nfrom dljourney.overfitting import memorise\n\n"
             f"(x, y), valid = {demo.source}\n"
             f"memory = memorise(x[:{n}], y[:{n}], valid, fractions=[{demo.fraction:g}],\n"
             f"                  n_hidden={demo.n_hidden}, epochs={epochs})\n"

@@ -18,9 +18,9 @@ import numpy as np
 import traitlets
 from PIL import Image
 
-from ..kit.images import ImageError, printable, read_image
+from ..kit.pictures import ImageError, printable, read_image
 from ..kit.live import Stack, bundle, in_words, static, with_still
-from ..kit.pad import DrawingPad
+from ..kit.live import DrawingPad
 
 # %% ../../nbs/demos/upload.ipynb #af35e2d4
 def uploaded_files(

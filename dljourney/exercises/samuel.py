@@ -6,7 +6,9 @@
 __all__ = ['check', 'hint', 'solution', 'quiz']
 
 # %% ../../nbs/exercises/samuel.ipynb #b34612a8
-from ..kit.exercises import agrees, choice, exercise, number, order, require, same, short, verbs
+from dljourney.kit.exercises import (
+    agrees, choice, exercise, number, order, require, same, short, verbs,
+)
 
 # %% ../../nbs/exercises/samuel.ipynb #8c14c5e3
 def weighted_sum(inputs, weights):
@@ -227,7 +229,7 @@ _questions = [
         "c": ("The most important weight.", "It is all of them together."),
     }),
     choice("automatic", "Why must the test of performance be automatic?", "c", {
-        "a": ("So that nobody can cheat.", "An automatic test can be fooled too, as chapter 06 shows."),
+        "a": ("So that nobody can cheat.", "An automatic test can be fooled too, as chapter 07 shows."),
         "b": ("Because people make mistakes in counting.", "They do, but that is not the point."),
         "c": ("So that the machine can try thousands of weight assignments by itself.",
               "A mechanism needs a score after each change, and nobody could sit there and judge."),
@@ -255,7 +257,7 @@ _questions = [
     }, "Start, measure, change, measure again.", {"bacd": "Before the mechanism can do better, it must know how good the start is."}),
     choice("hidden", "Why are both sides of the contest scored on hidden images?", "a", {
         "a": ("On images they were made from, rules and weights can look better than they are.",
-              "Anybody can be right about what they have already seen. Chapter 06 is about this."),
+              "Anybody can be right about what they have already seen. Chapter 07 is about this."),
         "b": ("The training images are too easy.", "They are drawn from the same source."),
         "c": ("To save time.", "It takes more time."),
     }),

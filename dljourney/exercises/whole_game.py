@@ -95,7 +95,7 @@ _new_drawings = exercise(
             lambda kept, taught: sorted(set(kept) - set(taught)),
     },
     hints=["Go through `kept` and leave some out.", "`[d for d in kept if ...]` with `not in`."],
-    why="This is the whole idea of a test set. Chapter 06 shows how badly things go without one.",
+    why="This is the whole idea of a test set. Chapter 07 shows how badly things go without one.",
 )
 
 # %% ../../nbs/exercises/whole_game.ipynb #be53e38e

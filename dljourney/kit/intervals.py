@@ -12,7 +12,7 @@ from random import Random
 from statistics import NormalDist, fmean
 from typing import Any, NamedTuple
 
-from .checks import check_whole
+from .expect import check_whole
 
 # %% ../../nbs/kit/intervals.ipynb #81b0646f
 def wilson(

@@ -1,4 +1,4 @@
-// The twin of `Wave.draw` in nbs/kit/live.ipynb.
+// The twin of `Wave.draw` in nbs/kit/live/live.ipynb.
 const demo = {
   draw({ frequency, height, noise }, data) {
     const wave = (x) => height * Math.sin(frequency * x);

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..images import Preprocess
+from ..pictures import Preprocess
 
 # %% ../../../nbs/kit/models/onnx.ipynb #fa9cb295
 class Whole(nn.Module):

@@ -19,17 +19,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_finite
-from ..images import Preprocess, printable
-from ..interrupts import at_rest
-from dljourney.kit.modelfile import (
-    KEY,
-    WAY_OUT,
-    ModelFileError,
-    describe,
-    dry_run,
-    read_head,
-    read_model,
+from ..expect import check_finite
+from ..pictures import Preprocess, printable
+from ..training import at_rest
+from dljourney.kit.models.modelfile import (
+    KEY, WAY_OUT, ModelFileError, describe, dry_run, read_head, read_model,
 )
 from .parts import as_model, differences, has_hooks, stirred, unwrapped
 

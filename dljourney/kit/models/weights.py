@@ -17,8 +17,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ..hub import own_weights, weights_file
-from ..images import printable
+from .hub import own_weights, weights_file
+from ..pictures import printable
 
 # %% ../../../nbs/kit/models/weights.ipynb #474c7833
 _WRAPS = ("_orig_mod", "module")
@@ -136,7 +136,7 @@ def _timm_with(name: str) -> Any:
     "timm, once it is known to have a model of that name."
     import timm
 
-    from dljourney.kit import glyphnet  # noqa: F401  (registers the name)
+    from dljourney.kit.models import glyphnet  # noqa: F401  (registers the name)
 
     if not timm.is_model(name):
         near = timm.list_models(f"*{name.split('.')[0]}*")[:5] or ["glyphnet", "resnet18"]

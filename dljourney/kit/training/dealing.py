@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_whole, seeded
+from ..expect import check_whole, seeded
 from .norms import compares, count, in_company, lone_end
 from .state import random_state, set_random_state
 

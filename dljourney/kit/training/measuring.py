@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checks import explained
-from ..interrupts import at_rest
+from ..expect import explained
+from .interrupts import at_rest
 from .norms import count
 from .refusals import counting, ignored, name_of, unsound
 from .state import moved

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from torch import nn
 
-from ..checks import check_finite, check_whole
+from ..expect import check_finite, check_whole
 from .run import Training
 from .state import copied
 

@@ -14,8 +14,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_whole, explained
-from ..interrupts import as_a_whole
+from ..expect import check_whole, explained
+from .interrupts import as_a_whole
 from .dealing import Place
 from .measuring import evaluate
 from .norms import count

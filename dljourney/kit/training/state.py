@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from ..files import write_atomically
-from ..modelfile import checksum
+from ..models import checksum
 
 # %% ../../../nbs/kit/training/state.ipynb #da6d4083
 def mapped(

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from ..checks import unequal
+from ..expect import unequal
 
 # %% ../../../nbs/kit/training/watching.ipynb #fd87b449
 def crossed(
