@@ -9,7 +9,6 @@ __all__ = ['FineTuned', 'finetune_folder', 'history_table', 'class_table', 'writ
 # %% ../nbs/commands.ipynb #f6b96666
 import base64
 import filecmp
-import glob
 import hashlib
 import html
 import itertools
@@ -28,12 +27,22 @@ from typing import Any, NamedTuple
 import torch
 
 from .kit import figures
-from .kit.files import check_path, check_place, is_address, write_atomically
+from .kit.expect import check_whole
+from dljourney.kit.files import (
+    check_path,
+    check_place,
+    expanded,
+    is_address,
+    spelled,
+    write_atomically,
+)
 from .kit.models import OFFLINE_CHOICE, HubError, own_weights, weights_file
-from .kit.pictures import ImageError, one_line, printable
+from .kit.pictures import ImageError, Preprocess, one_line, printable
 from .kit.training import as_a_whole
 from .kit.intervals import share, sure, wilson
+from .kit.models import ModelFileError, describe, dry_run
 from .kit.pictures import Photos, Skipped, augment, photos
+from .kit.pictures.folders import left_out, table_file
 from .program import Program, load, save
 from .transfer import bf16_helps, confusions, fine_tune, predict, pretrained, worst
 
@@ -60,64 +69,43 @@ class FineTuned:
 
     @property
     def doubts(self) -> list[str]:
-        "Classes that are too small to learn from, or to judge."
-        return _doubts(self.folder, self.data)
-
-# %% ../nbs/commands.ipynb #99e955f3
-def _counts(data: Photos) -> list[tuple[str, int, int]]:
-    "For each class its name, how many pictures there are to train on, and how many are held out."
-    labels = data.train[1], data.valid[1]
-    n_train, n_held = (torch.bincount(y, minlength=len(data.classes)).tolist() for y in labels)
-    return list(zip(map(one_line, data.classes), n_train, n_held))
-
-
-def _doubts(folder: Path, data: Photos) -> list[str]:
-    "Classes that are too small to learn from or to judge, and folders that became no class."
-    found = []
-    for name, n_train, n_held in _counts(data):
-        if n_train < 2 or n_held < 1:
-            why = "nothing tells how well it is known" if n_held < 1 else "too few to learn from"
-            found.append(f"class {name}: {n_train} to train on, {n_held} held out: {why}; "
-                         "give it more pictures")
-    left_out: dict[Path, list[str]] = {}
-    for file, reason in data.skipped:
-        way = file.relative_to(folder).parts if file.is_relative_to(folder) else ()
-        if len(way) > 1:
-            left_out.setdefault(folder / way[0], []).append(reason)
-    used = {folder / f.relative_to(folder).parts[0] for f in data.files}
-    for top in sorted(left_out.keys() - used):
-        if top.name.lower() != "test":  # which stays closed beside train and valid
-            n, reason = len(left_out[top]), one_line(left_out[top][0])
-            found.append(f"folder {printable(top.name)}: none of its {n} files could be used, so "
-                         f"the program does not know it ({reason})")
-    return found
+        "Why the program may know less than it seems to, a line each; see `Photos.remarks`."
+        return self.data.remarks
 
 # %% ../nbs/commands.ipynb #069c448e
-def _check_classes(folder: Path, data: Photos, valid: float) -> None:
+def _check_classes(data: Photos, valid: float) -> None:
     "Refuse a folder from which nothing can be learned, or nothing told about what was learned."
-    names = ", ".join(name for name, n_train, _ in _counts(data) if not n_train)
+    names = ", ".join(name for name, (n_train, _) in data.counts.items() if not n_train)
     if len(data.classes) < 2:
+        advice = "give each class a subfolder of its own, or a label in the table"
         raise ValueError("folder: expected two classes or more, got one, "
-                         f"{one_line(data.classes[0])}; {_deeper(folder, data)}")
+                         f"{data.classes[0]}; {data.hint or advice}{left_out(data.skipped)}")
     if names:
         raise ValueError("folder: expected pictures to train on in each class, got none in "
-                         f"{names}; add some, or take the class away. There are {data!r}")
+                         f"{names}; add some, or take the class away{left_out(data.skipped)}")
     if data.n_train == len(data) and valid == 0:
         raise ValueError("valid: expected a share above 0, such as 0.2: without held-out pictures "
                          "nothing tells how good the program is, got 0")
     if data.n_train == len(data):
+        told = ", ".join(f"{name} {n}" for name, (n, _) in data.counts.items())
         raise ValueError("folder: expected at least two pictures in a class, so that one can be "
-                         f"held out, got {data!r}")
+                         f"held out, got {told}{left_out(data.skipped)}")
 
 
-def _deeper(folder: Path, data: Photos) -> str:
-    "A hint where the classes seem to be the folders inside of the only one."
-    ways = [f.relative_to(folder).parts for f in data.files]
-    inner = sorted({way[1] for way in ways if len(way) > 2})
-    if len(inner) < 2:
-        return "give each class a subfolder of its own"
-    return (f"inside are the folders {', '.join(map(printable, inner[:4]))}: if they are the "
-            f"classes, give {printable(folder / ways[0][0])}")
+def _wanted(model: str, size: int | None) -> Preprocess:
+    "What a model wants to see; a size in which it sees nothing, or that it cannot take, is refused."
+    if size is None:
+        return Preprocess.of(pretrained(model, 2, weights=False))
+    side = check_whole("size", size, 16)
+    Preprocess((side, side))
+    try:
+        net = pretrained(model, 2, size=size, weights=False)
+        wants = Preprocess.of(net)
+        dry_run(describe(net, wants.channels), (1, wants.channels, *wants.size))
+    except (ModelFileError, AssertionError, RuntimeError) as e:  # timm's and torch's, too
+        why = f"{model} cannot work on {side} x {side} pixels: {one_line(str(e))}"
+        raise ValueError(f"size: {why}; give another size, or leave it out") from None
+    return wants
 
 # %% ../nbs/commands.ipynb #6ed49dcf
 def _progress(words: str, quiet: bool) -> Callable:
@@ -131,8 +119,8 @@ def _fingerprint(folder: Path, data: Photos, settings: dict[str, Any]) -> dict[s
     "What a run must share with the one whose checkpoint it takes up: settings, classes, and which picture is where."
     labels = settings["labels"]
     if isinstance(labels, str):
-        labels = os.path.realpath(labels if os.path.isfile(labels) else folder / labels)
-    weights = settings["weights"] and os.path.realpath(settings["weights"])
+        labels = os.path.realpath(table_file(folder, labels))
+    weights = settings["weights"] and os.path.realpath(spelled(settings["weights"]))
     places = [(f.relative_to(folder).as_posix(), n) for f, n in zip(data.files, data.y.tolist())]
     return {
         "settings": settings | {"folder": os.path.realpath(folder)}
@@ -248,21 +236,19 @@ def finetune_folder(
     settings |= {k: os.fspath(v) for k, v in settings.items() if isinstance(v, os.PathLike)}
     if epochs == frozen_epochs == 0:
         raise ValueError("epochs: expected one or more, here or in frozen_epochs, got 0 in both")
-    from dljourney.kit.pictures import Preprocess
-
     paths = {"folder": folder, "out": out, "labels": labels, "weights": weights}
     for name, path in paths.items(): check_path(name, path)
-    folder = Path(folder)
-    place = Path(out) if out is not None else Path(f"{folder.resolve().name}-program")
+    folder = spelled(folder)
+    place = spelled(f"{folder.resolve().name}-program" if out is None else out)
     check_place("out", place)
-    wants = Preprocess.of(pretrained(model, 2, size=size, weights=False))
+    wants = _wanted(model, size)
     own_weights(weights) if weights else weights_file(model)  # what is missing is told at once
     data = photos(
         folder, labels, size=wants.size, channels=wants.channels, interpolation=wants.interpolation,
         valid=valid, seed=seed, leave_out=[place], progress=_progress("reading", quiet),
     )  # fmt: skip
-    _check_classes(folder, data, valid)
-    for doubt in _doubts(folder, data):
+    _check_classes(data, valid)
+    for doubt in data.remarks:
         print(f"Careful: {doubt}", file=sys.stderr)
     torch.manual_seed(seed)
     net = pretrained(model, len(data.classes), size=size, weights=weights or True)
@@ -359,10 +345,10 @@ def class_table(
 ) -> str:  # plain text, one line a class
     "How many pictures each class has, and how many of those held out are named rightly."
     right = confusions(result.scores, result.data.valid[1]).diag().tolist()
-    counts = _counts(result.data)
-    wide = max(5, *(len(name) for name, *_ in counts))
+    counts = result.data.counts
+    wide = max(5, *map(len, counts))
     lines = [f"{'class':<{wide}}{'to train':>10}{'held out':>10}{'right':>7}  95% interval"]
-    for (name, n_train, n_held), n in zip(counts, right):
+    for (name, (n_train, n_held)), n in zip(counts.items(), right):
         how_sure = sure(n, n_held) if n_held else "unknown"
         lines.append(f"{name:<{wide}}{n_train:>10}{n_held:>10}{n:>7}  {how_sure}")
     return "\n".join(lines)
@@ -386,21 +372,24 @@ program("picture.jpg")</pre><h2>Left out: {n_skipped}</h2>{skipped}</html>
 """
 
 
-def _within(folder: Path, skipped: Skipped) -> Skipped:
-    "A file that was left out, named from the folder on: where that stands is nobody's business."
-    file, inside = skipped.file, skipped.file.is_relative_to(folder)
-    return skipped._replace(file=file.relative_to(folder) if inside else Path(file.name))
+def _named_from(folder: Path, data: Photos) -> Photos:
+    "What was found, all named from the folder on: where that stands is nobody's business."
+    def inside(path: Path) -> Path:
+        return path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
+
+    skipped = [Skipped(inside(s.file), s.reason) for s in data.skipped]
+    return replace(data, skipped=skipped, elsewhere=data.elsewhere and inside(data.elsewhere))
 
 
 def _page(result: FineTuned, pictures: dict[str, bytes]) -> str:
     "The report as one page with its pictures inside."
     inside = {n.removesuffix(".png"): f"data:image/png;base64,{base64.b64encode(p).decode()}" for n, p in pictures.items()}
-    data, escape = result.data, html.escape
+    data, escape = _named_from(result.folder, result.data), html.escape
     n = len(result.scores)
     summary = f"{result.n_right} of {n} held-out pictures named rightly: "
     summary += f"{share(result.n_right, n)}."
-    doubts = "".join(f"<p><b>Careful:</b> {escape(doubt)}.</p>" for doubt in result.doubts)
-    skipped = "".join(f"<li>{escape(str(_within(result.folder, s)))}</li>" for s in data.skipped)
+    doubts = "".join(f"<p><b>Careful:</b> {escape(doubt)}.</p>" for doubt in data.remarks)
+    skipped = "".join(f"<li>{escape(str(s))}</li>" for s in data.skipped)
     return _PAGE.format(
         title=escape(" or ".join(data.classes[:4]) + (" or ..." if len(data.classes) > 4 else "")), summary=summary,
         doubts=doubts,
@@ -431,18 +420,17 @@ class _Asked(NamedTuple):
 def _listed(names: Iterable[str]) -> Iterator[_Asked]:
     "The files, those in folders, those that a pattern stands for, and `-`, standard input."
     for name in map(os.fspath, names):
-        path = Path(name)
         if name == "-":
             yield _from_input()
+        elif not name:
+            yield _Asked(name, b"", "an empty name; . is the folder you are in")
         elif is_address(name):
             yield _Asked(name, b"", "an address; download the picture, then give its file")
-        elif path.is_dir():
-            yield from _inside(path)
-        elif glob.has_magic(name) and not os.path.lexists(path):  # as Windows' shells leave it
-            found = sorted(glob.glob(name, recursive=True))
-            yield from _listed(found) if found else [_Asked(name, b"", "no file of such a name")]
         else:
-            yield _Asked(name, path)
+            found = expanded([name])
+            for path in found:
+                told = name if len(found) == 1 and path == Path(name) else os.fspath(path)
+                yield from _inside(path) if path.is_dir() else [_Asked(told, path)]
 
 
 def _inside(folder: Path) -> Iterator[_Asked]:
@@ -530,7 +518,7 @@ def _entry(name: str, answer: _Answer) -> dict[str, Any]:
 # %% ../nbs/commands.ipynb #76e51eff
 def finetune_command(
     args: Any,  # what argparse read
-) -> int:  # the exit status: 1 where a class is too small to learn from or to judge
+) -> int:  # the exit status: 1 where something raises doubts
     "`dljourney finetune`"
     try:
         result = finetune_folder(
@@ -546,8 +534,6 @@ def finetune_command(
     n, right = len(result.scores), result.n_right
     print(f"\n{history_table(result.history, n)}\n\n{class_table(result)}\n")
     print(f"{right} of {n} held-out pictures are named rightly: {share(right, n)}.")
-    for doubt in result.doubts:
-        print(f"Careful: {doubt}")
     print(f"program  {result.program}\nreport   {result.program.with_name('report.html')}")
     return 1 if result.doubts else 0
 

@@ -24,8 +24,7 @@ from typing import Any
 from . import __version__
 from .kit.course import course_map
 from .kit.course import doctor, is_installed
-from .kit.files import check_path, check_place, notebooks_folder, write_atomically
-from .kit.course import open_lab
+from .kit.files import check_path, check_place, notebooks_folder, why, write_atomically
 from .kit.course import Chapter, Execution, chapters, run_notebook, save_notebook, settled
 
 # %% ../nbs/course.ipynb #9ddba83c
@@ -145,6 +144,8 @@ def _course(args: argparse.Namespace) -> int:
     if not is_installed("jupyterlab"):
         print('JupyterLab is not installed here. Install it with:  pip install "dljourney[course]"', file=sys.stderr)
         return 1
+    from dljourney.kit.course import open_lab
+
     return open_lab(args.folder, not args.no_browser, args.port)
 
 # %% ../nbs/course.ipynb #31c4a17f
@@ -345,7 +346,7 @@ def _predict(args: argparse.Namespace) -> int:
 def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     "The grammar of `finetune` and `predict`."
     text = ("Teach a model your own pictures; write it as a program, with a report. The exit "
-            "status is 1 where a class is too small to learn from or to judge.")
+            "status is 1 where pictures raise doubts: a class too small to learn from or to judge.")
     tune = add("finetune", _finetune, text)
     tune.add_argument("folder", metavar="FOLDER", help="pictures, one subfolder a class")
     tune.add_argument("--model", default="glyphnet", metavar="NAME", help="any of timm's models (default: glyphnet, offline)")
@@ -429,8 +430,8 @@ def _parser() -> argparse.ArgumentParser:
 def _told(error: Exception) -> str:
     "What went wrong; the system's own errors without their number."
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}"
-    return str(error)
+        return f"{error.filename}: {why(error)}"
+    return why(error)
 
 
 def main(

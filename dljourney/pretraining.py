@@ -34,6 +34,7 @@ from torch.nn import functional as F
 from .kit.expect import check_finite, check_whole, seeded
 from .kit.pictures import digits
 from .kit.files import write_atomically
+from .kit.intervals import Measured, as_plain, counted, over_draws
 from .sgd import AdamW, train
 from .transfer import features, predict, pretrained
 
@@ -736,7 +737,7 @@ def evaluate(
     model: nn.Module,  # a glyphnet with its original head, as timm makes it
     bank: Bank,  # the source task, the unseen face included
     n_draws: int = 20,  # of the few-shot task, for each script
-) -> dict[str, float]:  # shares of right answers, in [0, 1]
+) -> dict[str, Measured]:  # shares of right answers, with their intervals
     "How well a network knows its own task, and how well its features serve scripts that it has never seen."
     unseen = bank.faces == FACES.index(UNSEEN_FACE)
     results = {}
@@ -744,11 +745,11 @@ def evaluate(
         few = rows.nonzero()[:, 0]
         few = few[torch.randperm(len(few), generator=torch.Generator().manual_seed(0))[:2000]]
         x = pictures(bank.outline[few], bank.spine[few], torch.Generator().manual_seed(1))
-        results[name] = round(float((predict(model, x).argmax(1) == bank.labels[few]).float().mean()), 4)
+        results[name] = counted(int((predict(model, x).argmax(1) == bank.labels[few]).sum()), len(few))
     for script in HELD_OUT:
         judge = held_out_bank(script)
         shares = [one_shot(model, judge, seed) for seed in range(n_draws)]
-        results[f"one example each of 20 characters, {script}"] = round(sum(shares) / n_draws, 4)
+        results[f"one example each of 20 characters, {script}"] = over_draws(shares)
     return results
 
 # %% ../nbs/10_pretraining.ipynb #d7c82422
@@ -799,14 +800,14 @@ def _pretrain_and_ship(bank: Bank, args: argparse.Namespace) -> int:
     model, history = pretrain(bank.select((~unseen).nonzero()[:, 0]), minutes=args.minutes, steps=args.steps, folder=out,
                               seed=args.seed, say=lambda line: print(line, flush=True))
     results = evaluate(model.net, bank)
-    for name, share in results.items(): print(f"{share:6.1%}  {name}")
+    for name, found in results.items(): print(f"{found}  {name}")
     print(ship(model.net, bank.chars, out / "glyphnet.safetensors", facts(bank, history, results)))
     return 0
 
 def facts(
     bank: Bank,  # the source task
     history: list[dict],  # of the run
-    results: dict[str, float],  # what `evaluate` found
+    results: dict[str, Measured],  # what `evaluate` found
 ) -> dict[str, Any]:
     "What a card says, next to the file's size and checksum."
     seen = int((bank.faces != FACES.index(UNSEEN_FACE)).sum())
@@ -822,7 +823,7 @@ def facts(
         "training": {"steps": last["step"], "pictures": last["step"] * 128, "minutes": round(last["seconds"] / 60, 1),
                      "CPU minutes": round(last["cpu_seconds"] / 60, 1), "last loss": last["loss"] and round(last["loss"], 3),
                      "by": "python -m dljourney.pretraining, on one thread of a CPU"},
-        "results": results,
+        **as_plain(results),
         "limits": ["one character in the middle of the picture, white on black or black on white",
                    "blind to colour, and to anything but shape", "made with low resolutions in mind, 8 x 8 and up"],
         "license": "Apache-2.0; no font is included",

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from .kit.expect import check_whole
-from .kit.files import replacing
+from .kit.files import replacing, spelled
 from .kit.pictures import ImageError, Preprocess, one_line, printable
 from .kit.training import as_a_whole, at_rest
 from .kit.models import ModelFileError, packed
@@ -159,7 +159,7 @@ def load(
     "Load a program; it needs no class and no function of yours. `ModelFileError` says what is wrong with a file."
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"path: expected the path of a file that dljourney.program.save wrote, got {type(path).__name__}")
-    path = Path(path)
+    path = spelled(path)
     file = path / "program.safetensors" if path.is_dir() else path
     if not file.is_file():
         raise FileNotFoundError(f"no program at {printable(file)}: expected a file that dljourney.program.save wrote")

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from dljourney.course import main
+from dljourney.kit.models import own_weights
 from dljourney.program import load
 
 
@@ -156,15 +158,43 @@ def test_predict_streams(out, folder):
     (["finetune", "nowhere"], "not a folder"),
     (["finetune", "{folder}", "--model", "no-such-model"], "no model"),
     (["finetune", "{folder}", "--valid", "1.5"], "valid"),
-    (["finetune", "{folder}/ring"], "one subfolder a class"),
+    (["finetune", "{folder}/ring"], "one subfolder a class, or labels: a CSV file"),
+    (["finetune", "{folder}", "--labels", "nowhere.csv"],
+     "labels: expected a CSV file, found none at nowhere.csv, nor at "),
+    (["finetune", "{folder}", "--labels", "{folder}/ring/0.png"],
+     "labels: expected a CSV file in UTF-8"),
+    (["finetune", "{folder}", "--size", "7"], "size: expected 16 or more, got 7"),
+    (["finetune", "{folder}", "--size", "20000"], "size: "),
+    (["finetune", "{folder}", "--model", "inception_v3", "--size", "20"],
+     "size: inception_v3 cannot work on 20 x 20 pixels"),
     (["predict", "nowhere", "x.png"], "no program"),
     (["predict", "{folder}/ring/0.png", "x.png"], "not a model file"),
+    (["predict", "{folder}/ring/notes.txt", "x.png"], "not a model file"),
 ])  # fmt: skip
 def test_errors_end_with_status_2_and_a_sentence(args, told, folder, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main([a.format(folder=folder) for a in args]) == 2
     err = capsys.readouterr().err
     assert told in err and "Traceback" not in err
+    assert "labels=" not in err and "Errno" not in err
+
+
+@pytest.mark.parametrize("name", ["report.html", "curves.png"])
+def test_a_file_that_is_no_program_is_not_to_be_fetched_again(name, out, capsys):
+    assert main(["predict", str(out / name), "x.png"]) == 2
+    err = capsys.readouterr().err
+    assert "fetch the file" not in err and "give the .safetensors file" in err
+    (out.parent / "cut.safetensors").write_bytes((out / "program.safetensors").read_bytes()[:5000])
+    assert main(["predict", str(out.parent / "cut.safetensors"), "x.png"]) == 2
+    assert "fetch the file again" in capsys.readouterr().err
+
+
+def test_an_empty_folder_is_told(out, tmp_path, capsys):
+    (tmp_path / "empty" / ".hidden").mkdir(parents=True)
+    assert main(["predict", str(out), str(tmp_path / "empty")]) == 0
+    told = capsys.readouterr()
+    assert told.err == f"{tmp_path / 'empty'}: a folder without a file\n"
+    assert told.out.split() == ["probability", "label", "file"]
 
 
 def test_an_interrupted_run_resumes(folder, tmp_path, capsys, monkeypatch):
@@ -192,6 +222,7 @@ def test_an_interrupted_run_resumes(folder, tmp_path, capsys, monkeypatch):
 
 
 QUICK = ["--epochs", "1", "--frozen-epochs", "1", "--quiet"]
+NFC, NFD = (unicodedata.normalize(form, "été") for form in ("NFC", "NFD"))
 
 
 def draw_folder(root, kinds=("ring", "cross"), n=6):
@@ -299,6 +330,37 @@ def test_the_same_folder_by_another_name_is_resumed(signs, monkeypatch, capsys):
             stopped_after(1, patch)
             assert main(["finetune", "signs", "--labels", "l.csv", *QUICK]) == 130
         assert main(["finetune", name, "--labels", table, *QUICK, "--resume"]) == 0
+
+
+def test_nothing_to_resume_is_told_and_the_run_is_as_any_other(signs, capsys):
+    assert main(["finetune", "signs", *QUICK, "--resume"]) == 0
+    assert capsys.readouterr().err == "There is nothing to resume, so this run begins anew.\n"
+    assert main(["finetune", "signs", *QUICK, "--out", "whole"]) == 0
+    assert everything(Path("signs-program")) == everything(Path("whole"))
+
+
+@pytest.mark.parametrize("disk, typed", [(NFC, NFD), (NFD, NFC)])
+def test_accents_may_be_written_in_another_way_than_the_disk_has_them(
+    disk, typed, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    root = draw_folder(tmp_path / disk)
+    rows = [f"{p.parent.name}/{p.name},{p.parent.name}" for p in root.rglob("*.png")]
+    (root / f"{disk}.csv").write_text("\n".join(["file,label", *rows]))
+    (tmp_path / f"{disk}-o").mkdir()
+    args = ["finetune", typed, *QUICK, "--labels", f"{typed}.csv", "--out", f"{typed}-o"]
+    with monkeypatch.context() as patch:
+        stopped_after(1, patch)
+        assert main(args) == 130
+    args[1] = disk
+    assert main([*args, "--resume"]) == 0 and "nothing to resume" not in capsys.readouterr().err
+    assert main(["predict", f"{typed}-o", "--json", typed, f"{typed}/r*/0.png"]) == 1
+    answers = json.loads(capsys.readouterr().out)
+    assert len(answers) == 14 and [a["file"][-3:] for a in answers if "error" in a] == ["csv"]
+    assert sorted(os.listdir(tmp_path)) == sorted([disk, f"{disk}-o"])
+    weights = (tmp_path / f"{disk}-o" / "program.safetensors").rename(f"{disk}.safetensors")
+    assert load(f"{typed}.safetensors").labels == ["cross", "ring"] and weights.is_file()
+    assert own_weights(f"{typed}.safetensors").is_file()
 
 
 def test_a_damaged_note_is_told(signs, monkeypatch, capsys):
@@ -513,15 +575,31 @@ def test_each_score_stands_beside_its_interval(odd, capsys):
     assert share(right, 13) in told
 
 
-def test_a_class_that_is_too_small_is_told_and_is_exit_status_1(odd):
+def test_a_class_that_is_too_small_is_told_once_and_is_exit_status_1(odd):
     home, runs = odd
+    remarks = [
+        "fewer than two pictures to train on: dot 1; add some",
+        "none held out, so no score tells how well they are named: dot; add some",
+        "no picture could be read, so these are not learned: phone",
+    ]
     for name, (status, out, err) in runs.items():
         assert status == 1
         page = (home / name / "report.html").read_text(encoding="utf-8")
-        for text in (out, err, page):
-            assert "class dot: 1 to train on, 0 held out: nothing tells" in text
-            assert "folder phone: none of its 1 files could be used" in text
-            assert "class ring" not in text
+        assert err == "".join(f"Careful: {remark}\n" for remark in remarks)
+        for text in (out + err, page):
+            assert [text.count(remark) for remark in remarks] == [1, 1, 1]
+
+
+def test_the_hint_for_another_folder_tells_nobody_where_that_stands(tmp_path, capsys):
+    signs = tmp_path / "alice" / "signs"
+    for part in ("train", "valid"):
+        draw_folder(signs / "photos" / part, n=2)
+    draw_folder(signs, ["docs"])
+    assert main(["finetune", str(signs), *QUICK, "--out", str(tmp_path / "o")]) == 1
+    hint = "the classes seem to stand in {}: give that folder"
+    assert hint.format(signs / "photos") in capsys.readouterr().err
+    page = (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
+    assert hint.format("photos") in page and "alice" not in page
 
 
 def test_what_is_made_to_be_shared_does_not_tell_where_it_was_made(odd, tmp_path):
@@ -552,8 +630,17 @@ def test_paths_that_people_type_are_not_in_the_card_either(signs, monkeypatch):
 def test_a_class_with_one_picture_to_train_on_is_told_too(tmp_path, capsys):
     draw_folder(tmp_path / "p", n=2)
     assert main(["finetune", str(tmp_path / "p"), *QUICK, "--out", str(tmp_path / "o")]) == 1
+    told = "Careful: fewer than two pictures to train on: cross 1, ring 1; add some\n"
+    assert capsys.readouterr().err == told
+
+
+def test_an_error_says_nothing_twice(tmp_path, capsys):
+    draw_folder(tmp_path / "p", n=1)
+    (tmp_path / "p" / "ring" / "cut.png").write_bytes(b"junk")
+    assert main(["finetune", str(tmp_path / "p"), *QUICK]) == 2
     err = capsys.readouterr().err
-    assert "class cross: 1 to train on, 1 held out: too few to learn from" in err
+    assert "cross 1, ring 1" in err and err.count("cut.png") == 1
+    assert err.count("cross") == err.count("ring 1") == 1 and "\n" not in err[:-1]
 
 
 def parts(signs):
@@ -575,9 +662,9 @@ def alone(signs):
 
 @pytest.mark.parametrize("change, told", [
     (parts, ["folder: expected pictures to train on in each class, got none in dot; add some"]),
-    (deeper, ["got one, unpacked; inside are the folders cross, ring",
-              f"give {Path('signs', 'unpacked')}"]),
-    (alone, ["got one, cross; give each class a subfolder of its own"]),
+    (deeper, ["got one, unpacked; the classes seem to stand in "
+              f"{Path('signs', 'unpacked')}: give that folder"]),
+    (alone, ["got one, cross; give each class a subfolder of its own, or a label in the table"]),
 ])  # fmt: skip
 def test_a_folder_with_nothing_to_learn_is_an_error(change, told, signs, capsys):
     change(signs)
@@ -668,9 +755,7 @@ def test_patterns_are_expanded_where_the_shell_leaves_them(out, tmp_path, monkey
         "*.jpg",
     ]
     assert [Path(a["file"]).as_posix() for a in answers] == want
-    assert [a.get("error") for a in answers] == [None] * (len(want) - 1) + [
-        "no file of such a name"
-    ]
+    assert [a.get("error") for a in answers] == [None] * (len(want) - 1) + ["no such file"]
 
 
 def test_an_address_is_told_to_be_downloaded_first(out, folder, capsys):
@@ -694,3 +779,20 @@ def test_an_address_is_told_to_be_downloaded_first(out, folder, capsys):
         told = capsys.readouterr().err
         assert f"{name}: expected a path" in told
         assert ("download it first" in told) == (address in args)
+
+
+def test_an_empty_name_is_not_the_folder_one_is_in(out, signs, capsys):
+    for name, args in [
+        ("folder", ["finetune", ""]),
+        ("out", ["finetune", "signs", "--out", ""]),
+        ("labels", ["finetune", "signs", "--labels", ""]),
+        ("weights", ["finetune", "signs", "--weights", ""]),
+        ("folder", ["course", "", "--lay-only"]),
+        ("program", ["predict", "", "x.png"]),
+    ]:
+        assert main(args) == 2
+        assert f"{name}: expected a path, got an empty text" in capsys.readouterr().err
+    assert main(["predict", str(out), "--json", ""]) == 1
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert answer == {"file": "", "error": "an empty name; . is the folder you are in"}
+    assert os.listdir() == ["signs"]

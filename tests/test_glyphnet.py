@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from dljourney.kit.models import glyphnet
 from dljourney.kit.seeds import stored_rows
+from dljourney.kit.intervals import as_plain, counted, over_draws
 from dljourney.pretraining import error_ratio
 
 weights = Path(glyphnet.__file__).parent.parent / "weights" / "glyphnet.safetensors"
@@ -87,6 +88,18 @@ def test_the_file_is_small_and_its_card_is_right():
     assert weights.stat().st_size == card["bytes"] <= 4_000_000
     assert card["n_classes"] == glyphnet.N_CLASSES
     assert all(card[key] for key in ("what", "trained_on", "left_out", "training", "results", "limits"))
+
+
+def test_each_result_on_the_card_stands_beside_its_interval():
+    card, found = glyphnet.card(), {}
+    for name, n in (("new pictures", 2000), ("unseen face", 1509)):
+        found[name] = counted(round(card["results"][name] * n), n)
+    for script in ("Armenian", "Georgian", "Tifinagh"):
+        rows = [row for row in stored_rows("glyphnet_one_shot") if row["script"] == script]
+        rows = [row for row in rows if row["start"] == "glyphnet" and not row["full"]]
+        name = f"one example each of 20 characters, {script}"
+        found[name] = over_draws([row["accuracy"] for row in rows])
+    assert {key: card[key] for key in ("results", "intervals")} == as_plain(found)
 
 
 @pytest.mark.parametrize("experiment", ["digits_from_glyphnet", "digits_all_the_way"])

@@ -1,10 +1,13 @@
 "Wilson's interval against scipy's, and at the edges."
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import binomtest
+import json
 
-from dljourney.kit.intervals import share, sure, wilson
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest, bootstrap
+
+from dljourney.kit.intervals import as_plain, counted, over_draws, share, sure, wilson
 
 counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -38,3 +41,41 @@ def test_what_is_no_count_is_refused_by_name(right, n, told):
 
 def test_the_text_of_the_newcomers_score():
     assert share(35, 49) == "71.4% (95% interval: 57.6% to 82.2%)" and sure(0, 1) == "0% to 79%"
+
+
+draws = st.lists(st.floats(0, 1), min_size=2, max_size=20)
+
+
+@settings(max_examples=10)
+@given(draws)
+def test_the_interval_of_a_mean_over_draws_is_the_bootstrap_of_scipy(shares):
+    found = over_draws(shares)
+    assert found.value == pytest.approx(np.mean(shares))
+    assert min(shares) - 1e-9 <= found.low <= found.high <= max(shares) + 1e-9
+    if np.ptp(shares) < 1e-3:
+        return
+    theirs = bootstrap((shares,), np.mean, method="percentile", n_resamples=9999, rng=1)
+    low, high = theirs.confidence_interval
+    assert found[1:] == pytest.approx((low, high), abs=0.05 * np.std(shares))
+
+
+@settings(max_examples=10)
+@given(st.floats(0, 1), st.integers(2, 20))
+def test_draws_that_are_all_alike_leave_no_doubt_and_a_single_one_tells_nothing(share, n):
+    assert over_draws([share] * n) == pytest.approx((share, share, share))
+    assert over_draws([share]) == (share, 0, 1)
+
+
+def test_no_draws_are_refused_and_the_same_draws_give_the_same():
+    with pytest.raises(ValueError, match="^shares: expected one draw or more"):
+        over_draws([])
+    assert over_draws(iter([0.5, 0.7, 0.9])) == over_draws([0.5, 0.7, 0.9])
+
+
+def test_what_was_measured_is_plain_data():
+    found = {"known": counted(35, 49), "new": over_draws([0.5, 0.6])}
+    plain = json.loads(json.dumps(as_plain(found)))
+    assert plain["results"] == {"known": 0.7143, "new": 0.55}
+    low, high = wilson(35, 49)
+    assert plain["intervals"] == {"known": [round(low, 4), round(high, 4)], "new": [0.5, 0.6]}
+    assert str(found["known"]) == share(35, 49)

@@ -353,16 +353,29 @@ def test_classes_of_too_few_pictures_are_told(tmp_path):
     data = photos(tmp_path, size=4)
     assert data.counts == {"a": (3, 1), "b": (1, 1), "c": (2, 0), "d": (0, 2)}
     assert data.remarks == [
-        "fewer than two pictures to train on: b 1, d 0",
-        "none held out, so no score tells how well they are named: c",
+        "fewer than two pictures to train on: b 1, d 0; add some",
+        "none held out, so no score tells how well they are named: c; add some",
     ]
     assert all(line in repr(data) for line in data.remarks)
     assert photos(tmp_path, size=4, classes=["a", "e"]).remarks == [
-        "fewer than two pictures to train on: e 0",
-        "none held out, so no score tells how well they are named: e",
+        "fewer than two pictures to train on: e 0; add some",
+        "none held out, so no score tells how well they are named: e; add some",
     ]
     whole = photos(tmp_path / "train", size=4, valid=0)
     assert whole.counts == {"a": (3, 0), "b": (1, 0), "c": (2, 0)} and len(whole.remarks) == 1
+
+
+def test_a_class_without_a_picture_that_can_be_read_is_told(tmp_path):
+    root = two_classes(tmp_path)
+    for name in ("phone/1.heic", "phone/2.heic", "cats/cut.png"):
+        write(root / name, b"junk")
+    told = "no picture could be read, so these are not learned: phone"
+    table = {f"{p.parent.name}/{p.name}": p.parent.name for p in root.rglob("*.*")}
+    for labels in (None, table, lambda path: path.parent.name):
+        data = photos(root, labels, size=4)
+        assert data.lost == ("phone",) and data.remarks == [told] and told in repr(data)
+        kept = photos(root, labels, size=4, classes=["cats", "dogs"])
+        assert kept.lost == () and kept.remarks == []
 
 
 def test_many_thin_classes_take_one_line(tmp_path):
@@ -373,5 +386,5 @@ def test_many_thin_classes_take_one_line(tmp_path):
         line
         == "fewer than two pictures to train on: "
         + ", ".join(f"{i:02} 1" for i in range(10))
-        + " and 5 more"
+        + " and 5 more; add some"
     )

@@ -2,6 +2,7 @@
 import itertools
 import json
 import math
+import re
 import unicodedata
 
 import numpy as np
@@ -222,11 +223,18 @@ def test_a_run_has_a_length(bank, capsys, name, value):
 
 def test_the_command_makes_a_file_that_timm_loads(tmp_path, capsys):
     assert pre.main(["--steps", "2", "--out", str(tmp_path), "--chars", LETTERS]) == 0
-    assert "Tifinagh" in capsys.readouterr().out
+    told = capsys.readouterr().out
     path = tmp_path / "glyphnet.safetensors"
     assert glyphnet.check_weights(path) == path and glyphnet.labels(path) == list(LETTERS)
     card = json.loads(path.with_suffix(".json").read_text())
     assert card["n_classes"] == len(LETTERS) and set(card) >= {"results", "training", "limits", "left_out", "sha256"}
+    names = ["new pictures", "unseen face"]
+    names += [f"one example each of 20 characters, {script}" for script in pre.HELD_OUT]
+    assert list(card["results"]) == list(card["intervals"]) == names
+    for name in names:
+        low, high = card["intervals"][name]
+        assert 0 <= low <= card["results"][name] <= high <= 1 and low < high
+        assert re.search(rf"^\d+\.\d% \(95% interval: .*%\)  {name}$", told, re.M)
     overlay = dict(file=str(path), num_classes=len(LETTERS))
     model = timm.create_model("glyphnet", pretrained=True, pretrained_cfg_overlay=overlay, num_classes=len(LETTERS))
     with safetensors.safe_open(path, "pt") as f:

@@ -14,6 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..files import why
+
 # %% ../../../nbs/kit/course/health.ipynb #3f40ca70
 @dataclass(frozen=True)
 class Finding:
@@ -143,7 +145,8 @@ def _write_finding(folder: Path) -> Finding:
         with tempfile.NamedTemporaryFile(dir=folder):
             pass
     except OSError as error:
-        return Finding(False, f"cannot write in {folder}: {error}", "change to a folder of your own first")
+        told = f"cannot write in {folder}: {why(error)}"
+        return Finding(False, told, "change to a folder of your own first")
     free = shutil.disk_usage(folder).free / 2**30
     advice = "" if free > 0.5 else "make room on the disk: half a GiB at least"
     return Finding(free > 0.5, f"can write in {folder.resolve()}, {free:.0f} GiB free", advice)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import replacing, write_atomically
+from ..files import replacing, why, write_atomically
 from .pad import strokes_to_image
 
 # %% ../../../nbs/kit/live/drawings.ipynb #1b03710d
@@ -107,7 +107,7 @@ def _decoded(path: Any) -> tuple[np.ndarray, str]:
     except OSError:
         raise
     except Exception as e:  # decoders raise SyntaxError, struct.error, zlib.error, MemoryError and more
-        raise ValueError(f"no picture that can be read: {str(e) or type(e).__name__}") from None
+        raise ValueError(f"no picture that can be read: {why(e)}") from None
 
 
 def _strokes(words: str) -> tuple:
@@ -161,12 +161,12 @@ class _Kept:
         try:
             files = sorted(p for p in place.iterdir() if p.is_file() and not p.name.startswith("."))
         except OSError as e:
-            files, self.skipped[place] = [], str(e)
+            files, self.skipped[place] = [], why(e)
         for file in files:
             try:
                 found.append(Drawing.read(file))
             except (OSError, ValueError) as e:
-                self.skipped[file] = str(e)
+                self.skipped[file] = why(e)
 
     def _read_aside(self, place: Path) -> None:
         "What was taken away on other days."

@@ -16,6 +16,8 @@ from safetensors import SafetensorError, safe_open
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from timm.models.resnet import BasicBlock, ResNet
 
+from ..files import why
+
 # %% ../../../nbs/kit/models/glyphnet.ipynb #c7af9799
 N_CLASSES = 2508  # characters that the original head tells apart
 MEAN, STD = 0.25, 0.35  # inputs are normalised as in pretraining, the same for each channel
@@ -32,7 +34,8 @@ def card(
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as e:
-        raise ValueError(f"expected glyphnet's card at {path}, got {type(e).__name__}: {e}; {_mend}") from e
+        raise ValueError(f"expected glyphnet's card at {path}, got {type(e).__name__}: {why(e)}; "
+                         f"{_mend}") from e
     if not isinstance(found, dict) or not {"sha256", "bytes"} <= found.keys():
         raise ValueError(f"expected glyphnet's card at {path}, got one without the file's size and sha256; {_mend}")
     return found
@@ -69,7 +72,8 @@ def labels(
         with safe_open(path, framework="pt") as f:
             return list(f.metadata()["labels"])
     except (OSError, SafetensorError, KeyError, TypeError) as e:
-        raise ValueError(f"expected glyphnet's characters in {path}, got {type(e).__name__}: {e}; {_mend}") from e
+        told = f"got {type(e).__name__}: {why(e)}; {_mend}"
+        raise ValueError(f"expected glyphnet's characters in {path}, {told}") from e
 
 # %% ../../../nbs/kit/models/glyphnet.ipynb #18dc5fe6
 default_cfgs = generate_default_cfgs({

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..files import spelled, why
 from ..pictures import printable
 from .modelfile import ModelFileError, read_head
 
@@ -127,7 +128,7 @@ def _damage(file: Path) -> str:
     try:
         read_head(file)
     except (ModelFileError, OSError) as e:
-        return str(e)
+        return why(e)
     name = file.resolve().name
     if not re.fullmatch(r"[0-9a-f]{64}", name):
         return ""
@@ -148,7 +149,7 @@ def own_weights(
     path: str | os.PathLike,  # a safetensors file
 ) -> Path:  # the path, once it is known that timm will find numbers there and nothing that runs
     "Check a weights file of one's own; what is no safetensors file is refused by name."
-    file = Path(path)
+    file = spelled(path)
     if not file.is_file():
         raise FileNotFoundError(
             f"weights: no file at {printable(file)}; expected a safetensors file"

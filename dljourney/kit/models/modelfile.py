@@ -90,7 +90,11 @@ def _not_ours(first: bytes, total: int) -> ModelFileError:
     if first[:2] == b"PK" or first[:1] == b"\x80":
         return ModelFileError("this looks like a pickle (torch.save), which can run code when it is opened; it was not opened",
                               "ask for the model as dljourney.program.save writes it, or for its weights as safetensors")
-    return ModelFileError(f"not a model file, or a damaged one ({total:,} bytes, and its head makes no sense)")
+    told = f"{total:,} bytes, and its head makes no sense"
+    if any(first[3:]):  # the head's length; nobody's is so long
+        return ModelFileError(f"not a model file ({told})",
+                              "give the .safetensors file, or fetch it anew if this is it")
+    return ModelFileError(f"not a model file, or a damaged one ({told})")
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #d8d7eba3
 def _tensors_in_place(head: Mapping[str, Any], n_bytes: int) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -16,9 +16,9 @@ import random
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PureWindowsPath
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..expect import check_finite, check_images, check_whole
-from ..files import plain_name, spelled, write_atomically
+from ..files import plain_name, spelled, why, write_atomically
 from dljourney.kit.pictures.images import (
     MAX_PIXELS, ImageError, one_line, printable, read_image, sides,
 )
@@ -55,7 +55,8 @@ class Photos:
     files: list[Path]  # where each picture came from, N of them
     n_train: int  # how many of the N belong to the training part
     skipped: list[Skipped]  # files that were left out, with the reason
-    hint: str = ""  # which folder to give instead, where the classes seem to stand elsewhere
+    elsewhere: Path | None = None  # the folder that the classes seem to stand in instead
+    lost: tuple[str, ...] = ()  # labels of which no picture could be read: no classes
 
     @property
     def train(self) -> tuple[Tensor, Tensor]:
@@ -75,17 +76,14 @@ class Photos:
         return dict(zip(self.classes, zip(train, held)))
 
     @property
+    def hint(self) -> str:
+        "Which folder to give instead, where the classes seem to stand elsewhere; else nothing."
+        return _hint(self.elsewhere)
+
+    @property
     def remarks(self) -> list[str]:
         "What stands in the way of learning from these pictures or trusting a score, a line each."
-        lines = [self.hint] if self.hint else []
-        few = [f"{name} {n}" for name, (n, _) in self.counts.items() if n < 2]
-        if few:
-            lines.append(f"fewer than two pictures to train on: {_some(few)}")
-        unheld = [name for name, (_, n) in self.counts.items() if not n]
-        if unheld and self.n_train < len(self):  # where nothing is held out, that was asked for
-            told = "none held out, so no score tells how well they are named"
-            lines.append(f"{told}: {_some(unheld)}")
-        return lines
+        return list(_remarks(self))
 
     def __len__(self) -> int:
         return len(self.y)
@@ -104,9 +102,36 @@ class Photos:
         return "\n".join(lines)
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #d2b806d6
-def _some(words: list[str]) -> str:
+def _some(words: Sequence[str]) -> str:
     "The first ten of some words, and how many more there are."
     return ", ".join(words[:10]) + (f" and {len(words) - 10} more" if len(words) > 10 else "")
+
+
+def _remarks(data: Photos) -> Iterator[str]:
+    "What to think of before learning from pictures."
+    if data.hint:
+        yield data.hint
+    few = [f"{name} {n}" for name, (n, _) in data.counts.items() if n < 2]
+    if few:
+        yield f"fewer than two pictures to train on: {_some(few)}; add some"
+    unheld = [name for name, (_, n) in data.counts.items() if not n]
+    if unheld and data.n_train < len(data):  # where nothing is held out, that was asked for
+        told = "none held out, so no score tells how well they are named"
+        yield f"{told}: {_some(unheld)}; add some"
+    if data.lost:
+        yield f"no picture could be read, so these are not learned: {_some(data.lost)}"
+
+
+def _hint(place: Path | None) -> str:
+    "What to say of the folder that the classes seem to stand in."
+    return f"the classes seem to stand in {printable(place)}: give that folder" if place else ""
+
+
+def left_out(
+    skipped: Sequence[Skipped],  # what was left out
+) -> str:  # how many and the first of them, in brackets; nothing where there are none
+    "What was left out, as the end of a sentence."
+    return f" ({len(skipped)} files were left out, the first: {skipped[0]})" if skipped else ""
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #d01cb7d0
 # (path, is it a folder?) -> None: open; "": passed over; else: why it is left out
@@ -209,7 +234,7 @@ def _folders(folder: Path, closed: _Closed) -> list[Path]:
     return [place for place in places if closed(place, True) is None]
 
 
-def _hint(folder: Path, closed: _Closed, n_classes: int) -> str:
+def _elsewhere(folder: Path, closed: _Closed, n_classes: int) -> Path | None:
     "Which folder to give instead, where the classes seem to stand further down, or further up."
     tops = _tops(folder, closed)
     places = [] if _are_parts(tops, closed) else tops
@@ -219,9 +244,7 @@ def _hint(folder: Path, closed: _Closed, n_classes: int) -> str:
     if not places and n_classes == 0 and not tops:
         above = Path(os.path.abspath(folder)).parent
         places = [above] if len(_folders(above, closed)) > 1 else []
-    if len(places) != 1:
-        return ""
-    return f"the classes seem to stand in {printable(places[0])}: give that folder"
+    return next(iter(places)) if len(places) == 1 else None
 
 
 def _fork(folder: Path, closed: _Closed) -> list[Path]:
@@ -394,7 +417,8 @@ def _csv_rows(path: Path) -> list[tuple[str, str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as e:
-        raise ValueError(f"labels: expected a CSV file in UTF-8, cannot read {printable(path)}: {e}") from None
+        raise ValueError("labels: expected a CSV file in UTF-8, cannot read "
+                         f"{printable(path)}: {why(e)}") from None
     head = text.partition("\n")[0]
     reader = csv.reader(text.split("\n"), delimiter=max(",;\t", key=head.count), strict=True)
     try:
@@ -523,10 +547,12 @@ def photos(
     skipped += [Skipped(i.file, reason) for i, reason in zip(items, reasons) if reason]
     train, held = _split([i for i, reason in zip(items, reasons) if not reason], *split)
     found = sorted({i.label for i in train + held})
-    hint = _hint(folder, closed, len(found)) if labels is None else ""
+    place = _elsewhere(folder, closed, len(found)) if labels is None else None
     if not found:
-        raise ValueError(_nothing(folder, skipped, hint))
-    return _gathered(room, train, held, found if names is None else names, skipped, hint)
+        raise ValueError(_nothing(folder, skipped, place))
+    kept = found if names is None else names
+    lost = tuple(sorted({i.label for i in items} - set(kept)))
+    return replace(_gathered(room, train, held, kept, skipped), elsewhere=place, lost=lost)
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #053b3233
 def _checked_folder(folder: Any) -> Path:
@@ -569,9 +595,8 @@ def _gathered(
     held: list[_Item],
     names: list[str],
     skipped: list[Skipped],
-    hint: str,
 ) -> Photos:
-    "The pictures with the numbers of their classes, and what there is to say about them."
+    "The pictures with the numbers of their classes."
     kept, index = [*train, *held], {name: i for i, name in enumerate(names)}
     return Photos(
         x=room[: len(kept)],
@@ -580,7 +605,6 @@ def _gathered(
         files=[i.file for i in kept],
         n_train=len(train),
         skipped=sorted(skipped, key=lambda s: os.fspath(s.file)),
-        hint=hint,
     )
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #337ff067
@@ -614,17 +638,28 @@ def _found(folder: Path, labels: Any, closed: _Closed) -> tuple[list[_Item], lis
             "labels: expected a function, a {name: label} table or a CSV file, "
             f"got {type(labels).__name__}"
         )
-    path = spelled(labels)
-    return _by_table(folder, _csv_rows(path if path.is_file() else spelled(folder / labels)))
+    return _by_table(folder, _csv_rows(table_file(folder, labels)))
 
 
-def _nothing(folder: Path, skipped: list[Skipped], hint: str) -> str:
+def table_file(
+    folder: str | os.PathLike,  # where the pictures are
+    labels: str | os.PathLike,  # a CSV file's path, from here or from that folder
+) -> Path:  # the file as the disk spells it
+    "Find the table of labels; a path from here goes first."
+    places = [spelled(labels), spelled(Path(folder) / labels)]
+    for place in places:
+        if place.is_file():
+            return place
+    told = ", nor at ".join(dict.fromkeys(map(printable, places)))
+    raise ValueError(f"labels: expected a CSV file, found none at {told}; give its path")
+
+
+def _nothing(folder: Path, skipped: list[Skipped], elsewhere: Path | None) -> str:
     "What to say when no picture was found."
     text = f"folder: no picture with a label could be read in {printable(folder)}"
-    if skipped:
-        text += f" ({len(skipped)} files were left out, the first: {skipped[0]})"
-    text += "; expected one subfolder a class, or labels= a function, a table or a CSV file"
-    return f"{text}; {hint}" if hint else text
+    text += f"{left_out(skipped)}; expected one subfolder a class, or labels: a CSV file with the "
+    text += "columns file and label (in Python a table or a function, too)"
+    return f"{text}; {_hint(elsewhere)}" if elsewhere else text
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #22222ea9
 def _pixels(

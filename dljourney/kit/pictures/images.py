@@ -25,7 +25,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..expect import check_whole
-from ..files import spelled
+from ..files import spelled, why
 
 # %% ../../../nbs/kit/pictures/images.ipynb #30ff60ff
 class ImageError(ValueError):
@@ -341,7 +341,7 @@ def read_image(
         except ImageError:
             raise
         except Exception as e:  # decoders raise OSError, KeyError, struct.error, zlib.error...
-            raise ImageError(f"damaged: {str(e) or type(e).__name__}") from None
+            raise ImageError(f"damaged: {why(e)}") from None
 
 # %% ../../../nbs/kit/pictures/images.ipynb #9acfe1be
 def _check(size: tuple[int, int], channels: int, fit: str, interpolation: str) -> None:
