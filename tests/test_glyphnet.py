@@ -16,7 +16,7 @@ from dljourney.kit.seeds import stored_rows
 from dljourney.kit.intervals import as_plain, counted, over_draws
 from dljourney.pretraining import error_ratio
 
-weights = Path(glyphnet.__file__).parent.parent / "weights" / "glyphnet.safetensors"
+weights = Path(dljourney.__file__).parent / "weights" / "glyphnet.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ config = timm.data.resolve_model_data_config(model)
 assert config["input_size"][1:] == (32, 32), config
 print(tuple(model(torch.zeros(2, 1, 32, 32)).shape))
 """
-    root = Path(glyphnet.__file__).parent.parent.parent
+    root = Path(dljourney.__file__).parent.parent
     env = {"PYTHONPATH": str(root), "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr[-2000:]

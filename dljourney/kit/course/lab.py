@@ -39,7 +39,7 @@ def jupyterlab_command(
 
 def lab_environment() -> dict[str, str]:  # our own variables, and where Jupyter finds settings
     "The environment for `jupyterlab_command`: in it JupyterLab's page does not ask about news."
-    ours = str(Path(__file__).resolve().parent.parent / "static" / "jupyter")
+    ours = str(Path(__file__).resolve().parents[2] / "static" / "jupyter")
     known = os.environ.get("JUPYTER_CONFIG_PATH", "")
     return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, [ours, known]))}
 

@@ -176,7 +176,7 @@ def seed_everything() -> None:
 # %% ../../../nbs/kit/exercises/sandbox.ipynb #0f885fb3
 def _library_folders() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
-    own = Path(__file__).parent.parent if "__file__" in globals() else None
+    own = Path(__file__).parents[2] if "__file__" in globals() else None
     places = [paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")]
     return tuple(str(p) for p in [*places, own] if p)
 
