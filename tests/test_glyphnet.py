@@ -30,6 +30,7 @@ import socket
 def refuse(*args, **kwargs): raise OSError("no network here")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 import timm, torch
+import dljourney
 import dljourney.kit.models.glyphnet
 model = timm.create_model("glyphnet", pretrained=True, num_classes=10, in_chans=1).eval()
 assert timm.list_models("glyphnet*", pretrained=True) == ["glyphnet.glyphs"]
