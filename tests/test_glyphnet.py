@@ -11,6 +11,7 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
+import dljourney
 from dljourney.kit.models import glyphnet
 from dljourney.kit.seeds import stored_rows
 from dljourney.kit.intervals import as_plain, counted, over_draws
@@ -30,7 +31,6 @@ import socket
 def refuse(*args, **kwargs): raise OSError("no network here")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 import timm, torch
-import dljourney
 import dljourney.kit.models.glyphnet
 model = timm.create_model("glyphnet", pretrained=True, num_classes=10, in_chans=1).eval()
 assert timm.list_models("glyphnet*", pretrained=True) == ["glyphnet.glyphs"]
