@@ -5,32 +5,35 @@
 # %% auto #0
 __all__ = ['face']
 
-# %% ../../nbs/kit/faces.ipynb #faces003
-import ast
-from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
-
 # %% ../../nbs/kit/faces.ipynb #faces004
 def _rooms(package: str) -> dict[str, str]:
     "Where each name lives that the face of `package` imports under `if TYPE_CHECKING:`."
+    import ast
+    from importlib.util import find_spec
+    from pathlib import Path
+
     spec = find_spec(package)
     source = Path(spec.origin).read_text("utf-8") if spec and spec.origin else ""
     blocks = [node for node in ast.parse(source).body if isinstance(node, ast.If)]
     imports = [node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom)]
-    return {alias.name: f"{'.' * node.level}{node.module}" for node in imports for alias in node.names}
+    return {a.name: f"{'.' * node.level}{node.module}" for node in imports for a in node.names}
 
 # %% ../../nbs/kit/faces.ipynb #faces005
 def face(
     package: str,  # the package's name, such as "dljourney.kit.game"
-) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:  # its `__getattr__` and its `__dir__`
+) -> tuple:  # its `__getattr__` and its `__dir__`
     "Names that are imported under `if TYPE_CHECKING:`, each loaded when somebody asks for it."
-    rooms = _rooms(package)
+    rooms: dict[str, str] = {}
 
-    def __getattr__(name: str) -> Any:
-        if name in rooms: return getattr(import_module(rooms[name], package), name)
-        raise AttributeError(f"{package} has no {name!r}; it has {', '.join(sorted(rooms))}")
+    def __dir__() -> list[str]:
+        if not rooms: rooms.update(_rooms(package))
+        return sorted(rooms)
 
-    return __getattr__, lambda: sorted(rooms)
+    def __getattr__(name: str):
+        from importlib import import_module
+
+        if name not in __dir__():
+            raise AttributeError(f"{package} has no {name!r}; it has {', '.join(rooms)}")
+        return getattr(import_module(rooms[name], package), name)
+
+    return __getattr__, __dir__

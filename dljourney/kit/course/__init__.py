@@ -6,10 +6,9 @@
 __all__ = []
 
 # %% ../../../nbs/kit/course/face.ipynb #face0003
-from typing import TYPE_CHECKING
+from dljourney.kit.faces import face
 
-from ..faces import face
-
+TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
     from dljourney.kit.course.health import Finding, doctor, is_installed
     from dljourney.kit.course.lab import jupyterlab_command, lab_environment, open_lab, running_labs

@@ -6,10 +6,9 @@
 __all__ = []
 
 # %% ../../../nbs/kit/exercises/face.ipynb #face0103
-from typing import TYPE_CHECKING
+from dljourney.kit.faces import face
 
-from ..faces import face
-
+TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
     from dljourney.kit.exercises.answers import (
         OUTCOMES, Result, is_this_mistake, require, same, spell,

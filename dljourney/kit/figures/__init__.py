@@ -6,10 +6,9 @@
 __all__ = []
 
 # %% ../../../nbs/kit/figures/face.ipynb #face0203
-from typing import TYPE_CHECKING
+from dljourney.kit.faces import face
 
-from ..faces import face
-
+TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
     from dljourney.kit.figures.diagrams import (
         Diagram, program_diagram, sgd_diagram, trained_diagram, training_diagram, weights_diagram,

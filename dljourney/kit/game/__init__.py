@@ -6,10 +6,9 @@
 __all__ = []
 
 # %% ../../../nbs/kit/game/face.ipynb #face0303
-from typing import TYPE_CHECKING
+from dljourney.kit.faces import face
 
-from ..faces import face
-
+TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
     from dljourney.kit.game.alphabeta import Best, Leaves, Value, WIN, alpha_beta, material, search
     from dljourney.kit.game.board import Board, after_move

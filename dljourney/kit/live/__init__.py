@@ -6,10 +6,9 @@
 __all__ = []
 
 # %% ../../../nbs/kit/live/face.ipynb #face0403
-from typing import TYPE_CHECKING
+from dljourney.kit.faces import face
 
-from ..faces import face
-
+TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
     from dljourney.kit.live.controls import button, choice, controls_of, picks, slider, toggle
     from dljourney.kit.live.desk import Desk

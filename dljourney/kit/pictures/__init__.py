@@ -6,10 +6,9 @@
 __all__ = []
 
 # %% ../../../nbs/kit/pictures/face.ipynb #face0603
-from typing import TYPE_CHECKING
+from dljourney.kit.faces import face
 
-from ..faces import face
-
+TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
     from dljourney.kit.pictures.folders import Photos, Skipped, augment, photos
     from dljourney.kit.pictures.images import (

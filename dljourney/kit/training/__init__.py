@@ -6,10 +6,9 @@
 __all__ = []
 
 # %% ../../../nbs/kit/training/face.ipynb #face0703
-from typing import TYPE_CHECKING
+from dljourney.kit.faces import face
 
-from ..faces import face
-
+TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
     from dljourney.kit.training.dealing import Batches, Place, sized
     from dljourney.kit.training.interrupts import as_a_whole, at_rest, stoppable_fit
