@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from dljourney.experiments.overfitting import descent_widths
 from dljourney.kit.pictures import digits
 from dljourney.overfitting import (
-    descent_widths,
     double_descent,
     learning_curve,
     polynomial_fits,

@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from hypothesis import assume, given, settings, strategies as st
 
+from dljourney.experiments.overfitting import descent_widths, teacher_task
 from dljourney.kit.pictures import digits
 from dljourney.kit.training import Networks, StackedBatches, shift_images, summed_cross_entropy
 from dljourney.overfitting import (
     Recipe,
     best_temperature,
     bias_variance,
-    descent_widths,
     double_descent,
     expected_best,
     learning_curve,
@@ -24,7 +24,6 @@ from dljourney.overfitting import (
     random_features,
     reliability,
     shuffle_labels,
-    teacher_task,
     train_networks,
     try_recipe,
 )
