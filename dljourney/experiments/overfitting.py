@@ -15,7 +15,9 @@ from torch import Tensor
 
 from ..kit.expect import check_whole, seeded
 from ..kit.pictures import digits, train_valid_split
-from ..overfitting import DoubleDescent, Recipe, double_descent, memorise, nearest_neighbour, try_recipe
+from dljourney.overfitting import (
+    Recipe, WidthSweep, double_descent, memorise, nearest_neighbour, try_recipe,
+)
 
 # %% ../../nbs/experiments/overfitting.ipynb #996302dd
 def memory_rows(
@@ -81,7 +83,7 @@ def descent_rows(
     return rows
 
 # %% ../../nbs/experiments/overfitting.ipynb #bc209732
-def _listed(sweep: DoubleDescent) -> dict:
+def _listed(sweep: WidthSweep) -> dict:
     "The sweep as lists that JSON keeps, five digits each."
     kept = {name: getattr(sweep, name) for name in ("test_loss", "test_error", "train_error", "norm")}
     lists = {name: [float(f"{v:.5g}") for v in values.tolist()] for name, values in kept.items() if values is not None}
