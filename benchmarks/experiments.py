@@ -58,13 +58,17 @@ EXPERIMENTS: dict[str, Experiment] = {
     "checkers_hills": Experiment("dljourney.checkers:hill_rows", range(1)),
     "checkers_self_play": Experiment("dljourney.checkers:self_play_rows", range(10)),
     "double_descent": Experiment("dljourney.experiments.overfitting:descent_rows", range(10)),
-    "trained_descent": Experiment("dljourney.experiments.overfitting:trained_descent_rows", range(5), tolerance=0.3),
+    "trained_descent": Experiment(
+        "dljourney.experiments.overfitting:trained_descent_rows", range(5), tolerance=0.3
+    ),
     "shuffled_labels": Experiment(
         "dljourney.experiments.overfitting:memory_rows", range(10), tolerance=0.2, varies=("epochs_to_full",)
     ),
     "leaks": Experiment("dljourney.experiments.overfitting:leaks", range(20)),
     "cures": Experiment("dljourney.experiments.overfitting:cure_rows", range(10), tolerance=0.3),
-    "epochs": Experiment("dljourney.experiments.overfitting:epoch_rows", range(10), tolerance=0.5, varies=("best_epoch",)),
+    "epochs": Experiment(
+        "dljourney.experiments.overfitting:epoch_rows", range(10), tolerance=0.5, varies=("best_epoch",)
+    ),
     # tuning before what uses it; from_scratch does not depend on the weights that ship
     "scratch_tuning": Experiment("dljourney.transfer:tune_few_examples", range(100, 102), {"methods": SCRATCH}),
     "pretrained_tuning": Experiment("dljourney.transfer:tune_few_examples", range(100, 102), {"methods": PRETRAINED}),

@@ -256,7 +256,7 @@ def double_descent(
 
 # %% ../nbs/07_overfitting.ipynb #7b126c31
 class Peek(NamedTuple):
-    "The best of the first 1, 2, ... models by validation accuracy, and what that model scores on the test set."
+    "The best of the first 1, 2, ... models on the validation set, and its score on the test set."
 
     valid: Tensor  # accuracy, (n_repeats, n_models)
     test: Tensor  # accuracy, (n_repeats, n_models)
@@ -270,11 +270,9 @@ def guess(
 ) -> Tensor:  # accuracy of each model, of the given size
     "Models that know nothing answer every question."
     n_repeats, n_models = size
-    accuracies = []
-    for _ in range(n_repeats):
-        answers = torch.randint(n_classes, (n_models, len(y)), generator=dice).to(y.device)
-        accuracies.append((answers == y).float().mean(1))
-    return torch.stack(accuracies)
+    throws = (torch.randint(n_classes, (n_models, len(y)), generator=dice)
+              for _ in range(n_repeats))
+    return torch.stack([(answers.to(y.device) == y).float().mean(1) for answers in throws])
 
 # %% ../nbs/07_overfitting.ipynb #dff24128
 def peek(
@@ -471,9 +469,7 @@ def share_right(
     answers = torch.as_tensor(predictions, device=truth.device)
     if answers.ndim == truth.ndim + 1 and answers.shape[-1] > 1:
         answers = answers.argmax(-1)
-    if answers.shape != truth.shape:
-        raise ValueError(f"predict: expected labels of shape {tuple(truth.shape)}, or logits with "
-                         f"an axis of classes at the end, got {tuple(answers.shape)}")
+    expect.check_predictions(answers, truth)
     return (answers == truth).float().mean(-1)
 
 # %% ../nbs/07_overfitting.ipynb #cdd7129c

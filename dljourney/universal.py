@@ -161,14 +161,14 @@ def fit_network(
 # %% ../nbs/06_universal.ipynb #21be5825
 def tent_network(
     n_folds: int,  # hidden layers, each of 2 units
-) -> nn.Sequential:  # takes and gives (m, 1); on [0, 1] it goes up and down 2 ** (n_folds - 1) times
+) -> nn.Sequential:  # takes and gives (m, 1); on [0, 1] it has 2 ** (n_folds - 1) teeth
     "A deep network that folds the line in half, again and again."
     n = check_whole("n_folds", n_folds, 1)
     ends = [nn.Linear(1, 2), *(nn.Linear(2, 2) for _ in range(n - 1)), nn.Linear(2, 1)]
     fold = torch.tensor([[2.0, -4.0]])  # tent(x) = 2 relu(x) - 4 relu(x - 1/2)
     with torch.no_grad():
         for i, linear in enumerate(ends):
-            into = fold if i else torch.ones(1, 1)  # what the layer before hands over, in one number
+            into = fold if i else torch.ones(1, 1)  # what the layer before hands over
             linear.weight.copy_(into.expand(linear.out_features, -1))
             linear.bias.copy_(torch.tensor([0.0, -0.5])[: linear.out_features])
     layers: list[nn.Module] = [layer for linear in ends for layer in (linear, nn.ReLU())]

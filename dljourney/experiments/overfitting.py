@@ -22,7 +22,8 @@ from dljourney.overfitting import (
 # %% ../../nbs/experiments/overfitting.ipynb #996302dd
 def memory_rows(
     seed: int = 0,  # of labels, weights and order
-    fractions: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),  # shares of the training labels to shuffle
+    fractions: Sequence[float] = (0.0, 0.25, 0.5, 0.75,
+                                  1.0),  # shares of the training labels to shuffle
     epochs: int = 120,  # passes through the data
 ) -> list[dict]:  # one row a fraction
     "What is left at the end of `memorise`, for each fraction of shuffled labels."
@@ -32,7 +33,8 @@ def memory_rows(
     first = [int(column.argmax()) if column.any() else None for column in full.T]
     return [
         {"fraction": f, "train_accuracy": float(a), "valid_accuracy": float(v), "epochs_to_full": e}
-        for f, a, v, e in zip(fractions, memory.train_accuracy[-1], memory.valid_accuracy[-1], first)
+        for f, a, v, e in zip(fractions, memory.train_accuracy[-1], memory.valid_accuracy[-1],
+                              first)
     ]
 
 # %% ../../nbs/experiments/overfitting.ipynb #fe81c5ac
@@ -42,7 +44,7 @@ def teacher_task(
     noise: float = 0.3,  # standard deviation added to each answer
     seed: int = 0,  # of the points and the noise; the rule to be found is always the same
 ) -> tuple[Tensor, Tensor]:  # x (n, n_in) and y (n,), float64
-    "Points whose answer a small random network gives, with noise: the synthetic task of the double descent."
+    "Points whose answer a small random network gives, with noise: a task to be found by fits."
     rule, g = seeded(12345), seeded(seed)
     w = torch.randn(n_in, 20, generator=rule, dtype=torch.float64)
     v = torch.randn(20, generator=rule, dtype=torch.float64)
@@ -78,15 +80,18 @@ def descent_rows(
                 sweep = double_descent(*known, *parts.test, widths, strength, noise, seed)
                 rows.append({"task": "digits", **about, "label_noise": noise, **_listed(sweep)})
             unseen = teacher_task(1000, noise=0.0, seed=seed + 1_000_000)
-            sweep = double_descent(*teacher_task(n, seed=seed), *unseen, widths, strength, seed=seed)
+            sweep = double_descent(*teacher_task(n, seed=seed), *unseen, widths, strength,
+                                   seed=seed)
             rows.append({"task": "teacher", **about, "label_noise": 0.0, **_listed(sweep)})
     return rows
 
 # %% ../../nbs/experiments/overfitting.ipynb #bc209732
 def _listed(sweep: WidthSweep) -> dict:
     "The sweep as lists that JSON keeps, five digits each."
-    kept = {name: getattr(sweep, name) for name in ("test_loss", "test_error", "train_error", "norm")}
-    lists = {name: [float(f"{v:.5g}") for v in values.tolist()] for name, values in kept.items() if values is not None}
+    kept = {name: getattr(sweep, name)
+            for name in ("test_loss", "test_error", "train_error", "norm")}
+    lists = {name: [float(f"{v:.5g}") for v in values.tolist()] for name, values in kept.items()
+             if values is not None}
     return {"widths": list(sweep.widths), **lists}
 
 # %% ../../nbs/experiments/overfitting.ipynb #90bf8c79
@@ -96,7 +101,7 @@ def trained_descent_rows(
     label_noise: float = 0.15,  # share of the training labels shuffled
     widths: Sequence[int] = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256),  # hidden units
     epochs: int = 300,  # passes through the data
-) -> list[dict]:  # one row a width: test error at the last epoch and at the one with the best validation loss
+) -> list[dict]:  # one row a width: errors at the last epoch and at the best one
     "Double descent with networks that are trained to the end: one row for each width."
     parts, rows = digits("random"), []
     for width in widths:
@@ -104,8 +109,10 @@ def trained_descent_rows(
         last = try_recipe(recipe, *parts, [seed])
         stopped = try_recipe(replace(recipe, early_stopping=True), *parts, [seed])
         rows.append({
-            "width": width, "train_error": 1 - float(last.train_accuracy), "test_error": 1 - float(last.test_accuracy),
-            "test_loss": float(last.test_loss), "stopped_test_error": 1 - float(stopped.test_accuracy),
+            "width": width, "train_error": 1 - float(last.train_accuracy),
+            "test_error": 1 - float(last.test_accuracy),
+            "test_loss": float(last.test_loss),
+            "stopped_test_error": 1 - float(stopped.test_accuracy),
         })
     return rows
 
@@ -124,7 +131,7 @@ def _split_score(x: Tensor, y: Tensor, split: tuple[Tensor, Tensor]) -> float:
 
 # %% ../../nbs/experiments/overfitting.ipynb #99acab53
 def _copies_leak(pool: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int) -> dict:
-    "Each of 200 poor pictures is there three times, slightly changed, as when one scene is photographed again."
+    "Each of 200 poor pictures is there three times, as when a scene is photographed again."
     g = seeded(seed)
     rows = torch.randperm(len(pool[1]), generator=g)[:200]
     blurred = pool[0][rows] + 0.4 * torch.randn(pool[0][rows].shape, generator=g)
@@ -140,7 +147,7 @@ def _copies_leak(pool: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed:
 
 # %% ../../nbs/experiments/overfitting.ipynb #f0864aed
 def _time_leak(seed: int) -> dict:
-    "A machine draws one of 4 states anew every 15 hours on average, and may draw the same. The only input is the hour."
+    "A machine draws one of 4 states anew, every 15 hours on average. The only input is the hour."
     g = seeded(seed)
     changes = torch.rand(800, generator=g) < 1 / 15
     states = torch.randint(4, (801,), generator=g)[changes.long().cumsum(0)]
@@ -153,27 +160,31 @@ def _time_leak(seed: int) -> dict:
     }
 
 # %% ../../nbs/experiments/overfitting.ipynb #a8b65b4a
-def _blocks_leak(pool: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], n_blocks: int, seed: int) -> dict:
-    "The same handwriting on both sides of a random split; whole blocks of the file on one side keep writers apart."
+def _blocks_leak(pool: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], n_blocks: int,
+                 seed: int) -> dict:
+    "One handwriting on both sides of a random split; whole blocks of the file keep writers apart."
     x, y = pool
     block = torch.arange(len(y)) * n_blocks // len(y)
     return {
         "leak": "writers", "leaky": _split_score(x, y, train_valid_split(len(y), seed=seed)),
-        "mended": _split_score(x, y, train_valid_split(len(y), 1 / n_blocks, groups=block, seed=seed)),
+        "mended": _split_score(x, y, train_valid_split(len(y), 1 / n_blocks, groups=block,
+                                                       seed=seed)),
         "truth": float((nearest_neighbour(x, y)(test[0]) == test[1]).double().mean()),
     }
 
 # %% ../../nbs/experiments/overfitting.ipynb #a300af4f
 def leaks(
     seed: int = 0,  # of every random choice
-    n_blocks: int = 6,  # in how many blocks the file's first half is cut, as a stand-in for its writers
-) -> list[dict]:  # one row a leak: score of the leaky split, of the mended one, and on what really came later
+    n_blocks: int = 6,  # of the file's first half, as a stand-in for its writers
+) -> list[dict]:  # one row a leak: scores of the leaky split, of the mended one, and later
     "Three ways to fool yourself with a validation set, measured and mended. Scores are accuracies."
     pool, test = _writers_pool()
-    return [_copies_leak(pool, test, seed), _time_leak(seed), _blocks_leak(pool, test, n_blocks, seed)]
+    return [_copies_leak(pool, test, seed), _time_leak(seed),
+            _blocks_leak(pool, test, n_blocks, seed)]
 
 # %% ../../nbs/experiments/overfitting.ipynb #4356fb2c
-CURES: dict[str, list[dict]] = {  # what each cure changes in the plain recipe; several strengths where there is a choice
+# what each cure changes in the plain recipe; several strengths where there is a choice
+CURES: dict[str, list[dict]] = {
     "nothing": [{}],
     "more data": [{"n_points": 718}],
     "early stopping": [{"early_stopping": True}],
@@ -196,11 +207,15 @@ def cure_rows(
     for noise in label_noises:
         for cure, strengths in CURES.items():
             for change in strengths:
-                outcome = try_recipe(replace(Recipe(n_points=n_points, label_noise=noise), **change), *parts, [seed])
+                outcome = try_recipe(replace(Recipe(n_points=n_points, label_noise=noise),
+                                             **change), *parts, [seed])
                 rows.append({
-                    "label_noise": noise, "cure": cure, "strength": str(next(iter(change.values()), "")),
-                    "train_accuracy": float(outcome.train_accuracy), "valid_accuracy": float(outcome.valid_accuracy),
-                    "test_accuracy": float(outcome.test_accuracy), "test_loss": float(outcome.test_loss),
+                    "label_noise": noise, "cure": cure,
+                    "strength": str(next(iter(change.values()), "")),
+                    "train_accuracy": float(outcome.train_accuracy),
+                    "valid_accuracy": float(outcome.valid_accuracy),
+                    "test_accuracy": float(outcome.test_accuracy),
+                    "test_loss": float(outcome.test_loss),
                 })
     return rows
 
@@ -215,6 +230,7 @@ def epoch_rows(
     for n in sizes:
         outcome = try_recipe(Recipe(n, epochs=epochs, lr=2e-3), *parts, [seed])
         losses = {"train_loss": outcome.train_loss[:, 0], "valid_loss": outcome.valid_loss[:, 0]}
-        lists = {name: [float(f"{v:.4g}") for v in values.tolist()] for name, values in losses.items()}
+        lists = {name: [float(f"{v:.4g}") for v in values.tolist()]
+                 for name, values in losses.items()}
         rows.append({"n": n, "best_epoch": int(outcome.valid_loss[:, 0].argmin()), **lists})
     return rows

@@ -24,7 +24,8 @@ def hinge_rows(
     return [
         {
             "n_hidden": n, "built": largest_error(hinge_fit(x, y, n), x, y),
-            "trained": largest_error(fit_network(x, y, n, epochs=epochs, spread=False, seed=seed), x, y),
+            "trained": largest_error(fit_network(x, y, n, epochs=epochs, spread=False, seed=seed),
+                                     x, y),
             "spread": largest_error(fit_network(x, y, n, epochs=epochs, seed=seed), x, y),
         }
         for n in counts
@@ -33,7 +34,8 @@ def hinge_rows(
 # %% ../../nbs/experiments/universal.ipynb #e6f8cf2f
 def depth_rows(
     seed: int = 0,  # of the starting weights
-    shapes: Sequence[tuple[int, int]] = ((64, 1), (12, 2), (9, 3)),  # units and layers, some 200 weights
+    shapes: Sequence[tuple[int, int]] = ((64, 1), (12, 2),
+                                         (9, 3)),  # units and layers, some 200 weights
     n_folds: int = 4,  # the target goes up and down 2 ** (n_folds - 1) times
     epochs: int = 1500,  # steps of the training, each with all points
 ) -> list[dict]:  # one row a shape: root mean square and largest error

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['check_whole', 'check_finite', 'seeded', 'check_some', 'check_share', 'check_floats', 'check_rows', 'check_column',
            'check_curve', 'check_drawing', 'check_one_hidden_layer', 'check_images', 'check_labels', 'check_examples',
-           'check_sets', 'check_answers', 'check_each', 'check_size', 'check_probabilities', 'check_recipe',
-           'check_learning_curve', 'explained', 'unequal']
+           'check_sets', 'check_answers', 'check_each', 'check_predictions', 'check_size', 'check_probabilities',
+           'check_recipe', 'check_learning_curve', 'explained', 'unequal']
 
 # %% ../../nbs/kit/expect.ipynb #30a1da22
 import math
@@ -162,7 +162,7 @@ def check_drawing(
     x: Tensor,  # places, (n, 1)
     y: Tensor,  # heights, (n, 1)
 ) -> nn.Module:  # the same network
-    "Refuse a network whose heights are not finite: it was built for slopes too steep for its numbers."
+    "Refuse a network whose heights are not finite: the slopes are too steep for its numbers."
     with torch.no_grad():
         if not network(x).isfinite().all():
             raise ValueError(f"x and y: expected slopes that fit into {x.dtype}, got x from "
@@ -278,6 +278,17 @@ def check_each(
     if n != len(y) or not n:
         raise ValueError(f"x and {name}: expected an answer for each of 1 input or more, got "
                          f"{n} and {len(y)}; give each input its answer")
+
+
+def check_predictions(
+    answers: Tensor,  # what a model said
+    truth: Tensor,  # labels
+) -> None:
+    "Refuse what is not one answer for each label."
+    if answers.shape != truth.shape:
+        raise ValueError(f"predict: expected labels of shape {tuple(truth.shape)}, or logits with "
+                         f"an axis of classes at the end, got {tuple(answers.shape)}; give one "
+                         "answer for each input")
 
 
 def check_size(

@@ -95,9 +95,9 @@ def nested_fits(
     a: Tensor,  # design matrix, (n, p), its first column the intercept
     y: Tensor,  # targets, (n, k): k fits that share the matrix
     widths: Sequence[int],  # how many first columns each fit uses, 1 to p
-    ridge: float = 0.0,  # weight of the squared coefficients (not the intercept's) against the sum of squared residuals
+    ridge: float = 0.0,  # weight of the squared coefficients, but for the intercept's
 ) -> Tensor:  # coefficients, (len(widths), p, k), zero beyond each width
-    "Least squares with the first columns of `a`, for every width and every target from one QR factorisation."
+    "Least squares with the first columns of `a`: all widths and targets from one QR."
     p = max(widths)
     a = a[:, :p]
     if ridge:
@@ -126,12 +126,16 @@ def sweep_widths(
     y: Tensor,  # targets, (n, k)
     a_new: Tensor,  # the same columns at new points, (m, p)
     widths: Sequence[int],  # how many first columns each fit uses, rising, 1 to p
-    ridge: Sequence[float] | None = None,  # weight of the squared coefficients, one a width; None: minimum norm
+    ridge: Sequence[float]
+    | None = None,  # weight of the squared coefficients, one a width; None: minimum norm
 ) -> Iterator[Fit]:  # one for each width
-    "Ridge or minimum-norm least squares with the first columns of `a`, width by width, each on what the last one knew."
+    "Ridge or minimum-norm least squares, each width on what the last one knew."
     narrow = [w for w in widths if w <= len(a)]
     if narrow:
-        yield from _narrow(a, y, a_new, narrow) if ridge is None else _narrow_ridge(a, y, a_new, narrow, ridge)
+        if ridge is None:
+            yield from _narrow(a, y, a_new, narrow)
+        else:
+            yield from _narrow_ridge(a, y, a_new, narrow, ridge)
     gram, gram_new, done = a.new_zeros(len(a), len(a)), a.new_zeros(len(a_new), len(a)), 0
     for i, w in enumerate(widths[len(narrow) :], len(narrow)):
         gram.addmm_(a[:, done:w], a[:, done:w].T)
@@ -149,7 +153,7 @@ def sweep_widths(
 
 # %% ../../nbs/kit/least_squares.ipynb #f749a702
 def _narrow(a: Tensor, y: Tensor, a_new: Tensor, widths: Sequence[int]) -> Iterator[Fit]:
-    "Widths up to n: columns of one QR; each width adds its own columns' share to the predictions of the last."
+    "Widths up to n: columns of one QR; each adds its own columns' share to the last predictions."
     q, r = torch.linalg.qr(a[:, : widths[-1]])
     z = q.T @ y
     size = r.diagonal().abs()
@@ -162,10 +166,12 @@ def _narrow(a: Tensor, y: Tensor, a_new: Tensor, widths: Sequence[int]) -> Itera
         fitted = fitted + q[:, done:w] @ z[done:w]
         predicted = predicted + new[:, done:w] @ z[done:w]
         done = w
-        yield Fit(fitted, predicted, torch.linalg.solve_triangular(r[:w, :w], z[:w], upper=True).norm())
+        yield Fit(fitted, predicted,
+                  torch.linalg.solve_triangular(r[:w, :w], z[:w], upper=True).norm())
 
 # %% ../../nbs/kit/least_squares.ipynb #a31f1dc2
-def _narrow_ridge(a: Tensor, y: Tensor, a_new: Tensor, widths: Sequence[int], ridge: Sequence[float]) -> Iterator[Fit]:
+def _narrow_ridge(a: Tensor, y: Tensor, a_new: Tensor, widths: Sequence[int],
+                  ridge: Sequence[float]) -> Iterator[Fit]:
     inner = a[:, : widths[-1]].T @ a[:, : widths[-1]]
     target = a[:, : widths[-1]].T @ y
     for w, strength in zip(widths, ridge):
@@ -178,7 +184,7 @@ def _narrow_ridge(a: Tensor, y: Tensor, a_new: Tensor, widths: Sequence[int], ri
 
 # %% ../../nbs/kit/least_squares.ipynb #24bec1eb
 def _cholesky(gram: Tensor, ridge: float, width: int) -> Tensor | None:
-    "The Cholesky factor of `gram` plus `ridge` on its diagonal; None where half its digits would be lost."
+    "The Cholesky factor of `gram` plus `ridge` times 1; None where half its digits are lost."
     if ridge:
         gram = gram.clone()
         gram.diagonal().add_(ridge)
@@ -196,7 +202,10 @@ def _cholesky(gram: Tensor, ridge: float, width: int) -> Tensor | None:
 # %% ../../nbs/kit/least_squares.ipynb #12382265
 def _smallest(a: Tensor, y: Tensor, a_new: Tensor) -> Fit:
     "The minimum-norm solution by singular values: slow, and safe for any matrix."
-    c = torch.linalg.lstsq(a, y, driver="gelsd").solution if a.device.type == "cpu" else torch.linalg.pinv(a) @ y
+    if a.device.type == "cpu":
+        c = torch.linalg.lstsq(a, y, driver="gelsd").solution
+    else:
+        c = torch.linalg.pinv(a) @ y
     return Fit(a @ c, a_new @ c, c.norm())
 
 # %% ../../nbs/kit/least_squares.ipynb #be5278e3

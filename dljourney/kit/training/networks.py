@@ -17,7 +17,7 @@ from ..expect import check_finite, check_whole, seeded
 
 # %% ../../../nbs/kit/training/networks.ipynb #6866e858
 class Networks(nn.Module):
-    "Networks with one hidden ReLU layer, stacked along a first axis; each starts from its own seed."
+    "Networks with one hidden ReLU layer, stacked along a first axis, each with its own seed."
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class Networks(nn.Module):
         n_hidden: int,  # hidden units of each network
         n_out: int,  # outputs of each network
         seeds: Sequence[int] = (0,),  # one network for each seed
-        dropout: float = 0.0,  # probability that a hidden unit is left out of a training step, 0 to below 1
+        dropout: float = 0.0,  # probability that a unit is left out of a step, 0 to below 1
         dtype: torch.dtype = torch.float32,  # of the parameters
     ):
         super().__init__()
@@ -34,9 +34,11 @@ class Networks(nn.Module):
             raise ValueError(f"dropout: expected 0 to below 1, got {dropout}")
         self.dropout = dropout
         self.generators = [seeded(seed) for seed in seeds]
-        shapes = [(n_in, n_hidden, n_in), (1, n_hidden, n_in), (n_hidden, n_out, n_hidden), (1, n_out, n_hidden)]
+        shapes = [(n_in, n_hidden, n_in), (1, n_hidden, n_in), (n_hidden, n_out, n_hidden),
+                  (1, n_out, n_hidden)]
         drawn = [  # the range of torch's nn.Linear: one over the root of the number of inputs
-            [torch.empty(a, b, dtype=dtype).uniform_(-(fan**-0.5), fan**-0.5, generator=g) for a, b, fan in shapes]
+            [torch.empty(a, b, dtype=dtype).uniform_(-(fan**-0.5), fan**-0.5, generator=g)
+             for a, b, fan in shapes]
             for g in self.generators
         ]
         self.w1, self.b1, self.w2, self.b2 = (nn.Parameter(torch.stack(ts)) for ts in zip(*drawn))
@@ -46,7 +48,7 @@ class Networks(nn.Module):
 
     def forward(
         self,
-        x: Tensor,  # inputs: (n, n_in) or images (n, c, h, w) for all networks, or (n_networks, n, n_in), one set each
+        x: Tensor,  # (n, n_in) or images (n, c, h, w) for all; (n_networks, n, n_in): one set each
     ) -> Tensor:  # outputs, (n_networks, n, n_out)
         if x.ndim == 3:
             hidden = torch.baddbmm(self.b1, x, self.w1).relu()
@@ -57,14 +59,14 @@ class Networks(nn.Module):
         return torch.baddbmm(self.b2, hidden, self.w2)
 
     def _mask(self, hidden: Tensor) -> Tensor:
-        "Zero for a unit left out, 1 / (1 - dropout) for one that stays; each network draws its own."
+        "Zero for a unit left out, 1 / (1 - dropout) for one that stays; each draws its own."
         size = hidden.shape[1:]
         kept = torch.stack([torch.rand(size, generator=g) for g in self.generators]) >= self.dropout
         return kept.to(hidden) / (1 - self.dropout)
 
 # %% ../../../nbs/kit/training/networks.ipynb #5e302f6f
 class StackedBatches:
-    "Mini-batches for `Networks`, a first axis for the networks; every epoch reshuffles each one's own order."
+    "Mini-batches for `Networks`, a first axis for the networks, each with an order of its own."
 
     def __init__(
         self,
@@ -72,7 +74,8 @@ class StackedBatches:
         y: Tensor,  # labels, (n,) shared or (n_networks, n)
         batch_size: int,  # points of each network in one step
         generators: Sequence[torch.Generator],  # one for each network
-        augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,  # (images, generator) -> images
+        augment: Callable[[Tensor, torch.Generator], Tensor]
+        | None = None,  # (images, generator) -> images
     ):
         self.x, self.y, self.batch_size = x, y, check_whole("batch_size", batch_size, 1)
         self.generators, self.augment = list(generators), augment
@@ -83,7 +86,8 @@ class StackedBatches:
         return -(-self.n // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        order = torch.stack([torch.randperm(self.n, generator=g) for g in self.generators]).to(self.y.device)
+        order = torch.stack([torch.randperm(self.n, generator=g)
+                             for g in self.generators]).to(self.y.device)
         row = torch.arange(len(order), device=order.device)[:, None]
         x = self.x[row, order] if self.own_x else self.x[order]
         y = self.y[row, order] if self.y.ndim == 2 else self.y[order]
