@@ -1,6 +1,10 @@
 "The demos of chapters 06 and 07: what they compute, and that browser and Python agree."
+import ast
+import functools
 import json
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -168,6 +172,59 @@ def test_demos_take_the_reader_s_own_data_and_training():
     Cures(data=own, trainer=trainer, n_points=50, epochs=3).step(3)
     assert set(called) == {30}
     assert DoubleDescent(data=own, n=50).sweep.widths[-1] == 8 * 30
+
+
+# What a learner changes in a cell shows in the demo below it
+
+
+@functools.cache
+def sources(chapter):
+    "What the chapter exports, and its cells that show a demo."
+    path = Path(__file__).parent.parent / f"nbs/{chapter}.ipynb"
+    cells = [c for c in json.loads(path.read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
+    text = ["".join(c["source"]) for c in cells]
+    return [s for s in text if s.startswith("#| export")], [s for s in text if ".demos" in s or
+                                                            "import demos" in s]
+
+
+@functools.cache
+def frame(chapter, demo, then="", old="", new=""):
+    "What the demo draws after a few steps, with `old` replaced by `new` in the chapter's cells."
+    exported, shown = sources(chapter)
+    if old:
+        assert sum(s.count(old) for s in exported) == 1, f"{old} is not in one place"
+    namespace = {"__name__": "__main__"}
+    for source in exported:
+        exec(source.replace(old, new) if old else source, namespace)
+    (cell,) = [s for s in shown if f"{demo}(" in s]
+    *body, last = ast.parse(re.sub(r"step\(\d+\)", "step(2)", cell)).body
+    exec(compile(ast.Module(body, []), "cell", "exec"), namespace)
+    made = eval(compile(ast.Expression(last.value), "cell", "eval"), namespace)
+    if then: getattr(made, then)()
+    return json.dumps(plain(made.draw()), default=str)
+
+
+@pytest.mark.parametrize("chapter, demo, then, old, new", [
+    ("06_universal", "DrawACurve", "", "weight.copy_(4 * side", "weight.copy_(5 * side"),
+    ("06_universal", "DrawACurve", "", '"lr": lr / 20', '"lr": lr / 2'),
+    ("06_universal", "DrawACurve", "build", "heads.bias.copy_(tops[:1])", "heads.bias.fill_(1)"),
+    ("07_overfitting", "ShuffledLabels", "", "* len(y)), expect.seeded", "* 9), expect.seeded"),
+    ("07_overfitting", "ShuffledLabels", "", "AdamW(nets.parameters(), lr,",
+     "AdamW(nets.parameters(), lr / 5,"),
+    ("07_overfitting", "DoubleDescent", "", "widths[-1], x_test, seed=seed)",
+     "widths[-1], x_test, seed=seed + 1)"),
+    ("07_overfitting", "Cures", "", "valid[1].expand(len(networks), -1))",
+     "1 - valid[1].expand(len(networks), -1).clamp(max=1))"),
+])
+def test_a_changed_cell_changes_the_demo_below_it(chapter, demo, then, old, new):
+    assert frame(chapter, demo, then) != frame(chapter, demo, then, old, new)
+
+
+@pytest.mark.parametrize("chapter, demo", [("06_universal", "DrawACurve"),
+                                           ("07_overfitting", "DoubleDescent")])
+def test_an_unchanged_cell_changes_nothing(chapter, demo):
+    line, same = "import torch\n", "import torch  # read\n"
+    assert frame(chapter, demo) == frame(chapter, demo, "", line, same)
 
 
 # In a browser

@@ -1,5 +1,7 @@
 "Laws of `dljourney.overfitting`, each against a peer: NumPy, SciPy, LAPACK, scikit-learn, loops."
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch.nn.functional as F
 from hypothesis import assume, given, settings, strategies as st
 
 from dljourney.experiments.overfitting import descent_widths, teacher_task
+from dljourney.kit.least_squares import Fit, sweep_widths
 from dljourney.kit.pictures import digits
 from dljourney.kit.training import Networks, StackedBatches, shift_images, summed_cross_entropy
 from dljourney.overfitting import (
@@ -16,6 +19,8 @@ from dljourney.overfitting import (
     bias_variance,
     double_descent,
     expected_best,
+    fit_widths,
+    judge,
     learning_curve,
     memorise,
     nearest_neighbour,
@@ -23,7 +28,9 @@ from dljourney.overfitting import (
     polynomial_fits,
     random_features,
     reliability,
+    scores,
     shuffle_labels,
+    stop_early,
     train_networks,
     try_recipe,
 )
@@ -35,6 +42,18 @@ def noisy(n, seed=0, rows=()):
     g = torch.Generator().manual_seed(seed)
     x = torch.rand(n, generator=g, dtype=double) * 4 - 1
     return x, (2 * x).sin() + 0.3 * torch.randn(*rows, n, generator=g, dtype=double)
+
+
+def plain_cell(name):
+    "A function that the chapter shows and does not export, as it stands in the notebook."
+    path = Path(__file__).parent.parent / "nbs/07_overfitting.ipynb"
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    sources = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+    found = [s.split("\n\n\n")[0] for s in sources if s.startswith(f"def {name}(")]
+    assert len(found) == 1
+    namespace = {"torch": torch}
+    exec(found[0], namespace)
+    return namespace[name]
 
 
 # polynomials
@@ -66,6 +85,14 @@ def test_all_degrees_and_all_rows_at_once_are_single_fits():
                 torch.testing.assert_close(fits(x)[i, row, column], alone)
                 peer = np.polyval(np.polyfit(x.numpy(), y[row, column].numpy(), degree), x.numpy())
                 np.testing.assert_allclose(alone.numpy(), peer, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("degree", [0, 1, 3, 7, 11])
+def test_what_is_learned_at_school_is_what_the_library_fits(degree):
+    x = torch.linspace(-1, 1, 20, dtype=double)
+    y, new = x.exp() + (9 * x).sin(), torch.linspace(-1, 1, 33, dtype=double)
+    school = plain_cell("school_fit")(x, y, degree, new)
+    torch.testing.assert_close(polynomial_fits(x, y, degree)(new)[0], school, rtol=1e-8, atol=1e-8)
 
 
 @settings(max_examples=40, deadline=None)
@@ -175,6 +202,35 @@ def test_a_sweep_is_one_lapack_call_a_width(n, d, ridge, seed):
             torch.testing.assert_close(sweep.norm[i], norm, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("ridge", [0.0, 1e-3, 0.1])
+@pytest.mark.parametrize("n, widths", [
+    (40, [1, 7, 20, 80, 200]), (40, [60]), (40, [3]), (2, [1, 9, 50]), (30, range(5, 26, 5)),
+], ids=["both sides", "wide", "narrow", "two points", "a range"])
+def test_one_width_at_a_time_and_all_at_once_are_one_and_the_same(n, widths, ridge):
+    g = torch.Generator().manual_seed(n)
+    x, x_test = torch.randn(n + 25, 6, generator=g, dtype=double).split([n, 25])
+    t = torch.randn(n, 3, generator=g, dtype=double)
+    a, a_test = random_features(x, max(widths), x_test)
+    penalties = [ridge * w for w in widths] if ridge else None
+    plain, fast = (list(f(a, t, a_test, widths, penalties)) for f in (fit_widths, sweep_widths))
+    assert len(plain) == len(fast) == len(widths)
+    for one, other in zip(plain, fast):
+        for name in Fit._fields:
+            torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 1e-2])
+def test_double_descent_takes_either_way_of_fitting(ridge):
+    train, _, test = digits("random")
+    known, widths = (train[0][:60], train[1][:60]), [10, 30, 120, 300]
+    one, other = (double_descent(*known, *test, widths, ridge, 0.1, sweep=sweep)
+                  for sweep in (fit_widths, sweep_widths))
+    for name in ("train_loss", "test_loss", "norm"):
+        torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=1e-6, atol=1e-9)
+    for name in ("train_error", "test_error"):
+        torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=0, atol=1e-6)
+
+
 def test_the_peak_is_at_the_number_of_training_points_and_beyond_it_training_error_is_zero():
     train, valid, test = digits("random")
     n, widths = 100, [20, 50, 80, 90, 100, 111, 125, 200, 400, 800]
@@ -199,6 +255,12 @@ def test_equal_training_points_do_not_break_the_sweep():
     for i, (_, norm, _) in enumerate(plain_descent(x, y, x, y, widths, 0, 0)):
         torch.testing.assert_close(sweep.norm[i], norm, rtol=1e-6, atol=1e-6)
     assert sweep.train_loss[1:].max() < 1e-12
+
+
+def test_no_features_and_whole_blocks_of_them_have_the_width_that_was_asked_for():
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    for width in (0, 1, 255, 256, 257, 512):
+        assert random_features(x, width)[0].shape == (4, width)
 
 
 def test_features_nest_and_follow_their_seed():
@@ -450,6 +512,35 @@ def test_the_best_temperature_undoes_a_factor_and_no_other_is_better(factor, see
 
 
 # recipes
+
+
+def test_stopping_early_hands_on_the_same_epochs_and_keeps_each_networks_best():
+    train, valid, _ = digits()
+    known = train[0][:60], shuffle_labels(train[1][:60], 0.4)
+    run = lambda: train_networks(*known, valid, 64, 25, lr=0.03, seeds=range(3))
+    plain, stopped = list(run()), list(stop_early(run()))
+    for a, b in zip(plain, stopped, strict=True):
+        assert torch.equal(a.valid_loss, b.valid_loss) and torch.equal(a.train_loss, b.train_loss)
+    losses = torch.stack([epoch.valid_loss for epoch in plain])
+    assert (losses.argmin(0) < len(plain) - 1).all()  # so there is something to put back
+    kept = judge(stopped[-1].networks.eval(), *valid)[0]
+    torch.testing.assert_close(kept, losses.min(0).values)
+
+
+@pytest.mark.parametrize("n_members", [1, 2, 3])
+def test_an_ensemble_is_judged_by_the_mean_of_its_members_probabilities(n_members):
+    g = torch.Generator().manual_seed(1)
+    x, y = torch.randn(30, 4, generator=g), torch.randint(3, (30,), generator=g)
+    networks = Networks(4, 5, 3, range(6))
+    loss, accuracy = judge(networks, x, y, n_members)
+    with torch.no_grad():
+        p = networks(x).softmax(-1)
+        for i in range(6 // n_members):
+            mean = sum(p[n_members * i + j] for j in range(n_members)) / n_members
+            torch.testing.assert_close(loss[i], F.nll_loss(mean.log(), y))
+            assert accuracy[i] == (mean.argmax(1) == y).float().mean()
+        if n_members == 1:
+            torch.testing.assert_close(loss, scores(networks(x), y.expand(6, -1))[0])
 
 
 def test_recipes_do_what_they_say():
