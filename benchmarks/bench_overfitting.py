@@ -1,9 +1,10 @@
 """Overfitting: many fits at once
 
-10,000 polynomial fits that share their points; the double descent of 40 widths at 500 real digits; twenty small
-networks with different seeds; a learning curve of five sizes and five draws. The peers do the same work in a loop.
-The double descent is compared with the bare fits of its peers: drawing the features, predicting, and scoring the
-training and the test set are in our time, only fitting and predicting the test set are in theirs.
+10,000 polynomial fits that share their points; the double descent of 40 widths at 500 real digits;
+twenty small networks with different seeds; a learning curve of five sizes and five draws. The peers
+do the same work in a loop. The double descent is compared with the bare fits of its peers: drawing
+the features, predicting, and scoring the training and the test set are in our time, only fitting
+and predicting the test set are in theirs.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from dljourney.experiments.overfitting import descent_widths
 from dljourney.kit.pictures import digits
 from dljourney.overfitting import (
-    descent_widths,
     double_descent,
     learning_curve,
     polynomial_fits,
@@ -42,10 +43,12 @@ def polynomials(harness):
     harness.compare(
         "10,000 polynomial fits of degree 9 to 30 shared points",
         lambda: polynomial_fits(x, y, 9),
-        {"numpy.polyfit in a loop": loop, "numpy.polyfit, one call": lambda: np.polyfit(xs, ys.T, 9)},
+        {"numpy.polyfit in a loop": loop, "numpy.polyfit, one call":
+             lambda: np.polyfit(xs, ys.T, 9)},
         bar=0.01,
         judged_by="cpu",
-        note="numpy.polyfit takes many heights in one call, too; its basis is powers of x, ours Legendre polynomials.",
+        note="numpy.polyfit takes many heights in one call, too; its basis is powers of x, ours "
+             "Legendre polynomials.",
     )
 
     basis = np.polynomial.legendre.legvander(np.interp(xs, [xs.min(), xs.max()], [-1, 1]), 9)
@@ -120,7 +123,8 @@ def curve(harness):
     sizes, (x, y) = [50, 100, 200, 400, 718], parts.train
 
     def fit(xs, ys):
-        run = train_networks(xs, ys, (xs[0, :1], ys[0, :1]), n_hidden=64, epochs=30, lr=1e-3, seeds=range(len(ys)))
+        run = train_networks(xs, ys, (xs[0, :1], ys[0, :1]), n_hidden=64, epochs=30, lr=1e-3,
+                             seeds=range(len(ys)))
         nets = list(run)[-1].networks.eval()
         return lambda new: nets(new.flatten(2) if new.ndim == 5 else new).detach()
 
@@ -135,15 +139,18 @@ def curve(harness):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for draw in range(5):
-                net = MLPClassifier((64,), batch_size=32, max_iter=30, n_iter_no_change=99, random_state=draw)
-                sklearns(net, *both, train_sizes=[s / len(y) for s in sizes], cv=split, shuffle=True, random_state=draw)
+                net = MLPClassifier((64,), batch_size=32, max_iter=30, n_iter_no_change=99,
+                                    random_state=draw)
+                sklearns(net, *both, train_sizes=[s / len(y) for s in sizes], cv=split,
+                         shuffle=True, random_state=draw)
 
     harness.compare(
         "learning curve: 5 sizes, 5 draws, network 64-64-10, 30 epochs",
         lambda: learning_curve(fit, x, y, sizes, parts.valid, n_repeats=5, batched=True),
         {"sklearn.model_selection.learning_curve": theirs},
         judged_by="cpu",
-        note="The same layers, Adam, batch size and epochs; ours trains the five draws of a size side by side.",
+        note="The same layers, Adam, batch size and epochs; ours trains the five draws of a size "
+             "side by side.",
     )
 
 

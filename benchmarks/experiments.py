@@ -50,21 +50,25 @@ FROM_GLYPHNET = [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr,
 
 EXPERIMENTS: dict[str, Experiment] = {
     # "name": Experiment("dljourney.chapter:run_seed_function", range(10), {"setting": 1}),
-    "hinges": Experiment("dljourney.universal:hinge_rows", range(10), tolerance=0.9),
-    "width_and_depth": Experiment("dljourney.universal:depth_rows", range(10), tolerance=0.5),
+    "hinges": Experiment("dljourney.experiments.universal:hinge_rows", range(10), tolerance=0.9),
+    "width_and_depth": Experiment("dljourney.experiments.universal:depth_rows", range(10), tolerance=0.5),
     "checkers_series_1": Experiment("dljourney.checkers:series_rows", range(1)),  # fifty series in one batch
     "checkers_series_2": Experiment("dljourney.checkers:series_rows", range(1), {"series": 2}),
     "checkers_stale_scores": Experiment("dljourney.checkers:series_rows", range(1), {"recompute": False}),
     "checkers_hills": Experiment("dljourney.checkers:hill_rows", range(1)),
     "checkers_self_play": Experiment("dljourney.checkers:self_play_rows", range(10)),
-    "double_descent": Experiment("dljourney.overfitting:descent_rows", range(10)),
-    "trained_descent": Experiment("dljourney.overfitting:trained_descent_rows", range(5), tolerance=0.3),
-    "shuffled_labels": Experiment(
-        "dljourney.overfitting:memory_rows", range(10), tolerance=0.2, varies=("epochs_to_full",)
+    "double_descent": Experiment("dljourney.experiments.overfitting:descent_rows", range(10)),
+    "trained_descent": Experiment(
+        "dljourney.experiments.overfitting:trained_descent_rows", range(5), tolerance=0.3
     ),
-    "leaks": Experiment("dljourney.overfitting:leaks", range(20)),
-    "cures": Experiment("dljourney.overfitting:cure_rows", range(10), tolerance=0.3),
-    "epochs": Experiment("dljourney.overfitting:epoch_rows", range(10), tolerance=0.5, varies=("best_epoch",)),
+    "shuffled_labels": Experiment(
+        "dljourney.experiments.overfitting:memory_rows", range(10), tolerance=0.2, varies=("epochs_to_full",)
+    ),
+    "leaks": Experiment("dljourney.experiments.overfitting:leaks", range(20)),
+    "cures": Experiment("dljourney.experiments.overfitting:cure_rows", range(10), tolerance=0.3),
+    "epochs": Experiment(
+        "dljourney.experiments.overfitting:epoch_rows", range(10), tolerance=0.5, varies=("best_epoch",)
+    ),
     # tuning before what uses it; from_scratch does not depend on the weights that ship
     "scratch_tuning": Experiment("dljourney.transfer:tune_few_examples", range(100, 102), {"methods": SCRATCH}),
     "pretrained_tuning": Experiment("dljourney.transfer:tune_few_examples", range(100, 102), {"methods": PRETRAINED}),

@@ -1,4 +1,4 @@
-"Chapter 07's exercises: each with its solution, two other right answers and three or more typical wrong ones."
+"Chapter 07's exercises: each with its solution, two other right answers and typical wrong ones."
 import math
 
 import numpy as np
@@ -95,7 +95,8 @@ CASES = {
     "bias_squared_and_variance": Cases(
         right=[bias_by_numpy, bias_by_torch],
         wrong=[
-            ("not from the truth", lambda p, t: ((np.mean(p) - t) ** 2, np.mean((np.array(p) - t) ** 2))),
+            ("not from the truth",
+             lambda p, t: ((np.mean(p) - t) ** 2, np.mean((np.array(p) - t) ** 2))),
             ("Square the bias", lambda p, t: (np.mean(p) - t, np.var(p))),
             ("swapped", lambda p, t: bias_by_numpy(p, t)[::-1]),
         ],
@@ -104,9 +105,11 @@ CASES = {
         right=[split_by_loop, split_by_numpy],
         wrong=[
             ("indices of the items",
-             lambda groups, out: ([g for g in groups if g not in out], [g for g in groups if g in out])),
+             lambda groups, out: ([g for g in groups if g not in out],
+                                  [g for g in groups if g in out])),
             ("swapped", lambda groups, out: split_by_loop(groups, out)[::-1]),
-            ("That is the leak", lambda groups, out: (list(range(len(groups))), split_by_loop(groups, out)[1])),
+            ("That is the leak", lambda groups, out: (list(range(len(groups))),
+                                                      split_by_loop(groups, out)[1])),
         ],
     ),
     "chance_of_a_fluke": Cases(
@@ -118,12 +121,16 @@ CASES = {
         ],
     ),
     "drop": Cases(
-        right=[drop_by_torch, lambda activations, keep, p: [k * a / (1 - p) for a, k in zip(activations, keep)]],
+        right=[drop_by_torch, lambda activations, keep, p: [k * a / (1 - p)
+                                                            for a, k in zip(activations, keep)]],
         wrong=[
-            ("must be made larger", lambda activations, keep, p: [a * k for a, k in zip(activations, keep)]),
+            ("must be made larger",
+             lambda activations, keep, p: [a * k for a, k in zip(activations, keep)]),
             ("which ones *stay*",
-             lambda activations, keep, p: [(1 - k) * a / (1 - p) for a, k in zip(activations, keep)]),
-            ("each becomes larger", lambda activations, keep, p: [k * a * (1 - p) for a, k in zip(activations, keep)]),
+             lambda activations, keep, p: [(1 - k) * a / (1 - p)
+                                           for a, k in zip(activations, keep)]),
+            ("each becomes larger",
+             lambda activations, keep, p: [k * a * (1 - p) for a, k in zip(activations, keep)]),
         ],
     ),
     "decayed_step": Cases(
@@ -134,7 +141,8 @@ CASES = {
         wrong=[
             ("decay is missing", lambda w, grad, lr, decay: w - lr * grad),
             ("towards 0", lambda w, grad, lr, decay: w - lr * grad + lr * decay * w),
-            ("multiplied by the learning rate", lambda w, grad, lr, decay: w - lr * grad - decay * w),
+            ("multiplied by the learning rate",
+             lambda w, grad, lr, decay: w - lr * grad - decay * w),
         ],
     ),
     "vote": Cases(
@@ -142,7 +150,8 @@ CASES = {
         wrong=[
             ("which class", lambda probabilities: float(np.mean(probabilities, 0).max())),
             ("Average the probabilities first", majority),
-            ("surest network only", lambda probabilities: int(np.argmax(max(probabilities, key=max)))),
+            ("surest network only",
+             lambda probabilities: int(np.argmax(max(probabilities, key=max)))),
             ("You multiplied", lambda probabilities: int(np.prod(probabilities, 0).argmax())),
             ("first network only", lambda probabilities: int(np.argmax(probabilities[0]))),
         ],

@@ -1,4 +1,4 @@
-"Chapter 06's exercises: each with its solution, two other right answers and three or more typical wrong ones."
+"Chapter 06's exercises: each with its solution, two other right answers and typical wrong ones."
 import math
 
 import numpy as np
@@ -75,8 +75,10 @@ CASES = {
         right=[bump_by_distance, bump_by_interp],
         wrong=[
             ("That is a box", box),
-            ("however wide", lambda x, a, b: max(0, x - a) - 2 * max(0, x - (a + b) / 2) + max(0, x - b)),
-            ("a third hinge", lambda x, a, b: (max(0, x - a) - 2 * max(0, x - (a + b) / 2)) / ((b - a) / 2)),
+            ("however wide", lambda x, a, b: max(0, x - a) - 2 * max(0, x - (a + b) / 2)
+             + max(0, x - b)),
+            ("a third hinge", lambda x, a, b: (max(0, x - a) - 2
+                                               * max(0, x - (a + b) / 2)) / ((b - a) / 2)),
             ("divide by *half*", lambda x, a, b: bump_by_distance(x, a, b) / 2),
         ],
     ),
@@ -91,24 +93,32 @@ CASES = {
     "broken_line": Cases(
         right=[line_by_torch, line_by_loop],
         wrong=[
-            ("`start` is missing", lambda x, knots, weights, start: line_by_loop(x, knots, weights, 0)),
+            ("`start` is missing",
+             lambda x, knots, weights, start: line_by_loop(x, knots, weights, 0)),
             ("use `max(0, ...)`",
-             lambda x, knots, weights, start: start + sum(w * (x - k) for k, w in zip(knots, weights))),
+             lambda x, knots, weights, start: start
+             + sum(w * (x - k) for k, w in zip(knots, weights))),
             ("pull the curve down",
-             lambda x, knots, weights, start: start + sum(max(0, w * (x - k)) for k, w in zip(knots, weights))),
+             lambda x, knots, weights, start: start
+             + sum(max(0, w * (x - k)) for k, w in zip(knots, weights))),
         ],
     ),
     "hinges_needed": Cases(
-        right=[counted, lambda hinges, error, wanted: math.ceil((hinges**2 * error / wanted) ** 0.5)],
+        right=[counted,
+                   lambda hinges, error, wanted: math.ceil((hinges**2 * error / wanted) ** 0.5)],
         wrong=[
-            ("Rounded to the nearest", lambda hinges, error, wanted: round(hinges * math.sqrt(error / wanted))),
+            ("Rounded to the nearest",
+             lambda hinges, error, wanted: round(hinges * math.sqrt(error / wanted))),
             ("fell as 1/n", lambda hinges, error, wanted: math.ceil(hinges * error / wanted)),
-            ("upside down", lambda hinges, error, wanted: math.ceil(hinges * (wanted / error) ** 0.5)),
-            ("squared the ratio", lambda hinges, error, wanted: math.ceil(hinges * (error / wanted) ** 2)),
+            ("upside down",
+             lambda hinges, error, wanted: math.ceil(hinges * (wanted / error) ** 0.5)),
+            ("squared the ratio",
+             lambda hinges, error, wanted: math.ceil(hinges * (error / wanted) ** 2)),
         ],
     ),
     "turning_point": Cases(
-        right=[lambda w, b: None if w == 0 else -(b / w), lambda w, b: float(np.roots([w, b])[0]) if w else None],
+        right=[lambda w, b: None if w == 0 else -(b / w),
+               lambda w, b: float(np.roots([w, b])[0]) if w else None],
         wrong=[
             ("The sign is wrong", lambda w, b: b / w if w else None),
             ("Divide by w", lambda w, b: -b if w else None),

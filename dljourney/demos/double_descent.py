@@ -6,6 +6,7 @@
 __all__ = ['sweep_widths_for', 'DoubleDescent']
 
 # %% ../../nbs/demos/double_descent.ipynb #f7202d9a
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -42,10 +43,11 @@ class DoubleDescent(Live):
 
     def __init__(
         self,
-        data: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,  # your own (x, y) to train on and to test with
+        data: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,  # (x, y) to train on and to test with
+        descent: Callable = double_descent,  # the chapter's, or your own
         **values: Any,
     ):
-        parts = digits("random")
+        parts, self.descend = digits("random"), descent
         self.known, self.unseen = (parts.train, parts.test) if data is None else data
         self.source = 'digits("random")[::2]' if data is None else "...  # your own points"
         for name, (x, y) in (("training", self.known), ("test", self.unseen)): check_labels(f"{name} y", y, len(x))
@@ -55,7 +57,8 @@ class DoubleDescent(Live):
         if not names or names - {"width"}:  # the rule that is dragged needs no new sweep
             n = min(self.n, len(self.known[1]))
             x, y = self.known[0][:n], self.known[1][:n]
-            self.sweep = double_descent(x, y, *self.unseen, sweep_widths_for(n), self.ridge, self.label_noise, self.seed)
+            widths = sweep_widths_for(n)
+            self.sweep = self.descend(x, y, *self.unseen, widths, self.ridge, self.label_noise, self.seed)
 
     def draw(self):
         n, s = min(self.n, len(self.known[1])), self.sweep

@@ -82,24 +82,29 @@ class DrawACurve(Live):
         data: tuple[Any, Any] | None = None,  # a curve to begin with: x in [-1, 1] and y in [-1.5, 1.5]
         train: Callable = train,  # the chapter's, or your own
         optimiser: Callable = Adam,  # a class such as the chapter's Adam, or your own
+        network: Callable = relu_network,  # makes the network that is trained
+        groups: Callable = parameter_groups,  # how fast each of its parts learns
+        by_hand: Callable = hinge_fit,  # makes one without any training
         **values: Any,
     ):
         self.x, self.y = first_curve() if data is None else _own_curve(*data)
         self.is_drawn, self.is_built = data is not None, False
         self.train, self.optimiser = train, optimiser
+        self.start, self.groups, self.by_hand = network, groups, by_hand
         super().__init__(**values)
 
     def work(self) -> Iterator:
         self.losses: list[float] = []
-        self.network, self.is_built = relu_network(self.n_hidden, 1, self.spread, seed=0), False
+        self.network, self.is_built = self.start(self.n_hidden, 1, self.spread, seed=0), False
         return self._steps_of()
 
     def _steps_of(self) -> Iterator:
         "Train on whatever is drawn now: a new stroke changes the points of the next step."
-        opt = self.optimiser(parameter_groups(self.network, self.lr), lr=self.lr)
+        opt = self.optimiser(self.groups(self.network, self.lr), lr=self.lr)
         for step in self.train(self.network, _Points(self), F.mse_loss, opt, epochs=100_000):
             self.losses.append(step.loss)
-            for group, rate in zip(opt.param_groups, (self.lr / 20, self.lr)): group["lr"] = rate
+            rates = [group["lr"] for group in self.groups(self.network, self.lr)]
+            for group, rate in zip(opt.param_groups, rates): group["lr"] = rate
             yield
 
     def on_draw(self, panel, x, y, done):
@@ -108,9 +113,9 @@ class DrawACurve(Live):
 
     @button("Build it by hand")
     def build(self):
-        "Replace the network by the one that `hinge_fit` constructs."
+        "Replace the network by one that nobody trains, such as that of `hinge_fit`."
         self.playing = False
-        self.network = hinge_fit(self.x, self.y, min(self.n_hidden, len(self.x) - 1))
+        self.network = self.by_hand(self.x, self.y, min(self.n_hidden, len(self.x) - 1))
         self._steps, self.is_built = iter(()), True
 
     def draw(self):

@@ -38,17 +38,18 @@ class ShuffledLabels(Live):
         self,
         data: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,  # your own (x, y) to train on and to validate with
         trainer: Callable = train_networks,  # the chapter's, or your own
+        shuffle: Callable = shuffle_labels,  # the chapter's, or your own
         **values: Any,
     ):
         self.known, self.unseen = digits("random")[:2] if data is None else data
         self.source = 'digits("random")[:2]' if data is None else "...  # your own points"
-        self.trainer = trainer
+        self.trainer, self.shuffle = trainer, shuffle
         super().__init__(**values)
 
     def work(self) -> Iterator:
         n = min(self.n_points, len(self.known[1]))
         self.true = self.known[1][:n]
-        self.told = shuffle_labels(self.true, self.fraction, seed=0)
+        self.told = self.shuffle(self.true, self.fraction, seed=0)
         run = self.trainer(self.known[0][:n], self.told, self.unseen, self.n_hidden, 150, 5e-3, 64)
         self.history: list[tuple[float, float]] = []
         self._note(next(run))

@@ -17,17 +17,24 @@ def best_epoch(valid_losses):
 
 _best_epoch = exercise(
     best_epoch,
-    task="Return the index (from 0) of the epoch with the lowest validation loss; the first of them if several are equal.",
+    task="Return the index (from 0) of the epoch with the lowest validation loss; the first of "
+         "them if several are equal.",
     cases=[([0.9, 0.5, 0.4, 0.6, 0.7],), ([0.3, 0.2, 0.2, 0.5],), ([1.0],), ([3.0, 2.0, 1.0],)],
     mistakes={
-        "That is the loss itself. Return *which* epoch it was.": lambda valid_losses: min(valid_losses),
-        "Count from 0, as Python's lists do.": lambda valid_losses: valid_losses.index(min(valid_losses)) + 1,
-        "You found the highest loss. Low is good.": lambda valid_losses: valid_losses.index(max(valid_losses)),
-        "That is the last epoch. Training longer is not always better.": lambda valid_losses: len(valid_losses) - 1,
+        "That is the loss itself. Return *which* epoch it was.":
+            lambda valid_losses: min(valid_losses),
+        "Count from 0, as Python's lists do.":
+            lambda valid_losses: valid_losses.index(min(valid_losses)) + 1,
+        "You found the highest loss. Low is good.":
+            lambda valid_losses: valid_losses.index(max(valid_losses)),
+        "That is the last epoch. Training longer is not always better.":
+            lambda valid_losses: len(valid_losses) - 1,
         "If several epochs are equal, take the first: it is the one that was stopped earlier.":
-            lambda valid_losses: max(i for i, v in enumerate(valid_losses) if v == min(valid_losses)),
+            lambda valid_losses: max(i for i, v in enumerate(valid_losses)
+                                     if v == min(valid_losses)),
     },
-    hints=["Which loss is the lowest?", "`min(valid_losses)` finds it; where does it stand?", "A list has a method `index`."],
+    hints=["Which loss is the lowest?", "`min(valid_losses)` finds it; where does it stand?",
+           "A list has a method `index`."],
     why="Early stopping is no more than this: remember which epoch was best, and go back to it.",
 )
 
@@ -40,26 +47,33 @@ def should_stop(valid_losses, patience):
 
 _should_stop = exercise(
     should_stop,
-    task="Return True once the last `patience` epochs have brought no loss below the best of all epochs before them. "
+    task="Return True once the last `patience` epochs have brought no loss below the best of all "
+         "epochs before them. "
          "With `patience` epochs or fewer so far, return False.",
-    cases=[([0.9, 0.5, 0.6, 0.7], 2), ([0.9, 0.5, 0.6, 0.4], 2), ([0.9, 0.5], 2), ([0.9, 0.5, 0.6, 0.55], 3), ([0.5, 0.4, 0.4], 1),
+    cases=[([0.9, 0.5, 0.6, 0.7], 2), ([0.9, 0.5, 0.6, 0.4], 2), ([0.9, 0.5], 2),
+           ([0.9, 0.5, 0.6, 0.55], 3), ([0.5, 0.4, 0.4], 1),
            ([0.3, 0.9, 0.6, 0.5], 2)],
     mistakes={
         "Compare with the best of *all* epochs before, not only with the one just before.":
-            lambda valid_losses, patience: len(valid_losses) > patience and min(valid_losses[-patience:]) >= valid_losses[-patience - 1],
+            lambda valid_losses, patience: len(valid_losses) > patience
+                and min(valid_losses[-patience:]) >= valid_losses[-patience - 1],
         "The answer is upside down: this is True while there is still progress.":
             lambda valid_losses, patience: not should_stop(valid_losses, patience),
         "One bad epoch is not enough: wait for `patience` of them.":
-            lambda valid_losses, patience: len(valid_losses) > patience and valid_losses[-1] >= min(valid_losses[:-1]),
+            lambda valid_losses, patience: len(valid_losses) > patience
+                and valid_losses[-1] >= min(valid_losses[:-1]),
         "A loss that is equal to the best is no progress.":
-            lambda valid_losses, patience: len(valid_losses) > patience and min(valid_losses[-patience:]) > min(valid_losses[:-patience]),
+            lambda valid_losses, patience: len(valid_losses) > patience
+                and min(valid_losses[-patience:]) > min(valid_losses[:-patience]),
     },
     hints=[
         "Cut the list in two: the last `patience` losses, and all before them.",
         "`valid_losses[-patience:]` and `valid_losses[:-patience]`.",
-        "Stop when the lowest of the last ones is not below the lowest of the earlier ones. With nothing before them, do not stop.",
+        "Stop when the lowest of the last ones is not below the lowest of the earlier ones. With "
+        "nothing before them, do not stop.",
     ],
-    why="Validation losses wobble. Patience keeps one unlucky epoch from ending a training that still makes progress.",
+    why="Validation losses wobble. Patience keeps one unlucky epoch from ending a training that "
+        "still makes progress.",
 )
 
 # %% ../../nbs/exercises/overfitting.ipynb #55aa9684
@@ -71,25 +85,33 @@ def bias_squared_and_variance(predictions, truth):
 
 _bias = exercise(
     bias_squared_and_variance,
-    task="Several models, trained on different data, predict one number. Return a pair: (mean prediction minus truth) squared, "
+    task="Several models, trained on different data, predict one number. Return a pair: (mean "
+         "prediction minus truth) squared, "
          "and the variance of the predictions (their mean squared distance from their own mean).",
     cases=[([1.0, 3.0], 2.0), ([4.0, 4.0, 4.0], 1.0), ([0.0, 2.0, 4.0, 6.0], 5.0)],
     mistakes={
-        "Variance is measured from the models' own mean, not from the truth.": lambda predictions, truth: (
-            (sum(predictions) / len(predictions) - truth) ** 2, sum((p - truth) ** 2 for p in predictions) / len(predictions)),
+        "Variance is measured from the models' own mean, not from the truth.":
+            lambda predictions, truth: (
+            (sum(predictions) / len(predictions) - truth) ** 2,
+            sum((p - truth) ** 2 for p in predictions) / len(predictions)),
         "Square the bias.": lambda predictions, truth: (
-            sum(predictions) / len(predictions) - truth, bias_squared_and_variance(predictions, truth)[1]),
-        "Divide the variance by the number of models, not by one less: then bias² + variance is exactly the mean squared error.":
+            sum(predictions) / len(predictions) - truth,
+            bias_squared_and_variance(predictions, truth)[1]),
+        "Divide the variance by the number of models, not by one less: then bias² + variance is "
+        "exactly the mean squared error.":
             lambda predictions, truth: (bias_squared_and_variance(predictions, truth)[0],
-                                        bias_squared_and_variance(predictions, truth)[1] * len(predictions) / (len(predictions) - 1)),
-        "The two are swapped: bias first.": lambda predictions, truth: bias_squared_and_variance(predictions, truth)[::-1],
+                                        bias_squared_and_variance(predictions, truth)[1]
+                                        * len(predictions) / (len(predictions) - 1)),
+        "The two are swapped: bias first.":
+            lambda predictions, truth: bias_squared_and_variance(predictions, truth)[::-1],
     },
     hints=[
         "First the mean prediction.",
         "Bias: how far is that mean from the truth? Square it.",
         "Variance: the mean of (prediction - mean prediction)².",
     ],
-    why="Their sum is the mean squared distance from the truth. A stiff model has bias, a bendy one variance.",
+    why="Their sum is the mean squared distance from the truth. A stiff model has bias, a bendy "
+        "one variance.",
 )
 
 # %% ../../nbs/exercises/overfitting.ipynb #465458d2
@@ -101,20 +123,25 @@ def split_by_group(groups, held_out):
 
 _split_by_group = exercise(
     split_by_group,
-    task="`groups` says for each item which group (which person, which photo) it comes from. Return two lists of indices: the items whose "
+    task="`groups` says for each item which group (which person, which photo) it comes from. "
+         "Return two lists of indices: the items whose "
          "group is *not* in `held_out`, and the items whose group is.",
     cases=[(["ann", "bob", "ann", "cid"], {"bob"}), ([1, 1, 2, 2, 3], {1, 3}), (["a", "b"], {"b"})],
     mistakes={
         "These are the groups. Return the indices of the items.": lambda groups, held_out: (
             [g for g in groups if g not in held_out], [g for g in groups if g in held_out]),
-        "The two parts are swapped: items to train on first.": lambda groups, held_out: split_by_group(groups, held_out)[::-1],
+        "The two parts are swapped: items to train on first.":
+            lambda groups, held_out: split_by_group(groups, held_out)[::-1],
         "Some items are on both sides. That is the leak!": lambda groups, held_out: (
             list(range(len(groups))), split_by_group(groups, held_out)[1]),
-        "Python counts from 0.": lambda groups, held_out: tuple([i + 1 for i in part] for part in split_by_group(groups, held_out)),
+        "Python counts from 0.": lambda groups, held_out: tuple(
+            [i + 1 for i in part] for part in split_by_group(groups, held_out)),
     },
-    hints=["`enumerate(groups)` gives index and group together.", "One list for `group not in held_out`, one for `group in held_out`.",
+    hints=["`enumerate(groups)` gives index and group together.",
+           "One list for `group not in held_out`, one for `group in held_out`.",
            "Return both: `return train, valid`."],
-    why="All items of one group stay together, so nothing about the validation groups can slip into training.",
+    why="All items of one group stay together, so nothing about the validation groups can slip "
+        "into training.",
 )
 
 # %% ../../nbs/exercises/overfitting.ipynb #597891c2
@@ -124,18 +151,23 @@ def chance_of_a_fluke(p, k):
 
 _chance_of_a_fluke = exercise(
     chance_of_a_fluke,
-    task="A model that knows nothing passes your test with probability `p`. Return the probability that at least one of `k` such models passes "
+    task="A model that knows nothing passes your test with probability `p`. Return the probability "
+         "that at least one of `k` such models passes "
          "(they guess independently).",
     cases=[(0.05, 1), (0.05, 20), (0.5, 3), (0.01, 100)],
     mistakes={
-        "Probabilities do not add up like that: for many models this is above 1.": lambda p, k: k * p,
+        "Probabilities do not add up like that: for many models this is above 1.":
+            lambda p, k: k * p,
         "That is the chance that *all* of them pass.": lambda p, k: p**k,
         "That is the chance that *none* passes. You want the opposite.": lambda p, k: (1 - p) ** k,
-        "One of them is enough; take the opposite of *all fail*, not of *all pass*.": lambda p, k: 1 - p**k,
+        "One of them is enough; take the opposite of *all fail*, not of *all pass*.":
+            lambda p, k: 1 - p**k,
     },
-    hints=["It is easier to ask for the opposite: that none of them passes.", "One model fails with probability 1 - p.",
+    hints=["It is easier to ask for the opposite: that none of them passes.",
+           "One model fails with probability 1 - p.",
            "All k fail with probability (1 - p) to the power of k."],
-    why="With p = 5 % and 20 models the chance of a fluke is 64 %. Whoever tries many things finds something.",
+    why="With p = 5 % and 20 models the chance of a fluke is 64 %. Whoever tries many things finds "
+        "something.",
 )
 
 # %% ../../nbs/exercises/overfitting.ipynb #da3a49b5
@@ -145,21 +177,29 @@ def drop(activations, keep, p):
 
 _drop = exercise(
     drop,
-    task="Dropout in training: return a list with 0 where `keep` is False, and the activation divided by `1 - p` where it is True. "
+    task="Dropout in training: return a list with 0 where `keep` is False, and the activation "
+         "divided by `1 - p` where it is True. "
          "`p` is the probability to be left out.",
-    cases=[([1.0, 2.0, 3.0, 4.0], [True, False, True, True], 0.5), ([5.0, -1.0], [False, True], 0.2), ([1.0], [True], 0.0)],
+    cases=[([1.0, 2.0, 3.0, 4.0], [True, False, True, True], 0.5),
+           ([5.0, -1.0], [False, True], 0.2), ([1.0], [True], 0.0)],
     mistakes={
-        "Those that stay must be made larger, by 1 / (1 - p): so the sum stays the same on average.":
+        "Those that stay must be made larger, by 1 / (1 - p): so the sum stays the same on "
+        "average.":
             lambda activations, keep, p: [a if k else 0.0 for a, k in zip(activations, keep)],
         "It is turned round: `keep` says which ones *stay*.":
-            lambda activations, keep, p: [0.0 if k else a / (1 - p) for a, k in zip(activations, keep)],
+            lambda activations, keep, p: [0.0 if k else a / (1 - p)
+                                          for a, k in zip(activations, keep)],
         "Divide by 1 - p, the share that stays, not by p.":
-            lambda activations, keep, p: [a / (p or 1.5) if k else 0.0 for a, k in zip(activations, keep)],
+            lambda activations, keep, p: [a / (p or 1.5) if k else 0.0
+                                          for a, k in zip(activations, keep)],
         "Multiply or divide? Fewer units must do the same work, so each becomes larger.":
-            lambda activations, keep, p: [a * (1 - p) if k else 0.0 for a, k in zip(activations, keep)],
+            lambda activations, keep, p: [a * (1 - p) if k else 0.0
+                                          for a, k in zip(activations, keep)],
     },
-    hints=["Walk over activations and keep together: `zip`.", "Left out: 0. Kept: larger than before.", "Kept ones are divided by `1 - p`."],
-    why="On average a share of 1 - p stays. Dividing by it keeps the expected sum, so nothing has to change when dropout is switched off for use.",
+    hints=["Walk over activations and keep together: `zip`.",
+           "Left out: 0. Kept: larger than before.", "Kept ones are divided by `1 - p`."],
+    why="On average a share of 1 - p stays. Dividing by it keeps the expected sum, so nothing has "
+        "to change when dropout is switched off for use.",
 )
 
 # %% ../../nbs/exercises/overfitting.ipynb #7a98c15a
@@ -169,17 +209,24 @@ def decayed_step(w, grad, lr, decay):
 
 _decayed_step = exercise(
     decayed_step,
-    task="One step of SGD with decoupled weight decay: go down the gradient by `lr * grad`, and shrink the weight by `lr * decay * w`. Return the new weight.",
+    task="One step of SGD with decoupled weight decay: go down the gradient by `lr * grad`, and "
+         "shrink the weight by `lr * decay * w`. Return the new weight.",
     cases=[(2.0, 0.5, 0.1, 0.3), (-4.0, 0.0, 0.5, 0.1), (1.0, -1.0, 0.2, 0.0)],
     mistakes={
         "The decay is missing.": lambda w, grad, lr, decay: w - lr * grad,
-        "Decay pulls the weight towards 0: subtract it.": lambda w, grad, lr, decay: w - lr * grad + lr * decay * w,
-        "Here the decay, too, is multiplied by the learning rate.": lambda w, grad, lr, decay: w - lr * grad - decay * w,
-        "Decay is proportional to the weight itself.": lambda w, grad, lr, decay: w - lr * grad - lr * decay,
-        "You walk uphill: subtract the gradient.": lambda w, grad, lr, decay: w + lr * grad - lr * decay * w,
+        "Decay pulls the weight towards 0: subtract it.":
+            lambda w, grad, lr, decay: w - lr * grad + lr * decay * w,
+        "Here the decay, too, is multiplied by the learning rate.":
+            lambda w, grad, lr, decay: w - lr * grad - decay * w,
+        "Decay is proportional to the weight itself.":
+            lambda w, grad, lr, decay: w - lr * grad - lr * decay,
+        "You walk uphill: subtract the gradient.":
+            lambda w, grad, lr, decay: w + lr * grad - lr * decay * w,
     },
-    hints=["Start with plain SGD: `w - lr * grad`.", "Then take a small share of the weight away.", "That share is `lr * decay * w`."],
-    why="A weight that the data do not need shrinks towards 0, a little each step. It is the ridge of section 1, step by step.",
+    hints=["Start with plain SGD: `w - lr * grad`.", "Then take a small share of the weight away.",
+           "That share is `lr * decay * w`."],
+    why="A weight that the data do not need shrinks towards 0, a little each step. It is the ridge "
+        "of section 1, step by step.",
 )
 
 # %% ../../nbs/exercises/overfitting.ipynb #3bbe3496
@@ -190,74 +237,98 @@ def vote(probabilities):
 
 _vote = exercise(
     vote,
-    task="Each row of `probabilities` is one network's probabilities for the classes. Return the class with the largest *mean* probability.",
-    cases=[([[0.6, 0.4], [0.1, 0.9]],), ([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [0.0, 0.1, 0.9]],), ([[0.2, 0.7, 0.1]],),
+    task="Each row of `probabilities` is one network's probabilities for the classes. Return the "
+         "class with the largest *mean* probability.",
+    cases=[([[0.6, 0.4], [0.1, 0.9]],), ([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [0.0, 0.1, 0.9]],),
+           ([[0.2, 0.7, 0.1]],),
            ([[0.35, 0.25, 0.4], [0.35, 0.4, 0.25]],), ([[0.9, 0.1], [0.9, 0.1], [0.0, 1.0]],)],
     mistakes={
         "That is the largest mean. Return which class has it.":
             lambda probabilities: max(sum(c) / len(probabilities) for c in zip(*probabilities)),
-        "You let each network vote for one class. Average the probabilities first: a sure member counts more than two unsure ones.":
-            lambda probabilities: max(range(len(probabilities[0])), key=[row.index(max(row)) for row in probabilities].count),
+        "You let each network vote for one class. Average the probabilities first: a sure member "
+        "counts more than two unsure ones.":
+            lambda probabilities: max(range(len(probabilities[0])),
+                                      key=[row.index(max(row)) for row in probabilities].count),
         "You listen to the surest network only. Average over all of them.":
-            lambda probabilities: max(probabilities, key=max).index(max(max(probabilities, key=max))),
+            lambda probabilities: max(probabilities,
+                                      key=max).index(max(max(probabilities, key=max))),
         "You multiplied: one member that says 0 then forbids a class to all. Take the mean.":
-            lambda probabilities: max(range(len(probabilities[0])), key=[math.prod(c) for c in zip(*probabilities)].__getitem__),
-        "You listen to the first network only.": lambda probabilities: probabilities[0].index(max(probabilities[0])),
+            lambda probabilities: max(range(len(probabilities[0])),
+                                      key=[math.prod(c) for c in zip(*probabilities)].__getitem__),
+        "You listen to the first network only.":
+            lambda probabilities: probabilities[0].index(max(probabilities[0])),
     },
-    hints=["`zip(*probabilities)` gives one column a class.", "The mean of each column.", "Then the index of the largest mean."],
-    why="Averaging cancels what differs between the members, their variance. What all get wrong, their bias, stays.",
+    hints=["`zip(*probabilities)` gives one column a class.", "The mean of each column.",
+           "Then the index of the largest mean."],
+    why="Averaging cancels what differs between the members, their variance. What all get wrong, "
+        "their bias, stays.",
 )
 
 # %% ../../nbs/exercises/overfitting.ipynb #9389d928
-_training_error = choice("training_error", "You raise the degree of a polynomial. What can the training error do?", "a", {
+_training_error = choice("training_error", "You raise the degree of a polynomial. What can the "
+                                           "training error do?", "a", {
     "a": ("Only fall, or stay", "A higher degree can do all that a lower one can, and more."),
     "b": ("Only rise", "Then least squares would not have found the best fit."),
     "c": ("Fall, then rise", "That is the validation error."),
     "d": ("Anything", "Every lower degree is included in a higher one, so it cannot rise."),
 })
 
-_high_variance = choice("high_variance", "You measure again, fit again, and get a very different curve. What does the model have?", "b", {
+_high_variance = choice("high_variance", "You measure again, fit again, and get a very different "
+                                         "curve. What does the model have?", "b", {
     "a": ("Much bias", "Bias is what all the fits get wrong *together*."),
     "b": ("Much variance", "Its fits depend strongly on the noise in the data."),
     "c": ("Too little freedom", "A stiff model gives nearly the same curve each time."),
     "d": ("A leak", "A leak makes the score too good. This is about the fits."),
 })
 
-_perfect_training = choice("perfect_training", "A network reaches 100 % on its training pictures. What do you know about new pictures?", "d", {
-    "a": ("It will be right on nearly all of them", "So it was with true labels. With shuffled labels it was right on one in ten."),
+_perfect_training = choice("perfect_training", "A network reaches 100 % on its training pictures. "
+                                               "What do you know about new pictures?", "d", {
+    "a": ("It will be right on nearly all of them",
+          "So it was with true labels. With shuffled labels it was right on one in ten."),
     "b": ("It overfits", "With true labels it had 100 % as well, and was good on new pictures."),
     "c": ("The labels are correct", "It learned shuffled labels to 100 %, too."),
-    "d": ("Nothing", "The same network reaches 100 % on nonsense. Only pictures it has not seen can tell."),
+    "d": ("Nothing", "The same network reaches 100 % on nonsense. Only pictures it has not seen "
+                     "can tell."),
 })
 
-_peak = number("peak", "Least squares on random features, 300 training pictures, no ridge. At which width is the test error largest?", 300,
-    "At the width where the model can just fit all labels, in the only possible way: the number of training pictures.",
-    {3000: "For *trained* classifiers the number of outputs times pictures matters. Least squares solves each output by itself.",
+_peak = number("peak", "Least squares on random features, 300 training pictures, no ridge. At "
+                       "which width is the test error largest?", 300,
+    "At the width where the model can just fit all labels, in the only possible way: the number of "
+    "training pictures.",
+    {3000: "For *trained* classifiers the number of outputs times pictures matters. Least squares "
+           "solves each output by itself.",
      150: "That is near the first valley.", 600: "There it is already coming down."})
 
 # %% ../../nbs/exercises/overfitting.ipynb #0add9e55
-_more_ridge = choice("more_ridge", "You make the ridge larger. What happens to the training error?", "c", {
+_more_ridge = choice("more_ridge", "You make the ridge larger. What happens to the training error?",
+                     "c", {
     "a": ("It falls", "The fit has less freedom to follow the points."),
     "b": ("It falls, then rises", "That may be said of the validation error."),
-    "c": ("It rises, or stays", "The fit gives up closeness for calm. The gain, if any, is on new points."),
+    "c": ("It rises, or stays", "The fit gives up closeness for calm. The gain, if any, is on new "
+                                "points."),
     "d": ("It does not change", "Only if the curve was flat already."),
 })
 
-_best_of_many = choice("best_of_many", "You try 1,000 models that only guess, on 100 coin tosses, and keep the best. What do you see?", "b", {
-    "a": ("About 50 % on validation and on test", "The best of a thousand is lucky on the set it was chosen on."),
+_best_of_many = choice("best_of_many", "You try 1,000 models that only guess, on 100 coin tosses, "
+                                       "and keep the best. What do you see?", "b", {
+    "a": ("About 50 % on validation and on test",
+          "The best of a thousand is lucky on the set it was chosen on."),
     "b": ("About 66 % on validation, 50 % on test", "Luck does not repeat."),
     "c": ("About 66 % on both", "There is nothing to know, so new coins bring it back to 50 %."),
     "d": ("Nearly 100 % on validation", "That would take far more than a thousand guessers."),
 })
 
-_writers = choice("writers", "Why did the random split of the digits score higher than the split by writers in chapter 04?", "a", {
-    "a": ("It asked an easier question: the same people's handwriting was on both sides", "A model that meets new people must be tested on new people."),
+_writers = choice("writers", "Why did the random split of the digits score higher than the split "
+                             "by writers in chapter 04?", "a", {
+    "a": ("It asked an easier question: the same people's handwriting was on both sides",
+          "A model that meets new people must be tested on new people."),
     "b": ("It had more training pictures", "Both splits have the same sizes."),
     "c": ("Shuffling makes training better", "The training set was shuffled in both."),
     "d": ("By chance", "It does so for every seed."),
 })
 
-_tomorrow = choice("tomorrow", "You predict tomorrow's demand from past days. How do you split?", "c", {
+_tomorrow = choice("tomorrow", "You predict tomorrow's demand from past days. How do you split?",
+                   "c", {
     "a": ("At random", "Then the model may look at the day before *and the day after*."),
     "b": ("By weekday", "Neighbouring days would still be on both sides."),
     "c": ("By time: train on the past, validate on the days after", "Split as you will use it."),
@@ -265,35 +336,45 @@ _tomorrow = choice("tomorrow", "You predict tomorrow's demand from past days. Ho
 })
 
 # %% ../../nbs/exercises/overfitting.ipynb #e3e35459
-_loss_rises = choice("loss_rises", "The validation loss rises while the validation accuracy stays. What has happened?", "d", {
+_loss_rises = choice("loss_rises", "The validation loss rises while the validation accuracy stays. "
+                                   "What has happened?", "d", {
     "a": ("A bug: they must move together", "They measure different things."),
     "b": ("The training set has run out", "An epoch can be repeated as often as you like."),
     "c": ("More answers are wrong", "Then the accuracy would fall."),
-    "d": ("The model has become surer, also of its wrong answers", "The loss counts how sure it was; the accuracy does not."),
+    "d": ("The model has become surer, also of its wrong answers",
+          "The loss counts how sure it was; the accuracy does not."),
 })
 
-_calibrated = number("calibrated", "A calibrated model gives 200 answers with 90 % certainty each. About how many of them are wrong?", 20,
+_calibrated = number("calibrated", "A calibrated model gives 200 answers with 90 % certainty each. "
+                                   "About how many of them are wrong?", 20,
     "Calibrated: right as often as it says. Ten of every hundred are wrong.",
-    {180: "That many are right.", 0: "90 % sure is not certain.", 10: "That would be 95 %, or a hundred answers.", 90: "90 % of what?"})
+    {180: "That many are right.", 0: "90 % sure is not certain.",
+     10: "That would be 95 %, or a hundred answers.", 90: "90 % of what?"})
 
-_clean_labels = choice("clean_labels", "200 digits with *clean* labels. Which cure helped most in the chapter?", "b", {
+_clean_labels = choice("clean_labels", "200 digits with *clean* labels. Which cure helped most in "
+                                       "the chapter?", "b", {
     "a": ("Dropout", "With clean labels it hardly changed anything."),
-    "b": ("More data", "There was little noise to learn by heart, but much that 200 pictures do not show."),
+    "b": ("More data", "There was little noise to learn by heart, but much that 200 pictures do "
+                       "not show."),
     "c": ("Augmentation", "Here it even hurt: one pixel is much in a picture of eight."),
     "d": ("A smaller model", "It was a little worse."),
 })
 
 _test_set = choice("test_set", "What is the third set, the test set, for?", "c", {
-    "a": ("To choose the learning rate", "That is a choice: the validation set's work. A test set that helps to choose has become a validation set."),
+    "a": ("To choose the learning rate", "That is a choice: the validation set's work. A test set "
+                                         "that helps to choose has become a validation set."),
     "b": ("To stop training at the right moment", "That is a choice, too."),
-    "c": ("To look at once, when all choices are made", "Only then does it tell what to expect of new data."),
+    "c": ("To look at once, when all choices are made",
+          "Only then does it tell what to expect of new data."),
     "d": ("To train on in the end", "Then nothing would be left to tell how good the result is."),
 })
 
 # %% ../../nbs/exercises/overfitting.ipynb #fd70831a
 check, hint, solution, quiz = verbs(
     "overfitting",
-    exercises=[_best_epoch, _should_stop, _bias, _split_by_group, _chance_of_a_fluke, _drop, _decayed_step, _vote],
-    questions=[_training_error, _high_variance, _perfect_training, _peak, _more_ridge, _best_of_many, _writers, _tomorrow,
+    exercises=[_best_epoch, _should_stop, _bias, _split_by_group, _chance_of_a_fluke, _drop,
+               _decayed_step, _vote],
+    questions=[_training_error, _high_variance, _perfect_training, _peak, _more_ridge,
+               _best_of_many, _writers, _tomorrow,
                _loss_rises, _calibrated, _clean_labels, _test_set],
 )

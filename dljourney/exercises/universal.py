@@ -17,14 +17,17 @@ def hinge(x, at, slope):
 
 _hinge = exercise(
     hinge,
-    task="Return the height at `x` of a hinge: 0 up to `at`, and from there a straight line with the given `slope`.",
+    task="Return the height at `x` of a hinge: 0 up to `at`, and from there a straight line with "
+         "the given `slope`.",
     cases=[(3.0, 1.0, 2.0), (0.5, 1.0, 2.0), (4.0, 1.5, -1.0), (1.0, 1.0, 5.0)],
     mistakes={
-        "Before the hinge turns it must be 0: cut the negative part off.": lambda x, at, slope: slope * (x - at),
+        "Before the hinge turns it must be 0: cut the negative part off.":
+            lambda x, at, slope: slope * (x - at),
         "A hinge with a negative slope goes down. Cut off before you multiply, not after.":
             lambda x, at, slope: max(0.0, slope * (x - at)),
         "The slope is missing.": lambda x, at, slope: max(0.0, x - at),
-        "The hinge should turn at `at`, so subtract `at` from `x`.": lambda x, at, slope: slope * max(0.0, x + at),
+        "The hinge should turn at `at`, so subtract `at` from `x`.":
+            lambda x, at, slope: slope * max(0.0, x + at),
         "This one jumps: it is right far to the left, but it should start from 0 at `at`.":
             lambda x, at, slope: slope * x if x > at else 0.0,
     },
@@ -33,7 +36,8 @@ _hinge = exercise(
         "`max(0, x - at)` is 0 before the turn and grows with slope 1 after it.",
         "Multiply that by `slope`.",
     ],
-    why="`max(0, x - at)` is a ReLU with weight 1 and bias `-at`. The output's weight is the slope.",
+    why="`max(0, x - at)` is a ReLU with weight 1 and bias `-at`. The output's weight is the "
+        "slope.",
 )
 
 # %% ../../nbs/exercises/universal.ipynb #f0d1ca81
@@ -45,25 +49,34 @@ def bump_height(x, left, right):
 
 _bump = exercise(
     bump_height,
-    task="Return the height at `x` of a bump that is 0 outside `left`..`right`, 1 in the middle, and straight between.",
-    cases=[(1.5, 1.0, 3.0), (2.0, 1.0, 3.0), (2.75, 1.0, 3.0), (5.0, 1.0, 3.0), (0.0, 1.0, 3.0), (0.25, 0.0, 1.0)],
+    task="Return the height at `x` of a bump that is 0 outside `left`..`right`, 1 in the middle, "
+         "and straight between.",
+    cases=[(1.5, 1.0, 3.0), (2.0, 1.0, 3.0), (2.75, 1.0, 3.0), (5.0, 1.0, 3.0), (0.0, 1.0, 3.0),
+           (0.25, 0.0, 1.0)],
     mistakes={
-        "It never comes down: after the middle the slope must turn, so subtract *twice* the second hinge.":
-            lambda x, left, right: (max(0.0, x - left) - max(0.0, x - (left + right) / 2)) * 2 / (right - left),
+        "It never comes down: after the middle the slope must turn, so subtract *twice* the second "
+        "hinge.":
+            lambda x, left, right: (max(0.0, x - left) - max(0.0, x - (left + right) / 2))
+        * 2 / (right - left),
         "It does not stop at 0: a third hinge at `right` makes the curve flat again.":
-            lambda x, left, right: (max(0.0, x - left) - 2 * max(0.0, x - (left + right) / 2)) * 2 / (right - left),
+            lambda x, left, right: (max(0.0, x - left) - 2 * max(0.0, x - (left + right) / 2))
+        * 2 / (right - left),
         "The height in the middle should be 1, however wide the bump is: divide by half the width.":
-            lambda x, left, right: max(0.0, x - left) - 2 * max(0.0, x - (left + right) / 2) + max(0.0, x - right),
-        "That is a box. The bump rises and falls in straight lines.": lambda x, left, right: 1.0 if left < x < right else 0.0,
+            lambda x, left, right: max(0.0, x - left) - 2 * max(0.0, x - (left + right) / 2)
+        + max(0.0, x - right),
+        "That is a box. The bump rises and falls in straight lines.":
+            lambda x, left, right: 1.0 if left < x < right else 0.0,
         "The middle should be 1 high: divide by *half* the width.": lambda x, left, right:
-            (max(0.0, x - left) - 2 * max(0.0, x - (left + right) / 2) + max(0.0, x - right)) / (right - left),
+            (max(0.0, x - left) - 2 * max(0.0, x - (left + right) / 2)
+             + max(0.0, x - right)) / (right - left),
     },
     hints=[
         "Three hinges: one at `left`, one in the middle, one at `right`.",
         "Their weights are 1, -2 and 1: up, turn around, flat again.",
         "In the middle the sum is half the width. Divide by it.",
     ],
-    why="After the middle the slopes are 1 - 2 = -1, and after `right` they are 1 - 2 + 1 = 0. Any formula with the same values is right.",
+    why="After the middle the slopes are 1 - 2 = -1, and after `right` they are 1 - 2 + 1 = 0. Any "
+        "formula with the same values is right.",
 )
 
 # %% ../../nbs/exercises/universal.ipynb #7afb8873
@@ -74,13 +87,17 @@ def turns(xs, ys):
 
 _turns = exercise(
     turns,
-    task="Given points `xs`, `ys` (lists, from left to right), return the list of hinge weights of the network that joins them: "
+    task="Given points `xs`, `ys` (lists, from left to right), return the list of hinge weights of "
+         "the network that joins them: "
          "the first slope, then each *change* of slope.",
-    cases=[([0.0, 1.0, 2.0], [0.0, 1.0, 0.0]), ([0.0, 2.0, 3.0, 5.0], [1.0, 1.0, 4.0, 0.0]), ([1.0, 2.0], [3.0, 5.0])],
+    cases=[([0.0, 1.0, 2.0], [0.0, 1.0, 0.0]), ([0.0, 2.0, 3.0, 5.0], [1.0, 1.0, 4.0, 0.0]),
+           ([1.0, 2.0], [3.0, 5.0])],
     mistakes={
-        "These are the slopes themselves. Earlier hinges keep rising, so each later weight is only the change of slope.":
+        "These are the slopes themselves. Earlier hinges keep rising, so each later weight is only "
+        "the change of slope.":
             lambda xs, ys: [(b - a) / (d - c) for a, b, c, d in zip(ys, ys[1:], xs, xs[1:])],
-        "The first slope is missing: the first hinge starts the first piece.": lambda xs, ys: turns(xs, ys)[1:],
+        "The first slope is missing: the first hinge starts the first piece.":
+            lambda xs, ys: turns(xs, ys)[1:],
         "These are the rises. A slope is rise divided by run.":
             lambda xs, ys: turns(range(len(ys)), ys),
         "The changes have the wrong sign: new slope minus old slope.":
@@ -89,9 +106,11 @@ _turns = exercise(
     hints=[
         "First the slope of each piece: rise over run between neighbours.",
         "`zip(xs, xs[1:])` gives neighbours.",
-        "The weight at a point is the slope after it minus the slope before it; at the first point there is no slope before.",
+        "The weight at a point is the slope after it minus the slope before it; at the first point "
+        "there is no slope before.",
     ],
-    why="All earlier hinges go on rising for ever. At a point the new hinge only has to add the difference.",
+    why="All earlier hinges go on rising for ever. At a point the new hinge only has to add the "
+        "difference.",
 )
 
 # %% ../../nbs/exercises/universal.ipynb #f6628c78
@@ -101,26 +120,34 @@ def broken_line(x, knots, weights, start):
 
 _broken_line = exercise(
     broken_line,
-    task="Return the output at `x` of a network with one hidden layer: `start` plus, for each hinge, its weight times the hinge's height. "
+    task="Return the output at `x` of a network with one hidden layer: `start` plus, for each "
+         "hinge, its weight times the hinge's height. "
          "`knots` lists where the hinges turn.",
-    cases=[(1.5, [0.0, 1.0], [1.0, -2.0], 0.0), (0.5, [0.0, 1.0], [1.0, -2.0], 3.0), (-1.0, [0.0, 1.0], [1.0, -2.0], 3.0),
+    cases=[(1.5, [0.0, 1.0], [1.0, -2.0], 0.0), (0.5, [0.0, 1.0], [1.0, -2.0], 3.0),
+           (-1.0, [0.0, 1.0], [1.0, -2.0], 3.0),
            (5.0, [0.0, 2.0, 3.0], [0.0, 3.0, -5.0], 1.0)],
     mistakes={
         "`start` is missing: without it the curve would begin at 0.":
-            lambda x, knots, weights, start: sum(w * max(0.0, x - k) for k, w in zip(knots, weights)),
+            lambda x, knots, weights, start: sum(w * max(0.0, x - k)
+                                                 for k, w in zip(knots, weights)),
         "A hinge is 0 before it turns: use `max(0, ...)`.":
-            lambda x, knots, weights, start: start + sum(w * (x - k) for k, w in zip(knots, weights)),
+            lambda x, knots, weights, start: start
+        + sum(w * (x - k) for k, w in zip(knots, weights)),
         "Add up *all* hinges that have turned, not only the last one.":
-            lambda x, knots, weights, start: start + [0.0, *(w * (x - k) for k, w in zip(knots, weights) if x > k)][-1],
-        "A negative weight must be able to pull the curve down: cut off inside, not the whole product.":
-            lambda x, knots, weights, start: start + sum(max(0.0, w * (x - k)) for k, w in zip(knots, weights)),
+            lambda x, knots, weights, start: start
+        + [0.0, *(w * (x - k) for k, w in zip(knots, weights) if x > k)][-1],
+        "A negative weight must be able to pull the curve down: cut off inside, not the whole "
+        "product.":
+            lambda x, knots, weights, start: start
+        + sum(max(0.0, w * (x - k)) for k, w in zip(knots, weights)),
     },
     hints=[
         "One hinge's height is `max(0, x - knot)`.",
         "Multiply it by its weight, and add up all of them.",
         "At last add `start`, the output's bias.",
     ],
-    why="This sum *is* the network: the hidden layer computes the hinges, the output layer weighs and adds them.",
+    why="This sum *is* the network: the hidden layer computes the hinges, the output layer weighs "
+        "and adds them.",
 )
 
 # %% ../../nbs/exercises/universal.ipynb #246785b3
@@ -132,10 +159,12 @@ def hinges_needed(hinges, error, wanted):
 
 _hinges_needed = exercise(
     hinges_needed,
-    task="With `hinges` hinges the error is `error`. How many hinges (a whole number, rounded up) bring it down to `wanted`, when the error falls as 1/n²?",
+    task="With `hinges` hinges the error is `error`. How many hinges (a whole number, rounded up) "
+         "bring it down to `wanted`, when the error falls as 1/n²?",
     cases=[(10, 0.5, 0.125), (10, 0.1, 0.003), (16, 0.5, 0.3), (10, 0.5, 0.4)],
     mistakes={
-        "That would be right if the error fell as 1/n. With 1/n² take the square root of the ratio.":
+        "That would be right if the error fell as 1/n. With 1/n² take the square root of the "
+        "ratio.":
             lambda hinges, error, wanted: math.ceil(hinges * error / wanted),
         "A quarter of a hinge cannot be built: round up to a whole number.":
             lambda hinges, error, wanted: hinges * math.sqrt(error / wanted),
@@ -149,7 +178,8 @@ _hinges_needed = exercise(
             lambda hinges, error, wanted: math.ceil(hinges * (error / wanted) ** 2),
     },
     hints=[
-        "Twice the hinges, a quarter of the error. So for a quarter of the error: twice the hinges.",
+        "Twice the hinges, a quarter of the error. So for a quarter of the error: twice the "
+        "hinges.",
         "The factor for the hinges is the square root of the factor for the error.",
         "`math.ceil` rounds up.",
     ],
@@ -168,53 +198,72 @@ _turning_point = exercise(
     mistakes={
         "The sign is wrong: solve w * x + b = 0 for x.": lambda w, b: b / w if w else None,
         "That is right only for w = 1. Divide by w.": lambda w, b: -b if w else None,
-        "It is turned upside down: x = -b / w.": lambda w, b: (-w / b if b else None) if w else None,
-        "A unit with w = 0 is the same everywhere: it never turns, so return None.": lambda w, b: -b / w if w else 0.0,
+        "It is turned upside down: x = -b / w.":
+            lambda w, b: (-w / b if b else None) if w else None,
+        "A unit with w = 0 is the same everywhere: it never turns, so return None.":
+            lambda w, b: -b / w if w else 0.0,
     },
     hints=[
         "The unit turns where the inside of relu is zero.",
         "Solve w * x + b = 0.",
         "What if w is 0? Then there is nothing to solve.",
     ],
-    why="Left or right of -b / w the inside has one sign. PyTorch draws w and b from the same range, so half of these places lie outside [-1, 1].",
+    why="Left or right of -b / w the inside has one sign. PyTorch draws w and b from the same "
+        "range, so half of these places lie outside [-1, 1].",
 )
 
 # %% ../../nbs/exercises/universal.ipynb #34197bef
-_pieces = number("pieces", "A network has one hidden layer of 7 ReLU units, and one input. Into how many straight pieces, at most, does it cut the line?", 8,
+_pieces = number("pieces", "A network has one hidden layer of 7 ReLU units, and one input. Into "
+                           "how many straight pieces, at most, does it cut the line?", 8,
     "Each unit turns once, so there are at most 7 turns, and 7 turns make 8 pieces.",
     {7: "Seven turns. But between and around seven turns there are eight pieces.",
-     14: "A unit turns only once.", 128: "That is what *folding* can do, with seven layers. One layer adds."})
+     14: "A unit turns only once.",
+     128: "That is what *folding* can do, with seven layers. One layer adds."})
 
-_one_hidden_layer = choice("one_hidden_layer", "What does a hidden layer of ReLU units compute, seen from the output?", "b", {
+_one_hidden_layer = choice("one_hidden_layer", "What does a hidden layer of ReLU units compute, "
+                                               "seen from the output?", "b", {
     "a": ("A product of hinges", "The output layer adds; it does not multiply."),
-    "b": ("A weighted sum of hinges, plus a bias", "Each unit is a hinge, the output's weights add them up."),
-    "c": ("A polynomial", "No power of x appears anywhere. A ReLU network is made of straight pieces."),
+    "b": ("A weighted sum of hinges, plus a bias",
+          "Each unit is a hinge, the output's weights add them up."),
+    "c": ("A polynomial", "No power of x appears anywhere. A ReLU network is made of straight "
+                          "pieces."),
     "d": ("The largest of several hinges", "`max` is inside each unit, not across the units."),
 })
 
-_twice_the_hinges = number("twice_the_hinges", "A smooth curve is drawn by hinges with a largest error of 0.08. You double the number of hinges. What error do you expect?", 0.02,
+_twice_the_hinges = number("twice_the_hinges", "A smooth curve is drawn by hinges with a largest "
+                                               "error of 0.08. You double the number of hinges. "
+                                               "What error do you expect?", 0.02,
     "The error falls as 1/n²: twice the hinges, a quarter of the error.",
-    {0.04: "That would be 1/n. The bound has h², and h is halved.", 0.01: "An eighth would be 1/n³.",
+    {0.04: "That would be 1/n. The bound has h², and h is halved.",
+     0.01: "An eighth would be 1/n³.",
      0.08: "More hinges do help: the pieces get shorter."})
 
 _promise = choice("promise", "What does the universal approximation theorem promise?", "c", {
-    "a": ("That training will find a good network", "It says that a good network exists. Nothing about finding it."),
+    "a": ("That training will find a good network",
+          "It says that a good network exists. Nothing about finding it."),
     "b": ("That a small network is enough", "The number of units it needs can be enormous."),
-    "c": ("That for any continuous curve on an interval, and any error, some network is close enough", "It is about existence only."),
-    "d": ("That the network is right outside the data, too", "It speaks about one interval; beyond it the network may do anything."),
+    "c": ("That for any continuous curve on an interval, and any error, some network is close "
+          "enough", "It is about existence only."),
+    "d": ("That the network is right outside the data, too",
+          "It speaks about one interval; beyond it the network may do anything."),
 })
 
 # %% ../../nbs/exercises/universal.ipynb #2ff9874b
-_lost_hinges = choice("lost_hinges", "A hinge turns outside the range of all training points. What can it do for the fit?", "a", {
-    "a": ("Add a straight line, or nothing", "For all points it is on one side of its turn, so it bends nothing there."),
+_lost_hinges = choice("lost_hinges", "A hinge turns outside the range of all training points. What "
+                                     "can it do for the fit?", "a", {
+    "a": ("Add a straight line, or nothing",
+          "For all points it is on one side of its turn, so it bends nothing there."),
     "b": ("Bend the curve near the border", "It bends only at its turn, and no point is there."),
-    "c": ("Nothing, and it can never come back", "It may still add a straight line, and that gradient can move it."),
+    "c": ("Nothing, and it can never come back",
+          "It may still add a straight line, and that gradient can move it."),
     "d": ("The same as any other hinge", "The others turn between the points; this one does not."),
 })
 
-_parameters = number("parameters", "How many parameters has the network Linear(1, 50), ReLU, Linear(50, 1)?", 151,
+_parameters = number("parameters",
+                     "How many parameters has the network Linear(1, 50), ReLU, Linear(50, 1)?", 151,
     "50 weights and 50 biases in the hidden layer, 50 weights and 1 bias in the output layer.",
-    {150: "The output's bias is missing.", 100: "The output layer has weights, too.", 101: "The hidden layer has biases, too.",
+    {150: "The output's bias is missing.", 100: "The output layer has weights, too.",
+     101: "The hidden layer has biases, too.",
      2500: "The layers are 1 × 50 and 50 × 1, not 50 × 50."}, tol=0.001)
 
 _beyond = choice("beyond", "Far to the right of all training points, a ReLU network is...", "d", {
@@ -224,16 +273,22 @@ _beyond = choice("beyond", "Far to the right of all training points, a ReLU netw
     "d": ("a straight line", "Beyond the last turn nothing bends any more."),
 })
 
-_folds = number("folds", "A deep network folds the line 5 times, with 2 units in each layer. How many units would one hidden layer need for the same saw?", 32,
+_folds = number("folds", "A deep network folds the line 5 times, with 2 units in each layer. How "
+                         "many units would one hidden layer need for the same saw?", 32,
     "Five folds make 2^5 = 32 straight pieces, and each piece needs its own hinge.",
-    {10: "That is how many units the *deep* network has.", 16: "There are 16 teeth; each tooth has two sides.",
+    {10: "That is how many units the *deep* network has.",
+     16: "There are 16 teeth; each tooth has two sides.",
      25: "Folding doubles: 2^5, not 5²."})
 
-_why_train = choice("why_train", "We can build a network without training. Why is training needed at all?", "b", {
-    "a": ("Training gives smaller errors", "Here the built network was as good or better, at every size."),
-    "b": ("Building needs the curve itself; usually there are only noisy points in very many dimensions", "In one dimension, knowing the "
+_why_train = choice("why_train", "We can build a network without training. Why is training needed "
+                                 "at all?", "b", {
+    "a": ("Training gives smaller errors",
+          "Here the built network was as good or better, at every size."),
+    "b": ("Building needs the curve itself; usually there are only noisy points in very many "
+          "dimensions", "In one dimension, knowing the "
           "curve, building wins. Nobody knows the curve that maps pictures to digits."),
-    "c": ("A built network cannot be used for prediction", "It is an ordinary network. You used it."),
+    "c": ("A built network cannot be used for prediction",
+          "It is an ordinary network. You used it."),
     "d": ("Training is faster", "Building takes no time at all."),
 })
 
@@ -243,11 +298,13 @@ _recipe = order("recipe", "Put the steps of building a network for a curve in or
     "c": "Set the output's bias to the height of the first point",
     "d": "Compute the slope between neighbours",
 }, "Points, slopes, changes of slope, and at last the height at which the drawing begins.",
-   {"bdca": "The result is the same, but the chapter sets the weights first.", "dbac": "There is no slope before there are points."})
+   {"bdca": "The result is the same, but the chapter sets the weights first.",
+    "dbac": "There is no slope before there are points."})
 
 # %% ../../nbs/exercises/universal.ipynb #a2b54335
 check, hint, solution, quiz = verbs(
     "universal",
     exercises=[_hinge, _bump, _turns, _broken_line, _hinges_needed, _turning_point],
-    questions=[_pieces, _one_hidden_layer, _twice_the_hinges, _promise, _lost_hinges, _parameters, _beyond, _folds, _why_train, _recipe],
+    questions=[_pieces, _one_hidden_layer, _twice_the_hinges, _promise, _lost_hinges, _parameters,
+               _beyond, _folds, _why_train, _recipe],
 )

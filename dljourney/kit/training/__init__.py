@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dljourney.kit.training.interrupts import as_a_whole, at_rest, stoppable_fit
     from dljourney.kit.training.measuring import evaluate
     from dljourney.kit.training.networks import (
-        Networks, StackedBatches, shift_images, summed_cross_entropy,
+        Networks, StackedBatches, for_each, shift_images, shifter, summed_cross_entropy,
     )
     from dljourney.kit.training.norms import (
         NORMS, compares, count, hold, in_company, lone_end, n_batches, together,
