@@ -13,7 +13,7 @@ from browser import ROWS, keep, stroke
 from PIL import Image
 
 from dljourney.kit.live import Drawings
-from dljourney.whole_game import doodles
+from dljourney.kit.pictures import doodles
 
 pytestmark = pytest.mark.browser
 

@@ -4,11 +4,11 @@ import json
 import pytest
 from browser import ROWS, keep, places, stroke
 
-from dljourney.whole_game import doodles
+from dljourney.kit.pictures import doodles
 
 pytestmark = pytest.mark.browser
 
-CELLS = ["from dljourney.whole_game import TeachMe", "teach_me = TeachMe(folder='mine{}'); teach_me"]
+CELLS = ["from dljourney.demos import TeachMe", "teach_me = TeachMe(folder='mine{}'); teach_me"]
 
 
 @pytest.fixture(scope="module")

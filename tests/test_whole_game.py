@@ -19,20 +19,11 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from dljourney import whole_game
-from dljourney.kit.live import Desk
+from dljourney.demos import TeachMe
+from dljourney.demos.teach_me import Desk
 from dljourney.kit.live import Drawing, Drawings, folder_name, label_of
-from dljourney.whole_game import (
-    TeachMe,
-    activations,
-    best_head,
-    doodles,
-    from_scratch,
-    ready_digits,
-    signs,
-    stacked,
-    teach,
-    warped,
-)
+from dljourney.kit.pictures import doodles, ready_digits, signs, stacked
+from dljourney.whole_game import activations, best_head, from_scratch, teach, warped
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..faces import face
 
 if TYPE_CHECKING:
+    from dljourney.kit.pictures.drawn import doodles, ready_digits, signs, stacked
     from dljourney.kit.pictures.folders import Photos, Skipped, augment, photos
     from dljourney.kit.pictures.images import (
         ImageError, MAX_PIXELS, Preprocess, one_line, printable, read_image, sides,
