@@ -10,6 +10,7 @@ import time
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from PIL import Image, PngImagePlugin
 
 from dljourney import whole_game
 from dljourney.demos import TeachMe
-from dljourney.demos.teach_me import Desk
+from dljourney.demos.teach_me import TwoNetworks
 from dljourney.kit.live import Drawing, Drawings, folder_name, label_of
 from dljourney.kit.pictures import doodles, ready_digits, signs, stacked
 from dljourney.whole_game import activations, best_head, from_scratch, teach, warped
@@ -320,7 +321,7 @@ def test_teaching_is_repeatable_and_beats_the_same_network_from_dice():
         for which in means:
             means[which] += desk.right[which] / 2
     assert means["taught"] > 0.85 and means["taught"] - means["scratch"] > 0.1, means
-    x, y = stacked(desk.drawings.things, desk._look)
+    x, y = stacked(desk.drawings.things, desk.networks.look)
     for p, q in zip(teach(x, y, 5).state_dict().values(), desk.model.state_dict().values()):
         assert torch.equal(p, q)
 
@@ -356,7 +357,7 @@ def test_a_drawing_put_away_is_no_test_any_more():
     assert len(desk.hidden) == 2 and desk.right != before
     press(desk, do="away", thing=1, drawing=2)
     assert [d for _, d in desk.hidden] == [made["star"][2]] == desk.drawings.things["star"][2:]
-    assert desk.right == {"taught": desk.share("taught")} and desk.draw()["count"]["new drawings"] == "1"
+    assert desk.right == {"taught": desk.race.share("taught")} and desk.draw()["count"]["new drawings"] == "1"
     press(desk, do="away", thing=0, drawing=0)  # an example: the test stays
     assert len(desk.hidden) == 1 and len(desk.drawings.things["smile"]) == 1
     press(desk, do="away", thing=1, drawing=2)
@@ -390,13 +391,13 @@ def test_the_first_network_answers_at_once_and_the_other_learns_step_by_step(tau
     desk.strokes = doodles(["star"], n=1, seed=9)["star"][0].strokes
     assert set(desk.answers) == {"taught"} and max(desk.answers["taught"], key=desk.answers["taught"].get) == "star"
     desk.step(3)
-    assert set(desk.answers) == {"taught", "scratch"} and len(desk.curve) == 1
-    before = [p.clone() for p in desk.beginner.parameters()]
+    assert set(desk.answers) == {"taught", "scratch"} and len(desk.race.curve) == 1
+    before = [p.clone() for p in desk.networks.beginner.parameters()]
     desk.step(1)
-    assert any(not torch.equal(p, q) for p, q in zip(before, desk.beginner.parameters()))
+    assert any(not torch.equal(p, q) for p, q in zip(before, desk.networks.beginner.parameters()))
     assert abs(sum(desk.answers["scratch"].values()) - 1) < 1e-5
     desk.reset()
-    assert desk.curve == []
+    assert desk.race.curve == []
 
 
 def test_answers_follow_the_pen(taught):
@@ -558,6 +559,75 @@ def test_as_many_digits_come_as_were_asked_for(each):
     assert [len(found) for found in examples.things.values()] == [each, each] and len(hidden) == 100
 
 
+def test_what_the_chapter_teaches_may_be_ones_own():
+    made, asked = doodles(["smile", "star"], n=2), []
+
+    def undecided(features, y, n_things):
+        asked.append((features.shape[1], sorted(set(y.tolist())), n_things))
+        return torch.zeros(n_things, features.shape[1]), torch.zeros(n_things)
+
+    def my_teach(x, y, n_things, head=best_head):
+        asked.append(tuple(x.shape))
+        return teach(x, y, n_things, copies=1, head=head)
+
+    desk = TeachMe(made, best_head=undecided)
+    desk.teach()
+    assert asked == [(256, [0, 1], 2)] and desk.predict(made["star"][0]) == {"smile": 0.5, "star": 0.5}
+    desk = TeachMe(made, teach=my_teach)
+    desk.teach()
+    assert asked[1:] == [(4, 1, 32, 32)]
+    desk = TeachMe(made, best_head=undecided, teach=my_teach)
+    desk.teach()
+    assert set(desk.predict(made["star"][0]).values()) == {0.5}
+    assert asked[2:] == [(4, 1, 32, 32), (256, [0, 1], 2)]
+
+
+def numbers(*shapes, value=0.0):
+    return lambda features, y, n_things: tuple(torch.full(shape, value) for shape in shapes)
+
+
+@pytest.mark.parametrize("own, said", [
+    (dict(best_head=numbers((256, 2), (2,))), r"best_head: expected .*\(2, 256\) and \(2,\), got .*256, 2"),
+    (dict(best_head=numbers((2, 256))), r"best_head: expected .*, got \[\(2, 256\)\]"),
+    (dict(best_head=lambda features, y, n: None), "best_head: expected .*, got NoneType; end it with"),
+    (dict(best_head=lambda features, y, n: ([], 1)), "best_head: expected .*, got tuple"),
+    (dict(best_head=numbers((2, 256), (2,), value=torch.nan)), "best_head: expected finite numbers"),
+    (dict(teach=lambda x, y, n: None), "teach: expected a network, got NoneType; end it with"),
+])  # fmt: skip
+def test_what_no_network_can_be_made_of_is_refused_and_the_desk_stays_as_it_was(own, said):
+    desk = TeachMe(doodles(["smile", "star"], n=1), **own)
+    with pytest.raises((TypeError, ValueError), match=said):
+        press(desk, do="teach")
+    assert desk.error.split(":")[0] in ("best_head", "teach")
+    assert desk.names == [] and desk.draw()["race"] == [] and not desk.playing
+
+
+def cell(id):
+    notebook = json.loads((Path(__file__).parent.parent / "nbs/01_whole_game.ipynb").read_text("utf-8"))
+    (found,) = ("".join(c["source"]) for c in notebook["cells"] if c["id"] == id)
+    return found
+
+
+HEAD, TEACH, OWN_DESK = "94f72b94", "e964acd2", "d7a30052"
+
+
+def test_a_learner_who_edits_best_head_in_the_chapter_changes_the_desk_below(capsys):
+    right = {}
+    for edit in ("sharpness * weight,", "0 * weight,"):  # and the desk that takes all of `teach`
+        for given in ("best_head=best_head", "teach=teach"):
+            learner = {"TeachMe": TeachMe, "warped": warped}
+            exec(cell(HEAD).replace("sharpness * weight,", edit), learner)
+            exec(cell(TEACH), learner)
+            code = cell(OWN_DESK).replace("best_head=best_head", given)
+            assert given in code
+            exec(code, learner)
+            right[edit, given] = learner["own"].right["taught"]
+            assert f"{right[edit, given]:.0%}" in capsys.readouterr().out
+    as_it_is, blind = ({right[e, g] for g in ("best_head=best_head", "teach=teach")}
+                       for e in ("sharpness * weight,", "0 * weight,"))
+    assert as_it_is == {0.92} and blind == {0.2}
+
+
 def test_too_little_is_said_in_the_demo():
     desk = TeachMe(doodles(["smile"], n=2))
     with pytest.raises(ValueError, match="two things or more"):
@@ -572,14 +642,12 @@ def test_too_little_is_said_in_the_demo():
         doodles(["unicorn"])
 
 
-def test_a_problem_while_getting_ready_is_told_at_teach():
-    class Broken(Desk):
-        def prepare(self):
-            raise ImportError("no torch here")
+def test_a_problem_while_getting_ready_is_told_at_teach(monkeypatch):
+    def broken(networks):
+        raise ImportError("no torch here")
 
-    desk = Broken(Drawings())
-    desk.drawings.things.update(doodles(["smile", "star"], n=1))
-    desk.load()
+    monkeypatch.setattr(TwoNetworks, "prepare", broken)
+    desk = TeachMe(doodles(["smile", "star"], n=1))
     with pytest.raises(ImportError, match="no torch"):
         desk.teach()
 
@@ -619,7 +687,7 @@ def test_activations_are_what_the_layers_make(taught):
     seen = activations(taught.model, x)
     assert [m.shape[0] for m in seen.values()] == [2] * len(seen) and len(seen) >= 4
     assert [m.shape[2] for m in seen.values()] == sorted((m.shape[2] for m in seen.values()), reverse=True)
-    body = taught.model.forward_features(taught._look(x))
+    body = taught.model.forward_features(taught.networks.look(x))
     torch.testing.assert_close(list(seen.values())[-1], body.detach())
     assert not any(m._forward_hooks for m in taught.model.modules())
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     )
     from dljourney.kit.figures.plots import (
         plot_band, plot_comparison, plot_curves, plot_losses, show_activations,
-        show_confusions, show_images,
+        show_channels, show_confusions, show_images,
     )
     from dljourney.kit.figures.style import COLOURS, Figure, subplots
 

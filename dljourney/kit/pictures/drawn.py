@@ -27,15 +27,14 @@ def doodles(
     seed: int = 0,  # of the differences
 ) -> dict[str, list[Drawing]]:
     "A few doodles, each a little different."
-    ring = lambda x, y, r, start=0.0, end=2 * np.pi: [
-        [x + r * np.cos(a), y + r * np.sin(a)] for a in np.linspace(start, end, 24)]
-    face = [ring(0.5, 0.5, 0.42), [[0.36, 0.36], [0.36, 0.42]], [[0.64, 0.36], [0.64, 0.42]]]
+    face = [_ring(0.5, 0.5, 0.42), [[0.36, 0.36], [0.36, 0.42]], [[0.64, 0.36], [0.64, 0.42]]]
     tips = [[0.5 + 0.45 * np.sin(a), 0.5 - 0.45 * np.cos(a)] for a in np.arange(6) * 4 * np.pi / 5]
     shapes = {
-        "smile": [*face, ring(0.5, 0.55, 0.22, 0.3, 2.85)],
-        "frown": [*face, ring(0.5, 0.82, 0.2, 3.6, 5.8)],
+        "smile": [*face, _ring(0.5, 0.55, 0.22, 0.3, 2.85)],
+        "frown": [*face, _ring(0.5, 0.82, 0.2, 3.6, 5.8)],
         "star": [tips],
-        "house": [[[0.1, 0.9], [0.1, 0.45], [0.5, 0.08], [0.9, 0.45], [0.9, 0.9], [0.1, 0.9]], [[0.42, 0.9], [0.42, 0.62], [0.6, 0.62], [0.6, 0.9]]],
+        "house": [[[0.1, 0.9], [0.1, 0.45], [0.5, 0.08], [0.9, 0.45], [0.9, 0.9], [0.1, 0.9]],
+                  [[0.42, 0.9], [0.42, 0.62], [0.6, 0.62], [0.6, 0.9]]],
         "wave": [[[x, 0.5 + 0.18 * np.sin(14 * x)] for x in np.linspace(0.05, 0.95, 40)]],
     }
     dice, made = np.random.default_rng(seed), {}
@@ -46,6 +45,11 @@ def doodles(
     return made
 
 
+def _ring(x: float, y: float, r: float, start: float = 0.0, end: float = 2 * np.pi) -> list:
+    "A circle around (x, y), or a part of it."
+    return [[x + r * np.cos(a), y + r * np.sin(a)] for a in np.linspace(start, end, 24)]
+
+
 def _by_hand(strokes: list, dice: np.random.Generator) -> list:
     "The strokes with a hand's wobble: each is moved, stretched, slanted and bent a little."
     slant, (wide, tall) = dice.normal(0, 0.12), np.exp(dice.normal(0, 0.1, 2))
@@ -54,7 +58,8 @@ def _by_hand(strokes: list, dice: np.random.Generator) -> list:
         t = np.linspace(0, 3, len(stroke))[:, None]
         bend = dice.normal(0, 0.02, 2) * np.sin(t + dice.uniform(0, 6))
         x, y = (np.asarray(stroke) - 0.5 + dice.normal(0, 0.015, 2) + bend).T
-        made.append(np.clip(np.stack([0.5 + wide * x + slant * y, 0.5 + tall * y], 1), 0.03, 0.97).tolist())
+        moved = np.stack([0.5 + wide * x + slant * y, 0.5 + tall * y], 1)
+        made.append(np.clip(moved, 0.03, 0.97).tolist())
     return made
 
 # %% ../../../nbs/kit/pictures/drawn.ipynb #04d2d3de
@@ -62,16 +67,18 @@ def ready_digits(
     digits: Sequence[int] = (3, 5, 6, 8, 9),  # which ones, 0 to 9
     each: int = 2,  # examples of each
     seed: int = 0,  # which ones
-) -> tuple[Drawings, list[tuple[str, Drawing]]]:  # the examples, and 100 others with their names, to test with
+) -> tuple[Drawings, list[tuple[str, Drawing]]]:  # examples, and 100 others with names
     "Real handwritten digits; the test's were written mostly by other people."
     from dljourney.kit.pictures.toys import digits as written
     from dljourney.kit.expect import check_some, check_whole
 
-    digits, each = check_some("digits", digits, range(10), least=2), check_whole("each", each, 1, 70)
+    digits = check_some("digits", digits, range(10), least=2)
+    each = check_whole("each", each, 1, 70)
     dice, parts = np.random.default_rng(seed), written()
     examples, hidden = Drawings(), []
     for digit in digits:
-        for (x, y), n, is_test in ((parts.train, each, False), (parts.test, 100 // len(digits), True)):
+        n_test = 100 // len(digits)
+        for (x, y), n, is_test in ((parts.train, each, False), (parts.test, n_test, True)):
             chosen = dice.permutation(np.flatnonzero(y.numpy() == digit))[:n]
             drawings = [Drawing.of_image(x[i, 0].numpy()) for i in chosen]
             if is_test: hidden += [(str(digit), d) for d in drawings]
@@ -96,7 +103,8 @@ def signs(
         ImageDraw.Draw(page).text((120, 120), character, 255, font, anchor="mm")
         ink = page.crop(page.getbbox())
         scale = 26 / max(ink.size)  # as large as a drawing
-        ink = ink.resize([max(1, round(scale * side)) for side in ink.size], Image.Resampling.LANCZOS)
+        sides = [max(1, round(scale * side)) for side in ink.size]
+        ink = ink.resize(sides, Image.Resampling.LANCZOS)
         small = Image.new("L", (32, 32))
         small.paste(ink, ((32 - ink.width) // 2, (32 - ink.height) // 2))
         pages.append(np.asarray(small))
@@ -106,7 +114,7 @@ def signs(
 def stacked(
     examples: Mapping[str, Sequence[Drawing]],  # drawings by name
     prepare: "Preprocess",  # what the network wants to see
-) -> tuple["Tensor", "Tensor"]:  # pictures, uint8, (N,1,32,32), and which thing each is, int64, (N,)
+) -> tuple["Tensor", "Tensor"]:  # pictures, uint8, (N,1,32,32); which thing each is, (N,)
     "Drawings as the tensors that a network learns from."
     import torch
 
