@@ -24,7 +24,8 @@ d = Playground(dataset='circles'); d.step(100); d.show_code(); d""",
 from dljourney.demos import TeachMe
 from dljourney.kit.pictures import doodles
 t = TeachMe(doodles(['smile', 'star'])); t.teach(); d = Upload(t.program)
-d.ask([(f'{n} {i}.png', x.image) for n, f in doodles(['smile', 'star'], 2, 5).items() for i, x in enumerate(f)]); d""",
+more = doodles(['smile', 'star'], 2, 5).items()
+d.ask([(f'{n} {i}.png', x.image) for n, f in more for i, x in enumerate(f)]); d""",
     "TeachMe": """from dljourney.demos import TeachMe
 from dljourney.kit.pictures import doodles
 t = TeachMe(doodles(['smile', 'frown', 'star', 'house'], n=3)); t.teach()

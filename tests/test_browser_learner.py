@@ -104,7 +104,8 @@ strokes = teach_me.strokes
 def answer():
     teach_me.strokes = []
     teach_me.strokes = strokes  # two drawings
-print(json.dumps(dict(answer=busy(answer, 20), teach=busy(lambda: teach_me.networks.learn(teach_me.drawings.things), 2))))
+def learn(): teach_me.networks.learn(teach_me.drawings.things)
+print(json.dumps(dict(answer=busy(answer, 20), teach=busy(learn, 2))))
 teach_me.play()
 """
 
