@@ -363,7 +363,7 @@ def show_activations(
 
 # %% ../../../nbs/kit/figures/plots.ipynb #d7a30032
 def show_channels(
-    parts: Mapping[str, Sequence[Any]],  # for each layer its channels: square pictures (n, side, side)
+    parts: Mapping[str, Sequence[Any]],  # each layer's channels: square pictures (n, side, side)
 ) -> Figure:
     "What excites some channels of each layer: a row for each layer, a mosaic for each channel."
     n_channels = max(map(len, parts.values()))

@@ -191,7 +191,7 @@ class Drawings:
     def add(
         self,
         label: str,  # what it is a drawing of
-        drawing: Drawing,
+        drawing: Drawing,  # it, kept or not
     ) -> Drawing:  # the same, with its path where it is kept on disk
         "Keep a drawing."
         _check_name("label", label)
