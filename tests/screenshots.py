@@ -21,17 +21,20 @@ d = Playground(dataset='circles'); d.step(100); d.show_code(); d""",
     "Cures": "from dljourney.demos import Cures\nd = Cures(dropout=0.8); d.step(25); d",
     "FewExamples": "from dljourney.demos import FewExamples\nd = FewExamples(); d.step(8); d",
     "Upload": """from dljourney.demos import Upload
-from dljourney.whole_game import TeachMe, doodles
+from dljourney.demos import TeachMe
+from dljourney.kit.pictures import doodles
 t = TeachMe(doodles(['smile', 'star'])); t.teach(); d = Upload(t.program)
-d.ask([(f'{n} {i}.png', x.image) for n, f in doodles(['smile', 'star'], 2, 5).items() for i, x in enumerate(f)]); d""",
-    "TeachMe": """from dljourney.whole_game import TeachMe, doodles
+more = doodles(['smile', 'star'], 2, 5).items()
+d.ask([(f'{n} {i}.png', x.image) for n, f in more for i, x in enumerate(f)]); d""",
+    "TeachMe": """from dljourney.demos import TeachMe
+from dljourney.kit.pictures import doodles
 t = TeachMe(doodles(['smile', 'frown', 'star', 'house'], n=3)); t.teach()
 for name, found in doodles(t.things, n=3, seed=1).items():
     for drawing in found: t.keep(name, drawing)
 t.step(11); t.strokes = doodles(['smile'], n=1, seed=7)['smile'][0].strokes; t""",
-    "TeachMeEmpty": "from dljourney.whole_game import TeachMe\nTeachMe()",
+    "TeachMeEmpty": "from dljourney.demos import TeachMe\nTeachMe()",
     "DrawingPad": """from dljourney.kit.live.pad import DrawingPad
-from dljourney.whole_game import doodles
+from dljourney.kit.pictures import doodles
 DrawingPad(doodles(['house'])['house'][0].strokes, label='A house')""",
     "Board": """from dljourney.kit.game.board import Board
 from dljourney.kit.game import legal_moves

@@ -16,7 +16,7 @@ SPECIAL = {
     "Playground": "d = Playground(); d.show_code(); d",
 }
 MORE = [
-    "from dljourney.whole_game import TeachMe, doodles; TeachMe()",
+    "from dljourney.demos import TeachMe; from dljourney.kit.pictures import doodles; TeachMe()",
     "d = TeachMe(doodles(['smile', 'star'], n=1)); d.teach(); d.step(1)\n"
     "d.strokes = doodles(['smile'], n=1, seed=7)['smile'][0].strokes; d",
     "from dljourney.kit.live.live import Walk; Walk()",

@@ -12,7 +12,7 @@ TRIES = 6
 DESK = [
     "from dljourney.demos import DrawACurve, Upload\n"
     "from dljourney.kit.live.pad import DrawingPad\n"
-    "from dljourney.whole_game import TeachMe, doodles",
+    "from dljourney.demos import TeachMe; from dljourney.kit.pictures import doodles",
     "desk = TeachMe(doodles(['smile', 'star'], n=2)); desk.teach(); desk.pause(); desk",
 ]
 PADS = [DESK[0], "pad = DrawingPad(); pad"]

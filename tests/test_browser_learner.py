@@ -13,7 +13,7 @@ from browser import ROWS, keep, stroke
 from PIL import Image
 
 from dljourney.kit.live import Drawings
-from dljourney.whole_game import doodles
+from dljourney.kit.pictures import doodles
 
 pytestmark = pytest.mark.browser
 
@@ -104,7 +104,8 @@ strokes = teach_me.strokes
 def answer():
     teach_me.strokes = []
     teach_me.strokes = strokes  # two drawings
-print(json.dumps(dict(answer=busy(answer, 20), teach=busy(lambda: teach_me.learn(teach_me.drawings.things), 2))))
+def learn(): teach_me.networks.learn(teach_me.drawings.things)
+print(json.dumps(dict(answer=busy(answer, 20), teach=busy(learn, 2))))
 teach_me.play()
 """
 

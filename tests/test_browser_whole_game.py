@@ -4,11 +4,11 @@ import json
 import pytest
 from browser import ROWS, keep, places, stroke
 
-from dljourney.whole_game import doodles
+from dljourney.kit.pictures import doodles
 
 pytestmark = pytest.mark.browser
 
-CELLS = ["from dljourney.whole_game import TeachMe", "teach_me = TeachMe(folder='mine{}'); teach_me"]
+CELLS = ["from dljourney.demos import TeachMe", "teach_me = TeachMe(folder='mine{}'); teach_me"]
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +43,21 @@ def test_a_learners_first_minutes(front, page):
     stroke(page, made["star"][3].strokes[0], lift=False)  # the pen is still down
     # one reading of the page: with the first points of the star down, answers waver around a half
     page.wait_for_function("""() => {
-      const best = [...document.querySelectorAll('.dlj-best .dlj-bar.dlj-taught span')].map(s => s.textContent);
+      const bars = document.querySelectorAll('.dlj-best .dlj-bar.dlj-taught span');
+      const best = [...bars].map(s => s.textContent);
       const verdict = document.querySelector('.dlj-verdict').textContent;
       return verdict.startsWith('star') && best.length === 1 && parseInt(best[0]) > 90;
     }""")
     page.mouse.up()
-    page.wait_for_function("document.querySelector('.dlj-best .dlj-bar.dlj-scratch span').textContent !== ''")
+    scratch = "document.querySelector('.dlj-best .dlj-bar.dlj-scratch span').textContent"
+    page.wait_for_function(f"{scratch} !== ''")
 
     page.locator(".dlj-keep").nth(1).click()  # a test for both
-    page.wait_for_function("document.querySelector('.dlj-readout').textContent.includes('new drawings')")
+    told = "document.querySelector('.dlj-readout').textContent"
+    page.wait_for_function(f"{told}.includes('new drawings')")
     assert front.python(page, "print(teach_me.hidden[0][0])") == "star"
-    front.until(page, "teach_me.strokes", [])  # the page has cleared its pad; Python hears of it in its turn
+    # the page has cleared its pad; Python hears of it in its turn
+    front.until(page, "teach_me.strokes", [])
     assert page.problems == [] and page.outside == []
     assert page.locator(".dlj-error:visible").count() == 0
 
@@ -62,9 +66,11 @@ def test_answers_keep_up_with_the_pen(front, page):
     "While a stroke grows, answers arrive one after the other, not at its end."
     page.evaluate("""() => {
       window.texts = [];
-      const bars = () => [...document.querySelectorAll('.dlj-bar.dlj-taught i')].map(i => i.style.width).join();
+      const fills = document.getElementsByClassName('dlj-taught');
+      const bars = () => [...fills].map(f => f.querySelector('i')?.style.width).join();
       new MutationObserver(() => { if (window.texts.at(-1) !== bars()) window.texts.push(bars()); })
-        .observe(document.querySelector('.dlj-rows'), { subtree: true, attributes: true, childList: true });
+        .observe(document.querySelector('.dlj-rows'),
+          { subtree: true, attributes: true, childList: true });
     }""")
     points = doodles(["smile"], n=1, seed=4)["smile"][0].strokes[0]
     first, *others = places(page, points)
@@ -88,7 +94,8 @@ def test_closed_and_opened_again_everything_is_there(front, page, cells):
     again.wait_for_function(f"{ROWS}.length === 5", timeout=60_000)
     again.locator(".dlj-digits").click()
     again.wait_for_function(f"{ROWS}.length === 2")
-    assert json.loads(front.python(again, "import json; print(json.dumps(teach_me.things))")) == ["smile", "star"]
+    things = front.python(again, "import json; print(json.dumps(teach_me.things))")
+    assert json.loads(things) == ["smile", "star"]
     front.shut(again)
 
 
@@ -135,10 +142,11 @@ def test_a_row_goes_and_comes_back_and_refusals_are_told(front, page):
 
     page.locator(".dlj-thing input").nth(1).fill("star")
     page.locator(".dlj-thing input").nth(1).press("Enter")
-    page.wait_for_function("document.querySelector('.dlj-error').textContent.includes('no other thing has')")
+    told = "document.querySelector('.dlj-error').textContent"
+    page.wait_for_function(f"{told}.includes('no other thing has')")
     assert page.locator(".dlj-thing input").nth(1).input_value() == "smile"
 
     front.python(page, "teach_me.strokes = []")
     page.locator(".dlj-keep").nth(0).click()
-    page.wait_for_function("document.querySelector('.dlj-error').textContent.includes('the pad is empty')")
+    page.wait_for_function(f"{told}.includes('the pad is empty')")
     assert page.evaluate(thumbs) == before

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dljourney.kit.game import START, Board, after_move, read_fen, write_fen
 from dljourney.kit.live import DrawingPad, strokes_to_image
-from dljourney.whole_game import TeachMe
+from dljourney.demos import TeachMe
 
 coordinate = st.floats(0, 1)
 strokes = st.lists(st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=6), max_size=4)

@@ -1,4 +1,5 @@
-"Chapter 01: drawings that are never lost, a desk that teaches, and answers that stay the same in a program."
+"Chapter 01: drawings that are never lost, a desk that teaches, answers that stay in a program."
+
 import copy
 import io
 import json
@@ -10,6 +11,7 @@ import time
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,20 +21,11 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from dljourney import whole_game
-from dljourney.kit.live import Desk
+from dljourney.demos import TeachMe
+from dljourney.demos.teach_me import TwoNetworks
 from dljourney.kit.live import Drawing, Drawings, folder_name, label_of
-from dljourney.whole_game import (
-    TeachMe,
-    activations,
-    best_head,
-    doodles,
-    from_scratch,
-    ready_digits,
-    signs,
-    stacked,
-    teach,
-    warped,
-)
+from dljourney.kit.pictures import doodles, ready_digits, signs, stacked
+from dljourney.whole_game import activations, best_head, from_scratch, teach, warped
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +43,15 @@ def taught():
 def test_any_name_becomes_one_folder_and_comes_back(label):
     name = folder_name(label)
     assert label_of(name) == label
-    assert not set(name) & set('/\\:*?"<>|') and name not in (".", "..") and not name.startswith(".")
+    assert (
+        not set(name) & set('/\\:*?"<>|') and name not in (".", "..") and not name.startswith(".")
+    )
     assert not name.endswith((".", " "))
 
 
-@pytest.mark.parametrize("label", ["con", "NUL", "com1", "aux.txt", "..", ".git", "a/b", "%41", "☺", " x "])
+@pytest.mark.parametrize(
+    "label", ["con", "NUL", "com1", "aux.txt", "..", ".git", "a/b", "%41", "☺", " x "]
+)
 def test_awkward_names(label, tmp_path):
     kept = Drawings(tmp_path)
     kept.add(label, doodles(["star"], n=1)["star"][0])
@@ -113,10 +110,15 @@ def png(image, strokes=None):
 
 
 huge = {  # no pixel is ever decoded
-    f"{side} x {side}": png(Image.new("L", (8, 8))).replace(struct.pack(">II", 8, 8), struct.pack(">II", side, side))
+    f"{side} x {side}": png(Image.new("L", (8, 8))).replace(
+        struct.pack(">II", 8, 8), struct.pack(">II", side, side)
+    )
     for side in (10_000, 20_000)
 }
-huge = {name: data[:29] + struct.pack(">I", zlib.crc32(data[12:29])) + data[33:] for name, data in huge.items()}
+huge = {
+    name: data[:29] + struct.pack(">I", zlib.crc32(data[12:29])) + data[33:]
+    for name, data in huge.items()
+}
 
 
 def test_odd_files_are_skipped_with_their_reason_and_stay_where_they_are(tmp_path):
@@ -136,9 +138,9 @@ def test_odd_files_are_skipped_with_their_reason_and_stay_where_they_are(tmp_pat
     assert "pixels" in again.skipped[tmp_path / "star" / "20000 x 20000.png"]
 
 
-nonsense = ["null", "5", "[" * 100_000, '{"a": 1}', "[5]", "[[[0.1]]]", "[[[0.1, 0.2, 0.3]]]", '[[["0.1", "0.2"]]]',
-            "[[[]]]", "[[[NaN, 0]]]", "[[[1e999, 0]]]", "[[[true, 0]]]", f"[[[1{'0' * 500}, 0]]]", "strokes",
-            f"[[[1{'0' * 9000}, 0]]]"]  # fmt: skip
+nonsense = ["null", "5", "[" * 100_000, '{"a": 1}', "[5]", "[[[0.1]]]", "[[[0.1, 0.2, 0.3]]]",
+            '[[["0.1", "0.2"]]]', "[[[]]]", "[[[NaN, 0]]]", "[[[1e999, 0]]]", "[[[true, 0]]]",
+            f"[[[1{'0' * 500}, 0]]]", "strokes", f"[[[1{'0' * 9000}, 0]]]"]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", nonsense, ids=range(len(nonsense)))
@@ -161,7 +163,9 @@ def test_a_damaged_picture_is_read_or_refused_and_nothing_else_happens(seed):
         for _ in range(dice.choice([1, 1, 2, 8])):
             data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
         try:
-            drawing = Drawing.read(io.BytesIO(bytes(data[: dice.choice([None, dice.randrange(len(data))])])))
+            drawing = Drawing.read(
+                io.BytesIO(bytes(data[: dice.choice([None, dice.randrange(len(data))])]))
+            )
         except (OSError, ValueError) as problem:
             assert str(problem)
         else:
@@ -176,7 +180,11 @@ def test_a_label_is_some_text(tmp_path, label):
     drawing = doodles(["star"], n=1)["star"][0]
     for kept in (Drawings(), Drawings(tmp_path)):
         kept.things = {"a": []}
-        for call, *values in ((kept.add, label, drawing), (kept.add_new, label, []), (kept.rename, "a", label)):
+        for call, *values in (
+            (kept.add, label, drawing),
+            (kept.add_new, label, []),
+            (kept.rename, "a", label),
+        ):
             with pytest.raises((TypeError, ValueError), match="(label|new): expected a name"):
                 call(*values)
         assert kept.things == {"a": []} and not list(tmp_path.rglob("*"))
@@ -188,12 +196,24 @@ def test_a_picture_is_two_sides_of_ink_in_the_range_that_is_asked_for():
     grey = np.eye(28, dtype=np.float32) * 0.8 + 0.1
     want = Drawing.of_image(grey).image
     as_bytes = np.rint(grey * 255).astype(np.uint8)
-    for same in (as_bytes, torch.from_numpy(grey), grey.astype(np.float64), as_bytes / 255, torch.from_numpy(as_bytes)):
+    for same in (
+        as_bytes,
+        torch.from_numpy(grey),
+        grey.astype(np.float64),
+        as_bytes / 255,
+        torch.from_numpy(as_bytes),
+    ):
         assert (Drawing.of_image(same).image == want).all()
     assert (Drawing.of_image(np.eye(28) > 0).image == Drawing.of_image(np.eye(28)).image).all()
     no_number = np.where(np.eye(28), np.nan, 0)
-    for bad, match in [(grey * 16, "1.6 to 14.4"), (grey - 1, "-0.9 to -0.1"), (no_number, "nan"),
-                       (np.zeros((8, 8, 3)), "8, 8, 3"), (np.zeros(8), r"\(8,\)"), (np.zeros((0, 8)), r"\(0, 8\)")]:
+    for bad, match in [
+        (grey * 16, "1.6 to 14.4"),
+        (grey - 1, "-0.9 to -0.1"),
+        (no_number, "nan"),
+        (np.zeros((8, 8, 3)), "8, 8, 3"),
+        (np.zeros(8), r"\(8,\)"),
+        (np.zeros((0, 8)), r"\(0, 8\)"),
+    ]:
         with pytest.raises(ValueError, match=f"image: expected .* got .*({match})"):
             Drawing.of_image(bad)
     for bad in (np.eye(8, dtype=np.int64), np.array([["a"]]), np.zeros((8, 8), complex)):
@@ -234,7 +254,9 @@ def test_a_name_whose_folder_somebody_else_made_meanwhile_is_refused(tmp_path):
         kept.rename("a", "b")
     assert list(kept.things) == ["a"] and kept.things["a"][0].path.read_bytes() == mine.to_png()
     kept.put_aside("a", 0)
-    left = {p.parent.relative_to(tmp_path).as_posix(): p.read_bytes() for p in tmp_path.rglob("*.png")}
+    left = {
+        p.parent.relative_to(tmp_path).as_posix(): p.read_bytes() for p in tmp_path.rglob("*.png")
+    }
     assert left == {"b": other.to_png(), ".aside/a": mine.to_png()}
 
 
@@ -278,7 +300,9 @@ def test_an_export_replaces_what_an_export_wrote_and_nothing_else(tmp_path):
     assert {p.name for p in (tmp_path / "other").iterdir() if p.is_dir()} == {"star", "cat"}
 
 
-@pytest.mark.parametrize("notes", ["", "[]", '{"../kept/a.png": "x"}', '{"a/0001.png": 3}', "nonsense"])
+@pytest.mark.parametrize(
+    "notes", ["", "[]", '{"../kept/a.png": "x"}', '{"a/0001.png": 3}', "nonsense"]
+)
 def test_nonsense_in_the_notes_of_an_export_deletes_nothing(notes, tmp_path):
     other = tmp_path / "kept" / "a.png"
     other.parent.mkdir()
@@ -294,7 +318,11 @@ def test_export_twice_adds_nothing(tmp_path):
     kept = Drawings()
     for drawing in doodles(["wave"], n=3)["wave"]:
         kept.add("wave", drawing)
-    assert len(list(kept.export(tmp_path).rglob("*.png"))) == len(list(kept.export(tmp_path).rglob("*.png"))) == 3
+    assert (
+        len(list(kept.export(tmp_path).rglob("*.png")))
+        == len(list(kept.export(tmp_path).rglob("*.png")))
+        == 3
+    )
 
 
 # Teaching
@@ -304,12 +332,17 @@ def test_the_best_head_is_scikit_learns_ridge():
     from sklearn.linear_model import Ridge
 
     dice = torch.Generator().manual_seed(0)
-    f, y = torch.randn(60, 7, generator=dice) * torch.arange(1, 8), torch.randint(0, 3, (60,), generator=dice)
+    f, y = (
+        torch.randn(60, 7, generator=dice) * torch.arange(1, 8),
+        torch.randint(0, 3, (60,), generator=dice),
+    )
     weight, bias = best_head(f, y, 3, sharpness=1.0)
     strength = 60 * f.var(0, correction=0).mean().item()
     target = torch.nn.functional.one_hot(y, 3).double().numpy()
     theirs = Ridge(alpha=strength).fit(f.double().numpy(), target).predict(f.double().numpy())
-    torch.testing.assert_close(f @ weight.T + bias, torch.tensor(theirs).float(), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        f @ weight.T + bias, torch.tensor(theirs).float(), atol=1e-4, rtol=1e-3
+    )
 
 
 def test_warped_copies_are_new_and_repeatable():
@@ -329,7 +362,7 @@ def test_teaching_is_repeatable_and_beats_the_same_network_from_dice():
         for which in means:
             means[which] += desk.right[which] / 2
     assert means["taught"] > 0.85 and means["taught"] - means["scratch"] > 0.1, means
-    x, y = stacked(desk.drawings.things, desk._look)
+    x, y = stacked(desk.drawings.things, desk.networks.look)
     for p, q in zip(teach(x, y, 5).state_dict().values(), desk.model.state_dict().values()):
         assert torch.equal(p, q)
 
@@ -365,7 +398,10 @@ def test_a_drawing_put_away_is_no_test_any_more():
     assert len(desk.hidden) == 2 and desk.right != before
     press(desk, do="away", thing=1, drawing=2)
     assert [d for _, d in desk.hidden] == [made["star"][2]] == desk.drawings.things["star"][2:]
-    assert desk.right == {"taught": desk.share("taught")} and desk.draw()["count"]["new drawings"] == "1"
+    assert (
+        desk.right == {"taught": desk.race.share("taught")}
+        and desk.draw()["count"]["new drawings"] == "1"
+    )
     press(desk, do="away", thing=0, drawing=0)  # an example: the test stays
     assert len(desk.hidden) == 1 and len(desk.drawings.things["smile"]) == 1
     press(desk, do="away", thing=1, drawing=2)
@@ -397,15 +433,18 @@ def test_the_first_network_answers_at_once_and_the_other_learns_step_by_step(tau
     desk = TeachMe(doodles(["smile", "star"], n=2))
     desk.teach()
     desk.strokes = doodles(["star"], n=1, seed=9)["star"][0].strokes
-    assert set(desk.answers) == {"taught"} and max(desk.answers["taught"], key=desk.answers["taught"].get) == "star"
+    assert (
+        set(desk.answers) == {"taught"}
+        and max(desk.answers["taught"], key=desk.answers["taught"].get) == "star"
+    )
     desk.step(3)
-    assert set(desk.answers) == {"taught", "scratch"} and len(desk.curve) == 1
-    before = [p.clone() for p in desk.beginner.parameters()]
+    assert set(desk.answers) == {"taught", "scratch"} and len(desk.race.curve) == 1
+    before = [p.clone() for p in desk.networks.beginner.parameters()]
     desk.step(1)
-    assert any(not torch.equal(p, q) for p, q in zip(before, desk.beginner.parameters()))
+    assert any(not torch.equal(p, q) for p, q in zip(before, desk.networks.beginner.parameters()))
     assert abs(sum(desk.answers["scratch"].values()) - 1) < 1e-5
     desk.reset()
-    assert desk.curve == []
+    assert desk.race.curve == []
 
 
 def test_answers_follow_the_pen(taught):
@@ -431,8 +470,13 @@ def test_the_program_says_the_same_in_a_fresh_process(taught, tmp_path):
     taught.save(tmp_path / "signs.safetensors")
     taught.export(tmp_path / "drawings")
     pictures = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.glob("drawings/*/*.png"))
-    code = f"from dljourney.program import load; import json; print(json.dumps(load('signs.safetensors')({pictures})))"
-    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    code = (
+        "from dljourney.program import load; import json; "
+        f"print(json.dumps(load('signs.safetensors')({pictures})))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     for picture, there in zip(pictures, json.loads(run.stdout)):
         here = taught.predict(Drawing.read(tmp_path / picture))
         assert here.keys() == there.keys() and all(abs(here[k] - there[k]) < 1e-4 for k in here)
@@ -452,7 +496,9 @@ def test_what_the_page_asks_for(tmp_path):
         for drawing in found:
             desk.set_state({"strokes": [list(map(list, s)) for s in drawing.strokes]})
             press(desk, do="keep", thing=thing, strokes=drawing.strokes)
-            assert desk.strokes != []  # the page clears its pad, where the next drawing may have begun
+            assert (
+                desk.strokes != []
+            )  # the page clears its pad, where the next drawing may have begun
             desk.set_state({"strokes": []})
     assert {n: len(f) for n, f in desk.drawings.things.items()} == {"a": 2, "b": 2}
     press(desk, do="rename", thing=1, name="star")
@@ -475,8 +521,13 @@ def test_the_same_cell_run_twice_keeps_each_drawing_once(tmp_path):
     made = doodles(["smile", "star"], n=3)
     for n in (2, 2, 3):
         desk = TeachMe({name: found[:n] for name, found in made.items()}, folder=tmp_path)
-        assert {name: len(found) for name, found in desk.drawings.things.items()} == {"smile": n, "star": n}
-    assert {p.read_bytes() for p in tmp_path.rglob("*.png")} == {d.to_png() for found in made.values() for d in found}
+        assert {name: len(found) for name, found in desk.drawings.things.items()} == {
+            "smile": n,
+            "star": n,
+        }
+    assert {p.read_bytes() for p in tmp_path.rglob("*.png")} == {
+        d.to_png() for found in made.values() for d in found
+    }
     assert len(list(tmp_path.rglob("*.png"))) == 6
 
 
@@ -527,7 +578,10 @@ def test_a_row_can_be_removed_and_everything_that_was_taken_away_comes_back(tmp_
 
 
 def test_a_removed_thing_is_no_test_and_a_drawing_brought_back_is_one_if_it_was_not_learned_from():
-    desk, made = TeachMe(doodles(["smile", "star", "house"], n=2)), doodles(["smile", "star", "house"], n=1, seed=4)
+    desk, made = (
+        TeachMe(doodles(["smile", "star", "house"], n=2)),
+        doodles(["smile", "star", "house"], n=1, seed=4),
+    )
     desk.teach()
     for name, found in made.items():
         desk.keep(name, found[0])
@@ -548,12 +602,20 @@ def test_an_empty_pad_is_told_so(strokes):
     assert "pad is empty" in desk.error and not len(desk.drawings)
 
 
-@pytest.mark.parametrize("options, said", [
-    (dict(digits=[3]), "digits: expected 2 or more different ones of 0, 1"), (dict(digits=[3, 11]), "got 11"),
-    (dict(digits=[]), "got 0"), (dict(digits=[3, 3]), "got 3 twice"), (dict(digits="38"), "in a list; got '38'"),
-    (dict(digits=5), "in a list; got 5"), (dict(each=0), "each: expected 1 to 70, got 0"),
-    (dict(each=1000), "each: expected 1 to 70, got 1000"), (dict(each=1.5), "each: expected a whole number"),
-])
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (dict(digits=[3]), "digits: expected 2 or more different ones of 0, 1"),
+        (dict(digits=[3, 11]), "got 11"),
+        (dict(digits=[]), "got 0"),
+        (dict(digits=[3, 3]), "got 3 twice"),
+        (dict(digits="38"), "in a list; got '38'"),
+        (dict(digits=5), "in a list; got 5"),
+        (dict(each=0), "each: expected 1 to 70, got 0"),
+        (dict(each=1000), "each: expected 1 to 70, got 1000"),
+        (dict(each=1.5), "each: expected a whole number"),
+    ],
+)
 def test_digits_that_there_are_not_are_refused_and_the_shelf_stays(options, said, taught):
     before = taught.things
     with pytest.raises((ValueError, TypeError), match=said):
@@ -565,6 +627,78 @@ def test_digits_that_there_are_not_are_refused_and_the_shelf_stays(options, said
 def test_as_many_digits_come_as_were_asked_for(each):
     examples, hidden = ready_digits((0, 4), each)
     assert [len(found) for found in examples.things.values()] == [each, each] and len(hidden) == 100
+
+
+def test_what_the_chapter_teaches_may_be_ones_own():
+    made, asked = doodles(["smile", "star"], n=2), []
+
+    def undecided(features, y, n_things):
+        asked.append((features.shape[1], sorted(set(y.tolist())), n_things))
+        return torch.zeros(n_things, features.shape[1]), torch.zeros(n_things)
+
+    def my_teach(x, y, n_things, head=best_head):
+        asked.append(tuple(x.shape))
+        return teach(x, y, n_things, copies=1, head=head)
+
+    desk = TeachMe(made, best_head=undecided)
+    desk.teach()
+    assert asked == [(256, [0, 1], 2)]
+    assert desk.predict(made["star"][0]) == {"smile": 0.5, "star": 0.5}
+    desk = TeachMe(made, teach=my_teach)
+    desk.teach()
+    assert asked[1:] == [(4, 1, 32, 32)]
+    desk = TeachMe(made, best_head=undecided, teach=my_teach)
+    desk.teach()
+    assert set(desk.predict(made["star"][0]).values()) == {0.5}
+    assert asked[2:] == [(4, 1, 32, 32), (256, [0, 1], 2)]
+
+
+def numbers(*shapes, value=0.0):
+    return lambda features, y, n_things: tuple(torch.full(shape, value) for shape in shapes)
+
+
+@pytest.mark.parametrize("own, said", [
+    (dict(best_head=numbers((256, 2), (2,))), r"best_head: .*\(2, 256\) and \(2,\), got .*256, 2"),
+    (dict(best_head=numbers((2, 256))), r"best_head: expected .*, got \[\(2, 256\)\]"),
+    (dict(best_head=lambda features, y, n: None), "best_head: .*, got NoneType; end it with"),
+    (dict(best_head=lambda features, y, n: ([], 1)), "best_head: expected .*, got tuple"),
+    (dict(best_head=numbers((2, 256), (2,), value=torch.nan)), "best_head: .* finite"),
+    (dict(teach=lambda x, y, n: None), "teach: expected a network, got NoneType; end it with"),
+])  # fmt: skip
+def test_what_no_network_can_be_made_of_is_refused_and_the_desk_stays_as_it_was(own, said):
+    desk = TeachMe(doodles(["smile", "star"], n=1), **own)
+    with pytest.raises((TypeError, ValueError), match=said):
+        press(desk, do="teach")
+    assert desk.error.split(":")[0] in ("best_head", "teach")
+    assert desk.names == [] and desk.draw()["race"] == [] and not desk.playing
+
+
+def cell(id):
+    path = Path(__file__).parent.parent / "nbs/01_whole_game.ipynb"
+    notebook = json.loads(path.read_text("utf-8"))
+    (found,) = ("".join(c["source"]) for c in notebook["cells"] if c["id"] == id)
+    return found
+
+
+HEAD, TEACH, OWN_DESK = "94f72b94", "e964acd2", "d7a30052"
+
+
+def test_a_learner_who_edits_best_head_in_the_chapter_changes_the_desk_below(capsys):
+    right = {}
+    for edit in ("sharpness * weight,", "0 * weight,"):
+        for own in ("best_head=best_head", "teach=teach"):  # as the chapter has it, and as it says
+            learner = {"TeachMe": TeachMe, "warped": warped}
+            exec(cell(HEAD).replace("sharpness * weight,", edit), learner)
+            exec(cell(TEACH), learner)
+            exec(cell(OWN_DESK).replace("best_head=best_head", own), learner)
+            right.setdefault(edit, []).append(learner["own"].right["taught"])
+            assert f"{right[edit][-1]:.0%}" in capsys.readouterr().out
+    plain = TeachMe()
+    plain.use_digits(seed=2)
+    plain.teach()
+    as_taught = plain.right["taught"]
+    assert as_taught > 0.6  # far from guessing, 0.2
+    assert right == {"sharpness * weight,": [as_taught] * 2, "0 * weight,": [0.2] * 2}
 
 
 def test_too_little_is_said_in_the_demo():
@@ -581,14 +715,12 @@ def test_too_little_is_said_in_the_demo():
         doodles(["unicorn"])
 
 
-def test_a_problem_while_getting_ready_is_told_at_teach():
-    class Broken(Desk):
-        def prepare(self):
-            raise ImportError("no torch here")
+def test_a_problem_while_getting_ready_is_told_at_teach(monkeypatch):
+    def broken(networks):
+        raise ImportError("no torch here")
 
-    desk = Broken(Drawings())
-    desk.drawings.things.update(doodles(["smile", "star"], n=1))
-    desk.load()
+    monkeypatch.setattr(TwoNetworks, "prepare", broken)
+    desk = TeachMe(doodles(["smile", "star"], n=1))
     with pytest.raises(ImportError, match="no torch"):
         desk.teach()
 
@@ -615,9 +747,15 @@ def test_names_that_the_font_lacks_are_drawn_without_a_warning(names):
         plot_comparison(dict.fromkeys(names, [0.1, 0.2])).to_png()
 
 
-def test_importing_the_desk_does_not_import_torch():
-    code = "import sys, dljourney.whole_game; print([m for m in ('torch', 'timm', 'sklearn') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+@pytest.mark.parametrize("line, slow", [
+    ("from dljourney.demos import TeachMe", "torch timm sklearn"),
+    ("from dljourney.kit.pictures import doodles", "torch timm sklearn"),
+    ("import dljourney.whole_game", "torch timm sklearn anywidget matplotlib numpy"),
+])  # fmt: skip
+def test_an_import_brings_nothing_slow(line, slow):
+    code = f"import sys; {line}; print([m for m in {slow.split()} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 # Inside
@@ -627,8 +765,10 @@ def test_activations_are_what_the_layers_make(taught):
     x = torch.tensor(np.stack([d.image for d in doodles(["wave"], n=2)["wave"]]))[:, None]
     seen = activations(taught.model, x)
     assert [m.shape[0] for m in seen.values()] == [2] * len(seen) and len(seen) >= 4
-    assert [m.shape[2] for m in seen.values()] == sorted((m.shape[2] for m in seen.values()), reverse=True)
-    body = taught.model.forward_features(taught._look(x))
+    assert [m.shape[2] for m in seen.values()] == sorted(
+        (m.shape[2] for m in seen.values()), reverse=True
+    )
+    body = taught.model.forward_features(taught.networks.look(x))
     torch.testing.assert_close(list(seen.values())[-1], body.detach())
     assert not any(m._forward_hooks for m in taught.model.modules())
 
@@ -640,7 +780,9 @@ def test_looking_at_activations_leaves_the_network_as_it_was(taught):
     x = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     seen = activations(model, x)
     want = activations(taught.model, x)
-    assert [m.training for m in model.modules()] == modes and all(torch.equal(want[k], v) for k, v in seen.items())
+    assert [m.training for m in model.modules()] == modes and all(
+        torch.equal(want[k], v) for k, v in seen.items()
+    )
     assert all(torch.equal(v, numbers[k]) for k, v in model.state_dict().items())
     with pytest.raises(ValueError, match="x: expected floats in"):
         activations(model, x * 255)
@@ -648,11 +790,16 @@ def test_looking_at_activations_leaves_the_network_as_it_was(taught):
 
 
 def test_seeds_may_come_from_numpy(taught):
-    x, y = torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 0, 1])
+    x, y = (
+        torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(0)),
+        torch.tensor([0, 1, 0, 1]),
+    )
     assert torch.equal(warped(x, np.int64(3)), warped(x, 3))
     torch.manual_seed(7)
     before = torch.get_rng_state()
-    one, two = (from_scratch(x, y, 2, steps=2, seed=seed).run().history for seed in (3, np.uint8(3)))
+    one, two = (
+        from_scratch(x, y, 2, steps=2, seed=seed).run().history for seed in (3, np.uint8(3))
+    )
     assert one == two and torch.equal(torch.get_rng_state(), before)
     for bad, error in ((-1, ValueError), (1.5, TypeError)):
         with pytest.raises(error, match="seed: expected"):

@@ -1,5 +1,12 @@
-// The desk of TeachMe: a pad to draw on, and a shelf with a row for each thing: its name, its examples, the answers.
-// `drawPad` is pad.js's `render`; it finds the demo's strokes behind what looks to it like a model of its own.
+// The desk of TeachMe: a pad to draw on, and a shelf with a row for each thing: its name, its
+// examples, the answers. `drawPad` is pad.js's `render`; it finds the demo's strokes behind what
+// looks to it like a model of its own.
+
+// A button of the desk that asks Python for something.
+function asking(view, kind, words, message, more = {}) {
+  const onclick = () => view.send(message);
+  return make("button", { type: "button", class: `dlj-${kind}`, onclick, ...more }, words);
+}
 
 function deskPad(spec, view) {
   const listeners = {};
@@ -14,8 +21,8 @@ function deskPad(spec, view) {
   };
   const el = make("div");
   const close = drawPad({ model, el });
-  const teach = make("button", { type: "button", class: "dlj-teach", onclick: () => view.send({ do: "teach" }) }, "Teach");
-  const digits = make("button", { type: "button", class: "dlj-digits", onclick: () => view.send({ do: "digits" }) }, "Use ready digits");
+  const teach = asking(view, "teach", "Teach", { do: "teach" });
+  const digits = asking(view, "digits", "Use ready digits", { do: "digits" });
   const note = make("div", { class: "dlj-note", role: "status" });
   el.append(make("div", { class: "dlj-padbar" }, teach, digits), note);
   function draw(content) {
@@ -31,13 +38,14 @@ function deskPad(spec, view) {
 }
 
 // One kept drawing: a small picture; a click takes it away.
-function thumbnail(values, side, colour, label, away) {
+function thumbnail(view, values, side, colour, label, message) {
   const canvas = make("canvas", { width: side, height: side });
   const pixels = new ImageData(side, side);
   const [r, g, b] = rgb(colour);
   for (let i = 0; i < values.length; i++) pixels.data.set([r, g, b, values[i]], 4 * i);
   canvas.getContext("2d").putImageData(pixels, 0, 0);
-  return make("button", { type: "button", class: "dlj-thumb", title: "Take this drawing away", "aria-label": label, onclick: away }, canvas);
+  const told = { title: "Take this drawing away", "aria-label": label };
+  return asking(view, "thumb", canvas, message, told);
 }
 
 function answerBar(kind) {
@@ -53,10 +61,13 @@ function answerBar(kind) {
 function shelfPanel(spec, view) {
   const rows = make("div", { class: "dlj-rows" });
   const verdict = make("div", { class: "dlj-verdict", "aria-live": "polite" });
-  const more = make("button", { type: "button", class: "dlj-more", onclick: () => view.send({ do: "more" }) }, "+ another thing");
-  const back = make("button", { type: "button", class: "dlj-more", title: "Put back what was taken away last", onclick: () => view.send({ do: "back" }) }, "bring back");
-  const head = make("div", { class: "dlj-thing dlj-heads" }, make("span"), make("span"), make("span"),
-    make("div", {}, make("b", { class: "dlj-taught" }, "has seen signs"), make("b", { class: "dlj-scratch" }, "has seen nothing")));
+  const more = asking(view, "more", "+ another thing", { do: "more" });
+  const undo = { title: "Put back what was taken away last" };
+  const back = asking(view, "more", "bring back", { do: "back" }, undo);
+  const head = make("div", { class: "dlj-thing dlj-heads" },
+    make("span"), make("span"), make("span"),
+    make("div", {}, make("b", { class: "dlj-taught" }, "has seen signs"),
+      make("b", { class: "dlj-scratch" }, "has seen nothing")));
   const el = make("div", { class: "dlj-desk" }, verdict, head, rows, more, back);
   let made = []; let seen = null; let dark = null;
   const ink = inkOf({ get: view.get, set: (name, value) => view.set({ [name]: value }, true) });
@@ -66,35 +77,56 @@ function shelfPanel(spec, view) {
     view.send({ do: "keep", thing, strokes }); // an empty pad is told so
     if (strokes.length) ink.write([]);
   }
+  function nameField(name, thing) {
+    const onchange = () => {
+      const wanted = input.value;
+      input.value = name;  // until the name is taken
+      view.send({ do: "rename", thing, name: wanted });
+    };
+    const told = { "aria-label": `Name of thing ${thing + 1}`, size: 9, maxlength: 40 };
+    const input = make("input", { value: name, ...told, onchange });
+    return input;
+  }
+  function thumbnails({ values, shape }, name, thing, theme) {
+    const side = shape[1] || 1;
+    const area = side * side;
+    const one = (_, k) => {
+      const pixels = values.subarray(k * area, (k + 1) * area);
+      const label = `Take away drawing ${k + 1} of ${name}`;
+      return thumbnail(view, pixels, side, theme.ink, label, { do: "away", thing, drawing: k });
+    };
+    return make("div", { class: "dlj-thumbs" }, ...Array.from({ length: shape[0] }, one));
+  }
+  function rowOf(name, thing, pictures, theme) {
+    const bars = { taught: answerBar("taught"), scratch: answerBar("scratch") };
+    const wanted = `Keep what is on the pad as an example of ${name}`;
+    const off = `Take ${name} off the shelf`;
+    const onclick = () => keep(thing);
+    const row = make("div", { class: "dlj-thing", role: "group", "aria-label": name },
+      nameField(name, thing), thumbnails(pictures, name, thing, theme),
+      make("button", { type: "button", class: "dlj-keep", title: wanted, onclick }, "+ keep"),
+      make("div", { class: "dlj-answers" }, bars.taught.el, bars.scratch.el),
+      asking(view, "remove", "×", { do: "remove", thing }, { title: off, "aria-label": off }));
+    rows.append(row);
+    return { row, bars };
+  }
   function build(shelf, theme) {
     rows.replaceChildren();
-    made = shelf.names.map((name, i) => {
-      const rename = () => {
-        const wanted = input.value;
-        input.value = name;  // until the name is taken
-        view.send({ do: "rename", thing: i, name: wanted });
-      };
-      const input = make("input", { value: name, size: 9, maxlength: 40, "aria-label": `Name of thing ${i + 1}`, onchange: rename });
-      const { values, shape } = shelf.pictures[i];
-      const side = shape[1] || 1; const area = side * side;
-      const pictures = Array.from({ length: shape[0] }, (_, k) => thumbnail(values.subarray(k * area, (k + 1) * area), side, theme.ink, `Take away drawing ${k + 1} of ${name}`, () => view.send({ do: "away", thing: i, drawing: k })));
-      const add = make("button", { type: "button", class: "dlj-keep", title: `Keep what is on the pad as an example of ${name}`, onclick: () => keep(i) }, "+ keep");
-      const gone = make("button", { type: "button", class: "dlj-remove", title: `Take ${name} off the shelf`,
-        "aria-label": `Take ${name} off the shelf`, onclick: () => view.send({ do: "remove", thing: i }) }, "×");
-      const bars = { taught: answerBar("taught"), scratch: answerBar("scratch") };
-      const row = make("div", { class: "dlj-thing", role: "group", "aria-label": name }, input, make("div", { class: "dlj-thumbs" }, ...pictures), add, make("div", { class: "dlj-answers" }, bars.taught.el, bars.scratch.el), gone);
-      rows.append(row);
-      return { row, bars };
-    });
+    made = shelf.names.map((name, thing) => rowOf(name, thing, shelf.pictures[thing], theme));
     more.hidden = !shelf.more;
     back.hidden = !shelf.gone;
   }
   function draw(content) {
     if (!content) return;
     const theme = view.theme();
-    for (const [name, colour] of [["taught", "blue"], ["scratch", "orange"]]) el.style.setProperty(`--${name}`, theme.colour(colour));
+    el.style.setProperty("--taught", theme.colour("blue"));
+    el.style.setProperty("--scratch", theme.colour("orange"));
     const shelf = view.get("_shelf");
-    if (shelf !== seen || theme.dark !== dark) { seen = shelf; dark = theme.dark; build(unpack(shelf), theme); }
+    if (shelf !== seen || theme.dark !== dark) {
+      seen = shelf;
+      dark = theme.dark;
+      build(unpack(shelf), theme);
+    }
     verdict.textContent = content.verdict || "Your examples";
     el.classList.toggle("dlj-answering", content.is_taught);
     const best = content.taught ? content.taught.indexOf(Math.max(...content.taught)) : -1;

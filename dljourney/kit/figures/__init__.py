@@ -14,7 +14,8 @@ if TYPE_CHECKING:
         Diagram, program_diagram, sgd_diagram, trained_diagram, training_diagram, weights_diagram,
     )
     from dljourney.kit.figures.plots import (
-        plot_band, plot_comparison, plot_curves, plot_losses, show_confusions, show_images,
+        plot_band, plot_comparison, plot_curves, plot_losses, show_activations,
+        show_channels, show_confusions, show_images,
     )
     from dljourney.kit.figures.style import COLOURS, Figure, subplots
 

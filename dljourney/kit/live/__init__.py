@@ -11,7 +11,6 @@ from dljourney.kit.faces import face
 TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
     from dljourney.kit.live.controls import button, choice, controls_of, picks, slider, toggle
-    from dljourney.kit.live.desk import Desk
     from dljourney.kit.live.drawings import Drawing, Drawings, SIDE, folder_name, label_of
     from dljourney.kit.live.live import (
         Live, MainThread, Stack, Walk, Wave, bundle, in_words, is_newer, static, with_still,

@@ -38,10 +38,10 @@ class Drawing:
     @classmethod
     def of_strokes(
         cls,
-        strokes: Sequence[Sequence[Sequence[float]]],  # each stroke a list of points (x, y) in [0, 1], y downwards
+        strokes: Sequence[Sequence[Sequence[float]]],  # lists of (x, y) in [0, 1], y downwards
     ) -> "Drawing":
-        "What a pad saw: centred and scaled, so that it does not matter where or how large it was drawn."
-        kept = tuple([[round(float(x), 4), round(float(y), 4)] for x, y in stroke] for stroke in strokes if len(stroke))
+        "What a pad saw: centred and scaled, as it does not matter where or how large it was drawn."
+        kept = tuple(_rounded(stroke) for stroke in strokes if len(stroke))
         return cls(np.rint(255 * strokes_to_image(kept, SIDE)).astype(np.uint8), kept)
 
     @classmethod
@@ -69,18 +69,24 @@ class Drawing:
     @classmethod
     def read(
         cls,
-        path: Any,  # a PNG that `to_png` made, or any other picture, light on dark: a path or an open file
+        path: Any,  # a path or an open file: a PNG of `to_png`, or any picture, light on dark
     ) -> "Drawing":
         "A kept drawing; `OSError` or `ValueError` where the file holds none."
         pixels, words = _decoded(path)
-        return cls(pixels, _strokes(words), Path(path) if isinstance(path, str | os.PathLike) else None)
+        place = Path(path) if isinstance(path, str | os.PathLike) else None
+        return cls(pixels, _strokes(words), place)
 
 # %% ../../../nbs/kit/live/drawings.ipynb #1b03710e
+def _rounded(stroke: Sequence[Sequence[float]]) -> list[list[float]]:
+    "Points that come back from text as they were."
+    return [[round(float(x), 4), round(float(y), 4)] for x, y in stroke]
+
+
 def _inked(a: np.ndarray) -> np.ndarray:
-    "A picture as uint8; what is none is refused. By NumPy alone: drawings are there before torch is loaded."
+    "A picture as uint8, or a refusal. By NumPy alone: drawings are there before torch is loaded."
     if a.ndim != 2 or 0 in a.shape:
-        raise ValueError(f"image: expected shape (height, width), got {a.shape}; image.mean(-1) makes colours grey, "
-                         "image[0] takes one picture of a batch or one channel")
+        raise ValueError(f"image: expected shape (height, width), got {a.shape}; image.mean(-1) "
+                         "makes colours grey, image[0] takes one picture of a batch or one channel")
     if a.dtype == np.uint8:
         return a
     if a.dtype.kind not in "fb":
@@ -103,22 +109,27 @@ def _decoded(path: Any) -> tuple[np.ndarray, str]:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as picture:
                 words = getattr(picture, "text", {}).get("strokes", "[]")
-                return np.asarray(picture.convert("L").resize((SIDE, SIDE), Image.Resampling.BICUBIC)), words
+                small = picture.convert("L").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+                return np.asarray(small), words
     except OSError:
         raise
-    except Exception as e:  # decoders raise SyntaxError, struct.error, zlib.error, MemoryError and more
+    except Exception as e:  # decoders raise SyntaxError, zlib.error, MemoryError and more
         raise ValueError(f"no picture that can be read: {why(e)}") from None
 
 
 def _strokes(words: str) -> tuple:
     "The strokes that a picture's text holds: lists of points, else none."
-    is_number = lambda v: type(v) in (int, float) and abs(v) < 1e6  # neither NaN nor infinite
     try:
         kept = json.loads(words)
-        fits = all(len(point) == 2 and all(map(is_number, point)) for stroke in kept for point in stroke)
+        fits = all(len(point) == 2 and all(map(_is_place, point)) for s in kept for point in s)
         return tuple(kept) if fits and isinstance(kept, list) else ()
     except (TypeError, ValueError, RecursionError):  # text of another program
         return ()
+
+
+def _is_place(v: Any) -> bool:
+    "A number, neither NaN nor infinite."
+    return type(v) in (int, float) and abs(v) < 1e6
 
 # %% ../../../nbs/kit/live/drawings.ipynb #0856f55f
 _ASIDE = ".aside"  # inside the folder: what was taken away
@@ -140,8 +151,8 @@ def label_of(
     return re.sub(r"%([0-9A-F]{2})", lambda m: chr(int(m[1], 16)), name)
 
 # %% ../../../nbs/kit/live/drawings.ipynb #03ed1d0f
-class _Kept:
-    "Drawings by label, read and added."
+class Drawings:
+    "Drawings by label, each kept in a folder as soon as it is there."
 
     def __init__(
         self,
@@ -153,8 +164,8 @@ class _Kept:
         self.aside: list[tuple[str, Drawing]] = []  # what was taken away, the last one at the end
         if self.folder is not None and self.folder.is_dir():
             self._read_aside(self.folder / _ASIDE)
-            for place in sorted(p for p in self.folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
-                self._read(label_of(place.name), place)
+            for place in sorted(p for p in self.folder.iterdir() if p.is_dir()):
+                if not place.name.startswith("."): self._read(label_of(place.name), place)
 
     def _read(self, label: str, place: Path) -> None:
         found = self.things.setdefault(label, [])
@@ -180,7 +191,7 @@ class _Kept:
     def add(
         self,
         label: str,  # what it is a drawing of
-        drawing: Drawing,
+        drawing: Drawing,  # it, kept or not
     ) -> Drawing:  # the same, with its path where it is kept on disk
         "Keep a drawing."
         _check_name("label", label)
@@ -190,9 +201,17 @@ class _Kept:
         self.things.setdefault(label, []).append(drawing)
         return drawing
 
-# %% ../../../nbs/kit/live/drawings.ipynb #8922da68
-class _Taken(_Kept):
-    "Drawings that can be taken away, and brought back."
+    def add_new(
+        self,
+        label: str,  # what they are drawings of
+        drawings: Sequence[Drawing],  # any of which may be there already
+    ) -> None:
+        "Keep those that are not there yet: the same cell, run again, keeps nothing twice."
+        found = self.things.setdefault(_check_name("label", label), [])
+        there = {d.to_png() for d in found} if drawings else set()
+        for drawing in drawings:
+            if not there or drawing.to_png() not in there:
+                self.add(label, drawing)
 
     def only(
         self,
@@ -226,32 +245,18 @@ class _Taken(_Kept):
         while found: self.put_aside(label, 0)
         del self.things[label]
         if self.folder is not None:
-            with suppress(OSError): (self.folder / folder_name(label)).rmdir()  # stays if something is left in it
+            with suppress(OSError):  # it stays if something is left in it
+                (self.folder / folder_name(label)).rmdir()
 
     def bring_back(self) -> tuple[str, Drawing]:  # what it is a drawing of, and the drawing
         "Keep again what was taken away last."
-        if not self.aside: raise ValueError("nothing has been taken away that could be brought back")
+        if not self.aside:
+            raise ValueError("nothing has been taken away that could be brought back")
         label, gone = self.aside[-1]
         kept = self.add(label, gone)
         self.aside.pop()
         if gone.path is not None and gone.path != kept.path: gone.path.unlink(missing_ok=True)
         return label, kept
-
-# %% ../../../nbs/kit/live/drawings.ipynb #8922da69
-class Drawings(_Taken):
-    "Drawings by label, each kept in a folder as soon as it is there."
-
-    def add_new(
-        self,
-        label: str,  # what they are drawings of
-        drawings: Sequence[Drawing],  # any of which may be there already
-    ) -> None:
-        "Keep those that are not there yet: the same cell, run again, keeps nothing twice."
-        found = self.things.setdefault(_check_name("label", label), [])
-        there = {d.to_png() for d in found} if drawings else set()
-        for drawing in drawings:
-            if not there or drawing.to_png() not in there:
-                self.add(label, drawing)
 
     def rename(
         self,
@@ -259,26 +264,34 @@ class Drawings(_Taken):
         new: str,  # as it is to be called; not the name of another thing
     ) -> None:
         "Call a thing by another name."
-        if _check_name("label", label, self.things) != _check_name("new", new) and new in self.things:
+        _check_name("label", label, self.things)
+        if _check_name("new", new) != label and new in self.things:
             raise ValueError(f"new: expected a name that no other thing has, got {new!r}")
         if self.folder is not None:
-            old, place = (self.folder / folder_name(n) for n in (label, new))
-            if place.exists() and not (old.exists() and old.samefile(place)):  # the same: "A" for "a" on some systems
-                raise ValueError(f"new: expected a name that no other thing has, got {new!r}: the folder {place} "
-                                 "is there already, of another notebook perhaps")
-            if old.is_dir():
-                old.rename(place)
-                moved = lambda d: replace(d, path=place / d.path.name) if d.path and d.path.parent == old else d
-                self.things[label] = [moved(d) for d in self.things[label]]
+            self._move(label, *(self.folder / folder_name(name) for name in (label, new)))
         self.things = {new if name == label else name: found for name, found in self.things.items()}
+
+    def _move(self, label: str, old: Path, place: Path) -> None:
+        "A thing's folder becomes another one, which nobody may have yet."
+        # the same folder under both names: "A" for "a" on some systems
+        if place.exists() and not (old.exists() and old.samefile(place)):
+            raise ValueError("new: expected a name that no other thing has, got "
+                             f"{label_of(place.name)!r}: the folder {place} is there already, "
+                             "of another notebook perhaps")
+        if old.is_dir():
+            old.rename(place)
+            self.things[label] = [replace(d, path=place / d.path.name)
+                                  if d.path and d.path.parent == old else d
+                                  for d in self.things[label]]
 
     def export(
         self,
-        folder: str | os.PathLike,  # made where missing; what an export wrote there before is replaced, nothing else
+        folder: str | os.PathLike,  # made where missing; what an export wrote there is replaced
     ) -> Path:  # the folder
         "Copy all drawings as PNG files, in one folder for each label."
         folder = Path(folder)
-        wanted = {folder_name(label): {d.to_png(): None for d in found} for label, found in self.things.items()}
+        wanted = {folder_name(label): {d.to_png(): None for d in found}
+                  for label, found in self.things.items()}
         _clear(folder, {(name, _digest(data)) for name, found in wanted.items() for data in found})
         for name, found in wanted.items():
             there = {p.read_bytes() for p in (folder / name).glob("*.png")}
@@ -312,20 +325,23 @@ def _clear(folder: Path, wanted: Collection[tuple[str, str]]) -> None:
     left = {}
     for name, digest in _notes(folder).items():
         path = folder / name
-        if ".." in path.parts or not path.is_file() or _digest(path.read_bytes()) != digest: continue
+        if ".." in path.parts or not path.is_file(): continue
+        if _digest(path.read_bytes()) != digest: continue
         if (path.parent.name, digest) in wanted: left[name] = digest
         else:
             path.unlink()
             with suppress(OSError): path.parent.rmdir()
-    if left or (folder / _WRITTEN).exists(): write_atomically(folder / _WRITTEN, json.dumps(left, indent=1))
+    if left or (folder / _WRITTEN).exists():
+        write_atomically(folder / _WRITTEN, json.dumps(left, indent=1))
 
 # %% ../../../nbs/kit/live/drawings.ipynb #ef03f6ca
 def _check_name(argument: str, label: Any, known: Collection[str] | None = None) -> str:
-    "Refuse what cannot be the name of a thing, for it would not be found again; and what is not `known`, if that is given."
+    "Refuse what cannot be the name of a thing, and what is not `known`, if that is given."
     if known is not None and label not in known:
         raise ValueError(f"{argument}: expected one of {list(known)}, got {label!r}")
     if not isinstance(label, str):
-        raise TypeError(f"{argument}: expected a name, got {type(label).__name__}; str(...) makes one")
+        raise TypeError(f"{argument}: expected a name, got {type(label).__name__}; "
+                        "str(...) makes one")
     if not label.strip():
         raise ValueError(f"{argument}: expected a name with a letter or more, got {label!r}")
     return label
