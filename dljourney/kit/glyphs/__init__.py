@@ -12,7 +12,7 @@ from ..faces import face
 
 if TYPE_CHECKING:
     from dljourney.kit.glyphs.fonts import (
-        Drawings, FACES, HELD_OUT, INK, SIZE, UNSEEN_FACE, codepoints, drawings, inventory,
+        Drawn, FACES, HELD_OUT, INK, SIZE, UNSEEN_FACE, codepoints, drawings, first_rows, inventory,
         is_digit, look, owners, render, script_held_out,
     )
     from dljourney.kit.glyphs.ink import (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..faces import face
 
 if TYPE_CHECKING:
+    from dljourney.kit.training.clock import Clock, check_length, within
     from dljourney.kit.training.dealing import Batches, Place, sized
     from dljourney.kit.training.interrupts import as_a_whole, at_rest, stoppable_fit
     from dljourney.kit.training.measuring import evaluate
