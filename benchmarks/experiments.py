@@ -75,15 +75,15 @@ EXPERIMENTS: dict[str, Experiment] = {
     "from_scratch": Experiment("dljourney.transfer:few_examples", range(5), {"methods": SCRATCH}),
     "from_pretrained": Experiment("dljourney.transfer:few_examples", range(5), {"methods": PRETRAINED}),
     # chapter 10: digits are tuned within the pool ("valid") and measured on other writers ("test")
-    "glyphnet_one_shot": Experiment("dljourney.pretraining:one_shot_seed", range(20), tolerance=0.1),
+    "glyphnet_one_shot": Experiment("dljourney.experiments.pretraining:one_shot_seed", range(20), tolerance=0.1),
     "digits_from_random_tuning": Experiment(
-        "dljourney.pretraining:digits_seed", [100, 102, 104],
+        "dljourney.experiments.pretraining:digits_seed", [100, 102, 104],
         {"trials": [{"per_class": k, "start": "random", "steps": steps, "lr": lr} for k in (1, 5, 20) for steps, lr
                     in ((150, 3e-3), (150, 1e-2), (300, 1e-3), (300, 3e-3), (300, 1e-2), (600, 3e-3))],
          "split": "valid"},
         tolerance=0.3),
     "digits_from_glyphnet_tuning": Experiment(
-        "dljourney.pretraining:digits_seed", range(100, 110),
+        "dljourney.experiments.pretraining:digits_seed", range(100, 110),
         {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1} for k in (1, 5, 20)
                     for steps, lr in ((0, 0.0), (60, 3e-4), (60, 1e-3), (120, 3e-4), (120, 1e-3))]
                    + [{"per_class": k, "start": "glyphnet", "steps": 300, "lr": 1e-3, "probe": 0.1, "batch_norm": True}
@@ -93,19 +93,19 @@ EXPERIMENTS: dict[str, Experiment] = {
          "split": "valid"},
         tolerance=0.1),
     "digits_warps_tuning": Experiment(  # how much the copies are warped, with the settings that were best above
-        "dljourney.pretraining:digits_seed", range(100, 110),
+        "dljourney.experiments.pretraining:digits_seed", range(100, 110),
         {"trials": [{**trial, "strength": s} for trial in FROM_RANDOM + FROM_GLYPHNET for s in (0.5, 1.0, 1.5)],
          "split": "valid"},
         tolerance=0.3),
     "digits_from_random": Experiment(
-        "dljourney.pretraining:digits_seed", range(20), {"trials": FROM_RANDOM}, tolerance=0.3),
+        "dljourney.experiments.pretraining:digits_seed", range(20), {"trials": FROM_RANDOM}, tolerance=0.3),
     "digits_all_the_way": Experiment(  # what was measured first, without weights half-way
-        "dljourney.pretraining:digits_seed", range(20),
+        "dljourney.experiments.pretraining:digits_seed", range(20),
         {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1, "batch_norm": norm}
                     for k, steps, lr, norm in ((1, 60, 3e-4, False), (5, 0, 0.0, False), (20, 300, 1e-3, True))]},
         tolerance=0.1),
     "digits_from_glyphnet": Experiment(
-        "dljourney.pretraining:digits_seed", range(20), {"trials": FROM_GLYPHNET}, tolerance=0.1),
+        "dljourney.experiments.pretraining:digits_seed", range(20), {"trials": FROM_GLYPHNET}, tolerance=0.1),
 }
 
 

@@ -22,9 +22,10 @@ from dljourney.kit.course import Chapter, chapters  # noqa: E402
 
 families = {  # heading -> which modules; those of the exercises hold no names of their own
     "Chapters": "whole_game samuel checkers sgd universal overfitting transfer program pretraining".split(),
+    "Experiments": ["experiments."],
     "Demos": ["demos."],
     "The kit": ["kit."],
-    "The course and its commands": ["course", "commands"],
+    "The course and its commands": ["course", "commands", "cli."],
 }
 
 

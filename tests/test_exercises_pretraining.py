@@ -1,4 +1,5 @@
-"Chapter 10's exercises: each with its solution, two other right answers and three or more typical wrong ones."
+"Chapter 10's exercises: the solution, two other right answers, three or more typical wrong ones."
+
 import torch
 from exercise_cases import Cases, tests_of
 from torch.nn import functional as F
@@ -28,6 +29,10 @@ def nearest_of_lengthless(queries, examples):
     return (queries @ (examples / examples.norm(dim=1, keepdim=True)).T).argmax(1)
 
 
+def cosines(queries, examples):
+    return F.normalize(queries, dim=1) @ F.normalize(examples, dim=1).T
+
+
 CASES = {
     "pen_stroke": Cases(
         right=[lambda d, r: ~(d > r), lambda d, r: r >= d],
@@ -52,10 +57,10 @@ CASES = {
         right=[nearest_in_a_loop, nearest_of_lengthless],
         wrong=[
             ("length 1 first", lambda q, e: (q @ e.T).argmax(1)),
-            ("farthest", lambda q, e: (F.normalize(q, dim=1) @ F.normalize(e, dim=1).T).argmin(1)),
-            ("Answer for each query", lambda q, e: (F.normalize(q, dim=1) @ F.normalize(e, dim=1).T).argmax(0)),
+            ("farthest", lambda q, e: cosines(q, e).argmin(1)),
+            ("Answer for each query", lambda q, e: cosines(q, e).argmax(0)),
             ("only directions count", lambda q, e: torch.cdist(q, e).argmin(1)),
-            ("Those are the cosines", lambda q, e: F.normalize(q, dim=1) @ F.normalize(e, dim=1).T),
+            ("Those are the cosines", cosines),
         ],
     ),
 }

@@ -17,19 +17,26 @@ def pen_stroke(distance, radius):
 
 _pen_stroke = exercise(
     pen_stroke,
-    task="`distance` says how far each pixel is from the middle of the stroke. Return a tensor of the same shape: True where "
-         "a pen of this `radius` leaves ink. A pixel exactly at the radius gets ink too.",
-    cases=[(torch.tensor([[0.0, 1.0, 2.0], [1.0, 1.4, 2.2]]), 1.5), (torch.tensor([3.0, 0.5, 2.5, 0.0]), 2.5)],
+    task="`distance` says how far each pixel is from the middle of the stroke. Return a tensor of "
+         "the same shape: True where a pen of this `radius` leaves ink. A pixel exactly at the "
+         "radius gets ink too.",
+    cases=[(torch.tensor([[0.0, 1.0, 2.0], [1.0, 1.4, 2.2]]), 1.5),
+           (torch.tensor([3.0, 0.5, 2.5, 0.0]), 2.5)],
     mistakes={
-        "You ink the paper and leave the stroke white: near the middle is inside.": lambda d, r: d > r,
-        "A pen reaches as far as its radius, to each side. You took half of it.": lambda d, r: d <= r / 2,
+        "You ink the paper and leave the stroke white: near the middle is inside.":
+            lambda d, r: d > r,
+        "A pen reaches as far as its radius, to each side. You took half of it.":
+            lambda d, r: d <= r / 2,
         "A pen reaches as far as its radius. You took twice that.": lambda d, r: d <= 2 * r,
         "A pixel exactly at the radius gets ink too.": lambda d, r: d < r,
-        "That is the difference. Say for each pixel whether it gets ink: True or False.": lambda d, r: r - d,
+        "That is the difference. Say for each pixel whether it gets ink: True or False.":
+            lambda d, r: r - d,
     },
-    hints=["A pixel gets ink when it is near enough to the middle line.", "Compare `distance` with `radius`; a comparison "
-           "of a tensor with a number gives True or False for each pixel."],
-    why="A map of distances holds the strokes of every pen at once: choosing a pen is choosing a threshold.",
+    hints=["A pixel gets ink when it is near enough to the middle line.",
+           "Compare `distance` with `radius`; a comparison of a tensor with a number gives True or "
+           "False for each pixel."],
+    why="A map of distances holds the strokes of every pen at once: choosing a pen is choosing a "
+        "threshold.",
 )
 
 # %% ../../nbs/exercises/pretraining.ipynb #158826c5
@@ -41,23 +48,27 @@ def learning_rate(progress, warmup, highest):
 
 _learning_rate = exercise(
     learning_rate,
-    task="Return the learning rate at `progress` (0 to 1): it rises in a straight line from 0 to `highest` at `warmup`, then "
-         "falls in a straight line to 0 at progress 1.",
-    cases=[(0.05, 0.1, 0.004), (0.1, 0.1, 0.004), (0.55, 0.1, 0.004), (0.9, 0.2, 1.0), (0.0, 0.25, 1.0), (1.0, 0.1, 2.0)],
+    task="Return the learning rate at `progress` (0 to 1): it rises in a straight line from 0 to "
+         "`highest` at `warmup`, then falls in a straight line to 0 at progress 1.",
+    cases=[(0.05, 0.1, 0.004), (0.1, 0.1, 0.004), (0.55, 0.1, 0.004), (0.9, 0.2, 1.0),
+           (0.0, 0.25, 1.0), (1.0, 0.1, 2.0)],
     mistakes={
-        "At the end of the warm-up it jumps: the fall must start at `highest` when progress is `warmup`.":
+        "At the end of the warm-up it jumps: the fall must start at `highest` when progress is "
+        "`warmup`.":
             lambda p, w, h: h * p / w if p < w else h * (1 - p),
         "The fall is there, the rise is missing.": lambda p, w, h: h * (1 - p),
-        "The rise is there; after `warmup` it must fall to 0.": lambda p, w, h: h * min(1.0, p / w),
+        "The rise is there; after `warmup` it must fall to 0.":
+            lambda p, w, h: h * min(1.0, p / w),
         "It falls first and rises then: look at which part comes before `warmup`.":
             lambda p, w, h: h * (1 - p / w) if p < w else h * (p - w) / (1 - w),
         "The shape is right, the height is not: multiply by `highest`.":
             lambda p, w, h: p / w if p < w else (1 - p) / (1 - w),
     },
-    hints=["There are two cases: before `warmup` and after it.", "Before it: which share of the warm-up is done?",
+    hints=["There are two cases: before `warmup` and after it.",
+           "Before it: which share of the warm-up is done?",
            "After it: `(1 - progress) / (1 - warmup)` is 1 at `warmup` and 0 at the end."],
-    why="Early gradients of random weights are wild, so the first steps are short. The last steps are short so that the "
-        "network settles.",
+    why="Early gradients of random weights are wild, so the first steps are short. The last steps "
+        "are short so that the network settles.",
 )
 
 # %% ../../nbs/exercises/pretraining.ipynb #6a7a4fff
@@ -67,13 +78,17 @@ def nearest_example(queries, examples):
 
 _nearest_example = exercise(
     nearest_example,
-    task="For each row of `queries` (Q, F) return the number of the row of `examples` (E, F) whose direction is nearest: the "
-         "largest cosine.",
-    cases=[(torch.tensor([[2.0, 0.0], [0.1, 0.3], [-1.0, 1.0]]), torch.tensor([[0.0, 9.0], [0.5, 0.0], [-4.0, 4.2]])),
-           (torch.tensor([[1.0, 1.0, 0.0]]), torch.tensor([[8.0, 0.0, 6.0], [0.3, 0.2, 0.0], [0.0, 0.0, 1.0]])),
-           (torch.tensor([[1.0, 2.0], [3.0, 0.5]]), torch.tensor([[5.0, 5.0], [0.1, 0.2], [1.0, 0.1]]))],
+    task="For each row of `queries` (Q, F) return the number of the row of `examples` (E, F) whose "
+         "direction is nearest: the largest cosine.",
+    cases=[(torch.tensor([[2.0, 0.0], [0.1, 0.3], [-1.0, 1.0]]),
+            torch.tensor([[0.0, 9.0], [0.5, 0.0], [-4.0, 4.2]])),
+           (torch.tensor([[1.0, 1.0, 0.0]]),
+            torch.tensor([[8.0, 0.0, 6.0], [0.3, 0.2, 0.0], [0.0, 0.0, 1.0]])),
+           (torch.tensor([[1.0, 2.0], [3.0, 0.5]]),
+            torch.tensor([[5.0, 5.0], [0.1, 0.2], [1.0, 0.1]]))],
     mistakes={
-        "Long examples win, as a product grows with their length. Make the examples length 1 first.":
+        "Long examples win, as a product grows with their length. Make the examples length 1 "
+        "first.":
             lambda q, e: (q @ e.T).argmax(1),
         "That is the farthest direction. The largest cosine is the nearest.":
             lambda q, e: (F.normalize(q, dim=1) @ F.normalize(e, dim=1).T).argmin(1),
@@ -84,57 +99,81 @@ _nearest_example = exercise(
         "Those are the cosines. Return the number of the best example for each query.":
             lambda q, e: F.normalize(q, dim=1) @ F.normalize(e, dim=1).T,
     },
-    hints=["The cosine of two rows is their product when both have length 1.", "`F.normalize(x, dim=1)` makes each row length 1.",
+    hints=["The cosine of two rows is their product when both have length 1.",
+           "`F.normalize(x, dim=1)` makes each row length 1.",
            "`a @ b.T` has a row for each query; `argmax(1)` finds the best example in each row."],
-    why="Features of a network are compared by direction: their length says mostly how much ink there is.",
+    why="Features of a network are compared by direction: their length says mostly how much ink "
+        "there is.",
 )
 
 # %% ../../nbs/exercises/pretraining.ipynb #26ae3ef7
 _why_left_out = choice("why_left_out", "Why were digits left out of pretraining?", "b", {
-    "a": ("Digits are too easy to be useful", "Easy or not: the question is what a later result would mean."),
-    "b": ("So that learning digits later shows transfer, and not memory", "What a network saw in pretraining it need not learn. "
+    "a": ("Digits are too easy to be useful",
+          "Easy or not: the question is what a later result would mean."),
+    "b": ("So that learning digits later shows transfer, and not memory",
+          "What a network saw in pretraining it need not learn. "
           "Left out, digits are as new to it as to you on the first day."),
-    "c": ("Fonts have no digits", "They have many kinds of them: ٧, ⑦ and more. They were taken out on purpose."),
+    "c": ("Fonts have no digits",
+          "They have many kinds of them: ٧, ⑦ and more. They were taken out on purpose."),
     "d": ("To make the weights file smaller", "Ten classes of 2,500 would hardly matter."),
 })
 
-_judge = choice("judge", "You try ten recipes for pretraining and keep the best. By what should you choose?", "c", {
-    "a": ("By the loss on the source task", "It says how well the source task is going. You want to know about other tasks."),
-    "b": ("By the digits that the course shows", "Then the winner is fitted to them, and its score there is too good to be true."),
-    "c": ("By tasks that are new to the network, and that you will not show", "They measure what you want, transfer, and "
-          "leave the data you show untouched."),
-    "d": ("By the time it took", "Time matters when the results are equal. It is no measure of a feature."),
-})
+_judge = choice(
+    "judge",
+    "You try ten recipes for pretraining and keep the best. By what should you choose?", "c", {
+        "a": ("By the loss on the source task",
+              "It says how well the source task is going. You want to know about other tasks."),
+        "b": ("By the digits that the course shows",
+              "Then the winner is fitted to them, and its score there is too good to be true."),
+        "c": ("By tasks that are new to the network, and that you will not show",
+              "They measure what you want, transfer, and leave the data you show untouched."),
+        "d": ("By the time it took",
+              "Time matters when the results are equal. It is no measure of a feature."),
+    })
 
 _one_class = choice("one_class", "Why are Latin A and Cyrillic A one class?", "a", {
-    "a": ("No look at the picture could tell them apart", "With the same look and two labels, the network could only guess: "
-          "noise in its gradient."),
+    "a": ("No look at the picture could tell them apart",
+          "With the same look and two labels, the network could only guess: noise in its "
+          "gradient."),
     "b": ("Cyrillic was invented later", "History does not show in the pixels."),
     "c": ("To have fewer parameters", "It does save some, but that is not the reason."),
-    "d": ("They have the same code point", "They have different ones: that is why they must be merged by hand."),
+    "d": ("They have the same code point",
+          "They have different ones: that is why they must be merged by hand."),
 })
 
 # %% ../../nbs/exercises/pretraining.ipynb #1869b3a2
-_cosine = choice("cosine", "A run with a falling learning rate is stopped at half of its time. What do you have?", "d", {
-    "a": ("Half of the accuracy", "Accuracy does not grow in a straight line with time."),
-    "b": ("The same result, as the second half changes little", "Much of the gain comes with the small steps at the end."),
-    "c": ("Nothing: the weights are useless", "They are usable. They have just not settled."),
-    "d": ("Weights that large steps still shake about: worse than a run planned for half the time", "A run must know when it ends, "
-          "so that its last steps are small. This is why we give it minutes."),
-})
+_cosine = choice(
+    "cosine",
+    "A run with a falling learning rate is stopped at half of its time. What do you have?", "d", {
+        "a": ("Half of the accuracy", "Accuracy does not grow in a straight line with time."),
+        "b": ("The same result, as the second half changes little",
+              "Much of the gain comes with the small steps at the end."),
+        "c": ("Nothing: the weights are useless", "They are usable. They have just not settled."),
+        "d": ("Weights that large steps still shake about: worse than a run planned for half the "
+              "time",
+              "A run must know when it ends, so that its last steps are small. This is why we give "
+              "it minutes."),
+    })
 
-_chance = number("chance", "You guess which of 20 characters a picture shows. What share do you get right, in percent?", 5,
+_chance = number(
+    "chance",
+    "You guess which of 20 characters a picture shows. What share do you get right, in percent?", 5,
     "1 of 20 is 5 %. A result means something by how far it is above that.",
-    {20: "20 is the number of characters. What is your chance with each guess?", 50: "That would be so with two characters.",
-     0.05: "As a share, yes. In percent it is 5."}, tol=0.01)
+    {20: "20 is the number of characters. What is your chance with each guess?",
+     50: "That would be so with two characters.", 0.05: "As a share, yes. In percent it is 5."},
+    tol=0.01)
 
-_closing_gap = choice("closing_gap", "The gap between pretrained and random weights closes with more examples. Why?", "b", {
-    "a": ("Pretrained weights wear off", "They do not get worse. The other side gets better."),
-    "b": ("With enough examples the network can learn the features from the task itself", "Pretraining replaces data that you "
-          "do not have. When you have it, there is less to replace."),
-    "c": ("More examples make training slower", "Slower or not, what counts here is the error at the end."),
-    "d": ("The test set gets harder", "It is the same test set for all."),
-})
+_closing_gap = choice(
+    "closing_gap",
+    "The gap between pretrained and random weights closes with more examples. Why?", "b", {
+        "a": ("Pretrained weights wear off", "They do not get worse. The other side gets better."),
+        "b": ("With enough examples the network can learn the features from the task itself",
+              "Pretraining replaces data that you do not have. When you have it, there is less to "
+              "replace."),
+        "c": ("More examples make training slower",
+              "Slower or not, what counts here is the error at the end."),
+        "d": ("The test set gets harder", "It is the same test set for all."),
+    })
 
 # %% ../../nbs/exercises/pretraining.ipynb #b681a0d4
 check, hint, solution, quiz = verbs(

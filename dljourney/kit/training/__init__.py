@@ -10,6 +10,7 @@ from dljourney.kit.faces import face
 
 TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
+    from dljourney.kit.training.clock import Clock, check_length, within
     from dljourney.kit.training.dealing import Batches, Place, sized
     from dljourney.kit.training.interrupts import as_a_whole, at_rest, stoppable_fit
     from dljourney.kit.training.measuring import evaluate

@@ -34,10 +34,12 @@ class Batches:
         seed: int | None = None,  # of the orders; None: drawn from torch's global generator
         change: Callable[[Tensor, torch.Generator], Tensor]
         | None = None,  # (inputs of a batch, generator) -> inputs
+        n_batches: int | None = None,  # an epoch's, where `deal` does not go once through the data
     ):
         self.tensors = tuple(tensors)
         _check(self.tensors)
         self.batch_size, self.deal = check_whole("batch_size", batch_size, 1), deal
+        self.n_batches = None if n_batches is None else check_whole("n_batches", n_batches, 1)
         self.shuffle, self.change = shuffle, change
         self.generator = seeded(int(torch.randint(2**62, ())) if seed is None else seed)
         self.all_chance_is_its_own = (
@@ -46,16 +48,18 @@ class Batches:
 
     @property
     def n(self) -> int:
-        "How many datapoints there are."
-        return len(self.tensors[0])
+        "How many datapoints an epoch has."
+        if self.n_batches is None:
+            return len(self.tensors[0])
+        return self.n_batches * self.batch_size
 
     def __len__(self) -> int:
         return -(-self.n // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        indices = self.deal(self.n, self.batch_size, self.shuffle, self.generator)
+        indices = self.deal(len(self.tensors[0]), self.batch_size, self.shuffle, self.generator)
         small = sum(t.nbytes for t in self.tensors) <= 1 << 26
-        if self.change is not None or (self.shuffle and not small):
+        if self.change is not None or self.n_batches or (self.shuffle and not small):
             return map(self._gathered, indices)
         tensors = self.tensors
         if self.shuffle:
