@@ -10,21 +10,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from dljourney.experiments.transfer import (
+    changed_copies, few_examples, fit_network, fit_pixels, fit_probe,
+)  # fmt: skip
 from dljourney.kit.pictures import digits
 from dljourney.kit.pictures import Preprocess
 from dljourney.kit.pictures import augment
 from dljourney.sgd import SGD
 from dljourney.transfer import (
     bf16_helps,
-    changed_copies,
     confusions,
     draw_examples,
     features,
-    few_examples,
     fine_tune,
-    fit_network,
-    fit_pixels,
-    fit_probe,
     freeze,
     half_cosine,
     looked_at,
