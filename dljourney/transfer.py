@@ -20,11 +20,16 @@ from torch import Tensor, nn
 from .kit.expect import check_finite, check_images, check_labels, check_whole, seeded
 from .kit.pictures import Preprocess
 from .kit.training import as_a_whole, at_rest
-from .kit.models.parts import as_model, check_learns
+from dljourney.kit.models import (
+    ChannelsLast, as_model, batchwise, bf16_helps, check_learns, head_alone, last_parts, stages, too_small,
+)
 from .kit.models.weights import timm_model
 from .kit.training.dealing import Batches
 from .kit.training.norms import NORMS, hold, n_batches
 from .sgd import AdamW, Step, Training, accuracy, minibatches, train
+
+# %% ../nbs/08_transfer.ipynb #bf16all0
+_all_ = ["bf16_helps"]
 
 # %% ../nbs/08_transfer.ipynb #584407ee
 def pretrained(
@@ -40,22 +45,6 @@ def pretrained(
     given = {"num_classes": num_classes, "in_chans": in_chans, **options}
     return timm_model(name, weights, size, given)
 
-# %% ../nbs/08_transfer.ipynb #d75d9bbc
-def _batchwise(
-    model: nn.Module, x: Tensor, apply: Callable[[Tensor], Tensor], batch_size: int, bf16: bool = False
-) -> Tensor:
-    "Prepare images, apply a function batch by batch, gather the results on the CPU."
-    check_images("x", x)
-    preprocess, batch_size = Preprocess.of(model), check_whole("batch_size", batch_size, 1)
-    device = next(model.parameters()).device
-    parts = []
-    for part in x.split(batch_size):
-        with at_rest(model), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            ready = as_model(model, preprocess(part))
-            ready = torch.empty_like(ready, memory_format=torch.channels_last).copy_(ready)  # up to twice as fast
-            parts.append(apply(ready).float().cpu())
-    return torch.cat(parts)
-
 # %% ../nbs/08_transfer.ipynb #a13da4f7
 def features(
     model: nn.Module,  # a timm model
@@ -65,7 +54,7 @@ def features(
 ) -> Tensor:  # float32, (N, n_features), on the CPU
     "What the body of a model says about images: the numbers that its head decides on."
     body = lambda xb: model.forward_head(model.forward_features(xb), pre_logits=True)  # type: ignore[operator]
-    return _batchwise(model, x, body, batch_size, bf16)
+    return batchwise(model, x, body, batch_size, bf16)
 
 
 def predict(
@@ -74,38 +63,7 @@ def predict(
     batch_size: int = 64,  # how many at once; the result does not depend on it
 ) -> Tensor:  # scores, float32, (N, n_classes), on the CPU
     "The scores of a model for images."
-    return _batchwise(model, x, model, batch_size)
-
-# %% ../nbs/08_transfer.ipynb #df1e25e5
-def _heads(model: nn.Module) -> list[nn.Module]:
-    "The last layer of a timm model; a few models have two, side by side."
-    get = getattr(model, "get_classifier", None)
-    found = get() if callable(get) else None
-    heads: list[Any] = list(found) if isinstance(found, tuple | list | nn.ModuleList) else [found]
-    if not heads or not all(isinstance(h, nn.Module) and [*h.parameters()] for h in heads):
-        raise ValueError(f"model: expected a timm model with a head, got {type(model).__name__}; "
-                         "pretrained(name, num_classes=...) makes one")
-    return heads
-
-
-def _stages(model: nn.Module) -> list[list[tuple[str, nn.Parameter]]]:
-    "A timm model's parameters from the input to the head: the stages of the body, then the head."
-    from timm.models import group_parameters
-
-    named, head = dict(model.named_parameters()), {id(p) for h in _heads(model) for p in h.parameters()}
-    match: Any = getattr(model, "group_matcher", None)  # a few models do not tell their stages: the body is one
-    groups = group_parameters(model, match(coarse=True)) if match else {0: list(named)}
-    body = [[(n, named[n]) for n in groups[key] if id(named[n]) not in head] for key in sorted(groups)]
-    return [*filter(None, body), [(n, p) for n, p in named.items() if id(p) in head]]
-
-# %% ../nbs/08_transfer.ipynb #a3ff9ead
-def _learning(model: nn.Module, last: int | None) -> set[int]:
-    "Which parameters (their `id`) belong to the head and the last stages of the body."
-    *body, head = _stages(model)
-    n = len(body) if last is None else check_whole("last", last)
-    if n > len(body):
-        raise ValueError(f"last: expected 0 to {len(body)} stages, got {last}")
-    return {id(p) for stage in [*body[len(body) - n :], head] for _, p in stage}
+    return batchwise(model, x, model, batch_size)
 
 # %% ../nbs/08_transfer.ipynb #f3d1a7c2
 def freeze(
@@ -122,7 +80,7 @@ def unfreeze(
     batch_norm: bool = False,  # let BatchNorm gather new statistics too (wants batches of 16 or more)
 ) -> nn.Module:  # the same model
     "Let the head and the last stages of the body learn; the stages before them stay frozen."
-    learns = _learning(model, last)
+    learns = last_parts(model, last)
     for p in model.parameters():
         p.requires_grad_(id(p) in learns)
     for layer in model.modules():
@@ -140,14 +98,14 @@ def param_groups(
     weight_decay: float = 0.01,  # of weights; biases and normalisation layers have none
 ) -> list[dict[str, Any]]:  # parameter groups for an optimiser, from the input to the head
     "Learning rates that differ from stage to stage: early layers need little change, a new head needs a lot."
-    stages = _stages(model)
+    parts = stages(model)
     groups = []
-    for i, stage in enumerate(stages):
-        rate = lr * (head if i == len(stages) - 1 else decay ** (len(stages) - 2 - i))
+    for i, stage in enumerate(parts):
+        rate = lr * (head if i == len(parts) - 1 else decay ** (len(parts) - 2 - i))
         for name, is_weight in (("weights", True), ("others", False)):
             params = [p for _, p in stage if p.requires_grad and (p.ndim > 1) == is_weight]
             if params:
-                label = f"{'head' if i == len(stages) - 1 else f'stage {i}'}, {name}"
+                label = f"{'head' if i == len(parts) - 1 else f'stage {i}'}, {name}"
                 groups.append({"params": params, "lr": rate, "weight_decay": weight_decay * is_weight, "name": label})
     return groups
 
@@ -162,19 +120,6 @@ def _pictures(
         return prepare(change(xb, generator=dice) if change else xb)
 
     return Batches((x, y), batch_size, minibatches, seed is not None, seed or 0, made)
-
-
-class _Model(nn.Module):
-    "The model as training sees it: channels last, in bfloat16 where that was asked for."
-
-    def __init__(self, model: nn.Module, bf16: bool):
-        super().__init__()
-        self.model, self.bf16 = model, bf16
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
-            return self.model(x).float()
 
 # %% ../nbs/08_transfer.ipynb #0d8a0ee5
 def half_cosine(
@@ -306,52 +251,6 @@ def _pair(valid: Any) -> tuple[Tensor, Tensor]:
                         "kit.data.train_valid_split(len(x), 0.2) says which to hold out")
     return valid[0], valid[1]
 
-
-class _Scores(nn.Module):
-    "Heads that are no single matrix: a convolution takes features as pictures of one pixel, of two heads the mean counts."
-
-    def __init__(self, heads: list[nn.Module]):
-        super().__init__()
-        self.heads = nn.ModuleList(heads)
-
-    def forward(self, f: Tensor) -> Tensor:
-        scores = [h(f[..., None, None]).flatten(1) if isinstance(h, nn.Conv2d) else h(f) for h in self.heads]
-        return torch.stack(scores).mean(0)
-
-
-def _head_alone(model: nn.Module, x: Tensor) -> nn.Module:
-    "What makes scores of the body's features, if that is all the model does after its body."
-    heads = _heads(model)
-    head = _Scores(heads) if len(heads) > 1 or isinstance(heads[0], nn.Conv2d) else heads[0]
-    with at_rest(model):
-        want = model(x)
-        try:
-            features = model.forward_head(model.forward_features(x), pre_logits=True)  # type: ignore[operator]
-            is_all = torch.allclose(head(features), want, atol=1e-4, rtol=1e-3, equal_nan=True)
-        except (AttributeError, RuntimeError, TypeError):  # it has no such parts, or they do not fit
-            is_all = False
-    if not is_all:
-        raise ValueError(f"model: the head of {type(model).__name__} does more than its last layer and cannot be trained "
-                         "alone; fine_tune(..., frozen_epochs=0) trains the whole model from the start")
-    return head
-
-# %% ../nbs/08_transfer.ipynb #c8e2b941
-def _too_small(model: nn.Module) -> bool:
-    "Whether a convolution sees less than its stride, or than half its window: torch's bfloat16 gradients are wrong there."
-    wants = Preprocess.of(model)
-    found = []
-
-    def look(conv: Any, inputs: Any) -> None:
-        sides = zip(inputs[0].shape[2:], conv.kernel_size, conv.stride)
-        found.append(any(window > 1 and side < max(stride, window // 2) for side, window, stride in sides))
-
-    hooks = [m.register_forward_pre_hook(look) for m in model.modules() if isinstance(m, nn.Conv2d)]
-    try:
-        with at_rest(model): model(as_model(model, torch.zeros(1, wants.channels, *wants.size)))
-    finally:
-        for hook in hooks: hook.remove()
-    return any(found)
-
 # %% ../nbs/08_transfer.ipynb #763d9ee3
 def fine_tune(
     model: nn.Module,  # a timm model with a head for your classes; trained in place
@@ -379,16 +278,16 @@ def fine_tune(
     epochs, frozen_epochs = check_whole("epochs", epochs), check_whole("frozen_epochs", frozen_epochs)
     batch_size, seed = check_whole("batch_size", batch_size, 1), check_whole("seed", seed)
     for name, rate in (("lr", lr), ("head", head), ("decay", decay)): check_finite(name, rate, least=0)
-    check_learns(model), _learning(model, last)  # a model with a head, and stages that it has
+    check_learns(model), last_parts(model, last)  # a model with a head, and stages that it has
     _checked(model, x, y, "training")
     if valid is not None:
         _checked(model, *_pair(valid), "valid")
     groups = partial(param_groups, model, lr, head=head, decay=decay)
     preprocess, device = Preprocess.of(model), next(model.parameters()).device
-    if bf16 and epochs and device.type == "cpu" and _too_small(model):
+    if bf16 and epochs and device.type == "cpu" and too_small(model):
         raise ValueError(f"bf16: expected False for pictures as small as {preprocess.size[0]} x {preprocess.size[1]}, got "
                          "True: torch's bfloat16 gradients are wrong there; bf16_helps(model) tells")
-    last_layer = _head_alone(model, preprocess(x[:2]).to(device)) if frozen_epochs else nn.Identity()
+    last_layer = head_alone(model, preprocess(x[:2]).to(device)) if frozen_epochs else nn.Identity()
     if device.type == "cpu":
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     measured: dict[str, Any] = {"metrics": metrics} if valid is not None else {}
@@ -406,7 +305,7 @@ def fine_tune(
         unfreeze(model, last, batch_norm=batch_norm)
         source = _pictures(x, y, batch_size, preprocess, augment, seed + 1)
         held = _pictures(*valid, 64, preprocess, None, None) if valid is not None else None
-        return train(_Model(model, bf16), source, loss_func, optimiser(groups()), epochs, held, **measured)
+        return train(ChannelsLast(model, bf16), source, loss_func, optimiser(groups()), epochs, held, **measured)
 
     company = batch_norm and last != 0 and any(isinstance(m, NORMS) for m in model.modules())
     n_head, n_all = (n_batches(len(x), batch_size, together) for together in (False, company))
@@ -487,17 +386,3 @@ def looked_at(
     probabilities = scores.softmax(1)
     chosen = int(probabilities[0].argmax()) if label is None else label
     return (probabilities[0, chosen] - probabilities[1:, chosen]).view(cells, cells)
-
-# %% ../nbs/08_transfer.ipynb #92a0aef2
-def bf16_helps(
-    model: nn.Module,  # any model
-) -> bool:  # whether bfloat16 was measured to be faster for models like this one on processors like this one
-    "Full convolutions gain from bfloat16 where the processor knows it; depthwise ones lose."
-    device = next(model.parameters()).device
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    convs = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
-    ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)  # Apple's processors have no oneDNN
-    knows = device.type == "cpu" and torch.backends.mkldnn.is_available() and ask is not None and ask()
-    gains = bool(knows and convs and all(m.groups == 1 for m in convs))
-    return gains and not (hasattr(model, "pretrained_cfg") and _too_small(model))  # others do not tell their pictures' size

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from ..faces import face
 
 if TYPE_CHECKING:
+    from dljourney.kit.models.asking import (
+        ChannelsLast, batchwise, bf16_helps, head_alone, too_small,
+    )
     from dljourney.kit.models.glyphnet import MEAN, N_CLASSES, STD, card, check_weights, labels
     from dljourney.kit.models.hub import (
         HubError, OFFLINE_CHOICE, answers, own_weights, weights_file,
@@ -25,8 +28,9 @@ if TYPE_CHECKING:
         prove, scores_of, versions,
     )
     from dljourney.kit.models.parts import (
-        alike, as_model, at_full, check_learns, differences, facts, has_hooks, is_like, is_plain,
-        number_type, rests, same_numbers, stirred, ties, told_otherwise, unwrapped,
+        alike, as_model, at_full, check_learns, differences, facts, has_hooks, heads, is_like,
+        is_plain, last_parts, number_type, rests, same_numbers, stages, stirred, ties,
+        told_otherwise, unwrapped,
     )
     from dljourney.kit.models.weights import renamed, timm_model, unreached, watched
 
