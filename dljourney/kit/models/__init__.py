@@ -12,7 +12,7 @@ from ..faces import face
 
 if TYPE_CHECKING:
     from dljourney.kit.models.asking import (
-        ChannelsLast, batchwise, bf16_helps, head_alone, too_small,
+        ChannelsLast, batchwise, bf16_helps, head_alone, scores_for, too_small,
     )
     from dljourney.kit.models.glyphnet import MEAN, N_CLASSES, STD, card, check_weights, labels
     from dljourney.kit.models.hub import (
