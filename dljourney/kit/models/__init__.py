@@ -28,8 +28,8 @@ if TYPE_CHECKING:
         prove, scores_of, versions,
     )
     from dljourney.kit.models.parts import (
-        alike, as_model, at_full, check_learns, differences, facts, has_hooks, heads, is_like,
-        is_plain, last_parts, number_type, rests, same_numbers, stages, stirred, ties,
+        alike, as_model, at_full, check_learns, differences, facts, has_hooks, heads, is_finite,
+        is_like, is_plain, last_parts, number_type, rests, same_numbers, stages, stirred, ties,
         told_otherwise, unwrapped,
     )
     from dljourney.kit.models.weights import renamed, timm_model, unreached, watched

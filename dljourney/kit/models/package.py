@@ -25,7 +25,7 @@ from ..training import at_rest
 from dljourney.kit.models.modelfile import (
     KEY, WAY_OUT, ModelFileError, describe, dry_run, read_head, read_model,
 )
-from .parts import as_model, differences, has_hooks, stirred, unwrapped
+from .parts import as_model, differences, has_hooks, is_finite, stirred, unwrapped
 
 # %% ../../../nbs/kit/models/package.ipynb #78fb1d40
 def checked_labels(
@@ -135,7 +135,7 @@ def for_a_file(
             "the program turns scores to probabilities"
         )
     preprocess = Preprocess.of(model) if preprocess is None else preprocess
-    if not all(t.isfinite().all() for t in model.state_dict().values()):
+    if not all(map(is_finite, model.state_dict().values())):
         raise ValueError(
             "model: some of its weights are not finite numbers; "
             "train it again with a smaller learning rate"
