@@ -19,7 +19,8 @@ from ..kit.pictures import digits
 from ..kit.live import Live
 from ..kit.live import bars, code, image_grid, images, line, note, plot, readout, view
 from ..kit.pictures import augment
-from ..transfer import draw_examples, fine_tune, fit_pixels, fit_probe, predict, pretrained
+from ..experiments.transfer import fit_pixels, fit_probe
+from ..transfer import draw_examples, fine_tune, predict, pretrained
 
 # %% ../../nbs/demos/few_examples.ipynb #87e19b8f
 WAYS = ("SVM on pixels", "random weights", "linear probe", "fine-tuning")

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['facts', 'is_plain', 'rests', 'alike', 'same_numbers', 'told_otherwise', 'is_like', 'differences', 'ties', 'has_hooks',
-           'stirred', 'number_type', 'as_model', 'check_learns', 'at_full', 'unwrapped']
+           'stirred', 'heads', 'stages', 'last_parts', 'number_type', 'as_model', 'is_finite', 'check_learns',
+           'at_full', 'unwrapped']
 
 # %% ../../../nbs/kit/models/parts.ipynb #0cf2b6ca
 import copy
@@ -14,6 +15,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from ..expect import check_whole
 
 # %% ../../../nbs/kit/models/parts.ipynb #759eac43
 _TORCHS = frozenset(vars(nn.Module()))
@@ -198,6 +201,53 @@ def stirred(
                 p.mul_(torch.randint(0, 2, p.shape, generator=dice).mul_(2).sub_(1).to(p))
     return model
 
+# %% ../../../nbs/kit/models/parts.ipynb #parts0h2
+def heads(
+    model: nn.Module,  # a timm model
+) -> list[nn.Module]:  # its last layer; a few models have two, side by side
+    "The layers that make scores of features; a model without one is refused."
+    get = getattr(model, "get_classifier", None)
+    found = get() if callable(get) else None
+    layers: list[Any] = list(found) if isinstance(found, _SEVERAL) else [found]
+    if not layers or not all(isinstance(h, nn.Module) and [*h.parameters()] for h in layers):
+        raise ValueError(
+            f"model: expected a timm model with a head, got {type(model).__name__}; "
+            "pretrained(name, num_classes=...) makes one"
+        )
+    return layers
+
+
+_SEVERAL = (tuple, list, nn.ModuleList)
+
+
+def stages(
+    model: nn.Module,  # a timm model
+) -> list[list[tuple[str, nn.Parameter]]]:  # names and parameters: of each stage, then of the head
+    "A timm model's parameters from the input to the head."
+    from timm.models import group_parameters
+
+    named = dict(model.named_parameters())
+    head = {id(p) for h in heads(model) for p in h.parameters()}
+    # a few models do not tell their stages: the body is one
+    match: Any = getattr(model, "group_matcher", None)
+    groups = group_parameters(model, match(coarse=True)) if match else {0: list(named)}
+    body = [
+        [(n, named[n]) for n in groups[key] if id(named[n]) not in head] for key in sorted(groups)
+    ]
+    return [*filter(None, body), [(n, p) for n, p in named.items() if id(p) in head]]
+
+
+def last_parts(
+    model: nn.Module,  # a timm model
+    last: int | None,  # how many stages of the body, counted from the head; None: all
+) -> set[int]:  # the `id` of each parameter
+    "Which parameters belong to the head and the last stages of the body."
+    *body, head = stages(model)
+    n = len(body) if last is None else check_whole("last", last)
+    if n > len(body):
+        raise ValueError(f"last: expected 0 to {len(body)} stages, got {last}")
+    return {id(p) for stage in [*body[len(body) - n :], head] for _, p in stage}
+
 # %% ../../../nbs/kit/models/parts.ipynb #697bbc5b
 def number_type(
     model: nn.Module,  # any network
@@ -221,6 +271,15 @@ def as_model(
     "Bring a batch to where a network is, in the numbers that it computes with."
     device = next((p.device for p in model.parameters()), x.device)
     return x.to(device, number_type(model))
+
+
+def is_finite(
+    t: Tensor,  # any tensor
+) -> bool:  # whether none of its numbers is infinite or NaN
+    "Look at all numbers in one pass: where one is not finite, the smallest or the largest is not."
+    if t.is_floating_point() and t.numel():
+        return bool(torch.stack(t.aminmax()).isfinite().all())
+    return bool(t.isfinite().all())
 
 
 def check_learns(
