@@ -23,7 +23,7 @@ from dljourney.kit.game import (
     random_games, read_pdn, search, write_pdn,
 )
 from .kit.game.boards import any_of, columns, jump_targets, popcount
-from .kit.game import WIN, Leaves, Value
+from .kit.game import WIN, Judge, Leaves
 from dljourney.kit.game import (
     PIECE, TERMS, Term, coefficients, parameters, piece_advantage, polynomial, term_values,
 )
@@ -38,7 +38,7 @@ HAND_SET = {"KCENT": 2.0**17, "CENT": 2.0**16, "BACK": 2.0**16, "OREO": 2.0**15,
             "THRET": -2.0**15, "EXPOS": -2.0**13, "ADV": 2.0**13}  # by a person who has read a book on the game
 
 # %% ../nbs/03_checkers.ipynb #0372eb66
-Player = Mapping[str, float] | Value | None  # {term: coefficient}, a function that judges leaves, or None: at random
+Player = Mapping[str, float] | Judge | None  # {term: coefficient}, a function that judges leaves, or None: at random
 
 
 def play(
@@ -473,8 +473,8 @@ class Memory:
 
     def with_memory(
         self,
-        value:Value,  # a judgement of leaves, as `search` takes it
-    ) -> Value:
+        value:Judge,  # a judgement of leaves, as `search` takes it
+    ) -> Judge:
         "The same judgement, but positions that are known get the score that was found by looking ahead from them"
         def judge(leaves):
             known, score = self.find(leaves.boards)

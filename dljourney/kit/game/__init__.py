@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..faces import face
 
 if TYPE_CHECKING:
-    from dljourney.kit.game.alphabeta import Best, Leaves, Value, WIN, alpha_beta, material, search
+    from dljourney.kit.game.alphabeta import Best, Judge, Leaves, WIN, alpha_beta, material, search
     from dljourney.kit.game.board import Board, after_move
     from dljourney.kit.game.board_picture import draw_board, draw_boards
     from dljourney.kit.game.boards import (
