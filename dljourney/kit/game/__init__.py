@@ -18,6 +18,10 @@ if TYPE_CHECKING:
         Boards, Moves, apply_move, legal_moves, moves, perft, play_moves,
     )
     from dljourney.kit.game.fen import START, place, read_fen, write_fen
+    from dljourney.kit.game.matches import (
+        Player, check_player, meet, play_games, random_move,
+    )
+    from dljourney.kit.game.memory import Memory
     from dljourney.kit.game.pdn import PdnGame, read_move, read_pdn, read_pdn_games, write_pdn
     from dljourney.kit.game.rounds import Outcome, compiled_hop, random_games
     from dljourney.kit.game.terms import (
