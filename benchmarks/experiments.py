@@ -56,7 +56,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "checkers_series_2": Experiment("dljourney.experiments.checkers:series_rows", range(1), {"series": 2}),
     "checkers_stale_scores": Experiment("dljourney.experiments.checkers:series_rows", range(1), {"recompute": False}),
     "checkers_hills": Experiment("dljourney.experiments.checkers:hill_rows", range(1)),
-    "checkers_self_play": Experiment("dljourney.experiments.checkers:self_play_rows", range(10)),
+    "checkers_self_play": Experiment("dljourney.experiments.checkers:modern_rows", range(10)),
     "double_descent": Experiment("dljourney.overfitting:descent_rows", range(10)),
     "trained_descent": Experiment("dljourney.overfitting:trained_descent_rows", range(5), tolerance=0.3),
     "shuffled_labels": Experiment(

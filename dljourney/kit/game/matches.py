@@ -11,19 +11,23 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ..expect import seeded
+from ..expect import check_whole, seeded
 from .alphabeta import Judge, search
 from .boards import Boards, columns, moves
 from .fen import START
 from .terms import polynomial
 
 # %% ../../../nbs/kit/game/matches.ipynb #5d3a0b04
-# {term: coefficient}, a function that judges leaves, or None: at random
-Player = Mapping[str, float] | Judge | None
+# {term: coefficient}, a table with a row of coefficients for each game, a function that judges leaves,
+# or None: at random
+Player = Mapping[str, float] | Tensor | Judge | None
 
 
-def check_player(name, player):
-    "A mapping, a table, a function or None"
+def check_player(
+    name:str,      # the argument's name
+    player:Player, # what came
+) -> None:
+    "Refuse what is no player"
     if not (player is None or callable(player) or isinstance(player, Mapping | Tensor)):
         wanted = "{term: coefficient}, a function of leaves or None"
         raise TypeError(f"{name}: expected {wanted}, got {player!r}")
@@ -35,18 +39,24 @@ def _judge_of(player, game):
     return polynomial(player[game] if isinstance(player, Tensor) else player)
 
 # %% ../../../nbs/kit/game/matches.ipynb #5d3a0b05
-def fingerprint(boards):
+def fingerprint(
+    boards:Boards, # n positions
+) -> Tensor: # int64, (n,)
     "One number for each position"
     w = boards.words
     first = (w[0] * 0x9E3779B97F4A7C1 ^ w[1] * 0x3C6EF372FE94F82 + w[2]) * 0x5851F42D4C957F2D
     return first ^ w[3] * 0x2545F4914F6CDD1D
 
 
-def random_move(boards, rng):
-    "One legal move in each position, all equally likely; and where there is none"
+def random_move(
+    boards:Boards,       # n positions
+    rng:torch.Generator, # the dice
+) -> tuple[Boards, Tensor]: # the positions afterwards, and where there was no move, bool, (n,)
+    "One legal move in each position, all equally likely"
     found = moves(boards)
     key = torch.rand(len(found.parent), generator=rng, dtype=torch.float64)
-    top = torch.full((len(boards),), -1.0, dtype=torch.float64).scatter_reduce(0, found.parent, key, "amax")
+    top = torch.full((len(boards),), -1.0, dtype=torch.float64)
+    top = top.scatter_reduce(0, found.parent, key, "amax")
     lost, chosen = top < 0, (key == top[found.parent]).nonzero().squeeze(1)
     after = boards.words.clone()
     after[:, found.parent[chosen]] = found.boards.words[:, chosen]
@@ -55,9 +65,21 @@ def random_move(boards, rng):
 # %% ../../../nbs/kit/game/matches.ipynb #5d3a0b06
 @torch.inference_mode()
 def play_games(
-    black, white, n_games, depth, seed, opening, max_plies, extend, fen=START,
-):
-    "The games: plies made, and a result for each game, 1 where Black has won, -1 where White has"
+    black:Player,   # who has the black men
+    white:Player,   # who has the white ones
+    n_games:int,    # games, each from its own opening
+    depth:int,      # plies that both look ahead
+    seed:int,       # decides the openings
+    opening:int,    # plies played at random at the start of each game
+    max_plies:int,  # a longer game is a draw, and so is a position met three times
+    fen:str=START,  # where games begin
+    extend:bool|None=None, # follow captures beyond the depth? None: from two plies on
+) -> tuple[int, Tensor]: # plies made; 1 for each game that Black has won, -1 for White, 0: a draw
+    "Play all the games, a ply in each at a time"
+    n_games, depth = check_whole("n_games", n_games, 1), check_whole("depth", depth, 1)
+    opening, max_plies = check_whole("opening", opening), check_whole("max_plies", max_plies, 1)
+    extend = depth > 1 if extend is None else extend
+    for name, player in (("black", black), ("white", white)): check_player(name, player)
     rng, boards, plies = seeded(seed), Boards.from_fen(fen)[[0] * n_games], 0
     players = ((black, 1), (white, -1)) if boards.black[0] else ((white, -1), (black, 1))
     game, result = torch.arange(n_games), torch.zeros(n_games, dtype=torch.long)
@@ -78,12 +100,17 @@ def play_games(
     return plies, result
 
 # %% ../../../nbs/kit/game/matches.ipynb #5d3a0b07
-def meet(tables, others, n_openings, seed, extend=True):
-    """Each row of a table of weights meets its own opponent, every opening with both colours:
-    games won, lost and drawn."""
+def meet(
+    tables:Tensor,    # coefficients of n players, (n, 38)
+    others:Tensor,    # of their opponents, (n, 38)
+    n_openings:int,   # of each pair; every opening is played with both colours
+    seed:int,         # decides the openings
+    extend:bool=True, # follow captures?
+) -> list[list[int]]: # games that each row has won, lost and drawn
+    "Each row of a table of weights meets its own opponent, looking one ply ahead"
     n = len(tables)
     a, b = tables.repeat(n_openings, 1), others.repeat(n_openings, 1)
-    black = play_games(a, b, len(a), 1, seed, 4, 120, extend)[1]
-    white = -play_games(b, a, len(a), 1, seed, 4, 120, extend)[1]
+    black = play_games(a, b, len(a), 1, seed, 4, 120, extend=extend)[1]
+    white = -play_games(b, a, len(a), 1, seed, 4, 120, extend=extend)[1]
     both = torch.stack([black, white]).reshape(2, n_openings, n)
     return [[int((both[..., i] == r).sum()) for r in (1, -1, 0)] for i in range(n)]
