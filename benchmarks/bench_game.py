@@ -12,7 +12,7 @@ import time
 
 import torch
 
-from dljourney.checkers import learn, play
+from dljourney.checkers import play, self_play
 from dljourney.kit.game import compiled_hop, perft, random_games
 from dljourney.kit.game import TERMS
 
@@ -71,7 +71,7 @@ def lines(harness):
     seconds = []
     for _ in range(1 if harness.quick else 3):
         start = time.process_time()
-        learn(50).run()
+        self_play(50).run()
         seconds.append((time.process_time() - start) / 50)
     harness.quantity("a series of 28 games, 50 learned side by side, depth 3 and captures, 38 terms", seconds, unit="s",
                      bar=1, note=series_note)  # fmt: skip

@@ -97,17 +97,18 @@ def gradient_ascent(
     return Round(weights, performance(weights))
 
 # %% ../nbs/02_samuel.ipynb #cb1efb59
-def counted(
-    performance: Callable[[Tensor], float],  # any measure of performance
-) -> Callable[[Tensor], float]:  # the same, with the attribute `count`: how often it was called
+class counted:
     "Count the evaluations of a measure, so that mechanisms can be compared fairly."
 
-    def measure(weights: Tensor) -> float:
-        measure.count += 1  # type: ignore[attr-defined]
-        return performance(weights)
+    def __init__(
+        self,
+        performance: Callable[[Tensor], float],  # any measure of performance
+    ):
+        self.performance, self.count = performance, 0  # how often it was called
 
-    measure.count = 0  # type: ignore[attr-defined]
-    return measure
+    def __call__(self, weights: Tensor) -> float:
+        self.count += 1
+        return self.performance(weights)
 
 # %% ../nbs/02_samuel.ipynb #be59ca08
 def race(
@@ -120,7 +121,7 @@ def race(
     measure = counted(performance)
     used, rounds = [], []
     for current in improve(weights, measure, mechanism, rounds=evaluations):
-        used.append(measure.count)  # type: ignore[attr-defined]
+        used.append(measure.count)
         rounds.append(current)
         if used[-1] >= evaluations:
             break

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from dljourney.checkers import (
-    TERMS, Boards, SelfPlay, correlate, hill_rows, learn, match, moves, parameters, play, polynomial, powers_of_two,
-    rote, search, term_values)
-from dljourney.kit.game import Leaves
-from dljourney.kit.game import coefficients, swapped
+    HAND_SET, TERMS, Boards, boost, correlate, credit, match, moves, parameters, play, polynomial,
+    powers_of_two, replace_weakest, rote, samuels_score, search, self_play, surprising, term_values,
+    to_blame,
+)
+from dljourney.experiments.checkers import TemporalDifferences, hill_rows
+from dljourney.kit.game import Alpha, Leaves, Rules, coefficients, swapped
 
 # ---- a position as a person sees it: squares, neighbours, no bits
 
@@ -354,8 +356,72 @@ def test_correlation_by_hand():
     assert correlate(zero + 0.5, zero, zero).item() == 0.5
 
 
+# ---- the chapter's functions and what runs
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_polynomial_is_the_sum_that_the_chapter_shows(seed):
+    rng = random.Random(seed)
+    size = {term: rng.choice([-1, 1]) * 2.0 ** rng.uniform(0, 18) for term in TERMS}
+    some = [HAND_SET, size, dict(rng.sample(sorted(size.items()), 5)), {}][seed % 4]
+    leaves = leaves_of(many_positions(60, seed))
+    pure, fast = samuels_score(leaves, some), polynomial(some)(leaves)
+    room = 1e-6 * max(sum(abs(w) for w in some.values()) * 10, 1)      # the fast sum is of float32
+    torch.testing.assert_close(fast, pure, rtol=0, atol=room)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 8])
+def test_replacing_in_many_series_is_the_chapters_in_each(limit):
+    "Correlations are drawn anew before each move, now and then two alike"
+    rules, rng = Rules(surprising, credit, boost, to_blame, correlate, powers_of_two), random.Random(limit)
+    many, names = Alpha(3, 5, rules), list(TERMS)
+    books = []
+    for row in range(3):
+        used = {t: 0.25 for t, on in zip(names, many.active[row].tolist()) if on}
+        reserve = sorted(set(names) - set(used), key=lambda t: int(many.queue[row, names.index(t)]))
+        books.append((used, dict.fromkeys(used, 0), reserve))
+    for _ in range(60):
+        for row, (used, tally, reserve) in enumerate(books):
+            for term in names:      # the first of two alike is the first in the table of terms
+                if term in used:
+                    used[term] = used.pop(term)
+            for term in used:
+                used[term] = rng.choice([-0.5, 0.25, 0.75, rng.uniform(-1, 1)])
+                many.correlation[row, names.index(term)] = used[term]
+            replace_weakest(used, tally, reserve, limit)
+        many.replace_weakest(torch.arange(3), limit)
+        for row, (used, tally, reserve) in enumerate(books):
+            assert {t for t, on in zip(names, many.active[row].tolist()) if on} == set(used)
+            assert {t: many.correlation[row, names.index(t)].item() for t in used} == used
+            assert {t: many.tally[row, names.index(t)].item() for t in used} == tally
+            queue = {t: int(many.queue[row, names.index(t)]) for t in reserve}
+            assert sorted(queue, key=lambda t: queue[t]) == reserve
+    assert many.replaced.min() >= 60 // (limit * 16)
+
+
+@pytest.mark.parametrize("name", ["surprising", "credit", "boost", "to_blame", "correlate", "powers_of_two"])
+def test_self_play_runs_the_chapters_own_function(name, monkeypatch):
+    "A learner who edits a rule changes the machine"
+    import dljourney.checkers as chapter
+
+    asked, rule = [], getattr(chapter, name)
+    monkeypatch.setattr(chapter, name, lambda *given: (asked.append(1), rule(*given))[1])
+    chapter.self_play(1, 1, depth=1, series=2, max_plies=12).run()
+    assert asked
+
+
+def test_who_is_to_blame_by_hand():
+    "The score said 10 and it is even better: the third term spoke against it, and it alone may change"
+    terms, weights = torch.tensor([[2.0, -1.0, 1.0, 0.0]]), torch.tensor([[4.0, -2.0, -3.0, 5.0]])
+    ten, one = torch.tensor([10.0]), torch.tensor([1.0])
+    assert to_blame(terms, weights, ten, one).tolist() == [[False, False, True, False]]
+    assert to_blame(terms, weights, -ten, one).tolist() == [[True, True, False, False]]
+    assert to_blame(terms, weights, ten, -one).all()             # an unpleasant surprise: everybody
+    assert to_blame(terms, weights, ten / 1000, one).all()       # the score took no side
+
+
 def test_learning_repeats_and_counts():
-    a, b = learn(2, 4, depth=1, seed=3).run(), learn(2, 4, depth=1, seed=3).run()
+    a, b = self_play(2, 4, depth=1, seed=3).run(), self_play(2, 4, depth=1, seed=3).run()
     assert a.games == b.games and torch.equal(a.alpha.weights, b.alpha.weights)
     assert len(a.games) == 8 and {g.series for g in a.games} == {0, 1}
     assert all(g.plies <= 70 and abs(g.result) <= 1 for g in a.games)
@@ -365,7 +431,7 @@ def test_learning_repeats_and_counts():
 
 
 def test_learning_is_iterated():
-    run = learn(1, 2, depth=1, seed=0)
+    run = self_play(1, 2, depth=1, seed=0)
     steps = list(run)
     assert [s.number for s in steps] == list(range(1, len(steps) + 1))
     assert [g for s in steps for g in s.games] == run.games and len(run.games) == 2
@@ -373,7 +439,7 @@ def test_learning_is_iterated():
 
 
 def test_a_run_that_was_left_goes_on():
-    whole, left = learn(2, 2, depth=1, seed=4).run(), learn(2, 2, depth=1, seed=4)
+    whole, left = self_play(2, 2, depth=1, seed=4).run(), self_play(2, 2, depth=1, seed=4)
     for step in left:
         if step.number == 30:
             break
@@ -383,18 +449,18 @@ def test_a_run_that_was_left_goes_on():
 
 
 def test_turns_of_weights_are_counted():
-    alpha = learn(1).alpha
+    alpha = self_play(1).alpha
     alpha.correlation[alpha.active] = 0.01
     alpha.weights = powers_of_two(alpha.correlation, alpha.active)
-    row, all_terms, once = torch.tensor([0]), torch.ones(1, 38), torch.ones(1)
+    row, once = torch.tensor([0]), torch.ones(1)
     for delta, turned in ((1.0, 0), (-1.0, 0), (-1.0, 16), (-1.0, 16), (1.0, 16), (1.0, 32)):
-        alpha.correct(row, torch.tensor([delta]), all_terms, all_terms, once)
+        alpha.correct(row, torch.full((1, 38), delta), once)
         assert alpha.turned.tolist() == [turned]
-    assert learn(1, 1, depth=1).run().alpha.turned.item() > 0
+    assert self_play(1, 1, depth=1).run().alpha.turned.item() > 0
 
 
 def test_the_cure_zeroes_the_leading_term():
-    cured, not_cured = (learn(4, 1, depth=1, seed=0, cure=cure) for cure in (True, False))
+    cured, not_cured = (self_play(4, 1, depth=1, seed=0, cure=cure) for cure in (True, False))
     for run in (cured, not_cured):
         run.marks[:] = 2
         run.run()
@@ -417,14 +483,14 @@ def test_hills():
 
 @pytest.mark.parametrize("series", [1, 2])
 def test_both_series_run(series):
-    run = learn(2, 2, depth=1, seed=1, series=series, recompute=False).run()
+    run = self_play(2, 2, depth=1, seed=1, series=series, recompute=False).run()
     assert len(run.games) == 4
 
 
 @pytest.mark.parametrize("argument", [{"series": 3}, {"depth": 0}, {"n_games": 0}, {"n_series": 0}, {"max_plies": -5}])
-def test_learn_refuses(argument):
+def test_self_play_refuses(argument):
     with pytest.raises(ValueError, match=next(iter(argument))):
-        learn(**argument)
+        self_play(**argument)
 
 
 # ---- play
@@ -534,9 +600,9 @@ def test_whole_numbers_of_numpy_are_whole_numbers():
         s = int(seed)
         assert play({}, None, n(4), n(1), seed, n(2), n(20)) == play({}, None, 4, 1, s, 2, 20)
         assert match({}, None, n(4), n(1), seed) == match({}, None, 4, 1, s)
-        one, two = learn(n(2), n(1), n(1), seed, max_plies=n(6)).run(), learn(2, 1, 1, s, max_plies=6).run()
+        one, two = self_play(n(2), n(1), n(1), seed, max_plies=n(6)).run(), self_play(2, 1, 1, s, max_plies=6).run()
         assert one.games == two.games and torch.equal(one.alpha.weights, two.alpha.weights)
         assert len(rote(n(2), n(1), seed, opening=n(1), max_plies=n(3))) == len(rote(2, 1, s, opening=1, max_plies=3))
-        assert torch.equal(SelfPlay(n(4), n(2), seed=seed).age, SelfPlay(4, 2, seed=s).age)
-    for call in (partial(play, {}, {}, 2), learn, partial(rote, 2), SelfPlay):
+        assert torch.equal(TemporalDifferences(n(4), n(2), seed=seed).age, TemporalDifferences(4, 2, seed=s).age)
+    for call in (partial(play, {}, {}, 2), self_play, partial(rote, 2), TemporalDifferences):
         with pytest.raises(TypeError, match="seed: expected a whole number"): call(seed=0.5)

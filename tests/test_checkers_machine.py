@@ -9,8 +9,11 @@ from matplotlib.patches import Circle
 from PIL import Image
 
 from dljourney.checkers import (
-    ROTE_TERMS, Boards, Memory, SelfPlay, as_player, legal_moves, moves, polynomial, rote, search)
+    ROTE_TERMS, Boards, Memory, as_player, legal_moves, moves, polynomial, rote, search,
+    surprise_slope, with_memory,
+)
 from dljourney.demos.checkers_machine import CheckersMachine, choose, reasons
+from dljourney.experiments.checkers import TemporalDifferences
 from dljourney.kit.game import draw_board
 from dljourney.kit.game import START, apply_move
 from dljourney.samuel import improve
@@ -44,7 +47,7 @@ def test_a_stored_score_stands_for_a_deeper_search():
     memory, after = Memory(), Boards.from_fen(apply_move(fen, "14x23"))
     memory.add(after, search(after, 3, value).score)
     memory.merge()
-    assert search(board, 1, memory.with_memory(value)).score.item() == search(board, 4, value).score.item()
+    assert search(board, 1, with_memory(value, memory)).score.item() == search(board, 4, value).score.item()
 
 
 def endgames(n, seed):
@@ -65,7 +68,7 @@ def test_a_remembered_win_is_as_far_away_as_a_deeper_search_finds():
         if len(after):
             memory.add(after, search(after, 3, value).score)
             memory.merge()
-        remembered = search(board, 2, memory.with_memory(value)).score.item()
+        remembered = search(board, 2, with_memory(value, memory)).score.item()
         assert remembered == search(board, 5, value).score.item(), fen
         wins.add(2**40 - remembered)
     assert {1, 3, 5} <= wins
@@ -77,7 +80,7 @@ def test_a_win_now_comes_before_a_remembered_one():
     memory = Memory()
     memory.add(after, search(after, 3, value, extend=True, fade=0.02).score)
     memory.merge()
-    best = search(board, 2, memory.with_memory(value), fade=0.02)
+    best = search(board, 2, with_memory(value, memory), fade=0.02)
     assert best.score.item() == 2**40 - 1 and not len(moves(best.boards).parent)
 
 
@@ -96,15 +99,25 @@ def test_rote_repeats_and_goes_on():
 
 def test_self_play_is_a_mechanism_and_repeats():
     start = torch.cat([torch.ones(1), torch.zeros(38)])
-    runs = [list(improve(start, lambda w: 0.0, SelfPlay(8, plies=10, seed=3), rounds=2)) for _ in range(2)]
+    runs = [list(improve(start, lambda w: 0.0, TemporalDifferences(8, plies=10, seed=3), rounds=2)) for _ in range(2)]
     assert torch.equal(runs[0][-1].weights, runs[1][-1].weights)
     assert not torch.equal(runs[0][-1].weights, start) and start[0] == 1 and not start[1:].any()
     assert len(as_player(runs[0][-1].weights)) == 38
 
 
+def test_the_slope_of_surprise_is_autograds():
+    "That of the cross-entropy between the chance and its target"
+    rng = torch.Generator().manual_seed(0)
+    seen, weights = torch.randn(7, 39, generator=rng), torch.randn(39, generator=rng).requires_grad_()
+    target = torch.rand(7, generator=rng)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(seen @ weights, target)
+    loss.backward()
+    torch.testing.assert_close(surprise_slope(seen, weights.detach(), target), weights.grad)
+
+
 def test_the_end_of_a_game_teaches():
     "A side that has just left the other without a move learns that this is worth 1."
-    play = SelfPlay(1, seed=0)
+    play = TemporalDifferences(1, seed=0)
     play.boards = Boards.from_fen("B:W5,6,9,10:B1")
     play.before = Boards.from_fen("W:W5,6,9,14:B1")
     play.age = torch.tensor([10])

@@ -1,5 +1,7 @@
 "The engine of English draughts: published counts, a printed game, laws, and two independent engines."
+import ast
 import random
+from pathlib import Path
 
 import hypothesis.strategies as st
 import numpy as np
@@ -7,12 +9,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from dljourney.kit import game
 from dljourney.kit.game import (
     START, Boards, Outcome, alpha_beta, apply_move, legal_moves, material, moves, perft,
     play_moves, random_games, read_pdn, search, write_pdn,
 )
 from dljourney.kit.game.rounds import _Fused, _fused_rounds, _Round, _Table
-from dljourney.kit.game.boards import BOARD, BOTTOM, TOP, popcount
+from dljourney.kit.game.boards import BOARD, ROW_1, ROW_8, popcount
 
 # Game 30 of Samuel's second series as the paper of 1959 prints it: 62 plies.
 G30 = """12 16, 24 20, 8 12, 28 24, 10 14, 22 18, 6 10, 24 19, 1 6, 32 28, 3 8, 26 22, 9 13, 18 9, 5 14,
@@ -189,7 +192,7 @@ def test_no_move_breaks_the_board(fen):
     assert (popcount(after.active) <= popcount(before.passive)).all(), "the other side grew"
     black, white = (after.passive, after.active) if before.black[0] else (after.active, after.passive)
     kings = after.active_kings | after.passive_kings
-    assert not (black & TOP & ~kings).any() and not (white & BOTTOM & ~kings).any(), "a man stands on its last row"
+    assert not (black & ROW_8 & ~kings).any() and not (white & ROW_1 & ~kings).any(), "a man stands on its last row"
 
 
 @settings(max_examples=40)
@@ -456,3 +459,22 @@ def test_whole_numbers_of_numpy_are_whole_numbers():
         assert random_games(n(5), n(50), seed, batch=n(3)) == random_games(5, 50, int(seed))
     one, two = search(Boards.start(2), n(3)), search(Boards.start(2), 3)
     assert torch.equal(one.score, two.score) and alpha_beta(Boards.start(), n(3)) == alpha_beta(Boards.start(), 3)
+
+
+# ---- the wing
+
+
+def test_no_name_of_the_wing_has_two_meanings():
+    "Over all its rooms a function, class or constant is defined once, private ones too"
+    found: dict[str, list[str]] = {}
+    for path in sorted(Path(game.__file__).parent.glob("*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                names = [node.name]
+            else:
+                targets = node.targets if isinstance(node, ast.Assign) else []
+                names = [n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)]
+            for name in names:
+                if not name.startswith("__"):
+                    found.setdefault(name, []).append(path.stem)
+    assert not {name: rooms for name, rooms in found.items() if len(rooms) > 1}

@@ -1,5 +1,7 @@
 "Samuel's loop: laws of the loop and of each mechanism."
+import json
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,3 +101,33 @@ def test_random_weights_are_of_the_kind_they_replace(kind):
 
 def test_rounds_may_be_numpys():
     assert len(list(improve(torch.zeros(1), bowl, hill_climb, rounds=np.int64(3)))) == 3
+
+
+def cells_of_the_chapter(edit):
+    "Its code up to the demo, with `edit` made in the cell of `improve`; what it leaves, the demo as well."
+    path = Path(__file__).parent.parent / "nbs/02_samuel.ipynb"
+    names: dict = {"__name__": "chapter"}
+    for cell in json.loads(path.read_text("utf-8"))["cells"]:
+        code = "".join(cell["source"])
+        if "BeTheMechanism(" in code and cell["cell_type"] == "code":
+            exec(code.replace("\nBeTheMechanism(", "\ndemo = BeTheMechanism("), names)
+            return names
+        needed = ("import ", "class Round", "def improve", "def hill_climb", "def random_search")
+        if cell["cell_type"] == "code" and any(word in code for word in needed):
+            exec(edit(code) if "def improve" in code else code, names)
+    raise AssertionError("the chapter shows no demo")
+
+
+def test_who_edits_improve_in_the_chapter_changes_the_demo():
+    "A loop that always goes back to zero: Play shows it."
+    def edit(code):
+        assert "current = mechanism(current, performance)" in code
+        change = "current = Round(torch.zeros_like(weights) - 3, 0.25)"
+        return code.replace("current = mechanism(current, performance)", change)
+
+    demo = cells_of_the_chapter(edit)["demo"]
+    demo.step(2)
+    assert demo.weights.tolist() == [-3.0] * 9 and demo.tries.scores[-1] == 0.25
+    plain = cells_of_the_chapter(lambda code: code)["demo"]
+    plain.step(2)
+    assert plain.weights.tolist() != [-3.0] * 9

@@ -137,11 +137,13 @@ class BeTheMechanism(Live):
 
     def __init__(
         self,
-        mechanism: Callable[[Round, Callable[[Tensor], float]], Round] | None = None,  # Play's; None: `hill_climb`
+        # Play's; None: `hill_climb`
+        mechanism: Callable[[Round, Callable[[Tensor], float]], Round] | None = None,
+        improve: Callable[..., Iterator[Round]] = improve,  # the loop that Play goes round
         **values: Any,  # any of the sliders; size="projector"
     ):
         self.mechanism = mechanism or partial(hill_climb, generator=torch.Generator().manual_seed(0))
-        self.tries = Tries()
+        self.improve, self.tries = improve, Tries()
         super().__init__(**values)
 
     @property
@@ -153,7 +155,8 @@ class BeTheMechanism(Live):
         self.tries.keep(self.weights)
 
     def work(self) -> Iterator:
-        for current in improve(self.weights, self.tries.performance, self.mechanism, rounds=500):
+        rounds = self.improve(self.weights, self.tries.performance, self.mechanism, rounds=500)
+        for current in rounds:
             for name, value in zip(_names, current.weights.clamp(-10, 10).tolist()):
                 setattr(self, name, value)
             self.tries.last = self.weights

@@ -10,15 +10,18 @@ from dljourney.kit.faces import face
 
 TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
-    from dljourney.kit.game.alphabeta import Best, Leaves, Value, WIN, alpha_beta, material, search
+    from dljourney.kit.game.alphabeta import Best, Judge, Leaves, WIN, alpha_beta, material, search
     from dljourney.kit.game.board import Board, after_move
     from dljourney.kit.game.board_picture import draw_board, draw_boards
     from dljourney.kit.game.boards import (
         Boards, Moves, apply_move, legal_moves, moves, perft, play_moves,
     )
     from dljourney.kit.game.fen import START, place, read_fen, write_fen
+    from dljourney.kit.game.matches import Player, meet, play_games, random_move
+    from dljourney.kit.game.memory import Memory, practise
     from dljourney.kit.game.pdn import PdnGame, read_move, read_pdn, read_pdn_games, write_pdn
     from dljourney.kit.game.rounds import Outcome, compiled_hop, random_games
+    from dljourney.kit.game.series import IN_USE, Alpha, Game, Learning, Ply, Rules
     from dljourney.kit.game.terms import (
         PIECE, TERMS, Term, coefficients, parameters, piece_advantage, polynomial, swapped,
         term_values,

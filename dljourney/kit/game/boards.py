@@ -22,7 +22,7 @@ from .pdn import read_move
 # %% ../../../nbs/kit/game/boards.ipynb #cc9af187
 BIT = tuple(s + s // 8 for s in range(32))       # bit of each square, square 1 first: 0-7, 9-16, 18-25, 27-34
 BOARD = sum(1 << b for b in BIT)
-BOTTOM, TOP = 0b1111, 0b1111 << 31               # the two crowning rows: squares 1 to 4, 29 to 32
+ROW_1, ROW_8 = 0b1111, 0b1111 << 31              # where White is crowned and where Black is: 1 to 4, 29 to 32
 SQUARE = {b: s + 1 for s, b in enumerate(BIT)}   # square number of each bit
 
 
@@ -179,7 +179,7 @@ def _read_fen(fen):
     words = {"B": [0, 0], "W": [0, 0]}    # what goes forward, what goes backward
     for square, piece in pieces.items():
         side, bit = piece.upper(), 1 << BIT[square - 1]
-        if piece != side and bit & (TOP if side == "B" else BOTTOM):
+        if piece != side and bit & (ROW_8 if side == "B" else ROW_1):
             raise ValueError(f"fen: a man of {side} cannot stand on {square}, it would be a king (K{square}), in {fen!r}")
         if piece in "BWb": words[side][0] |= bit
         if piece in "BWw": words[side][1] |= bit
@@ -237,8 +237,8 @@ def _back(to, direction, steps):
 
 def _hop(words, start, to, taken):
     "Words after one piece went from start to `to`, crowned if it arrived; before the sides are swapped"
-    forward = (words[0] & start) | (to & BOTTOM)
-    backward = (words[1] & start) | (to & TOP)
+    forward = (words[0] & start) | (to & ROW_1)
+    backward = (words[1] & start) | (to & ROW_8)
     moved = torch.stack([(words[0] & ~start) | (to & nonzero_mask(forward)),
                          (words[1] & ~start) | (to & nonzero_mask(backward))])
     return torch.cat([moved, words[2:] & ~taken])
@@ -271,7 +271,7 @@ def moves(
         direction, i = place // jumps.shape[1], place % jumps.shape[1]
         start, source, before = _back(to, direction, 2), source.index_select(0, i), columns(words, i)
         words = _hop(before, start, to, _back(to, direction, 1))
-        crowned = nonzero_mask(to & (BOTTOM | TOP)) & ~nonzero_mask(before[0] & before[1] & start)
+        crowned = nonzero_mask(to & (ROW_1 | ROW_8)) & ~nonzero_mask(before[0] & before[1] & start)
         jumps = jump_targets(words, to & ~crowned)
         must = any_of(jumps)
         if paths: way = torch.cat([start[:, None] if way is None else way[i], to[:, None]], 1)
@@ -339,15 +339,15 @@ def perft(
 ) -> int: # the number of different lines of play of that length
     "Count the lines of play"
     depth = check_whole("depth", depth)
-    return _count(Boards.from_fen(fen, device), depth)
+    return _lines_of_play(Boards.from_fen(fen, device), depth)
 
 # %% ../../../nbs/kit/game/boards.ipynb #34ecb0e6
-def _count(boards, depth, at_most=1 << 16):
+def _lines_of_play(boards, depth, at_most=1 << 16):
     "Lines of play from all boards, at most so many boards expanded at a time"
     if depth == 0: return len(boards)
     if len(boards) > at_most:
-        return sum(_count(boards[i:i + at_most], depth) for i in range(0, len(boards), at_most))
-    if depth > 1: return _count(moves(boards).boards, depth - 1)
+        return sum(_lines_of_play(boards[i:i + at_most], depth) for i in range(0, len(boards), at_most))
+    if depth > 1: return _lines_of_play(moves(boards).boards, depth - 1)
     must = any_of(jump_targets(boards.words))
     steps = popcount(step_targets(boards.words) & ~nonzero_mask(must)).sum()
     return int(steps) + len(moves(boards[must.nonzero().squeeze(1)]).parent)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..expect import check_whole
-from .boards import BOARD, BOTTOM, TOP, Boards, list_bits
+from .boards import BOARD, ROW_1, ROW_8, Boards, list_bits
 
 # %% ../../../nbs/kit/game/rounds.ipynb #c7f4d8b4
 class Outcome(NamedTuple):
@@ -32,7 +32,7 @@ _BYTES = 0x0101010101010101
 _EVERY = 12         # rounds between two services, an even number
 # Numbers as tensors: an operation in place with a Python number takes twice as long.
 _n1, _n2, _n3, _n4, _n5, _n7, _n8, _n31, _n33, _n53, _n56, _n63 = map(torch.tensor, (1, 2, 3, 4, 5, 7, 8, 31, 33, 53, 56, 63))
-_board, _low31, _byte, _bytes, _highs, _count, _twos, _fours, _eights, _knuth = map(torch.tensor, (
+_board, _low31, _byte, _bytes, _highs, _eights_left, _twos, _fours, _eights, _knuth = map(torch.tensor, (
     BOARD, (1 << 31) - 1, 255, _BYTES, (_BYTES << 7) - (1 << 64), 0x78,
     0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 6364136223846793005))
 
@@ -114,7 +114,7 @@ def _pick(word, state, in_byte):
     shift &= _bytes
     shift *= _bytes
     shift >>= _n53
-    shift &= _count                            # eight times the number of bytes that end too early
+    shift &= _eights_left                            # eight times the number of bytes that end too early
     ranks <<= _n8
     ranks >>= shift
     ranks &= _byte
@@ -128,11 +128,11 @@ def _pick(word, state, in_byte):
     return bit
 
 # %% ../../../nbs/kit/game/rounds.ipynb #4a5a05f2
-class _Look:
+class _Options:
     "What could be done: all possible moves of one side in each running game"
     def __init__(self, device=None):
         self.edge = torch.tensor([[4], [5]], device=device)
-        self.crown = torch.tensor([[BOTTOM], [TOP]], device=device)
+        self.crown = torch.tensor([[ROW_1], [ROW_8]], device=device)
         self.in_byte = _in_byte().to(device)
 
     def options(self, a, p, run):
@@ -178,7 +178,7 @@ class _Look:
         return found
 
 # %% ../../../nbs/kit/game/rounds.ipynb #8d1736d2
-class _Round(_Look):
+class _Round(_Options):
     "One random move in each running game; a game stops if it has none, or if a capture of several jumps is in sight"
     def __call__(self, a, p, state, run, age):
         "Side a moves, everything is changed in place"
@@ -321,7 +321,7 @@ def _fused_pick(word, state):
 
 
 def _fused_options(f, b, passive, empty, run):
-    "What `_Look.options` finds: a word of moves, and where there is no jump among them"
+    "What `_Options.options` finds: a word of moves, and where there is no jump among them"
     words, landing, ways = [], 0, []
     for edge in (4, 5):
         over, far = passive >> edge, empty >> 2 * edge
@@ -347,7 +347,7 @@ def _fused_round(f, b, fp, bp, state, run, age):
     four, five = bit & (1 << 31) - 1, bit >> 31
     near, other = four << 4, five << 5
     far = (near << 4 | other << 5) & ~no_jump | (near | other) & no_jump | four | five
-    f, b = (side ^ (-(side & far) >> 63 & far) | far & empty & crown for side, crown in ((f, BOTTOM), (b, TOP)))
+    f, b = (side ^ (-(side & far) >> 63 & far) | far & empty & crown for side, crown in ((f, ROW_1), (b, ROW_8)))
     taken = ~(near | other)
     return f, b, fp & taken, bp & taken, state, run, age - run
 

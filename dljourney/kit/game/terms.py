@@ -16,7 +16,7 @@ from dljourney.kit.game.boards import (
     BIT, BOARD, Boards, neighbours, nonzero_mask, popcount, squares_to_mask,
 )
 from ..expect import check_finite
-from .alphabeta import Leaves, Value
+from .alphabeta import Judge, Leaves
 
 # %% ../../../nbs/kit/game/terms.ipynb #ebe3a07a
 _CENTRE = squares_to_mask([10, 11, 14, 15, 18, 19, 22, 23])
@@ -344,7 +344,7 @@ def coefficients(
 
 def polynomial(
     weights:Mapping[str, float]|Tensor, # {term: coefficient}, or coefficients (38,), or one row for each root (roots, 38)
-) -> Value: # a function for `search`
+) -> Judge: # a function for `search`
     "The score of Samuel's player: piece advantage, and the terms times their coefficients"
     table = weights if isinstance(weights, Tensor) else coefficients(weights)
     if table is weights and table.numel():
