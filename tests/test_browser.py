@@ -332,7 +332,7 @@ import random, numpy as np
 from dljourney.kit.live import pack
 rng = random.Random({seed})
 def state_of(demo):
-    for name, spec in demo._controls().items():
+    for name, spec in demo.controls.items():
         if spec["kind"] == "slider":
             value = spec["low"] + rng.random() * (spec["high"] - spec["low"])
             yield name, round(value) if isinstance(spec["low"], int) else float(np.float32(value))

@@ -373,7 +373,7 @@ def test_a_closed_demo_stops():
         return walk
 
     walk = asyncio.run(main())
-    assert not walk.playing and walk._task.done()
+    assert not walk.playing and walk.player.task.done()
 
 
 def test_the_first_message_to_the_page_holds_everything(monkeypatch):

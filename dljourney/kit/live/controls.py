@@ -99,7 +99,7 @@ def button(
         def press(self: Any, *args: Any, **kwargs: Any) -> Any:
             with self.together():
                 result = method(self, *args, **kwargs)
-                self._stale.add("")
+                self.redraw()
             return result
         press.__name__, press.__doc__ = method.__name__, method.__doc__
         press._button = dict(kind="button", label=label)  # type: ignore[attr-defined]
