@@ -434,22 +434,22 @@ def test_the_playground_trains_and_answers_meanwhile(front, demos):
     node = cell(demos, 3)
     node.scroll_into_view_if_needed()
     node.get_by_role("button", name="Reset").click()
-    front.until(demos, "len(play._rows)", 0)
+    front.until(demos, "len(play.machine.rows)", 0)
     node.get_by_role("button", name="Step").click()
-    front.until(demos, "[int(s['step']) for s in play._opt.state.values()][:1]", [1])
+    front.until(demos, "[int(s['step']) for s in play.machine.opt.state.values()][:1]", [1])
     before = picture(node)
     node.get_by_role("button", name="Play").click()
     node.get_by_label("Learning rate").focus()
     demos.keyboard.press("ArrowRight")  # a change while it runs goes on from where it is
-    front.until(demos, "len(play._rows) > 20 and play._opt.param_groups[0]['lr'] > 0.03")
+    front.until(demos, "len(play.machine.rows) > 20 and play.machine.opt.param_groups[0]['lr'] > 0.03")
     changed(demos, node, before)
     node.get_by_role("button", name="Pause").click()
     front.until(demos, "play.playing", False)
-    assert float(front.python(demos, "print(play._rows[-1]['accuracy'])")) > 0.9
+    assert float(front.python(demos, "print(play.machine.rows[-1]['accuracy'])")) > 0.9
     canvas = node.locator("canvas").nth(1)
     box = canvas.bounding_box()
     demos.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    front.until(demos, "[(round(x, 1), round(y, 1), c) for x, y, c in play._clicked]", [(0.0, 0.0, 1)])
+    front.until(demos, "[(round(x, 1), round(y, 1), c) for x, y, c in play.machine.clicked]", [(0.0, 0.0, 1)])
     node.get_by_role("button", name="Show the code").click()
     node.locator("code").filter(has_text="train(model").wait_for()
     demos.wait_for_function("""() => {

@@ -14,7 +14,7 @@ import dljourney.demos
 from dljourney import sgd
 from dljourney.demos.be_the_optimiser import BeTheOptimiser, squared_error
 from dljourney.demos.playground import DATASETS, Playground, make_network
-from dljourney.demos.roll_downhill import LANDSCAPES, RollDownhill, descend
+from dljourney.demos.roll_downhill import LANDSCAPES, RollDownhill, descend, descend_by
 
 
 def test_demos_are_found_by_name():
@@ -47,6 +47,103 @@ def test_rolling_is_torch_s_sgd(name, x, y, lr, momentum):
         LANDSCAPES[name][0](w[0], w[1]).backward()
         opt.step()
         assert w.detach().tolist() == pytest.approx(place, rel=1e-6, abs=1e-9)
+
+
+@given(st.sampled_from(sorted(LANDSCAPES)), weight, weight, st.floats(0, 0.4), st.floats(0, 0.9),
+       st.booleans())
+def test_rolling_by_a_rule_is_what_the_browser_does_by_itself(name, x, y, lr, momentum, level):
+    errors = np.random.default_rng(0).normal(size=(8, 2))
+    told = dict(noise=0.1, steps=8, errors=errors, level=level)
+    y = 0.0 if level else y
+    expected = descend(name, (x, y), lr, momentum, **told)
+    by_class = descend_by(sgd.SGD, name, (x, y), lr=lr, momentum=momentum, **told)
+    by_function = descend_by(momentum_rule, name, (x, y), lr=lr, momentum=momentum, **told)
+    assert np.array(by_class) == pytest.approx(np.array(expected), rel=1e-6, abs=1e-9)
+    assert np.array(by_function) == pytest.approx(np.array(expected), rel=1e-6, abs=1e-9)
+
+
+def momentum_rule(w, gradient, velocity, t, lr=0.3, momentum=0.8):
+    velocity = gradient if velocity is None else momentum * velocity + gradient
+    return w - lr * velocity, velocity
+
+
+def adam_rule(w, gradient, memory, t, lr=0.5):
+    mean, square = memory or (0, 0)
+    mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+    return w - lr * (mean / (1 - 0.9**t)) / ((square / (1 - 0.999**t)).sqrt() + 1e-8), (mean, square)
+
+
+class TwoSteps:
+    "An optimiser as a learner writes it: no class of ours, each step taken twice."
+
+    def __init__(self, params, lr):
+        self.params, self.lr = list(params), lr
+
+    def step(self):
+        with torch.no_grad():
+            for p in self.params: p -= 2 * self.lr * p.grad
+
+
+def test_a_rule_that_was_changed_rolls_another_way_in_python():
+    plain = RollDownhill(landscape="bowl", lr=0.1, steps=5)
+    assert plain._spec["local"] and plain._frame["panels"] == {}
+    ways = {}
+    for rule in (sgd.SGD, sgd.Adam, torch.optim.Adam, adam_rule, TwoSteps):
+        demo = RollDownhill(rule=rule, landscape="bowl", lr=0.1, steps=5)
+        assert not demo._spec["local"] and demo._frame["panels"]["figures"]
+        ways[rule] = np.array(demo.paths()[0])
+    assert ways[sgd.SGD] == pytest.approx(np.array(plain.paths()[0]))
+    assert ways[sgd.Adam] == pytest.approx(ways[torch.optim.Adam])
+    assert ways[sgd.Adam] == pytest.approx(ways[adam_rule], rel=1e-5)
+    assert abs(ways[sgd.Adam] - ways[sgd.SGD]).max() > 0.1
+    doubled = RollDownhill(landscape="bowl", lr=0.2, steps=5).paths()[0]
+    assert ways[TwoSteps] == pytest.approx(np.array(doubled))
+
+
+def test_a_slider_that_a_rule_does_not_hear_of_is_hidden():
+    shown = lambda demo: {c["name"] for c in demo._spec["controls"] if not c.get("hidden")}
+    assert {"lr", "momentum"} <= shown(RollDownhill()) == shown(RollDownhill(rule=sgd.SGD))
+    assert shown(RollDownhill()) - shown(RollDownhill(rule=sgd.Adam)) == {"momentum"}
+    assert shown(RollDownhill()) - shown(RollDownhill(rule=lambda w, g, m, t: (w, m))) == {"lr", "momentum"}
+
+
+def test_a_rule_that_fails_is_told_and_one_that_leads_nowhere_diverges():
+    with pytest.raises(ZeroDivisionError):
+        RollDownhill(rule=lambda w, gradient, memory, t: 1 / 0)
+    lost = RollDownhill(rule=lambda w, gradient, memory, t: (w * math.nan, memory))
+    assert lost.draw()["figures"]["two weights"] == "diverged" and len(lost.paths()[0]) == 2
+
+
+def steps_of(factor):
+    "The chapter's `learn` with one line changed: the loss is multiplied."
+    def learn(model, batch, loss_func, opt):
+        *inputs, labels = batch
+        loss = factor * loss_func(model(*inputs), labels)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        return loss.detach()
+    return learn
+
+
+@pytest.mark.parametrize("make, seen", [
+    (lambda **own: Playground(dataset="xor", n_points=50, optimiser="SGD", **own),
+     lambda demo: [p.tolist() for p in demo.machine.model.parameters()]),
+    (lambda **own: BeTheOptimiser(**own), lambda demo: [demo.a, demo.b, demo.c]),
+])
+def test_a_step_that_was_changed_changes_what_a_demo_learns(make, seen):
+    found = []
+    for own in ({}, {"learn": sgd.learn}, {"learn": steps_of(1)}, {"learn": steps_of(3)}):
+        demo = make(**own)
+        demo.step(3)
+        found.append(seen(demo))
+    assert found[0] == found[1] == found[2] != found[3]
+
+
+def test_the_offered_code_names_a_step_of_one_s_own():
+    assert "learn" not in Playground(learn=sgd.learn).code()
+    code = Playground(learn=steps_of(1), n_points=50).code()
+    assert "# learn: your own function" in code and "learn=learn).run()" in code
 
 
 def test_a_path_that_diverges_ends_and_says_so():
@@ -113,12 +210,12 @@ def test_the_printed_code_gives_the_same_numbers(values):
     demo.add_point(0.5, -0.5, 1)
     demo.add_point(-0.25, 0.125, 0)
     demo.reset()
-    while len(demo._rows) < 3:
+    while len(demo.machine.rows) < 3:
         demo.step()
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         exec(demo.code(), {})
-    row, shown = eval(said.getvalue()), demo._rows[-1]
+    row, shown = eval(said.getvalue()), demo.machine.rows[-1]
     assert (row["loss"], row["valid_loss"], row["accuracy"]) == (
         shown["train_loss"],
         shown["valid_loss"],
@@ -131,8 +228,8 @@ def test_the_playground_learns(dataset):
     demo = Playground(dataset=dataset, n_points=200, noise=0.02)
     demo.step(1200 if dataset == "spiral" else 300)
     figures = demo.draw()["figures"]
-    assert demo._rows[-1]["accuracy"] > (0.8 if dataset == "spiral" else 0.95)
-    assert figures["epoch"] == len(demo._rows) and figures["held-out loss"] > 0
+    assert demo.machine.rows[-1]["accuracy"] > (0.8 if dataset == "spiral" else 0.95)
+    assert figures["epoch"] == len(demo.machine.rows) and figures["held-out loss"] > 0
 
 
 PLANE = torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
@@ -148,7 +245,7 @@ SIDE = (PLANE[:, 0] > 0).long()
 def test_any_two_labels_will_do(labels, kinds, keyword):
     demo = Playground(**{keyword: (PLANE, labels)})
     demo.step(3)
-    assert demo.dataset == "yours" and demo.kinds == kinds and torch.equal(demo._labels, SIDE)
+    assert demo.dataset == "yours" and demo.machine.kinds == kinds and torch.equal(demo.machine.labels, SIDE)
     figures = demo.draw()["figures"]
     assert kinds == [0, 1] or (figures["orange"], figures["blue"]) == (str(kinds[0]), str(kinds[1]))
 
@@ -208,9 +305,9 @@ def test_the_playground_takes_points_of_one_s_own():
     empty = Playground(dataset="yours")
     empty.step(1)
     empty._heard(empty, {"event": "click", "panel": "surface", "x": 1, "y": 0.5, "shift": True}, None)
-    assert empty._clicked == [(1.0, 0.5, 0)]
+    assert empty.machine.clicked == [(1.0, 0.5, 0)]
     empty.step(2)
-    assert len(empty._rows) == 2
+    assert len(empty.machine.rows) == 2
     for bad in ((x, y[:3]), (x[:, :1], y), (x, [0, 1, 2, 1]), (x * np.nan, y), (x, [0, 1, np.nan, 0])):
         with pytest.raises(ValueError, match="data"):
             Playground(bad)
@@ -219,11 +316,11 @@ def test_the_playground_takes_points_of_one_s_own():
 def test_a_learning_rate_changes_while_it_runs_and_others_start_again():
     demo = Playground(dataset="clouds", n_points=60)
     demo.step(20)
-    model = demo._model
+    model = demo.machine.model
     demo.lr = 0.5
-    assert demo._model is model and demo._opt.param_groups[0]["lr"] == 0.5
+    assert demo.machine.model is model and demo.machine.opt.param_groups[0]["lr"] == 0.5
     demo.units = 3
-    assert demo._model is not model and demo._rows == []
+    assert demo.machine.model is not model and demo.machine.rows == []
     before = torch.get_rng_state()
     demo.reset()
     assert torch.equal(torch.get_rng_state(), before), "the learner's own random numbers are left alone"
@@ -232,7 +329,7 @@ def test_a_learning_rate_changes_while_it_runs_and_others_start_again():
 def test_a_loss_that_explodes_is_shown():
     demo = Playground(dataset="clouds", optimiser="SGD", lr=3.0, l2=0.03, activation="ReLU", n_points=60)
     with pytest.raises(FloatingPointError):
-        demo._opt.param_groups[0]["lr"] = 1e30
+        demo.machine.opt.param_groups[0]["lr"] = 1e30
         demo.step(50)
     assert "FloatingPointError" in demo.error
 
@@ -241,7 +338,7 @@ def test_a_loss_that_explodes_is_shown():
 def test_the_still_pictures_are_the_same_from_run_to_run(make):
     first, second = make(), make()
     for demo in (first, second):
-        if demo._runs():
+        if demo.player.work:
             demo.step(12)
     assert first.still() == second.still() and len(first.still()) > 5000
 

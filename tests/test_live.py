@@ -8,8 +8,9 @@ import pytest
 import traitlets
 
 from dljourney.kit.live import button, choice, slider, toggle
-from dljourney.kit.live import Live, Stack, Walk, Wave, in_words
+from dljourney.kit.live import Live, MainThread, Stack, Walk, Wave, in_words
 from dljourney.kit.live import heat, images, line, pack, plot, points, readout
+from dljourney.kit.live.live import Page, Player, Values
 
 
 class Demo(Live):
@@ -235,6 +236,67 @@ def test_an_error_is_told_without_the_name_of_a_refusal():
     assert in_words(TypeError("things: expected a list")) == "things: expected a list"
     assert in_words(ZeroDivisionError("nine")) == "ZeroDivisionError: nine"
     assert in_words(KeyError("x")) == "KeyError: 'x'" and in_words(ValueError()) == "ValueError: "
+
+
+class StandIn:
+    "What a player and a page need of a demo: no widget, no browser."
+
+    budget, rest, patience, steps_per_frame, local = 0.02, 0.0, 0.05, 2, False
+    title, play_label, size, panels = "", "Play", "normal", ()
+    playing, progress, error, _seen = False, 0.0, "", 0
+
+    def __init__(self, n):
+        self.taken, self.n, self._frame, self._spec, self.controls = 0, n, {}, {}, {}
+        main = MainThread()
+        self.values, self.page = Values([], self.drawn, main), Page(self)
+        self.player = Player(self, main, self.work)
+
+    def drawn(self, names):
+        self.page.show()
+
+    def draw(self):
+        return {"taken": self.taken}
+
+    def work(self):
+        for self.taken in range(1, self.n + 1):
+            yield
+
+    def together(self):
+        return self.values.together()
+
+    def redraw(self):
+        self.values.change("")
+
+
+def test_a_player_needs_no_widget():
+    demo = StandIn(5)
+    demo.player.step(2)
+    assert demo._frame == {"n": 1, "heard": 0, "panels": {"taken": 2}}
+
+    async def main(answering, n):
+        demo = StandIn(n)
+        demo.playing = True
+        demo.player.play()
+        while demo.playing:
+            await asyncio.sleep(0)
+            if answering: demo._seen = demo.page.n
+        await demo.player.task
+        return demo
+
+    answered, alone = (asyncio.run(main(*how)) for how in ((True, 50), (False, 50)))
+    assert answered.taken == 50 and answered.page.n >= 25
+    assert alone.taken <= 6 and alone._frame["panels"] == {"taken": alone.taken}
+
+
+def test_a_page_is_answered_without_a_widget():
+    demo = StandIn(5)
+    demo.on_message = lambda message: setattr(demo, "said", message)
+    demo.page.hear({"id": 12, "hello": "there"})
+    assert demo.said == {"hello": "there"} and demo._frame["heard"] == 12
+    demo.on_message = lambda message: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        demo.page.hear({"hello": "again"})
+    assert demo.error == "ZeroDivisionError: division by zero" and demo._spec["runs"]
 
 
 def test_work_pauses_when_no_page_answers():

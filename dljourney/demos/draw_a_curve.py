@@ -111,7 +111,8 @@ class DrawACurve(Live):
         "Replace the network by the one that `hinge_fit` constructs."
         self.playing = False
         self.network = hinge_fit(self.x, self.y, min(self.n_hidden, len(self.x) - 1))
-        self._steps, self.is_built = iter(()), True
+        self.player.go_on(iter(()))
+        self.is_built = True
 
     def draw(self):
         with torch.no_grad():

@@ -262,6 +262,13 @@ class Player:
             raise TypeError(f"{type(self.demo).__name__} has no work to run")
         return self.work
 
+    def go_on(
+        self,
+        steps: Iterator,  # what there is to do from now on
+    ) -> None:
+        "Other steps, without a fresh start."
+        self.the_work().begin(steps)
+
     def advance(
         self,
         n: float,  # steps at most; may be infinite
@@ -422,7 +429,7 @@ class Page:
         message: dict,  # what a button or a pointer on the page has set off
     ) -> None:
         "Do what the page asks for."
-        demo, event, press = self.demo, message.get("event"), message.get("press")
+        demo, event, press = self.demo, message.get("event"), message.get("press", "")
         if "order" in message and not self.is_news(message.pop("order")):
             return
         self._heard = message.pop("id", self._heard)
