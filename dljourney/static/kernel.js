@@ -7,21 +7,30 @@ let sent = 0;
 function numbered(message) { return { ...message, order: [PAGE, (sent += 1)] }; }
 
 // Strokes travel with their number both ways, as {order: [page, n], strokes}: from the page each
-// change has the next one, from Python comes the newest that it had heard of.
+// change has the next one, from Python comes the newest that it had heard of, of whichever page.
 function inkOf(model) {
+  const known = new Map(); // page -> the newest of its changes that was seen here
   let latest = null;
-  let count = 0; // the newest change of this page
+  // Said before it heard of our newest change? Then it names an older one of ours, or still the
+  // one of another page that ours followed on.
+  const isOld = ([page, n]) => {
+    if (!latest || latest.order[0] !== PAGE || !known.has(page)) return false;
+    return page === PAGE ? n < known.get(page) : n <= known.get(page);
+  };
   const read = () => {
     const now = model.get("strokes");
-    const [page, n] = now.order;
-    if (page === PAGE && n < count) model.set("strokes", latest); // it had not heard of the newest
-    else { latest = now; if (page === PAGE) count = n; }
+    if (isOld(now.order)) model.set("strokes", latest);
+    else {
+      latest = now;
+      known.set(...now.order);
+    }
     return latest.strokes;
   };
   const write = (strokes) => {
     read();
-    count += 1;
-    latest = { order: [PAGE, count], strokes };
+    const n = (known.get(PAGE) || 0) + 1;
+    latest = { order: [PAGE, n], strokes };
+    known.set(PAGE, n);
     model.set("strokes", latest);
   };
   return { read, write };
@@ -44,6 +53,11 @@ function watchKernel(model, el, root, changed) {
   el.classList.add("dlj-host");
   el.append(notice);
   let lost = false;
+  function isTold() { // once is enough for a demo of several parts
+    const output = el.closest(".jp-OutputArea-output") || el.parentElement;
+    const others = output ? [...output.querySelectorAll(".dlj-notice:not([hidden])")] : [];
+    return others.some((other) => other !== notice);
+  }
   const ended = ["restarting", "autorestarting", "terminating", "dead"];
   function look() {
     const kernel = kernelNow();
@@ -52,7 +66,7 @@ function watchKernel(model, el, root, changed) {
     const away = Boolean(source && kernel && kernel.connectionStatus === "disconnected");
     notice.textContent = lost ? ASLEEP : away ? AWAY : "";
     root.inert = lost || away;
-    notice.hidden = !root.inert;
+    notice.hidden = !root.inert || isTold();
     root.classList.toggle("dlj-asleep", root.inert);
     changed(!root.inert);
   }

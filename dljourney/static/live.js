@@ -23,8 +23,10 @@ function isEmpty(content) {
   return !content || content.length === 0 || (typeof content === "object" && !ArrayBuffer.isView(content) && Object.keys(content).length === 0);
 }
 
-const VIEWS = new WeakMap(); // model -> how many views of it are open here
-let nextId = Math.floor(Math.random() * 1e9); // every demo loads its own copy of this file: ids must differ all the same
+// Every demo loads its own copy of this file. Each of its views gets another `model`, but they
+// share what stands here.
+let openViews = 0;
+let nextId = Math.floor(Math.random() * 1e9); // so that ids differ all the same
 
 function render({ model, el }) {
   const root = make("div", { class: "dlj", "data-lm-suppress-shortcuts": "true", "data-jp-suppress-context-menu": true });
@@ -32,7 +34,7 @@ function render({ model, el }) {
   el.append(root);
   const listeners = [];
   const on = (name, call) => { model.on(name, call); listeners.push([name, call]); };
-  VIEWS.set(model, (VIEWS.get(model) || 0) + 1);
+  openViews += 1;
 
   let spec; let controls = {}; let panels = {}; let strip = null; let errorBox; let theme = null;
   let queued = 0; let fresh = true; let waiting = null; let soon = null; let lastFrame = null; let data = null;
@@ -178,8 +180,8 @@ function render({ model, el }) {
     Object.values(panels).forEach((panel) => panel.close && panel.close());
     panels = {}; controls = {}; lastFrame = data = strip = null;
     root.replaceChildren(); // Jupyter may hold on to the element of a view that is gone
-    VIEWS.set(model, VIEWS.get(model) - 1);
-    if (alive && VIEWS.get(model) === 0 && model.get("playing")) {
+    openViews -= 1;
+    if (alive && openViews === 0 && model.get("playing")) {
       model.set("playing", false); model.save_changes();
     }
   };
