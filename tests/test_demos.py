@@ -1,4 +1,4 @@
-"RollDownhill, BeTheOptimiser and Playground without a browser: their maths, their training, their names."
+"RollDownhill, BeTheOptimiser and Playground without a browser: maths, training, names."
 
 import contextlib
 import io
@@ -70,7 +70,10 @@ def momentum_rule(w, gradient, velocity, t, lr=0.3, momentum=0.8):
 def adam_rule(w, gradient, memory, t, lr=0.5):
     mean, square = memory or (0, 0)
     mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
-    return w - lr * (mean / (1 - 0.9**t)) / ((square / (1 - 0.999**t)).sqrt() + 1e-8), (mean, square)
+    return w - lr * (mean / (1 - 0.9**t)) / ((square / (1 - 0.999**t)).sqrt() + 1e-8), (
+        mean,
+        square,
+    )
 
 
 class TwoSteps:
@@ -104,7 +107,10 @@ def test_a_slider_that_a_rule_does_not_hear_of_is_hidden():
     shown = lambda demo: {c["name"] for c in demo._spec["controls"] if not c.get("hidden")}
     assert {"lr", "momentum"} <= shown(RollDownhill()) == shown(RollDownhill(rule=sgd.SGD))
     assert shown(RollDownhill()) - shown(RollDownhill(rule=sgd.Adam)) == {"momentum"}
-    assert shown(RollDownhill()) - shown(RollDownhill(rule=lambda w, g, m, t: (w, m))) == {"lr", "momentum"}
+    assert shown(RollDownhill()) - shown(RollDownhill(rule=lambda w, g, m, t: (w, m))) == {
+        "lr",
+        "momentum",
+    }
 
 
 def test_a_rule_that_fails_is_told_and_one_that_leads_nowhere_diverges():
@@ -163,7 +169,9 @@ def test_the_slopes_of_the_parabola_are_those_of_autograd(a, b, c):
     loss = ((abc[0] * xs**2 + abc[1] * xs + abc[2] - ys) ** 2).mean()
     loss.backward()
     ours, slope = squared_error(x, y, a, b, c)
-    assert ours == pytest.approx(loss.item()) and list(slope) == pytest.approx(abc.grad.tolist(), abs=1e-9)
+    assert ours == pytest.approx(loss.item()) and list(slope) == pytest.approx(
+        abc.grad.tolist(), abs=1e-9
+    )
 
 
 def test_sgd_takes_over_from_where_the_sliders_are_and_gives_them_back():
@@ -200,7 +208,8 @@ def test_be_the_optimiser_takes_points_and_an_optimiser_of_one_s_own():
     "values",
     [
         dict(dataset="circles", optimiser="SGD, momentum", lr=0.1, l2=0.001),
-        dict(dataset="spiral", features=["x1", "sin x2", "x1·x2"], layers=1, units=4, activation="ReLU", l1=0.0001),
+        dict(dataset="spiral", features=["x1", "sin x2", "x1·x2"], layers=1, units=4,
+             activation="ReLU", l1=0.0001),
         dict(dataset="xor", layers=0, batch_size=33, share=0.3, seed=7, noise=0.2),
     ],
     ids=lambda v: v["dataset"],
@@ -237,24 +246,32 @@ SIDE = (PLANE[:, 0] > 0).long()
 
 
 @pytest.mark.parametrize("labels, kinds", [
-    (SIDE, [0, 1]), (2 * SIDE - 1, [-1, 1]), (2.0 * SIDE - 1, [-1.0, 1.0]), (SIDE.bool(), [False, True]),
+    (SIDE, [0, 1]), (2 * SIDE - 1, [-1, 1]), (2.0 * SIDE - 1, [-1.0, 1.0]),
+    (SIDE.bool(), [False, True]),
     (SIDE + 6, [6, 7]),
-    (["cat" if s else "ant" for s in SIDE], ["ant", "cat"]), (SIDE.numpy().astype(np.uint8), [0, 1]),
+    (["cat" if s else "ant" for s in SIDE], ["ant", "cat"]),
+    (SIDE.numpy().astype(np.uint8), [0, 1]),
 ])
 @pytest.mark.parametrize("keyword", ["data", "dataset"])
 def test_any_two_labels_will_do(labels, kinds, keyword):
     demo = Playground(**{keyword: (PLANE, labels)})
     demo.step(3)
-    assert demo.dataset == "yours" and demo.machine.kinds == kinds and torch.equal(demo.machine.labels, SIDE)
+    assert (
+        demo.dataset == "yours"
+        and demo.machine.kinds == kinds
+        and torch.equal(demo.machine.labels, SIDE)
+    )
     figures = demo.draw()["figures"]
     assert kinds == [0, 1] or (figures["orange"], figures["blue"]) == (str(kinds[0]), str(kinds[1]))
 
 
 @pytest.mark.parametrize("data, said", [
-    ((PLANE, torch.arange(30) % 3), "labels of two kinds, got 3: 0, 1, 2; the playground has two colours"),
+    ((PLANE, torch.arange(30) % 3),
+     "labels of two kinds, got 3: 0, 1, 2; the playground has two colours"),
     ((PLANE, torch.arange(30)), "got 30: 0, 1, 2, 3, ...;"), ((PLANE, SIDE * 0), "got 1: 0;"),
     ((PLANE, SIDE[:3]), r"got \(30, 2\) and \(3,\)"), ((PLANE[:, :1], SIDE), r"points \(n, 2\)"),
-    ((PLANE / 0, SIDE), "finite numbers"), (PLANE, r"a pair \(points, labels\), got an array of shape \(30, 2\)"),
+    ((PLANE / 0, SIDE), "finite numbers"),
+    (PLANE, r"a pair \(points, labels\), got an array of shape \(30, 2\)"),
     ((PLANE, [None, *SIDE.tolist()[1:]]), "labels that can be compared"),
 ])
 def test_data_that_does_not_fit_is_refused_in_a_few_words(data, said):
@@ -304,11 +321,14 @@ def test_the_playground_takes_points_of_one_s_own():
     assert demo.dataset == "yours" and demo.draw()["surface"]["x"][1] > 5
     empty = Playground(dataset="yours")
     empty.step(1)
-    empty._heard(empty, {"event": "click", "panel": "surface", "x": 1, "y": 0.5, "shift": True}, None)
+    empty._heard(
+        empty, {"event": "click", "panel": "surface", "x": 1, "y": 0.5, "shift": True}, None
+    )
     assert empty.machine.clicked == [(1.0, 0.5, 0)]
     empty.step(2)
     assert len(empty.machine.rows) == 2
-    for bad in ((x, y[:3]), (x[:, :1], y), (x, [0, 1, 2, 1]), (x * np.nan, y), (x, [0, 1, np.nan, 0])):
+    others = (x[:, :1], y), (x, [0, 1, 2, 1]), (x * np.nan, y), (x, [0, 1, np.nan, 0])
+    for bad in ((x, y[:3]), *others):
         with pytest.raises(ValueError, match="data"):
             Playground(bad)
 
@@ -323,11 +343,15 @@ def test_a_learning_rate_changes_while_it_runs_and_others_start_again():
     assert demo.machine.model is not model and demo.machine.rows == []
     before = torch.get_rng_state()
     demo.reset()
-    assert torch.equal(torch.get_rng_state(), before), "the learner's own random numbers are left alone"
+    assert torch.equal(torch.get_rng_state(), before), (
+        "the learner's own random numbers are left alone"
+    )
 
 
 def test_a_loss_that_explodes_is_shown():
-    demo = Playground(dataset="clouds", optimiser="SGD", lr=3.0, l2=0.03, activation="ReLU", n_points=60)
+    demo = Playground(
+        dataset="clouds", optimiser="SGD", lr=3.0, l2=0.03, activation="ReLU", n_points=60
+    )
     with pytest.raises(FloatingPointError):
         demo.machine.opt.param_groups[0]["lr"] = 1e30
         demo.step(50)
@@ -344,11 +368,14 @@ def test_the_still_pictures_are_the_same_from_run_to_run(make):
 
 
 def test_a_network_has_the_layers_it_was_asked_for():
-    widths = [m.out_features for m in make_network(3, 2, 5, "ReLU") if isinstance(m, torch.nn.Linear)]
+    widths = [
+        m.out_features for m in make_network(3, 2, 5, "ReLU") if isinstance(m, torch.nn.Linear)
+    ]
     assert widths == [5, 5, 2]
 
 
-@pytest.mark.parametrize("labels", [torch.rand(30) * 1.9, torch.full((30,), math.nan), torch.arange(30) % 3])
+@pytest.mark.parametrize(
+    "labels", [torch.rand(30) * 1.9, torch.full((30,), math.nan), torch.arange(30) % 3])
 def test_playground_refuses_labels_that_are_not_of_two_kinds(labels):
     with pytest.raises(ValueError, match="data: expected labels of two kinds, got "):
         Playground(data=(torch.rand(30, 2), labels))

@@ -1,4 +1,4 @@
-"The demos of chapters 06 and 07: what they compute, how their values behave, and that browser and Python agree."
+"The demos of chapters 06 and 07: what they compute, and that browser and Python agree."
 import json
 import math
 
@@ -39,7 +39,10 @@ def test_a_demo_starts_in_any_state_and_shows_itself(demo):
     for panel in made.panels:
         for mark in marks(drawn[panel["name"]]) if panel["kind"] == "plot" else []:
             if mark["mark"] in ("line", "points"):
-                assert len(mark["x"]) == len(mark["y"]) and np.isfinite(mark["x"][~np.isnan(mark["x"])]).all()
+                assert (
+                    len(mark["x"]) == len(mark["y"])
+                    and np.isfinite(mark["x"][~np.isnan(mark["x"])]).all()
+                )
     assert made.still()[:4] == b"\x89PNG"
 
 
@@ -99,7 +102,9 @@ def test_the_numbers_of_a_fit_are_those_of_numpy():
     peer = np.polynomial.Polynomial.fit(x, y, 4)
     assert float(numbers["train"][4]) == pytest.approx(((peer(x) - y) ** 2).mean(), rel=1e-4)
     clouds = np.sin(3 * x) + 0.3 * table["table"][1:, :15].astype(float)
-    fits = np.stack([np.polynomial.Polynomial.fit(x, row, 4)(np.linspace(-1, 1, 121)) for row in clouds])
+    fits = np.stack(
+        [np.polynomial.Polynomial.fit(x, row, 4)(np.linspace(-1, 1, 121)) for row in clouds]
+    )
     assert numbers["variance"] == pytest.approx(fits.var(0).mean(), rel=1e-4)
 
 
@@ -110,7 +115,9 @@ def test_own_points_are_scaled_sorted_and_split():
     torch.testing.assert_close(given_x, torch.linspace(-1, 1, 5, dtype=torch.float64))
     assert float(given_y.max()) == pytest.approx(1.8)
     numbers = measure_own(given_x, given_y, 1, 1e-9)
-    assert len(numbers["x"]) == 4 and len(numbers["new_x"]) == 1 and float(numbers["valid"][1]) < 1e-9
+    assert (
+        len(numbers["x"]) == 4 and len(numbers["new_x"]) == 1 and float(numbers["valid"][1]) < 1e-9
+    )
     for bad in ((x, y[:3]), (x[:2], y[:2]), (x, y * math.nan), (np.ones(5), y)):
         with pytest.raises(ValueError, match="data should be"):
             PolynomialFit(data=bad)
@@ -143,7 +150,9 @@ def test_the_sweep_is_made_again_only_when_it_must():
 def test_both_sides_of_a_race_are_the_chapters_trainings():
     parts = digits("writers")
     known = parts.train[0][:60], parts.train[1][:60]
-    race = Race(known, parts.valid, 0.0, {"a": (60, {"n_hidden": 8}), "b": (30, {"n_hidden": 8})}, epochs=3)
+    race = Race(
+        known, parts.valid, 0.0, {"a": (60, {"n_hidden": 8}), "b": (30, {"n_hidden": 8})}, epochs=3
+    )
     assert len(list(race)) == 3
     alone = list(train_networks(*known, parts.valid, 8, 3, lr=3e-3, seeds=(0, 1, 2)))
     loss, accuracy = race.scores("a")
@@ -172,8 +181,12 @@ def test_demos_take_the_reader_s_own_data_and_training():
 def states(seed):
     rng = np.random.default_rng(seed)
     return dict(
-        degree=int(rng.integers(0, 21)), n_points=int(rng.integers(4, 61)), noise=float(np.round(rng.random(), 2)),
-        ridge=float(10 ** rng.uniform(-9, 2)), curve=str(rng.choice(list(CURVES))), cloud=bool(rng.integers(2)),
+        degree=int(rng.integers(0, 21)),
+        n_points=int(rng.integers(4, 61)),
+        noise=float(np.round(rng.random(), 2)),
+        ridge=float(10 ** rng.uniform(-9, 2)),
+        curve=str(rng.choice(list(CURVES))),
+        cloud=bool(rng.integers(2)),
     )
 
 
@@ -181,7 +194,9 @@ def states(seed):
 def blank(front):
     "An empty page with the script of PolynomialFit."
     page = front.page()
-    page.add_script_tag(content=bundle("polynomial_fit.js").split("export default")[0], type="text/javascript")
+    page.add_script_tag(
+        content=bundle("polynomial_fit.js").split("export default")[0], type="text/javascript"
+    )
     yield page
     page.context.close()
 
@@ -216,7 +231,11 @@ def plain(value):
 @pytest.mark.browser
 @pytest.mark.parametrize("seed", range(12))
 def test_browser_and_python_draw_the_same_fit(blank, seed):
-    own = dict(data=(np.arange(20.0), np.random.default_rng(seed).normal(size=20))) if seed % 4 == 3 else {}
+    own = (
+        dict(data=(np.arange(20.0), np.random.default_rng(seed).normal(size=20)))
+        if seed % 4 == 3
+        else {}
+    )
     demo = PolynomialFit(**states(seed), **own)
     table = {k: v.tolist() if v.ndim < 2 else dict(values=v.ravel().tolist(), shape=v.shape)
              for k, v in ((k, np.asarray(v)) for k, v in demo.data().items())}
@@ -295,7 +314,8 @@ def test_drawing_a_curve_starts_the_training_of_it(front, page):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("n, label, check", [
-    (3, "Labels shuffled", "labels.fraction > 0.6 and labels.told.ne(labels.true).sum().item() > 40"),
+    (3, "Labels shuffled",
+     "labels.fraction > 0.6 and labels.told.ne(labels.true).sum().item() > 40"),
     (4, "Labels shuffled", "descent.label_noise > 0.1 and descent.sweep.train_error[0].item() > 0"),
     (5, "Dropout", "(cures.dropout > 0.05, cures.error) == (True, '')"),
 ])

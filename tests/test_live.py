@@ -258,7 +258,8 @@ class StandIn:
         return {"taken": self.taken}
 
     def work(self):
-        for self.taken in range(1, self.n + 1):
+        for step in range(self.n):
+            self.taken = step + 1
             yield
 
     def together(self):
@@ -355,7 +356,9 @@ def test_what_follows_the_pen_is_numbered_counts_as_seen_and_is_not_sent_back(mo
     demo._heard(demo, dict(event="follow", name="stroke", value=[0.1, 0.2], id=77, seen=n), [])
     assert demo.stroke == [0.1, 0.2] and demo._seen == n
     assert demo._frame["heard"] == 77 and demo._frame["n"] == n + 1
-    states = [message["state"] for message in sent if message["method"] in ("update", "echo_update")]
+    states = [
+        message["state"] for message in sent if message["method"] in ("update", "echo_update")
+    ]
     assert states and not any("stroke" in state or "_seen" in state for state in states)
 
 
@@ -369,7 +372,9 @@ def test_running_work_rests_while_a_hand_changes_values():
             await asyncio.sleep(0.02)
             before = len(demo.path)
             for n in range(15):
-                demo.set_state(dict(_seen=demo._frame["n"], **(dict(spread=1 + n / 10) if touched else {})))
+                demo.set_state(
+                    dict(_seen=demo._frame["n"], **(dict(spread=1 + n / 10) if touched else {}))
+                )
                 await asyncio.sleep(0.02)
             taken.append(len(demo.path) - before)
         return taken, demo.playing
@@ -421,7 +426,10 @@ def test_packing_keeps_numbers_and_writes_only_what_json_can():
         }
     )
     mark = frame["p"][0]
-    assert np.frombuffer(mark["x"]["bytes"], np.float32).tolist() == [1, 1, 1] and mark["classes"]["type"] == "uint8"
+    assert (
+        np.frombuffer(mark["x"]["bytes"], np.float32).tolist() == [1, 1, 1]
+        and mark["classes"]["type"] == "uint8"
+    )
     assert frame["nan"] is None and frame["n"] == 2 and type(frame["n"]) is float
     json.dumps(frame, default=lambda b: len(b), allow_nan=False)
 
@@ -439,9 +447,11 @@ def test_a_closed_demo_stops():
 
 
 def test_the_first_message_to_the_page_holds_everything(monkeypatch):
-    "A page that is slow to load the script may lose what comes later (anywidget waits two seconds)."
+    "A page that is slow to load the script may lose what comes later: anywidget waits two seconds."
     sent, create = [], comm.create_comm
-    monkeypatch.setattr(comm, "create_comm", lambda **message: sent.append(message) or create(**message))
+    monkeypatch.setattr(
+        comm, "create_comm", lambda **message: sent.append(message) or create(**message)
+    )
     Wave(frequency=2.0)
     [message] = [state for m in sent if "_spec" in (state := m["data"]["state"])]
     assert [c["name"] for c in message["_spec"]["controls"]] == ["frequency", "height", "noise"]

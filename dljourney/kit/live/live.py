@@ -477,7 +477,7 @@ class Live(anywidget.AnyWidget):
 
     def __init__(
         self,
-        **values: Any,  # any of the demo's values; size="small", "normal" or "projector"; playing=True
+        **values: Any,  # any of the demo's values; size="small" or "projector"; playing=True
     ):
         self.controls = controls_of(type(self))
         valued = [name for name, spec in self.controls.items() if spec["kind"] != "button"]
@@ -595,7 +595,7 @@ class Live(anywidget.AnyWidget):
         return TypeError(f"{type(self).__name__} has no value {name!r}; it has {', '.join(known)}")
 
     def open(self, complete: bool = False) -> None:
-        "The page hears of a demo once all of it is there: to a slow one later messages come too late."
+        "The page hears of a demo once it is complete: to a slow one later messages come too late."
         if complete: super().open()
 
     def close(self) -> None:
