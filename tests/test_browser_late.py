@@ -136,7 +136,8 @@ BARE = """source => {
   const value = { order: [0, 0], strokes: [] };
   const model = { value, get: () => model.value, set: (_, now) => { model.value = now; } };
   window.model = model;
-  window.reload = () => { window.ink = new Function("model", `${source}; return inkOf(model);`)(model); };
+  const made = new Function("model", `${source}; return inkOf(model);`);
+  window.reload = () => { window.ink = made(model); };
   window.reload();
 }"""
 
@@ -163,7 +164,9 @@ class Line:
 
     def on_page(self):
         drawn = self.name()
-        self.to_kernel.append(self.page.evaluate("s => { ink.write(s); return model.value; }", drawn))
+        self.to_kernel.append(
+            self.page.evaluate("s => { ink.write(s); return model.value; }", drawn)
+        )
         self.unheard = drawn
 
     def in_python(self):
@@ -185,7 +188,9 @@ class Line:
         "What the old page had to say arrives; the new one starts from what Python says."
         while self.to_kernel: self.kernel_hears()
         self.to_page.clear()
-        self.page.evaluate("v => { model.value = v; reload(); }", self.pad.get_state("strokes")["strokes"])
+        self.page.evaluate(
+            "v => { model.value = v; reload(); }", self.pad.get_state("strokes")["strokes"]
+        )
 
     def shown(self):
         return self.page.evaluate("ink.read()")
@@ -197,7 +202,13 @@ def test_what_python_said_before_it_heard_of_a_stroke_does_not_override_it(bare,
     for _ in range(25):
         bare.evaluate("() => { model.value = { order: [0, 0], strokes: [] }; reload(); }")
         line = Line(bare, echo)
-        moves = (line.on_page, line.in_python, line.kernel_hears, line.page_hears, line.page_is_reloaded)
+        moves = (
+            line.on_page,
+            line.in_python,
+            line.kernel_hears,
+            line.page_hears,
+            line.page_is_reloaded,
+        )
         for move in dice.choices(moves, weights=(4, 4, 4, 4, 1), k=25):
             move()
             if line.unheard is not None:
