@@ -227,7 +227,7 @@ class Front:
         return page
 
     def show(self, name, page=None, **options):
-        "A notebook below the server's folder in JupyterLab as it is; in a new page if none is given."
+        "A notebook of the server's folder in JupyterLab as it is, in a new page if none is given."
         self._wear("JupyterLab Dark" if options.get("theme") == "dark" else "JupyterLab Light")
         page = page or self.page(**options)
         page.goto(

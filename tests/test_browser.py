@@ -18,7 +18,7 @@ from dljourney.kit.live import slider
 from dljourney.kit.live import Live, Walk, Wave
 from dljourney.kit.live import line, plot
 from dljourney.kit.live import DrawingPad
-from dljourney.kit.game.boards import legal_moves"""
+from dljourney.kit.game.boards import legal_moves""",
     "wave = Wave(); wave",
     "walk = Walk(); walk",
     "pad = DrawingPad(); pad",
