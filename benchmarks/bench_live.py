@@ -1,7 +1,8 @@
 """Live demos: from a key on a slider to the new picture on the screen
 
-A figure of 600 x 400 with 50 points and a curve of 200 points, in JupyterLab in Chromium, drawn in five ways.
-Each measurement presses one arrow key and waits for the first painted frame with the new picture; the ways take turns.
+A figure of 600 x 400 with 50 points and a curve of 200 points, in JupyterLab in Chromium, drawn in
+five ways. Each measurement presses one arrow key and waits for the first painted frame with the new
+picture; the ways take turns.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def draw(ax, f):
         from dljourney.kit.live import line, points
         at, dots = torch.linspace(0, 6, 200), torch.linspace(0, 6, 50)
         wave = lambda v: self.height * torch.sin(self.frequency * v)
-        return {"wave": [points(dots, wave(dots) + torch.tensor(noise), colour="orange"), line(at, wave(at))]}
+        seen = points(dots, wave(dots) + torch.tensor(noise), colour="orange")
+        return {"wave": [seen, line(at, wave(at))]}
 computed = TorchWave(); computed""",
     """%matplotlib inline
 import matplotlib.pyplot as plt
@@ -43,7 +45,8 @@ kept = Figure(figsize=(6, 4), dpi=100); canvas, ax = FigureCanvasAgg(kept), kept
 image = widgets.Image(width=600, layout=dict(max_width="100%"))
 slider = widgets.FloatSlider(1.0, min=0.1, max=5, step=0.1)
 def update(change):
-    draw(ax, slider.value); file = io.BytesIO(); canvas.print_png(file); image.value = file.getvalue()
+    draw(ax, slider.value); file = io.BytesIO()
+    canvas.print_png(file); image.value = file.getvalue()
 slider.observe(update, "value"); update(None); widgets.VBox([slider, image])""",
 ]
 IPYMPL = [
@@ -66,14 +69,19 @@ WAYS = {
 # which page and which cell: ipympl takes plt over, so it sits apart
 PLACES = {1: (0, 1), 2: (0, 2), 3: (0, 3), 4: (0, 4), 5: (1, 1)}
 
-# `measure()` resolves with the milliseconds from the next key to the first painted change inside `root`.
+# `measure()`: the milliseconds from the next key to the first painted change inside `root`.
 WATCH = """() => {
   const later = new MessageChannel();
   let finish = null, start = null, root = null, inFrame = false;
-  const painted = () => { if (finish && start !== null) { finish(performance.now() - start); finish = null; } };
+  const painted = () => {
+    if (finish && start !== null) { finish(performance.now() - start); finish = null; }
+  };
   later.port1.onmessage = painted;
   const raf = window.requestAnimationFrame.bind(window);
-  window.requestAnimationFrame = call => raf(t => { inFrame = true; try { call(t); } finally { inFrame = false; } });
+  window.requestAnimationFrame = call => raf(t => {
+    inFrame = true;
+    try { call(t); } finally { inFrame = false; }
+  });
   const after = () => later.port2.postMessage(0); // runs once the frame under way has been painted
   const signal = node => {
     if (!finish || start === null || !root.contains(node)) return;
@@ -81,12 +89,18 @@ WATCH = """() => {
   };
   for (const name of ["drawImage", "putImageData", "stroke", "fill"]) {
     const real = CanvasRenderingContext2D.prototype[name];
-    CanvasRenderingContext2D.prototype[name] = function (...a) { signal(this.canvas); return real.apply(this, a); };
+    CanvasRenderingContext2D.prototype[name] = function (...a) {
+      signal(this.canvas);
+      return real.apply(this, a);
+    };
   }
-  document.addEventListener("load", e => { if (e.target.tagName === "IMG") signal(e.target); }, true);
-  document.addEventListener("keydown", () => { if (finish && start === null) start = performance.now(); }, true);
+  const loaded = e => { if (e.target.tagName === "IMG") signal(e.target); };
+  document.addEventListener("load", loaded, true);
+  const pressed = () => { if (finish && start === null) start = performance.now(); };
+  document.addEventListener("keydown", pressed, true);
   window.measure = node => new Promise((done, fail) => {
-    root = node; start = null; finish = done; setTimeout(() => fail(new Error("no new picture")), 15000);
+    root = node; start = null; finish = done;
+    setTimeout(() => fail(new Error("no new picture")), 15000);
   });
 }"""
 
@@ -102,7 +116,8 @@ def one(page: Any, n: int, key: str) -> float:
     output, slider = handle(page, n)
     slider.focus()
     page.evaluate(
-        "node => { window.answer = window.measure(node); window.answer.catch(() => {}); }", output.element_handle()
+        "node => { window.answer = window.measure(node); window.answer.catch(() => {}); }",
+        output.element_handle(),
     )
     page.keyboard.press(key)
     seconds = page.evaluate("() => window.answer") / 1000
@@ -112,7 +127,8 @@ def one(page: Any, n: int, key: str) -> float:
 
 def latencies(front: Any, rounds: int) -> dict[int, list[float]]:
     pages = [front.open(*cells, height=2600) for cells in (CELLS, IPYMPL)]
-    for page, selector, n in ((pages[0], ".dlj canvas, .noUi-handle", 4), (pages[1], ".jupyter-matplotlib canvas", 1)):
+    selectors = (".dlj canvas, .noUi-handle", 4), (".jupyter-matplotlib canvas", 1)
+    for page, (selector, n) in zip(pages, selectors):
         page.wait_for_function(f"document.querySelectorAll('{selector}').length >= {n}")
         page.wait_for_timeout(2000)
         page.evaluate(WATCH)
@@ -143,7 +159,10 @@ def frame_rates(front: Any, seconds: int = 4, runs: int = 3) -> list[float]:
     for _ in range(runs):
         before = int(page.evaluate("document.querySelector('.dlj').dlj.model.get('_seen')"))
         page.wait_for_timeout(1000 * seconds)
-        rates.append((int(page.evaluate("document.querySelector('.dlj').dlj.model.get('_seen')")) - before) / seconds)
+        rates.append(
+            (int(page.evaluate("document.querySelector('.dlj').dlj.model.get('_seen')")) - before)
+            / seconds
+        )
     front.shut(page)
     return rates
 
@@ -161,8 +180,17 @@ def lines(harness: Any):
     peers = {WAYS[n]: times[n] for n in (3, 5, 4)}
     note = f"a key round trip; medians over {len(times[1])} rounds"
     common = dict(unit="s", note=note)
-    harness.quantity("key to screen, the maths in the browser", times[1], peers, bar=1 / 8, our_name=WAYS[1], **common)
-    harness.quantity("key to screen, PyTorch computes", times[2], peers, bar=1 / 3, our_name=WAYS[2], **common)
+    harness.quantity(
+        "key to screen, the maths in the browser",
+        times[1],
+        peers,
+        bar=1 / 8,
+        our_name=WAYS[1],
+        **common,
+    )
+    harness.quantity(
+        "key to screen, PyTorch computes", times[2], peers, bar=1 / 3, our_name=WAYS[2], **common
+    )
     harness.quantity(
         "frames a second of the Playground, 2-8-8-2, 10 steps of training a frame",
         statistics.median(rates),

@@ -1,4 +1,4 @@
-"A real front end for tests: one JupyterLab (or Voila) server and one Chromium, driven by Playwright."
+"A real front end for tests: a JupyterLab (or Voila) server and a Chromium, driven by Playwright."
 
 import contextlib
 import json
@@ -22,7 +22,14 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge"]
+NAMES = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "msedge",
+]
 PLACES = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -30,7 +37,8 @@ PLACES = [
     r"C:\Program Files (x86)\Google\Chrome\Application\chrome.exe",
 ]
 HELP = (
-    "no Chromium or Chrome here, and none could be installed. Install one (Debian, Ubuntu: apt-get install chromium; "
+    "no Chromium or Chrome here, and none could be installed. "
+    "Install one (Debian, Ubuntu: apt-get install chromium; "
     "elsewhere: python -m playwright install chromium), or name one in the variable CHROMIUM; "
     "or leave the browser out: make test-fast"
 )
@@ -48,7 +56,7 @@ def installed():
 
 
 def find_chromium(installed=installed, run=subprocess.run, is_root=None):
-    "A browser to test with: one that is here, else one installed now, else an error that says what to do."
+    "A browser to test with: one that is here, or installed now, or an error that says what to do."
     if path := installed():
         return path
     is_root = (hasattr(os, "geteuid") and os.geteuid() == 0) if is_root is None else is_root
@@ -56,7 +64,14 @@ def find_chromium(installed=installed, run=subprocess.run, is_root=None):
     if is_root and shutil.which("apt-get"):
         attempts += [
             ["apt-get", "update"],
-            ["apt-get", "install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"],
+            [
+                "apt-get",
+                "install",
+                "-y",
+                "--no-install-recommends",
+                "chromium",
+                "fonts-dejavu-core",
+            ],
         ]
     attempts += [[sys.executable, "-m", "playwright", "install", "chromium"]]
     for command in attempts:
@@ -88,7 +103,9 @@ def wait_for(url, process, log, seconds=240):
 def notebook(*cells):
     "A notebook of code cells, as JSON."
     made = [
-        dict(cell_type="code", id=f"cell{i}", metadata={}, outputs=[], execution_count=None, source=c)
+        dict(
+            cell_type="code", id=f"cell{i}", metadata={}, outputs=[], execution_count=None, source=c
+        )
         for i, c in enumerate(cells)
     ]
     meta = dict(kernelspec=dict(name="python3", display_name="Python 3", language="python"))
@@ -122,8 +139,9 @@ class Front:
     def _settings(self):
         """No checks for news, no virtual scrolling: cells off the screen stay in the page.
 
-        No toolbars at cells: each time another cell becomes active, JupyterLab 4.6 keeps 260 nodes and 810 listeners
-        of the old one's for good, in a notebook without any widget; in a long session that would hide what we keep.
+        No toolbars at cells: each time another cell becomes active, JupyterLab 4.6 keeps 260 nodes
+        and 810 listeners of the old one's for good, in a notebook without any widget; in a long
+        session that would hide what we keep.
         """
         tracker = self.folder / "settings" / "@jupyterlab" / "notebook-extension"
         tracker.mkdir(parents=True)
@@ -136,7 +154,9 @@ class Front:
         news = {"fetchNews": "false", "checkForUpdates": False}
         (apputils / "notification.jupyterlab-settings").write_text(json.dumps(news))
         self.env = {  # without DLJOURNEY_NO_PROGRESS: what a learner solves is recorded
-            **{name: value for name, value in os.environ.items() if name != "DLJOURNEY_NO_PROGRESS"},
+            **{
+                name: value for name, value in os.environ.items() if name != "DLJOURNEY_NO_PROGRESS"
+            },
             "OMP_NUM_THREADS": "1",
             "JUPYTERLAB_SETTINGS_DIR": str(self.folder / "settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(self.folder / "workspaces"),
@@ -156,7 +176,11 @@ class Front:
             "--ServerApp.ip=127.0.0.1",
             "--ServerApp.port_retries=0",
             f"--IdentityProvider.token={self.token}",
-            *(["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"] if app == "LabApp" else []),
+            *(
+                ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+                if app == "LabApp"
+                else []
+            ),
             *(["--LabApp.news_url=None"] if app == "LabApp" else []),
             "--expose-app-in-browser",
             *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
@@ -187,7 +211,9 @@ class Front:
         page.on("pageerror", lambda e: page.problems.append(f"{e}\n{e.stack}"))
         page.on("console", lambda m: page.problems.append(m.text) if m.type == "error" else None)
         inside = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
-        page.on("request", lambda r: None if r.url.startswith(inside) else page.outside.append(r.url))
+        page.on(
+            "request", lambda r: None if r.url.startswith(inside) else page.outside.append(r.url)
+        )
         return page
 
     def open(self, *cells, run=True, **options):
@@ -201,10 +227,13 @@ class Front:
         return page
 
     def show(self, name, page=None, **options):
-        "A notebook below the server's folder in JupyterLab, as it is; in a page of its own unless there is one."
+        "A notebook of the server's folder in JupyterLab as it is, in a new page if none is given."
         self._wear("JupyterLab Dark" if options.get("theme") == "dark" else "JupyterLab Light")
         page = page or self.page(**options)
-        page.goto(f"http://127.0.0.1:{self.port}/lab/workspaces/w{secrets.token_hex(4)}/tree/{name}?token={self.token}&reset")
+        page.goto(
+            f"http://127.0.0.1:{self.port}/lab/workspaces/w{secrets.token_hex(4)}/tree/{name}"
+            f"?token={self.token}&reset"
+        )
         page.evaluate(
             """async name => {
               while (!window.jupyterapp) await new Promise(done => setTimeout(done, 30));
@@ -222,11 +251,18 @@ class Front:
     def _wear(self, theme):
         """The theme of pages opened from now on.
 
-        Not by the command: a theme changed by command shows JupyterLab's splash screen a second time, and if that
-        falls into the 200 ms in which the first one fades, JupyterLab takes the same node away twice and throws
+        Not by the command: a theme changed by command shows JupyterLab's splash screen once more,
+        and if that falls into the 200 ms in which the first one fades, JupyterLab takes the same
+        node away twice and throws
         ("removeChild: not a child of this node"). It does so in a notebook without any widget.
         """
-        themes = self.folder / "settings" / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
+        themes = (
+            self.folder
+            / "settings"
+            / "@jupyterlab"
+            / "apputils-extension"
+            / "themes.jupyterlab-settings"
+        )
         themes.write_text(json.dumps({"theme": theme}))
 
     def run_all(self, page):
@@ -262,7 +298,13 @@ class Front:
         name = f"test{self.n}.ipynb"
         (self.root / name).write_text(notebook(*cells))
         port = self._serve(
-            "-m", "voila", name, "--no-browser", "--port={port}", "--Voila.ip=127.0.0.1", ready="/voila/static/voila.js"
+            "-m",
+            "voila",
+            name,
+            "--no-browser",
+            "--port={port}",
+            "--Voila.ip=127.0.0.1",
+            ready="/voila/static/voila.js",
         )
         page = self.page(**options)
         page.goto(f"http://127.0.0.1:{port}/", timeout=60_000)
@@ -298,12 +340,16 @@ class Front:
         "Until `code`, an expression, has the wanted value in the page's kernel."
         end = time.monotonic() + seconds
         while (value := self.python(page, f"print(repr({code}))")) != repr(wanted):
-            assert time.monotonic() < end, f"{code} is still {value} after {seconds} s, wanted {wanted!r}"
+            assert time.monotonic() < end, (
+                f"{code} is still {value} after {seconds} s, wanted {wanted!r}"
+            )
             page.wait_for_timeout(100)
 
     def cell(self, page, id):
         "The cell with this id."
-        n = page.evaluate("id => window.panel.content.widgets.findIndex(c => c.model.id === id)", id)
+        n = page.evaluate(
+            "id => window.panel.content.widgets.findIndex(c => c.model.id === id)", id
+        )
         assert n >= 0, f"the notebook has no cell {id}"
         panel = page.evaluate("window.panel.id")
         return page.locator(f"#{panel} .jp-Notebook > .jp-WindowedPanel-outer .jp-Cell >> nth={n}")
@@ -318,7 +364,8 @@ class Front:
     def command(self, *arguments, cwd=None):
         "What `dljourney ARGUMENTS` prints in a terminal."
         done = subprocess.run(
-            [sys.executable, "-m", "dljourney.course", *map(str, arguments)], cwd=cwd or self.root, env=self.env,
+            [sys.executable, "-m", "dljourney.course", *map(str, arguments)],
+            cwd=cwd or self.root, env=self.env,
             capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,5 @@
-"""Live demos in real front ends: JupyterLab, Notebook 7 and Voila in Chromium, with real pointer and keyboard input.
+"""Live demos in real front ends, with real pointer and keyboard input: JupyterLab, Notebook 7 and
+Voila in Chromium.
 
 Not driven here: VS Code and Colab (no way to drive them offline).
 """
@@ -17,7 +18,7 @@ from dljourney.kit.live import slider
 from dljourney.kit.live import Live, Walk, Wave
 from dljourney.kit.live import line, plot
 from dljourney.kit.live import DrawingPad
-from dljourney.kit.game.boards import legal_moves"""
+from dljourney.kit.game.boards import legal_moves""",
     "wave = Wave(); wave",
     "walk = Walk(); walk",
     "pad = DrawingPad(); pad",
@@ -45,7 +46,9 @@ DEMOS = [
 
 def opened(front, cells, where, **options):
     page = front.open(*cells, **options)
-    page.wait_for_function(f"document.querySelectorAll('.dlj canvas, .dlj-board').length >= {where}")
+    page.wait_for_function(
+        f"document.querySelectorAll('.dlj canvas, .dlj-board').length >= {where}"
+    )
     return page
 
 
@@ -84,7 +87,8 @@ def picture(node):
 
 def changed(page, node, before):
     page.wait_for_function(
-        "([c, old]) => c.toDataURL() !== old", arg=[node.locator("canvas").first.element_handle(), before]
+        "([c, old]) => c.toDataURL() !== old",
+        arg=[node.locator("canvas").first.element_handle(), before],
     )
 
 
@@ -135,7 +139,10 @@ def test_the_keyboard_moves_a_slider_and_not_the_notebook(front, kit):
 def test_two_views_and_python_are_in_step(front, kit):
     first, second = cell(kit, 1), cell(kit, 6)
     front.python(kit, "wave.set(frequency=2.0, height=0.5, noise=False)")
-    same = "([a, b]) => a.querySelector('canvas').toDataURL() === b.querySelector('canvas').toDataURL()"
+    same = """([a, b]) => {
+      const [x, y] = [a, b].map(node => node.querySelector("canvas").toDataURL());
+      return x === y;
+    }"""
     both = [first.element_handle(), second.element_handle()]
     kit.wait_for_function(same, arg=both)
     before = picture(first)
@@ -159,9 +166,18 @@ def test_drawing_with_the_pointer_and_the_keys(front, kit):
         kit.mouse.move(*at(*stroke[1]), steps=8)
         kit.mouse.up()
     front.until(kit, "len(pad.strokes)", 2)
-    ends = json.loads(front.python(kit, "import json; print(json.dumps([pad.strokes[0][0], pad.strokes[0][-1]]))"))
-    assert all(abs(a - b) < 0.02 for got, want in zip(ends, [(0.2, 0.2), (0.8, 0.8)]) for a, b in zip(got, want))
-    assert front.python(kit, "print(pad.image(8)[3:5, 3:5].mean() > 0.5, pad.image(8)[0].max() < 0.2)") == "True True"
+    ends = json.loads(
+        front.python(kit, "import json; print(json.dumps([pad.strokes[0][0], pad.strokes[0][-1]]))")
+    )
+    assert all(
+        abs(a - b) < 0.02
+        for got, want in zip(ends, [(0.2, 0.2), (0.8, 0.8)])
+        for a, b in zip(got, want)
+    )
+    assert (
+        front.python(kit, "print(pad.image(8)[3:5, 3:5].mean() > 0.5, pad.image(8)[0].max() < 0.2)")
+        == "True True"
+    )
     kit.wait_for_function(
         "([a, b]) => a.toDataURL() === b.toDataURL()",
         arg=[canvas.element_handle(), cell(kit, 7).locator("canvas").element_handle()],
@@ -181,7 +197,9 @@ def test_playing_checkers_by_mouse_and_by_keys(front, kit):
     node = cell(kit, 4)
     node.scroll_into_view_if_needed()
     square = lambda n, where=node: where.locator(f"button[data-square='{n}']")
-    kit.wait_for_function("b => b.classList.contains('dlj-movable')", arg=square(11).element_handle())
+    kit.wait_for_function(
+        "b => b.classList.contains('dlj-movable')", arg=square(11).element_handle()
+    )
     square(11).click()
     assert "move here" in square(15).get_attribute("aria-label") or kit.wait_for_function(
         "b => b.classList.contains('dlj-target')", arg=square(15).element_handle()
@@ -189,14 +207,18 @@ def test_playing_checkers_by_mouse_and_by_keys(front, kit):
     square(15).click()
     front.until(kit, "board.history", ["11-15"])
     square(22).focus()
-    kit.wait_for_function("b => b.classList.contains('dlj-movable')", arg=square(22).element_handle())
+    kit.wait_for_function(
+        "b => b.classList.contains('dlj-movable')", arg=square(22).element_handle()
+    )
     kit.keyboard.press("Enter")
     kit.keyboard.press("ArrowUp")
     assert kit.evaluate("document.activeElement.dataset.square") == "18"
     kit.keyboard.press("Enter")
     front.until(kit, "board.history", ["11-15", "22-18"])
     second = cell(kit, 8)
-    kit.wait_for_function("n => n.textContent.includes('22-18')", arg=second.locator(".dlj-moves").element_handle())
+    kit.wait_for_function(
+        "n => n.textContent.includes('22-18')", arg=second.locator(".dlj-moves").element_handle()
+    )
     assert node.get_by_role("status").text_content() == "Black to move"
 
 
@@ -205,7 +227,9 @@ def test_a_jump_over_two_is_played_square_by_square(front, kit):
     node = cell(kit, 4)
     square = lambda n: node.locator(f"button[data-square='{n}']")
     for n in (22, 15, 8):
-        kit.wait_for_function("b => b.className.match(/movable|target/)", arg=square(n).element_handle())
+        kit.wait_for_function(
+            "b => b.className.match(/movable|target/)", arg=square(n).element_handle()
+        )
         square(n).click()
     front.until(kit, "(board.history, board.fen)", (["22x15x8"], "B:W8:B1"))
     front.python(kit, "from dljourney.kit.game.board import START; board.fen = START")
@@ -227,7 +251,9 @@ def test_an_error_is_visible_in_the_demo_and_goes_away(front, kit):
 
 
 def test_play_pause_step_and_reset_of_running_work(front, kit):
-    front.python(kit, "walk.steps_per_frame, walk.patience = 2, 60.0")  # on a slow machine it shall not end meanwhile
+    front.python(
+        kit, "walk.steps_per_frame, walk.patience = 2, 60.0"
+    )  # on a slow machine it shall not end meanwhile
     node = cell(kit, 2)
     node.get_by_role("button", name="Reset").click()
     front.until(kit, "len(walk.path)", 1)
@@ -328,49 +354,55 @@ def test_a_slider_answers_while_a_cell_is_busy_and_python_catches_up_once(front,
 
 def test_the_twins_agree_on_random_states(front, kit, demos):
     check = """
-import random, numpy as np
-from dljourney.kit.live import pack
-rng = random.Random({seed})
-def state_of(demo):
-    for name, spec in demo._controls().items():
+    import random, numpy as np
+    from dljourney.kit.live import pack
+    rng = random.Random({seed})
+    def state_of(demo):
+    for name, spec in demo.controls.items():
         if spec["kind"] == "slider":
             value = spec["low"] + rng.random() * (spec["high"] - spec["low"])
             yield name, round(value) if isinstance(spec["low"], int) else float(np.float32(value))
         elif spec["kind"] == "choice": yield name, rng.choice(spec["options"])
         elif spec["kind"] == "toggle": yield name, rng.random() < 0.5
-def plain(v):
+    def plain(v):
     if isinstance(v, dict): return {{k: plain(c) for k, c in v.items()}}
     if isinstance(v, (list, tuple)): return [plain(c) for c in v]
-    if isinstance(v, np.ndarray) and v.ndim > 1: return plain({{"values": v.reshape(-1), "shape": v.shape}})
+    if isinstance(v, np.ndarray) and v.ndim > 1:
+        return plain({{"values": v.reshape(-1), "shape": v.shape}})
     if isinstance(v, np.ndarray): v = v.tolist()
     if isinstance(v, list): return [plain(c) for c in v]
     if isinstance(v, np.generic): v = v.item()
     return None if isinstance(v, float) and not np.isfinite(v) else v
-import json
-cases = []
-for _ in range({n}):
+    import json
+    cases = []
+    for _ in range({n}):
     {demo}.set(**dict(state_of({demo})))
     cases.append([{demo}.state, plain({demo}.draw())])
-from pathlib import Path
-Path("cases.json").write_text(json.dumps([plain({demo}.data()), cases]))
-"""
+    from pathlib import Path
+    Path("cases.json").write_text(json.dumps([plain({demo}.data()), cases]))
+    """
     compare = """([node, data, cases]) => {
       const near = (a, b, where) => {
         if (a === null || b === null || typeof a !== "object") {
-          const blank = v => v === null || v === undefined || Number.isNaN(v) || v === Infinity || v === -Infinity;
+          const blank = v => v === null || v === undefined
+            || Number.isNaN(v) || v === Infinity || v === -Infinity;
           if (blank(a) && blank(b) || a === b) return null;
           if (typeof a === "number" && Math.abs(a - b) <= 1e-5 + 2e-5 * Math.abs(b)) return null;
           return `${where}: ${a} in JavaScript, ${b} in Python`;
         }
         const one = ArrayBuffer.isView(a) ? Array.from(a) : a;
         const keys = new Set([...Object.keys(one), ...Object.keys(b)]);
-        for (const k of keys) { const bad = near(one[k] ?? null, b[k] ?? null, `${where}.${k}`); if (bad) return bad; }
+        for (const k of keys) {
+          const bad = near(one[k] ?? null, b[k] ?? null, `${where}.${k}`);
+          if (bad) return bad;
+        }
         return null;
       };
       const lift = v => { // a heat map's grid as the mark holds it here
         if (Array.isArray(v)) return v.map(lift);
         if (v && v.values && v.values.shape) return { ...v, ...v.values };
-        return v && typeof v === "object" ? Object.fromEntries(Object.entries(v).map(([k, c]) => [k, lift(c)])) : v;
+        if (!v || typeof v !== "object") return v;
+        return Object.fromEntries(Object.entries(v).map(([k, c]) => [k, lift(c)]));
       };
       const floats = v => Array.isArray(v) ? Float32Array.from(v) : v;
       const given = Object.fromEntries(Object.entries(data).map(([k, v]) => [k, floats(v)]));
@@ -386,14 +418,19 @@ Path("cases.json").write_text(json.dumps([plain({demo}.data()), cases]))
         data, cases = json.loads((front.root / "cases.json").read_text())
         assert page.evaluate(compare, [cell(page, n).element_handle(), data, cases]) == "", demo
         frame = cases[0][1]
-        next(iter(frame.values()))[0 if isinstance(next(iter(frame.values())), list) else "marks"] = {"mark": "other"}
+        next(iter(frame.values()))[
+            0 if isinstance(next(iter(frame.values())), list) else "marks"
+        ] = {"mark": "other"}
         assert page.evaluate(compare, [cell(page, n).element_handle(), data, cases[:1]]) != "", (
             "the comparison can fail"
         )
 
 
 def test_rolling_downhill_by_dragging_the_start(front, demos):
-    front.python(demos, "roll.set(x=-1.0, y=1.0, landscape='bowl', lr=0.1, momentum=0.0, noise=0.0, steps=10)")
+    front.python(
+        demos,
+        "roll.set(x=-1.0, y=1.0, landscape='bowl', lr=0.1, momentum=0.0, noise=0.0, steps=10)",
+    )
     node = cell(demos, 1)
     node.scroll_into_view_if_needed()
     demos.wait_for_function("n => n.dlj.model.get('x') === -1", arg=node.element_handle())
@@ -434,22 +471,28 @@ def test_the_playground_trains_and_answers_meanwhile(front, demos):
     node = cell(demos, 3)
     node.scroll_into_view_if_needed()
     node.get_by_role("button", name="Reset").click()
-    front.until(demos, "len(play._rows)", 0)
+    front.until(demos, "len(play.machine.rows)", 0)
     node.get_by_role("button", name="Step").click()
-    front.until(demos, "[int(s['step']) for s in play._opt.state.values()][:1]", [1])
+    front.until(demos, "[int(s['step']) for s in play.machine.opt.state.values()][:1]", [1])
     before = picture(node)
     node.get_by_role("button", name="Play").click()
     node.get_by_label("Learning rate").focus()
     demos.keyboard.press("ArrowRight")  # a change while it runs goes on from where it is
-    front.until(demos, "len(play._rows) > 20 and play._opt.param_groups[0]['lr'] > 0.03")
+    front.until(
+        demos, "len(play.machine.rows) > 20 and play.machine.opt.param_groups[0]['lr'] > 0.03"
+    )
     changed(demos, node, before)
     node.get_by_role("button", name="Pause").click()
     front.until(demos, "play.playing", False)
-    assert float(front.python(demos, "print(play._rows[-1]['accuracy'])")) > 0.9
+    assert float(front.python(demos, "print(play.machine.rows[-1]['accuracy'])")) > 0.9
     canvas = node.locator("canvas").nth(1)
     box = canvas.bounding_box()
     demos.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    front.until(demos, "[(round(x, 1), round(y, 1), c) for x, y, c in play._clicked]", [(0.0, 0.0, 1)])
+    front.until(
+        demos,
+        "[(round(x, 1), round(y, 1), c) for x, y, c in play.machine.clicked]",
+        [(0.0, 0.0, 1)],
+    )
     node.get_by_role("button", name="Show the code").click()
     node.locator("code").filter(has_text="train(model").wait_for()
     demos.wait_for_function("""() => {
@@ -461,7 +504,11 @@ def test_the_playground_trains_and_answers_meanwhile(front, demos):
 
 
 def test_few_examples_race_and_show_their_mistakes(front):
-    page = opened(front, ["from dljourney.demos import FewExamples", "few = FewExamples(n_examples=2); few"], 1)
+    page = opened(
+        front,
+        ["from dljourney.demos import FewExamples", "few = FewExamples(n_examples=2); few"],
+        1,
+    )
     node = cell(page, 1)
     node.get_by_role("button", name="Step").click()
     front.until(page, "list(few.race.said)", ["SVM on pixels"])
@@ -474,7 +521,9 @@ def test_few_examples_race_and_show_their_mistakes(front):
     mistakes = node.locator(".dlj-images canvas")
     before = mistakes.evaluate("c => c.toDataURL()")
     node.get_by_label("Mistakes of").select_option("SVM on pixels")
-    page.wait_for_function("([c, old]) => c.toDataURL() !== old", arg=[mistakes.element_handle(), before])
+    page.wait_for_function(
+        "([c, old]) => c.toDataURL() !== old", arg=[mistakes.element_handle(), before]
+    )
     assert front.python(page, "print(few.mistakes_of)") == "SVM on pixels"
     node.get_by_label("Examples of each digit").focus()
     page.keyboard.press("ArrowRight")
@@ -484,7 +533,11 @@ def test_few_examples_race_and_show_their_mistakes(front):
 
 
 def test_a_cleared_cell_and_a_closed_page_stop_the_work(front, kit):
-    cells = ["from dljourney.kit.live.live import Walk", "walk = Walk(); walk", "other = Walk(); other"]
+    cells = [
+        "from dljourney.kit.live.live import Walk",
+        "walk = Walk(); walk",
+        "other = Walk(); other",
+    ]
     page = opened(front, cells, 2)
     front.python(page, "walk.play(); other.play()")
     front.until(page, "len(walk.path) > 20 and len(other.path) > 20")
@@ -514,11 +567,40 @@ def test_a_cleared_cell_and_a_closed_page_stop_the_work(front, kit):
             break
         kit.wait_for_timeout(200)
     assert said == "False"
-    kit.evaluate("async id => { await window.jupyterapp.serviceManager.kernels.shutdown(id); }", kernel)
+    kit.evaluate(
+        "async id => { await window.jupyterapp.serviceManager.kernels.shutdown(id); }", kernel
+    )
+
+
+def test_work_goes_on_while_one_of_two_views_is_left(front):
+    page = opened(
+        front, ["from dljourney.kit.live.live import Walk", "walk = Walk(); walk", "walk"], 2
+    )
+    front.python(page, "walk.play()")
+    front.until(page, "len(walk.path) > 20")
+    clear = """async n => {
+      window.panel.content.activeCellIndex = n;
+      window.panel.content.deselectAll();
+      await window.jupyterapp.commands.execute("notebook:clear-cell-output");
+    }"""
+    page.evaluate(clear, 2)
+    page.wait_for_function("document.querySelectorAll('.dlj canvas').length === 1")
+    n = int(front.python(page, "print(len(walk.path))"))
+    front.until(page, f"walk.playing and len(walk.path) > {n} + 500 or len(walk.path) == 5000")
+    front.python(page, "walk.reset(); walk.play()")
+    page.evaluate(clear, 1)
+    front.until(page, "walk.playing", False, seconds=8)
+    assert int(front.python(page, "print(len(walk.path))")) < 5000
+    assert page.problems == [] and page.outside == []
+    front.shut(page)
 
 
 def test_voila_shows_and_runs_the_same_demos(front):
-    page = front.voila("from dljourney.kit.live.live import Walk, Wave", "wave = Wave(); wave", "walk = Walk(); walk")
+    page = front.voila(
+        "from dljourney.kit.live.live import Walk, Wave",
+        "wave = Wave(); wave",
+        "walk = Walk(); walk",
+    )
     page.wait_for_function("document.querySelectorAll('.dlj canvas').length >= 2", timeout=60_000)
     node = page.locator(".dlj").first
     slider = node.get_by_label("Frequency")
@@ -530,9 +612,11 @@ def test_voila_shows_and_runs_the_same_demos(front):
     assert slider.input_value() == "1.5"
     walk = page.locator(".dlj").nth(1)
     walk.get_by_role("button", name="Play").click()
-    page.wait_for_function("n => parseInt(n.querySelector('.dlj-value').textContent) > 100", arg=walk.element_handle())
+    page.wait_for_function(
+        "n => parseInt(n.querySelector('.dlj-value').textContent) > 100", arg=walk.element_handle()
+    )
     walk.get_by_role("button", name="Pause").click()
-    # Voila's own template asks for an icon font, its extensions for JupyterLab; what is ours asks for nothing
+    # Voila's own template asks for an icon font, its extensions for JupyterLab; ours for nothing
     assert [url for url in page.outside if "fontawesome" not in url] == []
     assert [text for text in page.problems if "dlj" in text] == []
     page.context.close()
@@ -540,8 +624,14 @@ def test_voila_shows_and_runs_the_same_demos(front):
 
 def test_notebook_7_shows_and_runs_the_same_demos(front):
     pytest.importorskip("notebook", minversion="7")
-    cells = ["from dljourney.kit.live.live import Walk, Wave", "wave = Wave(); wave", "walk = Walk(); walk"]
-    page = front.notebook7(*cells, "from dljourney.kit.live.pad import DrawingPad", "pad = DrawingPad(); pad")
+    cells = [
+        "from dljourney.kit.live.live import Walk, Wave",
+        "wave = Wave(); wave",
+        "walk = Walk(); walk",
+    ]
+    page = front.notebook7(
+        *cells, "from dljourney.kit.live.pad import DrawingPad", "pad = DrawingPad(); pad"
+    )
     page.wait_for_function("document.querySelectorAll('.dlj canvas').length >= 3", timeout=60_000)
     node = page.locator(".dlj").first
     slider = node.get_by_label("Frequency")
@@ -563,7 +653,12 @@ def test_notebook_7_shows_and_runs_the_same_demos(front):
     page.mouse.move(x + 60, y + 30, steps=5)
     page.mouse.up()
     front.until(page, "len(pad.strokes)", 1)
-    # Notebook 7.6 throws once while it starts, in a notebook of `1 + 1` as well: its settings meet a theme without one
+    # Notebook 7.6 throws once while it starts, in a notebook of `1 + 1` as well: its settings meet
+    # a theme without one
     own = [text for text in page.problems if "reading 'schema'" in text and "notebook_core" in text]
-    assert len(own) <= 1 and [text for text in page.problems if text not in own] == [] and page.outside == []
+    assert (
+        len(own) <= 1
+        and [text for text in page.problems if text not in own] == []
+        and page.outside == []
+    )
     front.shut(page)

@@ -15,10 +15,11 @@ CELLS = [
     "walk = Walk(); walk.play(); walk",
     "DrawingPad([[(0.2, 0.2), (0.8, 0.8)]])",
     "Board(legal_moves)",
-    "Upload(lambda picture: {'cat': 1.0}, drawing=False)",
-    "Stack(Wave())",
+    "Upload(lambda picture: {'cat': 1.0})",  # a button and a pad: told once
+    "Stack(Wave(), Wave(), across=True)",
 ]
 N = len(CELLS) - 1
+PARTS = N + 2  # two demos have two parts each
 NOTICES = ".dlj-notice:visible"
 TOLD = "document.querySelectorAll('.dlj-notice:not([hidden])').length"
 PICTURES = "[...document.querySelectorAll('.jp-OutputArea-output img')]"
@@ -34,7 +35,7 @@ GONE = {
 
 def opened(front):
     page = front.open(*CELLS)
-    page.wait_for_function(f"document.querySelectorAll('.dlj-host .dlj').length >= {N}")
+    page.wait_for_function(f"document.querySelectorAll('.dlj-host .dlj').length >= {PARTS}")
     assert page.locator(NOTICES).count() == 0
     return page
 
@@ -43,7 +44,7 @@ def run_again(front, page):
     page.evaluate("async () => { await window.panel.sessionContext.ready; }")
     front.run_all(page)
     awake = "document.querySelectorAll('.dlj-host .dlj:not(.dlj-asleep)').length"
-    page.wait_for_function(f"{awake} >= {N}")
+    page.wait_for_function(f"{awake} >= {PARTS}")
 
 
 @pytest.mark.parametrize("how", list(GONE))

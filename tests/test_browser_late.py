@@ -1,13 +1,20 @@
 """Messages that come late, in a real browser: what is older never overrides what is newer.
 
 `make test` takes a few tries of each; the soak runs every browser test ten times: more than fifty.
+So does `TRIES=50 pytest tests/test_browser_late.py`.
 """
+
+import itertools
+import os
+import random
 
 import pytest
 from browser import stroke
 
+from dljourney.kit.live import DrawingPad, static
+
 pytestmark = pytest.mark.browser
-TRIES = 6
+TRIES = int(os.environ.get("TRIES", 6))
 
 DESK = [
     "from dljourney.demos import DrawACurve, Upload\n"
@@ -120,3 +127,93 @@ def test_the_curve_is_the_last_that_was_drawn(front):
         assert front.python(page, f"print(abs(float(demo.x[-1]) - {end}) < 0.03)") == "True"
     front.python(page, "demo.pause()")
     front.shut(page)
+
+
+# -- from Python to the page: the page's own half, without a server -------------------------------
+
+# A page that has `inkOf` and a stand-in for the model that its views share.
+BARE = """source => {
+  const value = { order: [0, 0], strokes: [] };
+  const model = { value, get: () => model.value, set: (_, now) => { model.value = now; } };
+  window.model = model;
+  const made = new Function("model", `${source}; return inkOf(model);`);
+  window.reload = () => { window.ink = made(model); };
+  window.reload();
+}"""
+
+
+@pytest.fixture
+def bare(front):
+    page = front.page()
+    page.evaluate(BARE, static("kernel.js"))
+    yield page
+    assert page.problems == []
+    page.context.close()
+
+
+class Line:
+    "A pad in Python and one on a page, and what is on its way between them."
+
+    def __init__(self, page, echo):
+        self.page, self.pad, self.echo = page, DrawingPad(), echo
+        self.to_kernel, self.to_page, self.names = [], [], itertools.count(1)
+        self.unheard = None  # the newest stroke of the page that Python has not heard of
+
+    def name(self):
+        return [[[next(self.names) / 1000, 0.5]]]
+
+    def on_page(self):
+        drawn = self.name()
+        self.to_kernel.append(
+            self.page.evaluate("s => { ink.write(s); return model.value; }", drawn)
+        )
+        self.unheard = drawn
+
+    def in_python(self):
+        self.pad.strokes = self.name()
+        self.to_page.append(self.pad.get_state("strokes")["strokes"])
+
+    def kernel_hears(self):
+        if not self.to_kernel: return
+        said = self.to_kernel.pop(0)
+        self.pad.set_state({"strokes": said})
+        if said["strokes"] == self.unheard: self.unheard = None
+        if self.echo: self.to_page.append(self.pad.get_state("strokes")["strokes"])
+
+    def page_hears(self):
+        if self.to_page:
+            self.page.evaluate("v => { model.set('strokes', v); }", self.to_page.pop(0))
+
+    def page_is_reloaded(self):
+        "What the old page had to say arrives; the new one starts from what Python says."
+        while self.to_kernel: self.kernel_hears()
+        self.to_page.clear()
+        self.page.evaluate(
+            "v => { model.value = v; reload(); }", self.pad.get_state("strokes")["strokes"]
+        )
+
+    def shown(self):
+        return self.page.evaluate("ink.read()")
+
+
+@pytest.mark.parametrize("echo", [True, False])
+def test_what_python_said_before_it_heard_of_a_stroke_does_not_override_it(bare, echo):
+    dice = random.Random(0)
+    for _ in range(25):
+        bare.evaluate("() => { model.value = { order: [0, 0], strokes: [] }; reload(); }")
+        line = Line(bare, echo)
+        moves = (
+            line.on_page,
+            line.in_python,
+            line.kernel_hears,
+            line.page_hears,
+            line.page_is_reloaded,
+        )
+        for move in dice.choices(moves, weights=(4, 4, 4, 4, 1), k=25):
+            move()
+            if line.unheard is not None:
+                assert line.shown() == line.unheard, move.__name__
+        while line.to_kernel or line.to_page:
+            line.kernel_hears()
+            line.page_hears()
+        assert line.shown() == line.pad.strokes, "in the end both have the same"

@@ -1,4 +1,4 @@
-"The demos of chapters 02 and 03 in a real browser: be the mechanism, set a player's weights, play against machines."
+"The demos of chapters 02 and 03 in a real browser: be the mechanism, set weights, play machines."
 import json
 
 import pytest
@@ -9,7 +9,8 @@ pytestmark = pytest.mark.browser
 CELLS = [
     "from dljourney.demos import BeTheMechanism, CheckersMachine\n"
     "from dljourney.demos.checkers_machine import choose, machines, reasons",
-    "mechanism = BeTheMechanism(); mechanism.patience = 60.0; mechanism",  # a slow machine is no reason to pause
+    # a slow machine is no reason to pause
+    "mechanism = BeTheMechanism(); mechanism.patience = 60.0; mechanism",
     "machine = CheckersMachine(n_games=100, depth=2); machine",
 ]
 
@@ -26,7 +27,11 @@ def page(front, repeat):
 def clean(page):
     "No test leaves an error in the console, on the screen, or a request to elsewhere."
     yield
-    assert page.problems == [] and page.outside == [] and page.locator(".dlj-error:visible").count() == 0
+    assert (
+        page.problems == []
+        and page.outside == []
+        and page.locator(".dlj-error:visible").count() == 0
+    )
 
 
 def shown(page, demo, name, text):
@@ -44,7 +49,9 @@ def square(demo, n):
 
 def ready(page, demo, n):
     "Until the piece on this square may be moved."
-    page.wait_for_function("b => b.classList.contains('dlj-movable')", arg=square(demo, n).element_handle())
+    page.wait_for_function(
+        "b => b.classList.contains('dlj-movable')", arg=square(demo, n).element_handle()
+    )
 
 
 # Chapter 02: nine weights that tell 3 from 8
@@ -72,10 +79,14 @@ def test_a_weight_turned_by_hand_changes_the_score(front, page):
 
 def test_the_mechanism_climbs_from_there_and_pauses(front, page):
     demo = front.cell(page, "cell1")
-    front.python(page, "mechanism.zero(); mechanism.upper_left = 2.0; mechanism.steps_per_frame = 1")
+    front.python(
+        page, "mechanism.zero(); mechanism.upper_left = 2.0; mechanism.steps_per_frame = 1"
+    )
     start, curve = float(front.python(page, "print(mechanism.tries.scores[-1])")), picture(demo)
     demo.get_by_role("button", name="Play").click()
-    front.until(page, f"len(mechanism.tries.scores) > 40 and mechanism.tries.scores[-1] > {start} + 0.1")
+    front.until(
+        page, f"len(mechanism.tries.scores) > 40 and mechanism.tries.scores[-1] > {start} + 0.1"
+    )
     demo.get_by_role("button", name="Pause").click()
     front.until(page, "mechanism.playing", False)
     changed(page, demo, curve)
@@ -86,7 +97,9 @@ def test_the_mechanism_climbs_from_there_and_pauses(front, page):
     front.shot(page, "be-the-mechanism-played")
     demo.get_by_role("button", name="All to zero").click()
     front.until(page, "(mechanism.tries.scores, mechanism.upper_left)", ([0.5], 0.0))
-    page.wait_for_function("i => i.value === '0'", arg=demo.get_by_label("Upper left").element_handle())
+    page.wait_for_function(
+        "i => i.value === '0'", arg=demo.get_by_label("Upper left").element_handle()
+    )
 
 
 # Chapter 03: a player's weights, and the machines on the board
@@ -99,11 +112,15 @@ def test_another_weight_is_another_win_rate(front, page):
     shown(page, demo, "points", before)
     slider = demo.get_by_label("MOB: total mobility")
     drag(page, slider, -40)
-    assert front.python(page, "print(machine.weights.MOB)") == "0.0"  # 100 games are played on release, not on the way
+    assert (
+        front.python(page, "print(machine.weights.MOB)") == "0.0"
+    )  # 100 games are played on release, not on the way
     page.mouse.up()
     front.until(page, "machine.weights.MOB < 0")
     front.until(page, f"{points} != {before!r}")
-    won, games = json.loads(front.python(page, "o = machine.weights.outcome; print([o.wins, o.games])"))
+    won, games = json.loads(
+        front.python(page, "o = machine.weights.outcome; print([o.wins, o.games])")
+    )
     assert games == 100
     shown(page, demo, "won", str(won))
     shown(page, demo, "points", front.python(page, f"print({points})"))
@@ -129,12 +146,13 @@ def test_other_opponents_are_other_games(front, page):
 
 
 def answered(front, page, demo, n, opponent):
-    "Until the machine has made move `n`: the one its weights choose, shown with its reasons, which are returned."
+    "Until the machine has made move `n`, the one its weights choose; its reasons as shown."
     front.until(page, "len(machine.board.history)", n)
     move = front.python(page, "print(machine.board.history[-1])")
     shown(page, demo, "it played", move)
     page.wait_for_function(
-        "([e, n]) => e.textContent.includes(n)", arg=[demo.locator(".dlj-moves").element_handle(), move]
+        "([e, n]) => e.textContent.includes(n)",
+        arg=[demo.locator(".dlj-moves").element_handle(), move],
     )
     machine = f"machine.weights.weights if {opponent!r} == 'mine' else machines()[{opponent!r}]"
     code = f"""
@@ -144,7 +162,9 @@ print(json.dumps([choose(before, weights, 2), list(reasons(before, {move!r}, wei
     chosen, said = json.loads(front.python(page, code))
     assert move == chosen and said[0][0] == "pieces"
     frame = "n => [...n.querySelectorAll('.dlj')].find(d => d.dlj).dlj.frame().reasons"
-    ticks, bars = demo.evaluate(f"n => {{ const r = ({frame})(n); return [r.xticks, Array.from(r.marks[0].height)]; }}")
+    ticks, bars = demo.evaluate(
+        f"n => {{ const r = ({frame})(n); return [r.xticks, Array.from(r.marks[0].height)]; }}"
+    )
     assert [name for _, name in ticks] == [name for name, _ in said[:8]]
     assert bars == pytest.approx([value for _, value in said[:8]], abs=1e-4)
     return said
@@ -156,7 +176,9 @@ def test_played_by_mouse_the_machine_answers_and_says_why(front, page):
     front.until(page, "machine.weights.opponent", "hand-set")
     ready(page, demo, 9)
     square(demo, 9).click()
-    page.wait_for_function("b => b.classList.contains('dlj-target')", arg=square(demo, 14).element_handle())
+    page.wait_for_function(
+        "b => b.classList.contains('dlj-target')", arg=square(demo, 14).element_handle()
+    )
     square(demo, 14).click()
     assert len(answered(front, page, demo, 2, "hand-set")) > 1
     demo.scroll_into_view_if_needed()
@@ -192,7 +214,9 @@ def test_played_by_keys_against_another_machine(front, page, opponent):
     page.keyboard.press("Enter")
     page.keyboard.press("ArrowUp")  # Black sits at the bottom: up is forwards
     assert page.evaluate("document.activeElement.dataset.square") == "15"
-    page.wait_for_function("b => b.classList.contains('dlj-target')", arg=square(demo, 15).element_handle())
+    page.wait_for_function(
+        "b => b.classList.contains('dlj-target')", arg=square(demo, 15).element_handle()
+    )
     page.keyboard.press("Space")
     answered(front, page, demo, 2, opponent)
     assert page.evaluate("window.panel.content.activeCellIndex") == active
@@ -204,7 +228,8 @@ def test_on_a_narrow_page_board_and_weights_stand_one_above_the_other(front, pag
     page.set_viewport_size({"width": 640, "height": 900})
     try:
         page.wait_for_function(
-            """n => { const [board, rest] = [...n.querySelectorAll(".dlj")].map(d => d.getBoundingClientRect());
+            """n => { const parts = [...n.querySelectorAll(".dlj")];
+                    const [board, rest] = parts.map(d => d.getBoundingClientRect());
                       return rest.top >= board.bottom - 1 && rest.right <= window.innerWidth; }""",
             arg=demo.element_handle(),
         )

@@ -1,4 +1,4 @@
-"The demo Upload in a real browser: files go in through the button, drawings through the pad, answers come out."
+"Upload in a real browser: files go in by the button, drawings by the pad, answers come out."
 
 import shutil
 
@@ -15,7 +15,8 @@ CELLS = [
     "from dljourney.kit.pictures.images import read_image\n"
     "def light(picture):\n"
     "    share = float(read_image(picture, 8, channels=1).float().mean() / 255)\n"
-    "    return dict(sorted({'light': share, 'dark': 1 - share}.items(), key=lambda pair: -pair[1]))",
+    "    said = {'light': share, 'dark': 1 - share}\n"
+    "    return dict(sorted(said.items(), key=lambda pair: -pair[1]))",
     "demo = Upload(light); demo",
 ]
 
@@ -36,7 +37,9 @@ def test_several_files_are_uploaded_and_named_and_a_drawing_too(front):
     assert "snow.png" in shown[0] and "light" in shown[0].split("\n")[1]
     assert "night.png" in shown[1] and "dark" in shown[1].split("\n")[1]
     assert "cannot be read: not a picture" in shown[2]
-    said = front.python(page, "print([next(iter(a)) for _, _, a in demo.found if not isinstance(a, str)])")
+    said = front.python(
+        page, "print([next(iter(a)) for _, _, a in demo.found if not isinstance(a, str)])"
+    )
     assert said == "['light', 'dark']"
 
     box = page.locator("canvas").first.bounding_box()
@@ -44,7 +47,9 @@ def test_several_files_are_uploaded_and_named_and_a_drawing_too(front):
     page.mouse.down()
     page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.8 * box["height"], steps=5)
     page.mouse.up()
-    page.wait_for_function("document.querySelector('.dljourney-answer').textContent.includes('your drawing')")
+    page.wait_for_function(
+        "document.querySelector('.dljourney-answer').textContent.includes('your drawing')"
+    )
     assert page.problems == [] and page.outside == []
     front.shut(page)
 

@@ -1,6 +1,7 @@
 """Code that a demo offers runs in a fresh kernel: each demo, in some states.
 
-The program may use nothing but what it imports. `...  # your own` stands for data that only the learner has.
+The program may use nothing but what it imports. `...  # your own` stands for data that only the
+learner has.
 """
 import contextlib
 import io
@@ -11,7 +12,15 @@ import torch
 from torch import optim
 
 import dljourney.demos as demos
-from dljourney.demos import Cures, DoubleDescent, DrawACurve, FewExamples, Playground, PolynomialFit, ShuffledLabels
+from dljourney.demos import (
+    Cures,
+    DoubleDescent,
+    DrawACurve,
+    FewExamples,
+    Playground,
+    PolynomialFit,
+    ShuffledLabels,
+)
 from dljourney.kit.pictures import digits
 from dljourney.kit.live import Live
 
@@ -40,28 +49,44 @@ def built():
 
 x, y = torch.linspace(-1, 1, 30), torch.linspace(-1, 1, 30) ** 2
 OWN = {"x": x, "y": y}
-ON_PLANE = {"x": torch.randn(40, 2, generator=torch.Generator().manual_seed(0)), "y": torch.arange(40) % 2}
+ON_PLANE = {
+    "x": torch.randn(40, 2, generator=torch.Generator().manual_seed(0)),
+    "y": torch.arange(40) % 2,
+}
 PAIR = dict(zip(("x", "y", "valid"), (*few(0, 100), few(2, 60))))
 TESTED = dict(zip(("x", "y", "x_test", "y_test"), (*few(0, 100), *few(2, 60))))
 NEW = dict(zip(("x", "y", "x_new", "y_new"), (*few(0, 100), *few(2, 60))))
-STATES = {  # name: how the demo is made, and what the learner has: names that the program may ask for
+STATES = {  # name: how the demo is made, and what the learner has, by names the program asks for
     "shuffled": (lambda: ShuffledLabels(fraction=0.25, n_hidden=16, n_points=100), {}),
     "shuffled, own": (lambda: ShuffledLabels(data=(few(0, 100), few(2, 60)), n_points=400), PAIR),
     "widths": (lambda: DoubleDescent(n=50, ridge=1e-4, label_noise=0.1, seed=3), {}),
     "widths, own": (lambda: DoubleDescent(data=(few(0, 40), few(2, 60)), n=50), TESTED),
-    "cures": (lambda: Cures(n_points=50, n_hidden=8, weight_decay=0.5, dropout=0.3, augment=True), {}),
+    "cures": (
+        lambda: Cures(n_points=50, n_hidden=8, weight_decay=0.5, dropout=0.3, augment=True),
+        {},
+    ),
     "no cures": (lambda: Cures(n_points=50, n_hidden=8, label_noise=0.0), {}),
-    "cures, own": (lambda: Cures(data=(few(0, 40), few(2, 60)), n_hidden=8),
-                   dict(known=few(0, 40), valid=few(1, 60), test=few(2, 60))),
+    "cures, own": (
+        lambda: Cures(data=(few(0, 40), few(2, 60)), n_hidden=8),
+        dict(known=few(0, 40), valid=few(1, 60), test=few(2, 60)),
+    ),
     "few": (lambda: FewExamples(n_examples=1, draw_number=2), {}),
     "few, own": (lambda: FewExamples(data=(few(0, 100), few(2, 60)), n_examples=1), NEW),
-    "curve": (lambda: DrawACurve(n_hidden=5), {}), "drawn": (drawn, {}), "built": (built, {}),
+    "curve": (lambda: DrawACurve(n_hidden=5), {}),
+    "drawn": (drawn, {}),
+    "built": (built, {}),
     "curve, own": (lambda: DrawACurve(data=(OWN["x"], OWN["y"]), n_hidden=4), {}),
     "polynomial": (PolynomialFit, {}),
     "step": (lambda: PolynomialFit(curve="step", degree=7, n_points=20, noise=0.5, ridge=0.1), {}),
     "polynomial, own": (lambda: PolynomialFit(data=(x, y)), OWN),
-    "playground": (lambda: Playground(n_points=60, dataset="xor", l1=0.001, optimiser="SGD, momentum"), {}),
-    "playground, own": (lambda: Playground(data=tuple(ON_PLANE.values()), optimiser=Mine), {**ON_PLANE, "Mine": Mine}),
+    "playground": (
+        lambda: Playground(n_points=60, dataset="xor", l1=0.001, optimiser="SGD, momentum"),
+        {},
+    ),
+    "playground, own": (
+        lambda: Playground(data=tuple(ON_PLANE.values()), optimiser=Mine),
+        {**ON_PLANE, "Mine": Mine},
+    ),
 }
 
 
@@ -81,7 +106,9 @@ def run(program, owned):
 
 def offered(demo):
     code = demo.code()
-    assert code == demo.draw().get("code") or not demo.draw()["code"]  # the playground shows it when asked
+    assert (
+        code == demo.draw().get("code") or not demo.draw()["code"]
+    )  # the playground shows it when asked
     return code
 
 
@@ -115,13 +142,18 @@ def test_double_descent_gives_the_same_numbers():
     assert eval(run(demo.code(), {})) == pytest.approx(demo.sweep.test_error.tolist())
 
 
-@pytest.mark.parametrize("values", [{}, dict(curve="straight line", degree=9, n_points=33, noise=0.75, ridge=3.0)])
+@pytest.mark.parametrize("values", [
+    {}, dict(curve="straight line", degree=9, n_points=33, noise=0.75, ridge=3.0)])
 def test_a_polynomial_gives_the_same_numbers(values):
     demo = PolynomialFit(**values)
-    assert float(run(demo.code(), {})) == pytest.approx(demo.draw()["figures"]["training error"], rel=1e-3)
+    assert float(run(demo.code(), {})) == pytest.approx(
+        demo.draw()["figures"]["training error"], rel=1e-3
+    )
 
 
 def test_a_curve_built_by_hand_gives_the_same_numbers():
     demo = drawn()
     demo.build()
-    assert float(run(demo.code(), {})) == pytest.approx(demo.draw()["figures"]["largest error"], abs=1e-3)
+    assert float(run(demo.code(), {})) == pytest.approx(
+        demo.draw()["figures"]["largest error"], abs=1e-3
+    )

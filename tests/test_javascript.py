@@ -1,4 +1,4 @@
-"The scripts of the demos, each as the browser gets it: linted, with nothing fetched and no name undefined."
+"The scripts of the demos, as the browser gets them: linted, nothing fetched, no name undefined."
 
 import importlib
 import json
@@ -59,13 +59,19 @@ def lint(text, folder):
     tool = shutil.which("oxlint", path=str(Path(sys.executable).parent)) or shutil.which("oxlint")
     assert tool, "no oxlint here: pip install oxlint"
     (folder / "oxlintrc.json").write_text(json.dumps(RULES))
-    # a helper that one widget doesn't use is another's: whole functions and constants may stay unused
+    # a helper that one widget doesn't use is another's: functions and constants may stay unused
     text += (
-        "\nexport {" + ", ".join(sorted(set(re.findall(r"^(?:async )?(?:function|const) (\w+)", text, re.M)))) + "};\n"
+        "\nexport {"
+        + ", ".join(sorted(set(re.findall(r"^(?:async )?(?:function|const) (\w+)", text, re.M))))
+        + "};\n"
     )
     (folder / "module.mjs").write_text(text, encoding="utf-8")
     done = subprocess.run(
-        [tool, "-c", "oxlintrc.json", "module.mjs"], cwd=folder, capture_output=True, text=True, timeout=60
+        [tool, "-c", "oxlintrc.json", "module.mjs"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     return done.returncode, done.stdout
 
@@ -75,7 +81,9 @@ def test_scripts_are_linted(modules, tmp_path):
     for name, text in modules.items():
         code, said = lint(text, tmp_path)
         assert code == 0, f"{name}: {said}"
-        assert not re.search(r"^\s*import\b|\bimport\(|https?://", text, re.M), f"{name} fetches something"
+        assert not re.search(r"^\s*import\b|\bimport\(|https?://", text, re.M), (
+            f"{name} fetches something"
+        )
 
 
 def test_no_script_is_left_over(modules):
@@ -91,10 +99,16 @@ def test_the_linter_finds_what_is_wrong(wrong, tmp_path):
 
 def test_a_browser_is_found_or_installed_or_asked_for():
     ran = []
-    assert find_chromium(lambda: "/usr/bin/chromium", run=lambda c, **k: ran.append(c)) == "/usr/bin/chromium"
+    assert (
+        find_chromium(lambda: "/usr/bin/chromium", run=lambda c, **k: ran.append(c))
+        == "/usr/bin/chromium"
+    )
     assert not ran, "nothing is installed where a browser is"
     places = iter([None, "/opt/chrome"])
-    assert find_chromium(lambda: next(places), run=lambda c, **k: ran.append(c), is_root=False) == "/opt/chrome"
+    assert (
+        find_chromium(lambda: next(places), run=lambda c, **k: ran.append(c), is_root=False)
+        == "/opt/chrome"
+    )
     assert ran == [[sys.executable, "-m", "playwright", "install", "chromium"]]
 
     def offline(command, **_):

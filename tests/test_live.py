@@ -8,8 +8,9 @@ import pytest
 import traitlets
 
 from dljourney.kit.live import button, choice, slider, toggle
-from dljourney.kit.live import Live, Stack, Walk, Wave, in_words
+from dljourney.kit.live import Live, MainThread, Stack, Walk, Wave, in_words
 from dljourney.kit.live import heat, images, line, pack, plot, points, readout
+from dljourney.kit.live.live import Page, Player, Values
 
 
 class Demo(Live):
@@ -237,6 +238,68 @@ def test_an_error_is_told_without_the_name_of_a_refusal():
     assert in_words(KeyError("x")) == "KeyError: 'x'" and in_words(ValueError()) == "ValueError: "
 
 
+class StandIn:
+    "What a player and a page need of a demo: no widget, no browser."
+
+    budget, rest, patience, steps_per_frame, local = 0.02, 0.0, 0.05, 2, False
+    title, play_label, size, panels = "", "Play", "normal", ()
+    playing, progress, error, _seen = False, 0.0, "", 0
+
+    def __init__(self, n):
+        self.taken, self.n, self._frame, self._spec, self.controls = 0, n, {}, {}, {}
+        main = MainThread()
+        self.values, self.page = Values([], self.drawn, main), Page(self)
+        self.player = Player(self, main, self.work)
+
+    def drawn(self, names):
+        self.page.show()
+
+    def draw(self):
+        return {"taken": self.taken}
+
+    def work(self):
+        for step in range(self.n):
+            self.taken = step + 1
+            yield
+
+    def together(self):
+        return self.values.together()
+
+    def redraw(self):
+        self.values.change("")
+
+
+def test_a_player_needs_no_widget():
+    demo = StandIn(5)
+    demo.player.step(2)
+    assert demo._frame == {"n": 1, "heard": 0, "panels": {"taken": 2}}
+
+    async def main(answering, n):
+        demo = StandIn(n)
+        demo.playing = True
+        demo.player.play()
+        while demo.playing:
+            await asyncio.sleep(0)
+            if answering: demo._seen = demo.page.n
+        await demo.player.task
+        return demo
+
+    answered, alone = (asyncio.run(main(*how)) for how in ((True, 50), (False, 50)))
+    assert answered.taken == 50 and answered.page.n >= 25
+    assert alone.taken <= 6 and alone._frame["panels"] == {"taken": alone.taken}
+
+
+def test_a_page_is_answered_without_a_widget():
+    demo = StandIn(5)
+    demo.on_message = lambda message: setattr(demo, "said", message)
+    demo.page.hear({"id": 12, "hello": "there"})
+    assert demo.said == {"hello": "there"} and demo._frame["heard"] == 12
+    demo.on_message = lambda message: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        demo.page.hear({"hello": "again"})
+    assert demo.error == "ZeroDivisionError: division by zero" and demo._spec["runs"]
+
+
 def test_work_pauses_when_no_page_answers():
     async def main():
         walk = Walk(playing=True)
@@ -293,7 +356,9 @@ def test_what_follows_the_pen_is_numbered_counts_as_seen_and_is_not_sent_back(mo
     demo._heard(demo, dict(event="follow", name="stroke", value=[0.1, 0.2], id=77, seen=n), [])
     assert demo.stroke == [0.1, 0.2] and demo._seen == n
     assert demo._frame["heard"] == 77 and demo._frame["n"] == n + 1
-    states = [message["state"] for message in sent if message["method"] in ("update", "echo_update")]
+    states = [
+        message["state"] for message in sent if message["method"] in ("update", "echo_update")
+    ]
     assert states and not any("stroke" in state or "_seen" in state for state in states)
 
 
@@ -307,7 +372,9 @@ def test_running_work_rests_while_a_hand_changes_values():
             await asyncio.sleep(0.02)
             before = len(demo.path)
             for n in range(15):
-                demo.set_state(dict(_seen=demo._frame["n"], **(dict(spread=1 + n / 10) if touched else {})))
+                demo.set_state(
+                    dict(_seen=demo._frame["n"], **(dict(spread=1 + n / 10) if touched else {}))
+                )
                 await asyncio.sleep(0.02)
             taken.append(len(demo.path) - before)
         return taken, demo.playing
@@ -359,7 +426,10 @@ def test_packing_keeps_numbers_and_writes_only_what_json_can():
         }
     )
     mark = frame["p"][0]
-    assert np.frombuffer(mark["x"]["bytes"], np.float32).tolist() == [1, 1, 1] and mark["classes"]["type"] == "uint8"
+    assert (
+        np.frombuffer(mark["x"]["bytes"], np.float32).tolist() == [1, 1, 1]
+        and mark["classes"]["type"] == "uint8"
+    )
     assert frame["nan"] is None and frame["n"] == 2 and type(frame["n"]) is float
     json.dumps(frame, default=lambda b: len(b), allow_nan=False)
 
@@ -373,13 +443,15 @@ def test_a_closed_demo_stops():
         return walk
 
     walk = asyncio.run(main())
-    assert not walk.playing and walk._task.done()
+    assert not walk.playing and walk.player.task.done()
 
 
 def test_the_first_message_to_the_page_holds_everything(monkeypatch):
-    "A page that is slow to load the script may lose what comes later (anywidget waits two seconds)."
+    "A page that is slow to load the script may lose what comes later: anywidget waits two seconds."
     sent, create = [], comm.create_comm
-    monkeypatch.setattr(comm, "create_comm", lambda **message: sent.append(message) or create(**message))
+    monkeypatch.setattr(
+        comm, "create_comm", lambda **message: sent.append(message) or create(**message)
+    )
     Wave(frequency=2.0)
     [message] = [state for m in sent if "_spec" in (state := m["data"]["state"])]
     assert [c["name"] for c in message["_spec"]["controls"]] == ["frequency", "height", "noise"]

@@ -23,7 +23,10 @@ def test_a_picture_is_ink_on_paper_and_centred(strokes, size):
     assert 0 <= image.min() and image.max() <= 1
     if strokes:
         rows, columns = np.nonzero(image)
-        assert abs(rows.min() + rows.max() - (size - 1)) <= 2 and abs(columns.min() + columns.max() - (size - 1)) <= 2
+        assert (
+            abs(rows.min() + rows.max() - (size - 1)) <= 2
+            and abs(columns.min() + columns.max() - (size - 1)) <= 2
+        )
         assert 0.05 * size < max(np.ptp(rows), np.ptp(columns)) + 1 <= 0.8 * size + 3
     else:
         assert not image.any()
@@ -85,7 +88,10 @@ def test_messages_that_two_threads_hear_leave_the_newest():
     assert pad.strokes == [[[0.599, 0.5]]]
 
 
-@given(st.dictionaries(st.integers(1, 32), st.sampled_from("bBwW"), max_size=24), st.sampled_from("BW"))
+@given(
+    st.dictionaries(st.integers(1, 32), st.sampled_from("bBwW"), max_size=24),
+    st.sampled_from("BW"),
+)
 def test_positions_survive_being_written(pieces, turn):
     assert read_fen(write_fen(turn, pieces)) == (turn, pieces)
 
@@ -171,6 +177,7 @@ def test_what_moves_lead_to(fen, move, after):
 
 
 def test_boards_and_pads_have_a_still_picture():
-    for make in (lambda: Board(steps, fen="W:WK22,3:BK18,11"), lambda: DrawingPad([[(0.2, 0.2), (0.8, 0.8)]])):
+    board = lambda: Board(steps, fen="W:WK22,3:BK18,11")
+    for make in (board, lambda: DrawingPad([[(0.2, 0.2), (0.8, 0.8)]])):
         assert make().still() == make().still()
         assert "image/png" in make()._repr_mimebundle_()

@@ -1,4 +1,4 @@
-"The upload button takes what ipywidgets 7 and 8 give, the pad takes strokes, and bad files are told."
+"The upload button takes what ipywidgets 7 and 8 give, the pad strokes; bad files are told."
 
 import datetime
 import io
@@ -23,7 +23,13 @@ def light(image):
 
 
 def entry(name, value):
-    return {"name": name, "type": "image/png", "size": 99, "content": memoryview(picture(value)), "last_modified": NOW}
+    return {
+        "name": name,
+        "type": "image/png",
+        "size": 99,
+        "content": memoryview(picture(value)),
+        "last_modified": NOW,
+    }
 
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -37,7 +43,8 @@ def test_ipywidgets_7_and_8_give_the_same_files():
     assert uploaded_files(()) == uploaded_files({}) == []
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "C:\\Windows\\passwd", "/etc/passwd", "a/b/passwd"])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "C:\\Windows\\passwd", "/etc/passwd", "a/b/passwd"])
 def test_names_cannot_lead_anywhere(name):
     assert uploaded_files([{"name": name, "content": b""}])[0][0] == "passwd"
 
@@ -45,7 +52,10 @@ def test_names_cannot_lead_anywhere(name):
 def test_the_button_asks_the_program():
     demo = Upload(light)
     demo.button.value = eight
-    assert [(name, next(iter(answer))) for name, _, answer in demo.found] == [("a.png", "light"), ("b.png", "dark")]
+    assert [(name, next(iter(answer))) for name, _, answer in demo.found] == [
+        ("a.png", "light"),
+        ("b.png", "dark"),
+    ]
     assert "a.png" in demo.result.value and "light" in demo.result.value
 
 
@@ -143,7 +153,11 @@ def test_it_shows_a_still_picture():
         demo.ask([("x", np.zeros((9, 9), np.uint8)), ("bad", b"junk")])
     nothing = Upload(light).still()
     demo.ask([("bad", b"junk")])
-    assert demo.still().startswith(b"\x89PNG") and demo.still() != nothing and "image/png" in demo._repr_mimebundle_()
+    assert (
+        demo.still().startswith(b"\x89PNG")
+        and demo.still() != nothing
+        and "image/png" in demo._repr_mimebundle_()
+    )
 
 
 def test_a_program_that_answers_without_looking_has_a_still_picture_too():
@@ -161,5 +175,7 @@ def test_a_program_from_chapter_09_fits():
     from dljourney.program import Program
 
     torch.manual_seed(0)
-    program = Program(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), ["a", "b", "c"], Preprocess((8, 8), 1))
+    program = Program(
+        nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), ["a", "b", "c"], Preprocess((8, 8), 1)
+    )
     assert set(Upload(program).ask([("x", picture())])[0][2]) == {"a", "b", "c"}

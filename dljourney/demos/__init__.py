@@ -18,7 +18,10 @@ def _module(name: str) -> str:
 
 
 def __dir__() -> list[str]:
-    return sorted("".join(word.capitalize() for word in m.name.split("_")) for m in pkgutil.iter_modules(__path__))
+    return sorted(
+        "".join(word.capitalize() for word in m.name.split("_"))
+        for m in pkgutil.iter_modules(__path__)
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -52,7 +52,16 @@ _names = ("top_left", "top_right", "upper_left", "upper_right", "lower_left", "l
 
 
 _panels = [
-    plot("weights", "Weights: 8 or 3", width=210, height=260, axes=False, grid=False, x=(0, 2), y=(0, 4)),
+    plot(
+        "weights",
+        "Weights: 8 or 3",
+        width=210,
+        height=260,
+        axes=False,
+        grid=False,
+        x=(0, 2),
+        y=(0, 4),
+    ),
     plot("score", "Performance, try by try", width=380, height=260, y=(0, 1), xlabel="try"),
     readout("figures"),
     image_grid("wrong", "Wrong so far, and what it says", columns=12, width=620, smallest=36),
@@ -106,7 +115,9 @@ class Tries:
         weights: Tensor,  # (9,)
     ) -> float:  # 0 to 1
         "Share of right answers on images that play no part in training."
-        return float(((self.hidden_seen @ weights > 0).float() == self.hidden_is_eight).float().mean())
+        return float(
+            ((self.hidden_seen @ weights > 0).float() == self.hidden_is_eight).float().mean()
+        )
 
 # %% ../../nbs/demos/be_the_mechanism.ipynb #66b79233
 def score_marks(scores: list[float]) -> list[dict]:
@@ -142,7 +153,8 @@ class BeTheMechanism(Live):
         improve: Callable[..., Iterator[Round]] = improve,  # the loop that Play goes round
         **values: Any,  # any of the sliders; size="projector"
     ):
-        self.mechanism = mechanism or partial(hill_climb, generator=torch.Generator().manual_seed(0))
+        dice = torch.Generator().manual_seed(0)
+        self.mechanism = mechanism or partial(hill_climb, generator=dice)
         self.improve, self.tries = improve, Tries()
         super().__init__(**values)
 
@@ -172,7 +184,9 @@ class BeTheMechanism(Live):
     def draw(self) -> dict:
         weights, tries = self.weights, self.tries
         return {
-            "weights": [heat(weights[:8].reshape(4, 2).flip(0), (0, 2), (0, 4), -10, 10, smooth=False)],
+            "weights": [
+                heat(weights[:8].reshape(4, 2).flip(0), (0, 2), (0, 4), -10, 10, smooth=False)
+            ],
             "score": view(score_marks(tries.scores), x=(0, max(20, len(tries.scores)))),
             "figures": {
                 "confidence": tries.performance(weights),

@@ -6,7 +6,7 @@
 __all__ = ['squared_error', 'Parabola', 'BeTheOptimiser']
 
 # %% ../../nbs/demos/be_the_optimiser.ipynb #ff4964d2
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import nn
 
 from .. import sgd
 from ..kit.live import slider, toggle
+from ..kit.pictures import quadratic
 from ..kit.live import Live
 from ..kit.live import as_array, bars, line, plot, points, readout, rule, view
 
@@ -23,10 +24,11 @@ def squared_error(
     x: np.ndarray,  # positions, (n,)
     y: np.ndarray,  # heights, (n,)
     a: float, b: float, c: float,  # the parabola a·x² + b·x + c
-) -> tuple[float, tuple[float, ...]]:  # the mean squared error, and its slope in a, b and c
+) -> tuple[float, tuple[float, ...]]:  # the mean squared error, its slope in a, b and c
     "How bad a parabola is, and in which direction it would get worse."
     error = a * x * x + b * x + c - y
-    return float((error * error).mean()), tuple(float((2 * error * d).mean()) for d in (x * x, x, np.ones_like(x)))
+    slopes = tuple(float((2 * error * d).mean()) for d in (x * x, x, np.ones_like(x)))
+    return float((error * error).mean()), slopes
 
 
 class Parabola(nn.Module):
@@ -47,13 +49,23 @@ class Parabola(nn.Module):
 # %% ../../nbs/demos/be_the_optimiser.ipynb #2250b1df
 def _arrows(slope: tuple) -> list[dict]:
     "One arrow for each slider: where to drag it, and how much that helps."
-    ends = [max(-6.0, min(6.0, -s)) for s in slope]
-    return [rule(x=0.0, dash=False), *[line([0.0, e], [row, row], colour="purple", width=5) for e, row in zip(ends, (3, 2, 1))],
-            points(ends, [3, 2, 1], colour="purple", size=6)]
+    ends, rows = [max(-6.0, min(6.0, -s)) for s in slope], (3, 2, 1)
+    arrows = [line([0.0, e], [row, row], colour="purple", width=5) for e, row in zip(ends, rows)]
+    return [rule(x=0.0, dash=False), *arrows, points(ends, rows, colour="purple", size=6)]
 
-# %% ../../nbs/demos/be_the_optimiser.ipynb #cbd52467
-class _Fitting(Live):
-    "The sliders, the panels and the picture."
+
+def _curve(x: np.ndarray, y: np.ndarray, abc: Sequence[float]) -> list[dict]:
+    "The points, the parabola, and the errors between them."
+    a, b, c = abc
+    f = lambda at: a * at * at + b * at + c
+    grid, gap = np.linspace(-1.1, 1.1, 101), np.full(len(x), np.nan)
+    ends = np.stack([x, x, gap], 1), np.stack([y, f(x), gap], 1)
+    return [line(*ends, colour="red", width=1), points(x, y, colour="ink"),
+            line(grid, f(grid), label="your curve")]
+
+# %% ../../nbs/demos/be_the_optimiser.ipynb #3299f83d
+class BeTheOptimiser(Live):
+    "Fit a parabola by hand, and let SGD take over."
 
     a = slider(0.0, -5.0, 5.0, step=0.01, label="a, of x²", restart=True)
     b = slider(0.0, -5.0, 5.0, step=0.01, label="b, of x", restart=True)
@@ -63,39 +75,12 @@ class _Fitting(Live):
     title, play_label = "Be the optimiser", "Hand over to SGD"
     script, local, steps_per_frame = "be_the_optimiser.js", True, 1
     panels = [
-        plot("curve", "Find the curve", width=500, height=360, x=(-1.1, 1.1), xlabel="x", ylabel="y"),
+        plot("curve", "Find the curve", width=500, height=360, x=(-1.1, 1.1), xlabel="x",
+             ylabel="y"),
         plot("meter", "Loss", width=130, height=360, x=(0, 1), xticks=[], ylog=True, grid=False),
         readout("figures", width=160),
-        plot("slope", "Slopes: which way is down?", width=500, height=130, new_row=True, x=(-6, 6), y=(0.4, 3.6),
-             yticks=[(3, "a"), (2, "b"), (1, "c")])]
-
-    _x: np.ndarray
-    _y: np.ndarray
-    _best: float
-
-    def data(self):
-        low, high = float(self._y.min()), float(self._y.max())
-        return {"x": self._x, "y": self._y, "best": self._best, "low": low - 0.5, "high": high + 0.5}
-
-    def draw(self):
-        data = self.data()
-        x, y = self._x.astype(np.float64), self._y.astype(np.float64)
-        loss, slope = squared_error(x, y, self.a, self.b, self.c)
-        grid = np.linspace(-1.1, 1.1, 101)
-        at = self.a * x * x + self.b * x + self.c
-        gap = np.full(len(x), np.nan)
-        errors = line(np.stack([x, x, gap], 1), np.stack([y, at, gap], 1), colour="red", width=1)
-        curve = line(grid, self.a * grid * grid + self.b * grid + self.c, label="your curve")
-        level = bars([0.5], [max(loss, 1e-3)], width=0.6, colour="red" if loss > 1.5 * self._best else "green")
-        frame = {"curve": view([errors, points(x, y, colour="ink"), curve], y=(data["low"], data["high"])),
-                 "meter": view([level, rule(y=self._best, colour="green", label="best")], y=(0.03, 30.0)),
-                 "slope": _arrows(slope) if self.slopes else [],
-                 "figures": {"loss": loss, "best possible": self._best}}
-        return frame
-
-# %% ../../nbs/demos/be_the_optimiser.ipynb #3299f83d
-class BeTheOptimiser(_Fitting):
-    "Fit a parabola by hand, and let SGD take over."
+        plot("slope", "Slopes: which way is down?", width=500, height=130, new_row=True,
+             x=(-6, 6), y=(0.4, 3.6), yticks=[(3, "a"), (2, "b"), (1, "c")])]
 
     def __init__(
         self,
@@ -104,22 +89,38 @@ class BeTheOptimiser(_Fitting):
         optimiser: Callable | None = None,  # optimiser(params, lr=...); None: dljourney.sgd's SGD
         batch_size: int = 8,  # points for each step of SGD
         seed: int = 0,  # of the points and of the batches
+        learn: Callable | None = None,  # one step of training; None: dljourney.sgd's
         **values: Any,  # a, b, c, lr, slopes, size
     ):
-        if data is None:
-            from dljourney.kit.pictures import quadratic
-
-            data = quadratic(30, noise=0.4, seed=seed)
+        data = quadratic(30, noise=0.4, seed=seed) if data is None else data
         self._x, self._y = (as_array(v).reshape(-1) for v in data)
         if len(self._x) != len(self._y) or not len(self._x):
-            raise ValueError(f"data: expected as many x as y, at least one, got {len(self._x)} and {len(self._y)}")
-        self._train, self._optimiser = train or sgd.train, optimiser or sgd.SGD
+            raise ValueError("data: expected as many x as y, at least one, "
+                             f"got {len(self._x)} and {len(self._y)}")
+        self._train, self._learn, self._optimiser = train or sgd.train, learn, optimiser or sgd.SGD
         self._batch_size, self._seed = batch_size, seed
-        powers = np.stack([self._x**2, self._x, self._x**0], 1)
-        best = np.linalg.lstsq(powers.astype(np.float64), self._y.astype(np.float64), rcond=None)[0]
-        self._best = squared_error(self._x.astype(np.float64), self._y.astype(np.float64), *best)[0]
+        x, y = self._x.astype(np.float64), self._y.astype(np.float64)
+        best = np.linalg.lstsq(np.stack([x**2, x, x**0], 1), y, rcond=None)[0]
+        self._best = squared_error(x, y, *best)[0]
         super().__init__(**values)
         self._start_values = self.state
+
+    def data(self):
+        low, high = float(self._y.min()), float(self._y.max())
+        return {"x": self._x, "y": self._y, "best": self._best,
+                "low": low - 0.5, "high": high + 0.5}
+
+    def draw(self):
+        data, best, abc = self.data(), self._best, (self.a, self.b, self.c)
+        x, y = self._x.astype(np.float64), self._y.astype(np.float64)
+        loss, slope = squared_error(x, y, *abc)
+        colour = "red" if loss > 1.5 * best else "green"
+        level = bars([0.5], [max(loss, 1e-3)], width=0.6, colour=colour)
+        line_of_best = rule(y=best, colour="green", label="best")
+        return {"curve": view(_curve(x, y, abc), y=(data["low"], data["high"])),
+                "meter": view([level, line_of_best], y=(0.03, 30.0)),
+                "slope": _arrows(slope) if self.slopes else [],
+                "figures": {"loss": loss, "best possible": best}}
 
     def work(self) -> Iterator:
         "SGD, from where the sliders are."
@@ -127,12 +128,15 @@ class BeTheOptimiser(_Fitting):
         model = Parabola(self.a, self.b, self.c)
         opt = self._optimiser(model.parameters(), lr=self.lr)
         data = sgd.batches(x, y, self._batch_size, seed=self._seed)
-        return self._moves(model, self._train(model, data, nn.functional.mse_loss, opt, epochs=200))
+        own: dict[str, Any] = {} if self._learn is None else {"learn": self._learn}
+        training = self._train(model, data, nn.functional.mse_loss, opt, epochs=200, **own)
+        return self._moves(model, training)
 
     def _moves(self, model: Parabola, training: Iterator) -> Iterator:
         "Each step of training moves the sliders, which end at -5 and 5."
         for step in training:
-            self.a, self.b, self.c = (min(5.0, max(-5.0, v)) for v in model.abc.detach().tolist())
+            abc = (min(5.0, max(-5.0, v)) for v in model.abc.detach().tolist())
+            self.a, self.b, self.c = abc
             yield step
 
     def reset(self) -> None:

@@ -6,7 +6,7 @@
 __all__ = ['SEEDS', 'Race', 'Cures']
 
 # %% ../../nbs/demos/cures.ipynb #5b4df379
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,7 @@ class Race:
         known: tuple[Tensor, Tensor],  # images and labels to train on
         unseen: tuple[Tensor, Tensor],  # to measure on
         label_noise: float,  # share of the training labels shuffled
-        sides: dict[str, tuple[int, dict[str, Any]]],  # name -> number of training points, options of the trainer
+        sides: dict[str, tuple[int, dict[str, Any]]],  # name -> how many points, the options
         trainer: Callable = train_networks,  # the chapter's, or your own
         epochs: int = 60,  # passes through the training data
     ):
@@ -41,8 +41,12 @@ class Race:
         for name, (n, options) in sides.items():
             n = min(n, len(known[1]))
             y = shuffle_labels(known[1][:n], label_noise, seed=0)
-            self.runs[name] = trainer(known[0][:n], y, unseen, epochs=epochs, lr=3e-3, seeds=SEEDS, **options)
-            self.history[name] = [next(self.runs[name])[:5]]  # the scores; the networks themselves change
+            self.runs[name] = trainer(
+                known[0][:n], y, unseen, epochs=epochs, lr=3e-3, seeds=SEEDS, **options
+            )
+            self.history[name] = [
+                next(self.runs[name])[:5]
+            ]  # the scores; the networks themselves change
 
     def __iter__(self) -> Iterator:
         for epochs in zip(*self.runs.values()):
@@ -53,7 +57,7 @@ class Race:
     def scores(
         self,
         name: str,  # of a side
-    ) -> tuple[Tensor, Tensor]:  # loss and accuracy on the unseen points by epoch, (n_epochs, n_seeds)
+    ) -> tuple[Tensor, Tensor]:  # loss and accuracy on unseen points, (n_epochs, n_seeds)
         "What has been measured so far."
         loss, accuracy = (torch.stack([epoch[i] for epoch in self.history[name]]) for i in (3, 4))
         return loss, accuracy
@@ -77,7 +81,7 @@ class Cures(Live):
 
     def __init__(
         self,
-        data: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,  # your own (x, y), known and unseen
+        data: Sequence[tuple[Tensor, Tensor]] | None = None,  # your own (x, y), known and unseen
         trainer: Callable = train_networks,  # the chapter's, or your own
         epochs: int = 60,  # passes until the race is over
         **values: Any,
@@ -89,10 +93,14 @@ class Cures(Live):
         super().__init__(**values)
 
     def work(self) -> Iterator:
-        cured: dict[str, Any] = dict(n_hidden=self.n_hidden, weight_decay=self.weight_decay, dropout=self.dropout)
+        cured: dict[str, Any] = dict(
+            n_hidden=self.n_hidden, weight_decay=self.weight_decay, dropout=self.dropout
+        )
         cured["augment"] = partial(shift_images, pixels=1) if self.augment else None
         sides = {"without": (200, {"n_hidden": 256}), "with cures": (self.n_points, cured)}
-        self.race = Race(self.known, self.unseen, self.label_noise, sides, self.trainer, self.epochs)
+        self.race = Race(
+            self.known, self.unseen, self.label_noise, sides, self.trainer, self.epochs
+        )
         return iter(self.race)
 
     def draw(self):
@@ -103,22 +111,34 @@ class Cures(Live):
             for panel, values in (("loss", loss), ("accuracy", accuracy)):
                 panels[panel] += _bundle(values, colour, name)
             best = int(loss.mean(1).argmin())
-            panels["loss"] += [rule(x=best, colour=colour), points([best], [loss.mean(1)[best]], colour, size=6)]
-            figures[name], figures[f"{name}, at {best}"] = float(accuracy[-1].mean()), float(accuracy[best].mean())
+            panels["loss"] += [
+                rule(x=best, colour=colour),
+                points([best], [loss.mean(1)[best]], colour, size=6),
+            ]
+            figures[name], figures[f"{name}, at {best}"] = (
+                float(accuracy[-1].mean()),
+                float(accuracy[best].mean()),
+            )
         return {**panels, "figures": figures, "code": self.code()}
 
     def code(self) -> str:
         "A program that tries the same cures."
         n = min(self.n_points, len(self.known[1]))
-        return ("from dljourney.kit.pictures.toys import digits\nfrom dljourney.overfitting import Recipe, try_recipe\n\n"
-                f"known, valid, test = {self.source}\n"
-                f"recipe = Recipe(n_points={n}, n_hidden={self.n_hidden}, weight_decay={self.weight_decay:g},\n"
-                f"                dropout={self.dropout:g}, label_noise={self.label_noise:g}, "
-                f"shift={int(self.augment)})\n"
-                "print(try_recipe(recipe, known, valid, test).test_accuracy.tolist())")
+        return (
+            "from dljourney.kit.pictures.toys import digits\n"
+            "from dljourney.overfitting import Recipe, try_recipe\n\n"
+            f"known, valid, test = {self.source}\n"
+            f"recipe = Recipe(n_points={n}, n_hidden={self.n_hidden}, "
+            f"weight_decay={self.weight_decay:g},\n"
+            f"                dropout={self.dropout:g}, label_noise={self.label_noise:g}, "
+            f"shift={int(self.augment)})\n"
+            "print(try_recipe(recipe, known, valid, test).test_accuracy.tolist())"
+        )
 
 # %% ../../nbs/demos/cures.ipynb #b654c5bc
 def _bundle(values: Tensor, colour: str, label: str) -> list[dict]:
     "Thin lines for the seeds, a thick one for their mean."
     epochs = range(len(values))
-    return [line(epochs, one, colour, 1) for one in values.T] + [line(epochs, values.mean(1), colour, 3, label=label)]
+    return [line(epochs, one, colour, 1) for one in values.T] + [
+        line(epochs, values.mean(1), colour, 3, label=label)
+    ]

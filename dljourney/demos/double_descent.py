@@ -6,7 +6,7 @@
 __all__ = ['sweep_widths_for', 'DoubleDescent']
 
 # %% ../../nbs/demos/double_descent.ipynb #f7202d9a
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -23,7 +23,34 @@ def sweep_widths_for(
     n: int,  # training pictures
 ) -> list[int]:  # about 30 widths, more of them near n
     "Widths from n / 20 to 8 n, with n among them."
-    shares = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.86, 0.92, 0.96, 1, 1.04, 1.08, 1.15, 1.25, 1.4, 1.6, 2, 2.5, 3, 4, 5, 6, 8]
+    shares = [
+        0.05,
+        0.1,
+        0.2,
+        0.3,
+        0.4,
+        0.5,
+        0.6,
+        0.7,
+        0.8,
+        0.86,
+        0.92,
+        0.96,
+        1,
+        1.04,
+        1.08,
+        1.15,
+        1.25,
+        1.4,
+        1.6,
+        2,
+        2.5,
+        3,
+        4,
+        5,
+        6,
+        8,
+    ]
     return sorted({max(2, round(share * n)) for share in shares})
 
 # %% ../../nbs/demos/double_descent.ipynb #86ef1e46
@@ -36,21 +63,39 @@ class DoubleDescent(Live):
     width = slider(1.0, 0.05, 8.0, log=True, label="Width / pictures")
     seed = slider(0, 0, 9, label="Seed")
     panels = [
-        plot("errors", "Share of wrong answers", width=480, height=330, y=(0, 1), xlog=True, xlabel="width"),
-        plot("norm", "Size of the weights", width=360, height=330, xlog=True, ylog=True, xlabel="width"),
-        readout("figures", width=560, new_row=True), code("code", width=900),
+        plot(
+            "errors",
+            "Share of wrong answers",
+            width=480,
+            height=330,
+            y=(0, 1),
+            xlog=True,
+            xlabel="width",
+        ),
+        plot(
+            "norm",
+            "Size of the weights",
+            width=360,
+            height=330,
+            xlog=True,
+            ylog=True,
+            xlabel="width",
+        ),
+        readout("figures", width=560, new_row=True),
+        code("code", width=900),
     ]
 
     def __init__(
         self,
-        data: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,  # (x, y) to train on and to test with
+        data: Sequence[tuple[Tensor, Tensor]] | None = None,  # your own (x, y): training, test
         descent: Callable = double_descent,  # the chapter's, or your own
         **values: Any,
     ):
         parts, self.descend = digits("random"), descent
         self.known, self.unseen = (parts.train, parts.test) if data is None else data
         self.source = 'digits("random")[::2]' if data is None else "...  # your own points"
-        for name, (x, y) in (("training", self.known), ("test", self.unseen)): check_labels(f"{name} y", y, len(x))
+        for name, (x, y) in (("training", self.known), ("test", self.unseen)):
+            check_labels(f"{name} y", y, len(x))
         super().__init__(**values)
 
     def changed(self, names):
@@ -65,20 +110,37 @@ class DoubleDescent(Live):
         test, train = as_array(s.test_error), as_array(s.train_error)
         at = min(range(len(s.widths)), key=lambda i: abs(s.widths[i] / n - self.width))
         width = s.widths[at]
-        marks = [rule(x=n, label="width = pictures"), line(s.widths, test, "orange", label="test"),
-                 line(s.widths, train, "blue", label="training"), points([width], [test[at]], "orange", size=7)]
-        norm = [rule(x=n), line(s.widths, s.norm, "purple"), points([width], [s.norm[at]], "purple", size=7)]
+        marks = [
+            rule(x=n, label="width = pictures"),
+            line(s.widths, test, "orange", label="test"),
+            line(s.widths, train, "blue", label="training"),
+            points([width], [test[at]], "orange", size=7),
+        ]
+        norm = [
+            rule(x=n),
+            line(s.widths, s.norm, "purple"),
+            points([width], [s.norm[at]], "purple", size=7),
+        ]
         first = min(test[: s.widths.index(n)].tolist())
-        figures = {"width": width, "test error": float(test[at]), "at the peak": float(test[s.widths.index(n)]),
-                   "first valley": first, "widest": float(test[-1])}
+        figures = {
+            "width": width,
+            "test error": float(test[at]),
+            "at the peak": float(test[s.widths.index(n)]),
+            "first valley": first,
+            "widest": float(test[-1]),
+        }
         return {"errors": marks, "norm": norm, "figures": figures, "code": self.code()}
 
     def code(self) -> str:
         "A program that measures the same widths."
         n = min(self.n, len(self.known[1]))
-        return ("from dljourney.demos.double_descent import sweep_widths_for\n"
-                "from dljourney.kit.pictures.toys import digits\nfrom dljourney.overfitting import double_descent\n\n"
-                f"(x, y), (x_test, y_test) = {self.source}\n"
-                f"sweep = double_descent(x[:{n}], y[:{n}], x_test, y_test, sweep_widths_for({n}),\n"
-                f"                       ridge={self.ridge:g}, label_noise={self.label_noise:g}, seed={self.seed})\n"
-                "print(sweep.test_error.tolist())")
+        return (
+            "from dljourney.demos.double_descent import sweep_widths_for\n"
+            "from dljourney.kit.pictures.toys import digits\n"
+            "from dljourney.overfitting import double_descent\n\n"
+            f"(x, y), (x_test, y_test) = {self.source}\n"
+            f"sweep = double_descent(x[:{n}], y[:{n}], x_test, y_test, sweep_widths_for({n}),\n"
+            f"                       ridge={self.ridge:g}, label_noise={self.label_noise:g}, "
+            f"seed={self.seed})\n"
+            "print(sweep.test_error.tolist())"
+        )

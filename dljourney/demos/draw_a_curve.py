@@ -30,7 +30,10 @@ def on_places(
     y: Any,  # its heights
 ) -> tuple[Tensor, Tensor]:  # the places that the stroke covers, and the heights there
     "A stroke as a curve: one height for each place between its ends."
-    x, y = (np.asarray(v.detach() if isinstance(v, Tensor) else v, dtype=np.float64).reshape(-1) for v in (x, y))
+    x, y = (
+        np.asarray(v.detach() if isinstance(v, Tensor) else v, dtype=np.float64).reshape(-1)
+        for v in (x, y)
+    )
     inside = np.isfinite(x) & np.isfinite(y) & (np.abs(x) <= 1.001)
     x, y = x[inside], np.clip(y[inside], -1.5, 1.5)
     if not len(x):
@@ -49,15 +52,20 @@ def first_curve() -> tuple[Tensor, Tensor]:
 
 
 def _own_curve(x: Any, y: Any) -> tuple[Tensor, Tensor]:
-    "The learner's own points as a curve; what does not fit on the panel is refused, not cut as a stroke is."
+    "The learner's own points as a curve; what does not fit on the panel is refused, not cut."
     x, y = (as_array(v, np.float64).reshape(-1) for v in (x, y))
     if len(x) != len(y):
         raise ValueError(f"data: expected one height for each x, got {len(x)} and {len(y)}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ValueError("data: expected finite numbers, got NaN or infinity; leave those points out")
+        raise ValueError(
+            "data: expected finite numbers, got NaN or infinity; leave those points out"
+        )
     if (np.abs(x) > 1.001).any() or (np.abs(y) > 1.501).any():
-        raise ValueError("data: expected x from -1 to 1 and y from -1.5 to 1.5, got "
-                         f"x from {x.min():g} to {x.max():g} and y from {y.min():g} to {y.max():g}; scale them first")
+        raise ValueError(
+            "data: expected x from -1 to 1 and y from -1.5 to 1.5, got "
+            f"x from {x.min():g} to {x.max():g} and y from {y.min():g} to {y.max():g}; "
+            "scale them first"
+        )
     places, heights = on_places(x, y)
     if len(places) < 2:
         raise ValueError("data: expected points at two different x or more, 0.01 apart")
@@ -79,7 +87,7 @@ class DrawACurve(Live):
 
     def __init__(
         self,
-        data: tuple[Any, Any] | None = None,  # a curve to begin with: x in [-1, 1] and y in [-1.5, 1.5]
+        data: tuple[Any, Any] | None = None,  # the first curve: x in [-1, 1], y in [-1.5, 1.5]
         train: Callable = train,  # the chapter's, or your own
         optimiser: Callable = Adam,  # a class such as the chapter's Adam, or your own
         network: Callable = relu_network,  # makes the network that is trained
@@ -109,21 +117,32 @@ class DrawACurve(Live):
 
     def on_draw(self, panel, x, y, done):
         places, heights = on_places(x, y)
-        if len(places) > 1: self.x, self.y, self.is_drawn, self.playing = places, heights, True, True
+        if len(places) > 1:
+            self.x, self.y, self.is_drawn, self.playing = places, heights, True, True
 
     @button("Build it by hand")
     def build(self):
         "Replace the network by one that nobody trains, such as that of `hinge_fit`."
         self.playing = False
         self.network = self.by_hand(self.x, self.y, min(self.n_hidden, len(self.x) - 1))
-        self._steps, self.is_built = iter(()), True
+        self.player.go_on(iter(()))
+        self.is_built = True
 
     def draw(self):
         with torch.no_grad():
             error = (self.network(self.x[:, None])[:, 0] - self.y).abs().max()
-        figures = {"steps": len(self.losses), "largest error": float(error), "parameters": 3 * self.n_hidden + 1}
+        figures = {
+            "steps": len(self.losses),
+            "largest error": float(error),
+            "parameters": 3 * self.n_hidden + 1,
+        }
         marks = _with_curve(_network_marks(self.network, self.units), self.x, self.y)
-        return {"curve": marks, "losses": _loss_line(self.losses), "figures": figures, "code": self.code()}
+        return {
+            "curve": marks,
+            "losses": _loss_line(self.losses),
+            "figures": figures,
+            "code": self.code(),
+        }
 
     def code(self) -> str:
         "A program that fits the same curve, by training or by hand."
@@ -135,14 +154,24 @@ def _program(demo: DrawACurve) -> str:
     curve = "x, y = first_curve()"
     if demo.is_drawn:
         heights = [round(float(v), 3) for v in demo.y]
-        curve = (f"x = torch.linspace({demo.x[0]:.2f}, {demo.x[-1]:.2f}, {len(demo.x)})\n"
-                 + "\n".join(textwrap.wrap(f"y = torch.tensor({heights})", 100, subsequent_indent=" " * 18)))
+        curve = (
+            f"x = torch.linspace({demo.x[0]:.2f}, {demo.x[-1]:.2f}, {len(demo.x)})\n"
+            + "\n".join(
+                textwrap.wrap(f"y = torch.tensor({heights})", 100, subsequent_indent=" " * 18)
+            )
+        )
     n = min(demo.n_hidden, len(demo.x) - 1)
     options = f"n_hidden={demo.n_hidden}, lr={demo.lr:.2g}, spread={demo.spread}"
     call = f"hinge_fit(x, y, {n})" if demo.is_built else f"fit_network(x, y, {options})"
-    needs = "import torch\n" if demo.is_drawn else "from dljourney.demos.draw_a_curve import first_curve\n"
-    return (f"{needs}from dljourney.universal import {call.split('(')[0]}, largest_error\n\n{curve}\n"
-            f"network = {call}\nprint(largest_error(network, x, y))")
+    needs = (
+        "import torch\n"
+        if demo.is_drawn
+        else "from dljourney.demos.draw_a_curve import first_curve\n"
+    )
+    return (
+        f"{needs}from dljourney.universal import {call.split('(')[0]}, largest_error\n\n{curve}\n"
+        f"network = {call}\nprint(largest_error(network, x, y))"
+    )
 
 # %% ../../nbs/demos/draw_a_curve.ipynb #1cf12de9
 class _Points:
@@ -167,7 +196,8 @@ def _network_marks(network: nn.Sequential, units: bool) -> list[dict]:
         out = network(PLACES[:, None])[:, 0]
     shares = contributions(network, PLACES).T[:40] if units else PLACES[:0]
     return [
-        *(line(PLACES, share, "faint", 1) for share in shares), line(PLACES, out, "blue", label="network"),
+        *(line(PLACES, share, "faint", 1) for share in shares),
+        line(PLACES, out, "blue", label="network"),
         points(turns, torch.full_like(turns, -1.42), "orange", size=3, label="hinges"),
     ]
 

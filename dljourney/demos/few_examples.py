@@ -6,7 +6,7 @@
 __all__ = ['WAYS', 'COLOURS', 'FewExamplesRace', 'FewExamples']
 
 # %% ../../nbs/demos/few_examples.ipynb #1810cb9d
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,11 +28,11 @@ COLOURS = ("grey", "orange", "green", "blue")
 
 
 class FewExamplesRace:
-    "Four ways to learn from the same few examples, step by step; `said` holds what each says about unseen pictures."
+    "Four ways to learn from few examples, step by step; `said` is what each says of unseen ones."
 
     def __init__(
         self,
-        known: tuple[Tensor, Tensor],  # images (N,1,H,W) in [0,1] and labels to draw the examples from
+        known: tuple[Tensor, Tensor],  # images (N,1,H,W) in [0,1], labels: to draw examples from
         unseen: tuple[Tensor, Tensor],  # images and labels to measure on
         n: int,  # examples of each class
         seed: int = 0,  # another seed draws other examples
@@ -47,7 +47,9 @@ class FewExamplesRace:
 
     def errors(self) -> dict[str, float]:
         "The share of the unseen pictures that each way gets wrong so far."
-        return {way: float((said != self.unseen[1]).float().mean()) for way, said in self.said.items()}
+        return {
+            way: float((said != self.unseen[1]).float().mean()) for way, said in self.said.items()
+        }
 
     def _run(self, weights: bool) -> tuple[torch.nn.Module, Any]:
         with torch.random.fork_rng(devices=[]):  # the caller's dice stay as they are
@@ -58,7 +60,8 @@ class FewExamplesRace:
         x = torch.nn.functional.interpolate(self.x, (32, 32), mode="bilinear")
         frozen = epochs // 2 if weights else 0
         return model, self.tune(
-            model, x, self.y, epochs=epochs - frozen, frozen_epochs=frozen, batch_size=50, seed=self.seed,
+            model, x, self.y, epochs=epochs - frozen, frozen_epochs=frozen,
+            batch_size=50, seed=self.seed,
             lr=1e-3 if weights else 5e-3, augment=partial(augment, flip=False, warp=0.03), **ways,
         )  # fmt: skip
 
@@ -97,7 +100,7 @@ class FewExamples(Live):
 
     def __init__(
         self,
-        data: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,  # your own (x, y), known and unseen
+        data: Sequence[tuple[Tensor, Tensor]] | None = None,  # your own (x, y), known and unseen
         fine_tune: Callable = fine_tune,  # the chapter's, or your own
         **values: Any,
     ):
@@ -109,21 +112,28 @@ class FewExamples(Live):
         super().__init__(**values)
 
     def work(self) -> Iterator:
-        self.race = FewExamplesRace(self.known, self.unseen, self.n_examples, self.draw_number, self.tune)
+        self.race = FewExamplesRace(
+            self.known, self.unseen, self.n_examples, self.draw_number, self.tune
+        )
         return iter(self.race)
 
     def draw(self):
         errors = self.race.errors()
         heights = [errors.get(way, 0.0) for way in WAYS]
         top = max(0.1, *heights) * 1.15
-        words = [note(i, h + 0.03 * top, f"{h:.1%}", bold=True) for i, h in enumerate(heights) if WAYS[i] in errors]
+        words = [
+            note(i, h + 0.03 * top, f"{h:.1%}", bold=True)
+            for i, h in enumerate(heights)
+            if WAYS[i] in errors
+        ]
         curves = []
         for way, colour in zip(WAYS, COLOURS):
             if seen := self.race.history.get(way):
                 steps, shares = zip(*seen)
                 curves.append(line(steps, shares, colour, label=way))
         return {
-            "errors": view([bars(range(len(WAYS)), heights, 0.7, list(COLOURS)), *words], x=(-0.6, 3.6), y=(0, top)),
+            "errors": view([bars(range(len(WAYS)), heights, 0.7, list(COLOURS)), *words],
+                           x=(-0.6, 3.6), y=(0, top)),
             "curves": curves, "mistakes": self._mistakes(),
             "figures": {"examples in all": len(self.race.y)},
             "code": self.code(),

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FEATURES', 'ACTIVATIONS', 'DATASETS', 'OPTIMISERS', 'make_features', 'make_network', 'look_inside', 'split_and_add',
-           'equivalent_code', 'Playground']
+           'Machine', 'equivalent_code', 'Playground']
 
 # %% ../../nbs/demos/playground.ipynb #d1e65b75
 import functools
@@ -24,16 +24,20 @@ from ..kit.live import as_array, code, heat, line, note, plot, points, readout, 
 
 # %% ../../nbs/demos/playground.ipynb #9cdf2823
 FEATURES: dict[str, str] = {  # name: how it is made of points x, (n, 2)
-    "x1": "x[:, 0]", "x2": "x[:, 1]", "x1²": "x[:, 0] ** 2", "x2²": "x[:, 1] ** 2", "x1·x2": "x[:, 0] * x[:, 1]",
+    "x1": "x[:, 0]", "x2": "x[:, 1]", "x1²": "x[:, 0] ** 2", "x2²": "x[:, 1] ** 2",
+    "x1·x2": "x[:, 0] * x[:, 1]",
     "sin x1": "torch.sin(3 * x[:, 0])", "sin x2": "torch.sin(3 * x[:, 1])"}
 _COMPUTE: dict[str, Callable[[Tensor], Tensor]] = {
-    "x1": lambda x: x[:, 0], "x2": lambda x: x[:, 1], "x1²": lambda x: x[:, 0] ** 2, "x2²": lambda x: x[:, 1] ** 2,
-    "x1·x2": lambda x: x[:, 0] * x[:, 1], "sin x1": lambda x: torch.sin(3 * x[:, 0]), "sin x2": lambda x: torch.sin(3 * x[:, 1])}
-ACTIVATIONS: dict[str, type[nn.Module]] = {"Tanh": nn.Tanh, "ReLU": nn.ReLU, "Sigmoid": nn.Sigmoid, "none": nn.Identity}
+    "x1": lambda x: x[:, 0], "x2": lambda x: x[:, 1],
+    "x1²": lambda x: x[:, 0] ** 2, "x2²": lambda x: x[:, 1] ** 2,
+    "x1·x2": lambda x: x[:, 0] * x[:, 1],
+    "sin x1": lambda x: torch.sin(3 * x[:, 0]), "sin x2": lambda x: torch.sin(3 * x[:, 1])}
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "Tanh": nn.Tanh, "ReLU": nn.ReLU, "Sigmoid": nn.Sigmoid, "none": nn.Identity}
 DATASETS = ["clouds", "circles", "xor", "spiral"]
-OPTIMISERS: dict[str, tuple[str, dict[str, float]]] = {  # name: class in dljourney.sgd, its options
-    "SGD": ("SGD", {}), "SGD, momentum": ("SGD", {"momentum": 0.9}), "RMSprop": ("RMSprop", {}), "Adam": ("Adam", {}),
-    "AdamW": ("AdamW", {})}
+OPTIMISERS: dict[str, tuple[type, dict[str, float]]] = {  # name: the chapter's class, its options
+    "SGD": (sgd.SGD, {}), "SGD, momentum": (sgd.SGD, {"momentum": 0.9}),
+    "RMSprop": (sgd.RMSprop, {}), "Adam": (sgd.Adam, {}), "AdamW": (sgd.AdamW, {})}
 
 
 def make_features(
@@ -52,7 +56,8 @@ def make_network(
 ) -> nn.Sequential:  # features (n, n_features) in, one score for each of two classes out
     "A network of equally wide layers."
     widths = [n_features, *[n_units] * n_layers]
-    hidden = [part for a, b in zip(widths, widths[1:]) for part in (nn.Linear(a, b), ACTIVATIONS[activation]())]
+    hidden = [part for a, b in zip(widths, widths[1:])
+              for part in (nn.Linear(a, b), ACTIVATIONS[activation]())]
     return nn.Sequential(*hidden, nn.Linear(widths[-1], 2))
 
 
@@ -60,7 +65,7 @@ def make_network(
 def look_inside(
     model: nn.Sequential,  # as `make_network` makes it
     features: Tensor,  # (n, n_features)
-) -> tuple[list[Tensor], Tensor]:  # each hidden layer's outputs (n, n_units), and P(class 1) - P(class 0), (n,)
+) -> tuple[list[Tensor], Tensor]:  # each hidden layer's outputs (n, n_units); P(1) - P(0), (n,)
     "What each unit says about each point, and what the network concludes."
     layers, value = [], features
     for part in model:
@@ -72,10 +77,10 @@ def look_inside(
 # %% ../../nbs/demos/playground.ipynb #88639299
 def split_and_add(
     x: Tensor, y: Tensor,  # points (n, 2) and their classes (n,)
-    clicked: Sequence[tuple[float, float, int]],  # further points: x, y, class; they are there to be learned
+    clicked: Sequence[tuple[float, float, int]],  # further points, to be learned: x, y, class
     share: float,  # of the others, for training
     seed: int,  # of the split
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # all points and classes, and the indices for training and held out
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # points, classes, places: for training, held out
     "Split points into training and held out, and add those that somebody clicked."
     if len(x) > 1:
         train, valid = toys.train_valid_split(len(x), valid=1 - share, seed=seed)
@@ -87,9 +92,298 @@ def split_and_add(
         x, y = torch.cat([x, more[:, :2]]), torch.cat([y, more[:, 2].long()])
     return x, y, train, valid if len(valid) else train
 
-# %% ../../nbs/demos/playground.ipynb #dc8e90ff
-class _Settings(Live):
-    "Everything that can be changed."
+# %% ../../nbs/demos/playground.ipynb #68b8dd27
+class Machine:
+    "Points, a network and its training, as the values of a demo want them."
+
+    def __init__(
+        self,
+        values: Any,  # has dataset, features, layers, ..., as a `Playground` has
+        given: Any = None,  # the learner's own points and labels
+        train: Callable | None = None,  # the training loop; None: dljourney.sgd's
+        learn: Callable | None = None,  # one step of it; None: dljourney.sgd's
+        optimiser: Callable | None = None,  # of the learner's own: optimiser(params, lr=...)
+        n_points: int = 400,  # in each of the built-in data sets
+    ):
+        nothing = torch.zeros(0, 2), torch.zeros(0).long(), [0, 1]
+        self.kinds: list[Any]  # the two labels, orange and blue
+        *self.given, self.kinds = nothing if given is None else _checked(given)
+        self.values, self.n_points = values, n_points
+        self.train, self.learn = train or sgd.train, learn
+        self.optimisers: dict[str, Callable] = {
+            name: functools.partial(cls, **options) for name, (cls, options) in OPTIMISERS.items()}
+        self.own = ""  # what the learner's own optimiser is called here
+        if optimiser is not None:
+            name = getattr(optimiser, "__name__", "yours")
+            self.own = name if name in OPTIMISERS else "yours"
+            self.optimisers[self.own] = optimiser
+        self.opt: Any = None
+        self.clicked: list[tuple[float, float, int]] = []  # points that were added: x, y, class
+        self.rows: list[dict[str, float]] = []  # what was measured, epoch by epoch
+
+    def start(self) -> Iterator:
+        "A fresh network on fresh data; each `next` is a step of training."
+        values = self.values
+        if not values.features:
+            raise ValueError("features: expected at least one, got none")
+        if values.optimiser not in self.optimisers:
+            raise ValueError("optimiser: expected a class of your own, "
+                             "Playground(optimiser=YourClass), got none")
+        self.deal()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(values.seed)
+            self.model = make_network(
+                len(values.features), values.layers, values.units, values.activation)
+        self.opt = self.optimisers[values.optimiser](self.model.parameters(), lr=values.lr)
+        named = self.model.named_parameters()
+        self.weights = [p for name, p in named if name.endswith("weight")]
+        self.rows = []
+        return self.training()
+
+    def deal(self) -> None:
+        "The points, those that were clicked among them; some are held out."
+        values = self.values
+        x, y = self.given
+        if values.dataset != "yours":
+            make = getattr(toys, values.dataset)
+            x, y = make(self.n_points, noise=values.noise, seed=values.seed)
+        self.points, self.labels, self.seen, self.held = split_and_add(
+            x, y, self.clicked, values.share, values.seed)
+
+    def loss(
+        self,
+        scores: Tensor,  # one for each of two classes, (n, 2)
+        labels: Tensor,  # classes, (n,)
+    ) -> Tensor:  # one number
+        "Cross-entropy, and what large weights cost."
+        loss = F.cross_entropy(scores, labels)
+        if self.values.l1:
+            loss = loss + self.values.l1 * sum(w.abs().sum() for w in self.weights)
+        if self.values.l2:
+            loss = loss + self.values.l2 * sum((w * w).sum() for w in self.weights)
+        return loss
+
+    def training(self) -> Iterator:
+        "Steps of training of the network as it is."
+        x, y = make_features(self.points, self.values.features), self.labels
+        seen, held = self.seen, self.held
+        if not len(seen):
+            return
+        data = sgd.batches(x[seen], y[seen], self.values.batch_size, seed=self.values.seed)
+        own: dict[str, Any] = {} if self.learn is None else {"learn": self.learn}
+        training = self.train(self.model, data, self.loss, self.opt, epochs=100_000,
+                              valid=(x[held], y[held]), metrics=[sgd.accuracy], **own)
+        for step in training:
+            if step.is_epoch_end:
+                with torch.no_grad():
+                    right = float(sgd.accuracy(self.model(x[seen]), y[seen]))
+                self.rows.append(dict(train_loss=step.train_loss, valid_loss=step.valid_loss,
+                                      accuracy=right, valid_accuracy=step.accuracy))
+            yield step
+
+    def set_rate(
+        self,
+        lr: float,  # the new learning rate
+    ) -> None:
+        "A network that is being trained goes on with another learning rate."
+        for group in self.opt.param_groups if self.opt else ():
+            group["lr"] = lr
+
+# %% ../../nbs/demos/playground.ipynb #7408932d
+def _checked(data: Any) -> tuple[Tensor, Tensor, list]:
+    "The learner's own points and labels as tensors, and what the two labels were."
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise TypeError(f"data: expected a pair (points, labels), got {_shown(data)}")
+    x, y = (np.asarray(v.detach().cpu() if isinstance(v, Tensor) else v) for v in data)
+    if x.ndim != 2 or x.shape[1] != 2 or y.shape != x.shape[:1] or not len(x):
+        raise ValueError(
+            f"data: expected points (n, 2) and labels (n,), got {x.shape} and {y.shape}")
+    if x.dtype.kind not in "iufb" or not np.isfinite(x).all():
+        raise ValueError("data: expected points that are finite numbers; "
+                         "leave out those that hold NaN or text")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError("data: expected labels of two kinds, got NaN or infinity among them; "
+                         "leave those points out")
+    try: kinds, classes = np.unique(y, return_inverse=True)
+    except TypeError:
+        raise TypeError("data: expected labels that can be compared, "
+                        "all numbers or all texts") from None
+    if len(kinds) != 2:
+        raise ValueError(
+            f"data: expected labels of two kinds, got {len(kinds)}: {_shown(kinds.tolist())}; "
+            "the playground has two colours, so keep two of them, or ask \"this one, or another?\"")
+    points, labels = torch.from_numpy(x.astype(np.float32)), torch.from_numpy(classes.reshape(-1))
+    return points, labels.long(), kinds.tolist()
+
+
+def _shown(value: Any) -> str:
+    "A value in a few words: an array by its shape."
+    if hasattr(value, "shape"): return f"an array of shape {tuple(value.shape)}"
+    if isinstance(value, tuple | list) and len(value) > 6:
+        return f"{', '.join(map(repr, value[:4]))}, ..."
+    return ", ".join(map(repr, value)) if isinstance(value, list) else type(value).__name__
+
+# %% ../../nbs/demos/playground.ipynb #1d5c2756
+def _penalties(l1: float, l2: float) -> str:
+    "The loss function as code."
+    if not (l1 or l2):
+        return "loss_func = F.cross_entropy\n"
+    lines = [
+        'weights = [p for name, p in model.named_parameters() if name.endswith("weight")]\n',
+        "def loss_func(scores, labels):", "    loss = F.cross_entropy(scores, labels)"]
+    lines += [f"    loss = loss + {l1} * sum(w.abs().sum() for w in weights)"] * bool(l1)
+    lines += [f"    loss = loss + {l2} * sum((w * w).sum() for w in weights)"] * bool(l2)
+    return "\n".join([*lines, "    return loss\n"])
+
+
+def _imports(dataset: str, optimiser: type | None) -> list[str]:
+    "What the program takes from the package: the data set and the optimiser where they are ours."
+    toys = [] if dataset == "yours" else [dataset]
+    modules = {"dljourney.kit.pictures.toys": [*toys, "train_valid_split"]}
+    if optimiser is not None: modules[optimiser.__module__] = [optimiser.__name__]
+    modules["dljourney.sgd"] = modules.get("dljourney.sgd", []) + ["accuracy", "batches", "train"]
+    return [f"from {module} import {', '.join(names)}" for module, names in modules.items()]
+
+# %% ../../nbs/demos/playground.ipynb #a7b1613f
+def equivalent_code(
+    state: dict[str, Any],  # a Playground's state
+    epochs: int,  # how long to train
+    clicked: Sequence[tuple[float, float, int]] = (),  # points that were added: x, y, class
+    n_points: int = 400,  # how many points the data set has
+    own_optimiser: str = "",  # the name of a class of your own
+    own_learn: str = "",  # the name of a function of your own that takes one step
+) -> str:  # Python
+    "A program that trains the same network to the same numbers."
+    s = dict(state)
+    cls, options = OPTIMISERS.get(s["optimiser"], (None, {}))
+    mine = s["dataset"] == "yours"
+    made = f"x, y = {s['dataset']}({n_points}, noise={s['noise']}, seed={s['seed']})"
+    own = [f"# {name}: your own {kind}, as your notebook has it"
+           for name, kind in ((own_optimiser, "class"), (own_learn, "function")) if name]
+    lines = [
+        "import torch", "from torch import nn", "from torch.nn import functional as F", "",
+        *_imports(s["dataset"], None if own_optimiser else cls), "", *own,
+        "x, y = ...  # your own points, (n, 2), and classes, 0 or 1" if mine else made,
+        f"train_index, valid_index = train_valid_split(len(x), valid={1 - s['share']}, "
+        f"seed={s['seed']})"]
+    if clicked:
+        more = [list(map(float, c)) for c in clicked]
+        lines += [
+            f"more = torch.tensor({more})  # points you added",
+            "train_index = torch.cat([train_index, torch.arange(len(x), len(x) + len(more))])",
+            "x, y = torch.cat([x, more[:, :2]]), torch.cat([y, more[:, 2].long()])"]
+    extra = "".join(f", {k}={v}" for k, v in options.items())
+    opt = own_optimiser or (cls.__name__ if cls else "")
+    return "\n".join([
+        *lines,
+        f"x = torch.stack([{', '.join(FEATURES[f] for f in s['features'])}], 1)", "",
+        f"torch.manual_seed({s['seed']})", f"model = nn.Sequential({_layers(s)})",
+        f"opt = {opt}(model.parameters(), lr={s['lr']}{extra})", _penalties(s["l1"], s["l2"]),
+        f"data = batches(x[train_index], y[train_index], {s['batch_size']}, seed={s['seed']})",
+        f"training = train(model, data, loss_func, opt, epochs={epochs},",
+        "                 valid=(x[valid_index], y[valid_index]), metrics=[accuracy]"
+        f"{f', learn={own_learn}' if own_learn else ''}).run()",
+        "print(training.history[-1])"])
+
+
+def _layers(s: dict[str, Any]) -> str:
+    "The network's layers as code."
+    widths = [len(s["features"]), *[s["units"]] * s["layers"]]
+    name = ACTIVATIONS[s["activation"]].__name__
+    hidden = [f"nn.Linear({a}, {b}), nn.{name}()" for a, b in zip(widths, widths[1:])]
+    return ", ".join([*hidden, f"nn.Linear({widths[-1]}, 2)"])
+
+# %% ../../nbs/demos/playground.ipynb #815e5070
+def _curves(rows: list[dict[str, float]], train: str, valid: str) -> list[dict]:
+    "Two learning curves of at most 300 points each."
+    every = max(1, len(rows) // 300)
+    epochs = np.arange(1, len(rows) + 1)[::every]
+    pick = lambda name: [row[name] for row in rows[::every]]
+    return [line(epochs, pick(train), label="training"),
+            line(epochs, pick(valid), colour="orange", label="held out")]
+
+
+def _surface(machine: Machine, verdict: Tensor, reach: float) -> dict:
+    "What the network says at each place, and the points."
+    ends, values = (-reach, reach), machine.values
+    if not len(machine.points):
+        words = ("Click here to add points,", "or give your own:",
+                 "Playground(data=(points, labels))")
+        return view([note(0, 0.2 - 0.2 * i, text) for i, text in enumerate(words)], x=ends, y=ends)
+    def dots(index, hollow):
+        x, y = machine.points[index].T
+        return points(x, y, classes=machine.labels[index], size=3.5, hollow=hollow)
+    held = [dots(machine.held, True)] if values.held_out else []
+    marks = [heat(verdict, ends, ends, alpha=0.8), *held, dots(machine.seen, False)]
+    return view(marks, x=ends, y=ends)
+
+
+def _figures(machine: Machine) -> dict:
+    "The last epoch in figures; what the two colours stand for, where that is not 0 and 1."
+    row = machine.rows[-1] if machine.rows else {}
+    share = lambda name: f"{row[name]:.1%}" if row else None
+    names = dict(zip(("orange", "blue"), map(str, machine.kinds)))
+    return {**(names if machine.kinds != [0, 1] else {}), "epoch": len(machine.rows),
+            "training loss": row.get("train_loss"), "held-out loss": row.get("valid_loss"),
+            "training accuracy": share("accuracy"), "held-out accuracy": share("valid_accuracy")}
+
+
+def _frame(machine: Machine) -> dict:
+    "What the panels show, but the code."
+    n = len(machine.points)
+    reach = max(1.3, 1.15 * float(machine.points.abs().max())) if n else 1.3
+    side = torch.linspace(-reach, reach, 60)
+    names = machine.values.features
+    features = make_features(torch.cartesian_prod(side, side).flip(1), names)
+    layers, verdict = look_inside(machine.model, features)
+    return {"network": _network(machine.model, names, features, layers, verdict),
+            "surface": _surface(machine, verdict.reshape(60, 60), reach),
+            "loss": _curves(machine.rows, "train_loss", "valid_loss"),
+            "accuracy": _curves(machine.rows, "accuracy", "valid_accuracy"),
+            "figures": _figures(machine)}
+
+# %% ../../nbs/demos/playground.ipynb #c63d04a6
+def _network(
+    model: nn.Sequential, names: Sequence[str], features: Tensor,
+    layers: list[Tensor], verdict: Tensor,
+) -> dict:
+    "Each unit's answer as a picture (20 x 20, in [-1, 1]), and the weights from layer to layer."
+    def pictures(values: Tensor) -> np.ndarray:
+        small = values.T.reshape(-1, 60, 60)[:, ::3, ::3]
+        return as_array(small / small.abs().amax((1, 2), keepdim=True).clamp(min=1e-6))
+    named = model.named_parameters()
+    weights = [as_array(p) for name, p in named if name.endswith("weight")]
+    weights[-1] = weights[-1][1:] - weights[-1][:1]  # two scores, one decision
+    columns = [pictures(features), *map(pictures, layers), pictures(verdict[:, None])]
+    return {"columns": columns, "weights": weights, "names": list(names)}
+
+
+def _draw_network(figure: Any, panel: dict, content: dict) -> None:
+    "The still picture of the network panel."
+    ax = figure.add_axes((0, 0, 1, 0.92))
+    columns, tall = content["columns"], max(len(c) for c in content["columns"])
+    ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(-0.6, tall - 0.4))
+    ax.set_title(panel["label"], loc="left", fontsize=10, weight="bold")
+    ax.set_axis_off()
+    spread = lambda n: [(tall - 1) / 2 + (n - 1) / 2 - i for i in range(n)]
+    for c, w in enumerate(content["weights"]):
+        biggest = max(float(np.abs(w).max()), 1e-6)
+        for j, y2 in enumerate(spread(len(w))):
+            for i, y1 in enumerate(spread(w.shape[1])):
+                share = abs(w[j, i]) / biggest
+                ax.plot([c, c + 1], [y1, y2], color="#1f6fb4" if w[j, i] > 0 else "#d9730d",
+                        lw=0.3 + 2.5 * share, alpha=0.15 + 0.7 * float(share), zorder=1)
+    from matplotlib.colors import LinearSegmentedColormap
+
+    table = LinearSegmentedColormap.from_list("classes", ["#d9730d", "#f4f4f2", "#1f6fb4"])
+    for c, column in enumerate(columns):
+        for picture, y in zip(column, spread(len(column))):
+            ax.imshow(picture, table, vmin=-1, vmax=1, origin="lower", aspect="auto", zorder=2,
+                      extent=(c - 0.2, c + 0.2, y - 0.4, y + 0.4))
+
+# %% ../../nbs/demos/playground.ipynb #4d2d4f99
+class Playground(Live):
+    "Train a small network on points in the plane, and look at every part of it."
 
     dataset = choice("spiral", [*DATASETS, "yours"], label="Data", restart=True)
     features = picks(["x1", "x2"], list(FEATURES), label="Features", restart=True)
@@ -109,211 +403,60 @@ class _Settings(Live):
     add = choice("blue", ["orange", "blue"], label="A click adds")
     title, n_points, script = "Playground", 400, "playground.js"
     panels = [
-        dict(kind="network", name="network", label="Inside: what each unit sees", width=470, height=370),
-        plot("surface", "Outside: what the network says", width=350, height=350, grid=False, axes=False, pointer="click"),
+        dict(kind="network", name="network", label="Inside: what each unit sees", width=470,
+             height=370),
+        plot("surface", "Outside: what the network says", width=350, height=350, grid=False,
+             axes=False, pointer="click"),
         plot("loss", "Loss", width=350, height=190, xlabel="epoch", ylog=True, new_row=True),
         plot("accuracy", "Accuracy", width=350, height=190, xlabel="epoch", y=(0.4, 1.02)),
         readout("figures", width=820, new_row=True),
         code("code", "The same without a screen", width=820, new_row=True)]
 
-# %% ../../nbs/demos/playground.ipynb #68b8dd27
-class _Machine(_Settings):
-    "Data, model and training, as the values want them."
-
-    _own_names: set[str]
-    _given: Sequence[Tensor] | None
-    _clicked: list[tuple[float, float, int]]
-    _train: Callable
-    _optimisers: dict[str, Callable]
-    _rows: list[dict[str, float]]
-    kinds: list  # the two labels, orange and blue
+    def __init__(
+        self,
+        data: tuple[Any, Any] | None = None,  # your own points (n, 2) and labels (n,), of two kinds
+        *,
+        learn: Callable | None = None,  # one step of training; None: dljourney.sgd's
+        optimiser: Any = None,  # a name on the list, or your own class: optimiser(params, lr=...)
+        train: Callable | None = None,  # the training loop; None: dljourney.sgd's
+        n_points: int | None = None,  # in each of the built-in data sets
+        **values: Any,  # dataset, features, layers, units, lr, ...; size, playing
+    ):
+        if data is None and not isinstance(values.get("dataset", ""), str):
+            data = values.pop("dataset")  # one's own data under the name of the control
+        if data is not None:
+            values.setdefault("dataset", "yours")
+        own = None if isinstance(optimiser, str) else optimiser
+        self.machine = Machine(self, data, train, learn, own, n_points or self.n_points)
+        self._show_code = False
+        if optimiser is not None:
+            values["optimiser"] = self.machine.own or optimiser
+        super().__init__(**values)
 
     def work(self) -> Iterator:
         "A fresh network on fresh data."
-        if not self.features:
-            raise ValueError("features: expected at least one, got none")
-        self._points, self._labels, self._train_index, self._valid_index = self._make_data()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            self._model = make_network(len(self.features), self.layers, self.units, self.activation)
-        if self.optimiser not in self._optimisers:
-            raise ValueError("optimiser: expected a class of your own, Playground(optimiser=YourClass), got none")
-        self._opt = self._optimisers[self.optimiser](self._model.parameters(), lr=self.lr)
-        self._weights = [p for name, p in self._model.named_parameters() if name.endswith("weight")]
-        self._rows = []
-        return self._training()
+        return self.machine.start()
 
-    def _make_data(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        if self.dataset == "yours":
-            x, y = self._given or (torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64))
-        else:
-            x, y = getattr(toys, self.dataset)(self.n_points, noise=self.noise, seed=self.seed)
-        return split_and_add(x, y, self._clicked, self.share, self.seed)
-
-    def _loss(self, scores: Tensor, labels: Tensor) -> Tensor:
-        loss = F.cross_entropy(scores, labels)
-        if self.l1:
-            loss = loss + self.l1 * sum(w.abs().sum() for w in self._weights)
-        if self.l2:
-            loss = loss + self.l2 * sum((w * w).sum() for w in self._weights)
-        return loss
-
-    def _training(self) -> Iterator:
-        "Steps of training of the network as it is."
-        x, y = make_features(self._points, self.features), self._labels
-        seen, held = self._train_index, self._valid_index
-        if not len(seen):
-            return
-        data = sgd.batches(x[seen], y[seen], self.batch_size, seed=self.seed)
-        training = self._train(self._model, data, self._loss, self._opt, epochs=100_000,
-                               valid=(x[held], y[held]), metrics=[sgd.accuracy])
-        for step in training:
-            if step.is_epoch_end:
-                with torch.no_grad():
-                    right = float(sgd.accuracy(self._model(x[seen]), y[seen]))
-                self._rows.append(dict(train_loss=step.train_loss, valid_loss=step.valid_loss, accuracy=right,
-                                       valid_accuracy=step.accuracy))
-            yield step
-
-# %% ../../nbs/demos/playground.ipynb #1d5c2756
-def _penalties(l1: float, l2: float) -> str:
-    "The loss function as code."
-    if not (l1 or l2):
-        return "loss_func = F.cross_entropy\n"
-    lines = ['weights = [p for name, p in model.named_parameters() if name.endswith("weight")]\n',
-             "def loss_func(scores, labels):", "    loss = F.cross_entropy(scores, labels)"]
-    lines += [f"    loss = loss + {l1} * sum(w.abs().sum() for w in weights)"] * bool(l1)
-    lines += [f"    loss = loss + {l2} * sum((w * w).sum() for w in weights)"] * bool(l2)
-    return "\n".join([*lines, "    return loss\n"])
-
-# %% ../../nbs/demos/playground.ipynb #a7b1613f
-def equivalent_code(
-    state: dict[str, Any],  # a Playground's state
-    epochs: int,  # how long to train
-    clicked: Sequence[tuple[float, float, int]] = (),  # points that were added: x, y, class
-    n_points: int = 400,  # how many points the data set has
-    own_optimiser: str = "",  # the name of a class of your own
-) -> str:  # Python
-    "A program that trains the same network to the same numbers."
-    s = dict(state)
-    name, options = OPTIMISERS.get(s["optimiser"], (own_optimiser, {}))
-    name = own_optimiser or name
-    data = f"x, y = {s['dataset']}({n_points}, noise={s['noise']}, seed={s['seed']})"
-    mine = s["dataset"] == "yours"
-    parts = [nn_layer for a, b in zip([len(s["features"]), *[s["units"]] * s["layers"]], [s["units"]] * s["layers"])
-             for nn_layer in (f"nn.Linear({a}, {b})", f"nn.{ACTIVATIONS[s['activation']].__name__}()")]
-    last = s["units"] if s["layers"] else len(s["features"])
-    extra = "".join(f", {k}={v}" for k, v in options.items())
-    lines = [
-        "import torch", "from torch import nn", "from torch.nn import functional as F", "",
-        f"from dljourney.kit.pictures.toys import {'' if mine else s['dataset'] + ', '}train_valid_split",
-        f"from dljourney.sgd import {'' if own_optimiser else name + ', '}accuracy, batches, train", "",
-        *[f"# {own_optimiser}: your own class, as your notebook has it"] * bool(own_optimiser),
-        "x, y = ...  # your own points, (n, 2), and classes, 0 or 1" if mine else data,
-        f"train_index, valid_index = train_valid_split(len(x), valid={1 - s['share']}, seed={s['seed']})"]
-    if clicked:
-        lines += [f"more = torch.tensor({[list(map(float, c)) for c in clicked]})  # points you added",
-                  "train_index = torch.cat([train_index, torch.arange(len(x), len(x) + len(more))])",
-                  "x, y = torch.cat([x, more[:, :2]]), torch.cat([y, more[:, 2].long()])"]
-    lines += [
-        f"x = torch.stack([{', '.join(FEATURES[f] for f in s['features'])}], 1)", "",
-        f"torch.manual_seed({s['seed']})",
-        f"model = nn.Sequential({', '.join([*parts, f'nn.Linear({last}, 2)'])})",
-        f"opt = {name}(model.parameters(), lr={s['lr']}{extra})", _penalties(s["l1"], s["l2"]),
-        f"data = batches(x[train_index], y[train_index], {s['batch_size']}, seed={s['seed']})",
-        f"training = train(model, data, loss_func, opt, epochs={epochs},",
-        "                 valid=(x[valid_index], y[valid_index]), metrics=[accuracy]).run()",
-        "print(training.history[-1])"]
-    return "\n".join(lines)
-
-# %% ../../nbs/demos/playground.ipynb #815e5070
-def _curves(rows: list[dict[str, float]], train: str, valid: str) -> list[dict]:
-    "Two learning curves of at most 300 points each."
-    every = max(1, len(rows) // 300)
-    epochs = np.arange(1, len(rows) + 1)[::every]
-    pick = lambda name: [row[name] for row in rows[::every]]
-    return [line(epochs, pick(train), label="training"), line(epochs, pick(valid), colour="orange", label="held out")]
-
-
-class _Pictured(_Machine):
-    "What the panels show."
-
-    _show_code = False
+    def changed(self, names: set[str]) -> None:
+        self.steps_per_frame = self.speed
+        if "lr" in names: self.machine.set_rate(self.lr)
 
     def draw(self) -> dict:
-        reach = max(1.3, 1.15 * float(self._points.abs().max())) if len(self._points) else 1.3
-        side = torch.linspace(-reach, reach, 60)
-        grid = torch.cartesian_prod(side, side).flip(1)
-        features = make_features(grid, self.features)
-        layers, verdict = look_inside(self._model, features)
-        return {"network": _network(self._model, self.features, features, layers, verdict),
-                "surface": self._surface(verdict.reshape(60, 60), reach),
-                "loss": _curves(self._rows, "train_loss", "valid_loss"),
-                "accuracy": _curves(self._rows, "accuracy", "valid_accuracy"),
-                "figures": self._figures(),
-                "code": self.code() if self._show_code else ""}
+        return {**_frame(self.machine), "code": self.code() if self._show_code else ""}
 
-    def _surface(self, verdict: Tensor, reach: float) -> dict:
-        ends = (-reach, reach)
-        dots = lambda index, hollow: points(self._points[index, 0], self._points[index, 1], classes=self._labels[index],
-                                            size=3.5, hollow=hollow)
-        held = [dots(self._valid_index, True)] if self.held_out else []
-        if not len(self._points):
-            return view([note(0, 0.2, "Click here to add points,"), note(0, 0, "or give your own:"),
-                         note(0, -0.2, "Playground(data=(points, labels))")], x=ends, y=ends)
-        return view([heat(verdict, ends, ends, alpha=0.8), *held, dots(self._train_index, False)], x=ends, y=ends)
-
-    def _figures(self) -> dict:
-        row = self._rows[-1] if self._rows else {}
-        share = lambda name: f"{row[name]:.1%}" if row else None
-        names = {"orange": str(self.kinds[0]), "blue": str(self.kinds[1])} if self.kinds != [0, 1] else {}
-        return {**names, "epoch": len(self._rows), "training loss": row.get("train_loss"), "held-out loss": row.get("valid_loss"),
-                "training accuracy": share("accuracy"), "held-out accuracy": share("valid_accuracy")}
+    def still_panels(self) -> dict[str, Callable]:
+        return {"network": _draw_network}
 
     def code(self) -> str:
         "A program that gives the same numbers as this demo does after a reset."
-        cls = self._optimisers.get(self.optimiser)
-        own = getattr(cls, "__name__", "optimiser") if self.optimiser in self._own_names else ""
-        return equivalent_code(self.state, max(1, len(self._rows)), self._clicked, self.n_points, own)
-
-# %% ../../nbs/demos/playground.ipynb #c63d04a6
-def _network(model: nn.Sequential, names: Sequence[str], features: Tensor, layers: list[Tensor], verdict: Tensor) -> dict:
-    "Each unit's answer as a small picture (20 x 20, scaled to [-1, 1]), and the weights between neighbouring layers."
-    def pictures(values: Tensor) -> np.ndarray:
-        small = values.T.reshape(-1, 60, 60)[:, ::3, ::3]
-        return as_array(small / small.abs().amax((1, 2), keepdim=True).clamp(min=1e-6))
-    weights = [as_array(p) for name, p in model.named_parameters() if name.endswith("weight")]
-    weights[-1] = weights[-1][1:] - weights[-1][:1]  # two scores, one decision
-    columns = [pictures(features), *map(pictures, layers), pictures(verdict[:, None])]
-    return {"columns": columns, "weights": weights, "names": list(names)}
-
-
-def _draw_network(figure: Any, panel: dict, content: dict) -> None:
-    "The still picture of the network panel."
-    ax = figure.add_axes((0, 0, 1, 0.92))
-    columns, tall = content["columns"], max(len(c) for c in content["columns"])
-    ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(-0.6, tall - 0.4))
-    ax.set_title(panel["label"], loc="left", fontsize=10, weight="bold")
-    ax.set_axis_off()
-    spread = lambda n: [(tall - 1) / 2 + (n - 1) / 2 - i for i in range(n)]
-    for c, w in enumerate(content["weights"]):
-        biggest = max(float(np.abs(w).max()), 1e-6)
-        for j, y2 in enumerate(spread(len(w))):
-            for i, y1 in enumerate(spread(w.shape[1])):
-                share = abs(w[j, i]) / biggest
-                ax.plot([c, c + 1], [y1, y2], color="#1f6fb4" if w[j, i] > 0 else "#d9730d", lw=0.3 + 2.5 * share,
-                        alpha=0.15 + 0.7 * float(share), zorder=1)
-    from matplotlib.colors import LinearSegmentedColormap
-
-    table = LinearSegmentedColormap.from_list("classes", ["#d9730d", "#f4f4f2", "#1f6fb4"])
-    for c, column in enumerate(columns):
-        for picture, y in zip(column, spread(len(column))):
-            ax.imshow(picture, table, vmin=-1, vmax=1, origin="lower", extent=(c - 0.2, c + 0.2, y - 0.4, y + 0.4),
-                      aspect="auto", zorder=2)
-
-# %% ../../nbs/demos/playground.ipynb #f4222726
-class _Editable(_Pictured):
-    "Points that are added by clicking, and the buttons."
+        machine, own = self.machine, ""
+        cls = machine.optimisers.get(self.optimiser)
+        if self.optimiser == machine.own and cls is not OPTIMISERS.get(machine.own, (None,))[0]:
+            own = getattr(cls, "__name__", "optimiser")
+        is_own = machine.learn not in (None, sgd.learn)
+        learn = getattr(machine.learn, "__name__", "learn") if is_own else ""
+        epochs = max(1, len(machine.rows))
+        return equivalent_code(self.state, epochs, machine.clicked, machine.n_points, own, learn)
 
     def on_click(self, panel: str, x: float, y: float, shift: bool) -> None:
         "A click adds a point of the chosen class; with Shift, of the other."
@@ -321,9 +464,9 @@ class _Editable(_Pictured):
 
     def add_point(self, x: float, y: float, label: int) -> None:
         "One more training point; the network goes on from where it is."
-        self._clicked.append((round(float(x), 4), round(float(y), 4), label))
-        self._points, self._labels, self._train_index, self._valid_index = self._make_data()
-        self._steps = self._training()
+        self.machine.clicked.append((round(float(x), 4), round(float(y), 4), label))
+        self.machine.deal()
+        self.player.go_on(self.machine.training())
         self.redraw()
 
     @button("New weights")
@@ -334,77 +477,10 @@ class _Editable(_Pictured):
     @button("Remove added points")
     def remove_points(self) -> None:
         "Forget the points that were added by clicking."
-        self._clicked.clear()
+        self.machine.clicked.clear()
         self.reset()
 
     @button("Show the code")
     def show_code(self) -> None:
         "Print the program that does the same, or hide it."
         self._show_code = not self._show_code
-
-# %% ../../nbs/demos/playground.ipynb #4d2d4f99
-class Playground(_Editable):
-    "Train a small network on points in the plane, and look at every part of it."
-
-    def __init__(
-        self,
-        data: tuple[Any, Any] | None = None,  # your own points (n, 2) and labels (n,), of two kinds
-        *,
-        train: Callable | None = None,  # the training loop; None: dljourney.sgd's
-        optimiser: Any = None,  # a name on the list, or a class of your own: optimiser(params, lr=...)
-        n_points: int | None = None,  # in each of the built-in data sets
-        **values: Any,  # dataset, features, layers, units, lr, ...; size, playing
-    ):
-        self._train, self._given, self._clicked, self._rows = train or sgd.train, None, [], []
-        self.kinds: list = [0, 1]
-        self._optimisers = {name: functools.partial(getattr(sgd, cls), **options) for name, (cls, options) in OPTIMISERS.items()}
-        self._own_names: set[str] = set()
-        self.n_points = n_points or self.n_points
-        if isinstance(optimiser, str):
-            values["optimiser"] = optimiser
-        elif optimiser is not None:
-            name = getattr(optimiser, "__name__", "yours")
-            name = name if name in OPTIMISERS else "yours"
-            self._optimisers[name], values["optimiser"] = optimiser, name
-            self._own_names = set() if optimiser is getattr(sgd, name, None) else {name}
-        if data is None and not isinstance(values.get("dataset", ""), str):
-            data = values.pop("dataset")  # one's own data under the name of the control
-        if data is not None:
-            *self._given, self.kinds = _checked(data)
-            values.setdefault("dataset", "yours")
-        super().__init__(**values)
-
-    def changed(self, names: set[str]) -> None:
-        self.steps_per_frame = self.speed
-        if "lr" in names and self._steps is not None:
-            for group in self._opt.param_groups:
-                group["lr"] = self.lr
-
-    def still_panels(self) -> dict[str, Callable]:
-        return {"network": _draw_network}
-
-# %% ../../nbs/demos/playground.ipynb #7408932d
-def _checked(data: Any) -> tuple[Tensor, Tensor, list]:
-    "The learner's own points and labels as tensors, and the two labels in order: whatever they are."
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        raise TypeError(f"data: expected a pair (points, labels), got {_shown(data)}")
-    x, y = (np.asarray(v.detach().cpu() if isinstance(v, Tensor) else v) for v in data)
-    if x.ndim != 2 or x.shape[1] != 2 or y.shape != x.shape[:1] or not len(x):
-        raise ValueError(f"data: expected points (n, 2) and labels (n,), got {x.shape} and {y.shape}")
-    if x.dtype.kind not in "iufb" or not np.isfinite(x).all():
-        raise ValueError("data: expected points that are finite numbers; leave out those that hold NaN or text")
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise ValueError("data: expected labels of two kinds, got NaN or infinity among them; leave those points out")
-    try: kinds, classes = np.unique(y, return_inverse=True)
-    except TypeError: raise TypeError("data: expected labels that can be compared, all numbers or all texts") from None
-    if len(kinds) != 2:
-        raise ValueError(f"data: expected labels of two kinds, got {len(kinds)}: {_shown(kinds.tolist())}; "
-                         "the playground has two colours, so keep two of them, or ask \"this one, or another?\"")
-    return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(classes.reshape(-1)).long(), kinds.tolist()
-
-
-def _shown(value: Any) -> str:
-    "A value in a few words: an array by its shape."
-    if hasattr(value, "shape"): return f"an array of shape {tuple(value.shape)}"
-    if isinstance(value, tuple | list) and len(value) > 6: return f"{', '.join(map(repr, value[:4]))}, ..."
-    return ", ".join(map(repr, value)) if isinstance(value, list) else type(value).__name__

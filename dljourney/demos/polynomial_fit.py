@@ -56,9 +56,15 @@ def measure(
     cloud = polynomial_fits(x, ys[1:], degree, ridge)(GRID)[0]
     bias, variance = bias_variance(cloud, truth(GRID))
     return {
-        "x": x, "y": ys[0], "truth": truth(GRID), "fit": all_degrees(GRID)[degree], "cloud": cloud[:N_SHOWN],
-        "train": (all_degrees(x) - ys[0]).square().mean(1), "valid": (all_degrees(new_x) - new_y).square().mean(1),
-        "bias": float(bias), "variance": float(variance),
+        "x": x,
+        "y": ys[0],
+        "truth": truth(GRID),
+        "fit": all_degrees(GRID)[degree],
+        "cloud": cloud[:N_SHOWN],
+        "train": (all_degrees(x) - ys[0]).square().mean(1),
+        "valid": (all_degrees(new_x) - new_y).square().mean(1),
+        "bias": float(bias),
+        "variance": float(variance),
     }
 
 # %% ../../nbs/demos/polynomial_fit.ipynb #132a42f6
@@ -73,8 +79,13 @@ def measure_own(
     fits = polynomial_fits(x[~held_out], y[~held_out], range(HIGHEST + 1), ridge)
     errors = (fits(x) - y).square()
     return {
-        "x": x[~held_out], "y": y[~held_out], "new_x": x[held_out], "new_y": y[held_out], "fit": fits(GRID)[degree],
-        "train": errors[:, ~held_out].mean(1), "valid": errors[:, held_out].mean(1),
+        "x": x[~held_out],
+        "y": y[~held_out],
+        "new_x": x[held_out],
+        "new_y": y[held_out],
+        "fit": fits(GRID)[degree],
+        "train": errors[:, ~held_out].mean(1),
+        "valid": errors[:, held_out].mean(1),
     }
 
 # %% ../../nbs/demos/polynomial_fit.ipynb #f3aca659
@@ -83,8 +94,11 @@ def _errors(numbers: dict[str, Any], degree: int) -> list[dict]:
     degrees, shown = torch.arange(HIGHEST + 1), lambda e: e.clamp(1e-4, 1e4)
     train, valid = shown(numbers["train"]), shown(numbers["valid"])
     return [
-        rule(x=degree), line(degrees, train, "blue", label="training"), line(degrees, valid, "orange", label="validation"),
-        points([degree], [train[degree]], "blue", size=6), points([degree], [valid[degree]], "orange", size=6),
+        rule(x=degree),
+        line(degrees, train, "blue", label="training"),
+        line(degrees, valid, "orange", label="validation"),
+        points([degree], [train[degree]], "blue", size=6),
+        points([degree], [valid[degree]], "orange", size=6),
     ]
 
 
@@ -104,38 +118,82 @@ class PolynomialFit(Live):
     curve = choice("wave", list(CURVES), label="Truth")
     cloud = toggle(False, label="60 other measurements")
     panels = [
-        plot("fit", "Points and fit", width=480, height=340, x=(-1.05, 1.05), y=(-2.2, 2.2), xlabel="x"),
-        plot("errors", "Mean squared error", width=400, height=340, x=(-0.5, HIGHEST + 0.5), y=(1e-4, 1e2), ylog=True, xlabel="degree"),
-        readout("figures", width=560), code("code", width=900),
+        plot(
+            "fit",
+            "Points and fit",
+            width=480,
+            height=340,
+            x=(-1.05, 1.05),
+            y=(-2.2, 2.2),
+            xlabel="x",
+        ),
+        plot(
+            "errors",
+            "Mean squared error",
+            width=400,
+            height=340,
+            x=(-0.5, HIGHEST + 0.5),
+            y=(1e-4, 1e2),
+            ylog=True,
+            xlabel="degree",
+        ),
+        readout("figures", width=560),
+        code("code", width=900),
     ]
     script, local = "polynomial_fit.js", True
 
     def __init__(
         self,
-        data: tuple[Any, Any] | None = None,  # the reader's own points x and heights y; every third point validates
+        data: tuple[Any, Any] | None = None,  # the reader's own x and y; every third one validates
         **values: Any,
     ):
         self._table, self._given = noise_table(), None if data is None else _scaled(*data)
         super().__init__(**values)
 
     def data(self):
-        own = {} if self._given is None else dict(zip(("own_x", "own_y"), (v.float() for v in self._given)))
+        own = (
+            {}
+            if self._given is None
+            else dict(zip(("own_x", "own_y"), (v.float() for v in self._given)))
+        )
         return {**self._table, **own}
 
     def draw(self):
         degree = self.degree
         if self._given is not None:
             numbers = measure_own(*self._given, degree, self.ridge)
-            seen = [points(numbers["new_x"], numbers["new_y"], "orange", hollow=True, label="validation")]
+            seen = [
+                points(
+                    numbers["new_x"], numbers["new_y"], "orange", hollow=True, label="validation"
+                )
+            ]
         else:
-            numbers = measure(self.curve, degree, self.n_points, self.noise, self.ridge, self._table)
-            cloud = [line(*_joined(numbers["cloud"]), "faint", 1, label="other measurements")] if self.cloud else []
+            numbers = measure(
+                self.curve, degree, self.n_points, self.noise, self.ridge, self._table
+            )
+            cloud = (
+                [line(*_joined(numbers["cloud"]), "faint", 1, label="other measurements")]
+                if self.cloud
+                else []
+            )
             seen = [*cloud, line(GRID, numbers["truth"], "grey", 2, True, label="truth")]
-        fit = [*seen, line(GRID, numbers["fit"], "blue", label="fit"), points(numbers["x"], numbers["y"], label="points")]
-        figures = {"training error": float(numbers["train"][degree]), "validation error": float(numbers["valid"][degree])}
+        fit = [
+            *seen,
+            line(GRID, numbers["fit"], "blue", label="fit"),
+            points(numbers["x"], numbers["y"], label="points"),
+        ]
+        figures = {
+            "training error": float(numbers["train"][degree]),
+            "validation error": float(numbers["valid"][degree]),
+        }
         if self._given is None:
             figures |= {"bias²": numbers["bias"], "variance": numbers["variance"]}
-        return {"fit": fit, "errors": _errors(numbers, degree), "figures": figures, "code": self.code()}
+        return {
+            "fit": fit,
+            "errors": _errors(numbers, degree),
+            "figures": figures,
+            "code": self.code(),
+        }
 
     def code(self) -> str:
         "A program that fits the same polynomial to the same points."
@@ -144,20 +202,25 @@ class PolynomialFit(Live):
                 f'noise = torch.tensor(noise_table()["table"][0, :{self.n_points}])\n'
                 f'y = CURVES["{self.curve}"](x) + {self.noise:.2g} * noise')
         needs, data = made if self._given is None else ("", "x, y = ...  # your own points")
-        return (f"import torch\n{needs}from dljourney.overfitting import polynomial_fits\n\n{data}\n"
-                f"fits = polynomial_fits(x, y, degrees={self.degree}, ridge={self.ridge:.2g})\n"
-                "print((fits(x) - y).square().mean().item())")
+        return (
+            f"import torch\n{needs}from dljourney.overfitting import polynomial_fits\n\n{data}\n"
+            f"fits = polynomial_fits(x, y, degrees={self.degree}, ridge={self.ridge:.2g})\n"
+            "print((fits(x) - y).square().mean().item())"
+        )
 
 # %% ../../nbs/demos/polynomial_fit.ipynb #06709f9e
 def _scaled(x: Any, y: Any) -> tuple[Tensor, Tensor]:
     "The reader's points in the demo's window: x in [-1, 1], y in [-1.8, 1.8]."
     x, y = (torch.as_tensor(np.asarray(v), dtype=torch.float64).flatten() for v in (x, y))
     if len(x) != len(y) or len(x) < 4:
-        raise ValueError(f"data should be x and y of one length, 4 points or more, got {len(x)} and {len(y)}")
+        raise ValueError(
+            f"data should be x and y of one length, 4 points or more, got {len(x)} and {len(y)}"
+        )
     order = x.argsort()
     x, y = x[order], y[order]
     low, high, bottom, top = x.min(), x.max(), y.min(), y.max()
     if not (x.isfinite().all() and y.isfinite().all()) or low == high:
         raise ValueError("data should be finite, with at least two different x")
     middle, half = (bottom + top) / 2, ((top - bottom) / 2).clamp_min(1e-9)
-    return ((2 * x - low - high) / (high - low)).float().double(), (1.8 * (y - middle) / half).float().double()
+    x, y = (2 * x - low - high) / (high - low), 1.8 * (y - middle) / half
+    return x.float().double(), y.float().double()

@@ -6,7 +6,7 @@
 __all__ = ['N_PICTURES', 'ShuffledLabels']
 
 # %% ../../nbs/demos/shuffled_labels.ipynb #e21e1b36
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -36,7 +36,7 @@ class ShuffledLabels(Live):
 
     def __init__(
         self,
-        data: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,  # your own (x, y) to train on and to validate with
+        data: Sequence[tuple[Tensor, Tensor]] | None = None,  # your own (x, y): training, held out
         trainer: Callable = train_networks,  # the chapter's, or your own
         shuffle: Callable = shuffle_labels,  # the chapter's, or your own
         **values: Any,
@@ -67,10 +67,17 @@ class ShuffledLabels(Live):
         train, valid = zip(*self.history)
         epochs = range(len(train))
         n_classes = 1 + int(self.known[1].max())
-        curves = [rule(y=1 / n_classes, label="guessing"), line(epochs, train, "blue", label="training (as told)"),
-                  line(epochs, valid, "orange", label="validation (true)")]
+        curves = [
+            rule(y=1 / n_classes, label="guessing"),
+            line(epochs, train, "blue", label="training (as told)"),
+            line(epochs, valid, "orange", label="validation (true)"),
+        ]
         wrong = self.told != self.true
-        shown = images(self.known[0][:N_PICTURES], self.told[:N_PICTURES].tolist(), ["red" if w else None for w in wrong[:N_PICTURES]])
+        shown = images(
+            self.known[0][:N_PICTURES],
+            self.told[:N_PICTURES].tolist(),
+            ["red" if w else None for w in wrong[:N_PICTURES]],
+        )
         figures = {"epoch": len(train) - 1, "training": train[-1], "validation": valid[-1],
                    "false labels": int(wrong.sum())}
         return {"curves": curves, "pictures": shown, "figures": figures, "code": self.code()}
@@ -83,8 +90,11 @@ class ShuffledLabels(Live):
 def _program(demo: ShuffledLabels) -> str:
     "A program that learns the same labels to the same numbers."
     n, epochs = len(demo.true), max(1, len(demo.history) - 1)
-    return ("from dljourney.kit.pictures.toys import digits\nfrom dljourney.overfitting import memorise\n\n"
-            f"(x, y), valid = {demo.source}\n"
-            f"memory = memorise(x[:{n}], y[:{n}], valid, fractions=[{demo.fraction:g}],\n"
-            f"                  n_hidden={demo.n_hidden}, epochs={epochs})\n"
-            "print(memory.train_accuracy[-1].item(), memory.valid_accuracy[-1].item())")
+    return (
+        "from dljourney.kit.pictures.toys import digits\n"
+        "from dljourney.overfitting import memorise\n\n"
+        f"(x, y), valid = {demo.source}\n"
+        f"memory = memorise(x[:{n}], y[:{n}], valid, fractions=[{demo.fraction:g}],\n"
+        f"                  n_hidden={demo.n_hidden}, epochs={epochs})\n"
+        "print(memory.train_accuracy[-1].item(), memory.valid_accuracy[-1].item())"
+    )

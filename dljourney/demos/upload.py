@@ -24,7 +24,7 @@ from ..kit.live import DrawingPad
 
 # %% ../../nbs/demos/upload.ipynb #af35e2d4
 def uploaded_files(
-    value: Any,  # `FileUpload.value`: {name: {...}} in ipywidgets 7, ({"name": ...}, ...) in ipywidgets 8
+    value: Any,  # `FileUpload.value`: {name: {...}} in ipywidgets 7, ({"name": ...}, ...) in 8
 ) -> list[tuple[str, bytes]]:  # name and content of each file
     "The files of an upload button, whichever ipywidgets made it."
     if isinstance(value, dict):
@@ -78,7 +78,8 @@ def _bar(label: str, probability: float) -> str:
     "One label with its probability."
     return (
         '<div style="display:flex;gap:8px;align-items:center">'
-        f'<span style="width:9em;overflow:hidden;text-overflow:ellipsis">{html.escape(label)}</span>'
+        '<span style="width:9em;overflow:hidden;text-overflow:ellipsis">'
+        f"{html.escape(label)}</span>"
         f'<span style="background:#2f7fd6;height:10px;width:{140 * probability:.0f}px"></span>'
         f"<span>{probability:.1%}</span></div>"
     )
@@ -97,11 +98,17 @@ def answers_html(
         else:
             told = "".join(_bar(*pair) for pair in list(answer.items())[:n_labels])
         image = _thumbnail(picture)
-        shown = f'<img src="{image}" width="64" height="64" alt="" style="border-radius:6px">' if image else ""
+        shown = (
+            f'<img src="{image}" width="64" height="64" alt="" style="border-radius:6px">'
+            if image
+            else ""
+        )
         rows.append(
-            '<div class="dljourney-answer" style="display:flex;gap:14px;align-items:center;margin:8px 0;'
+            '<div class="dljourney-answer" '
+            'style="display:flex;gap:14px;align-items:center;margin:8px 0;'
             'color:var(--jp-ui-font-color1,currentColor)">'
-            f'<span style="width:64px">{shown}</span><div><b>{html.escape(name)}</b>{told}</div></div>'
+            f'<span style="width:64px">{shown}</span>'
+            f"<div><b>{html.escape(name)}</b>{told}</div></div>"
         )
     return "".join(rows)
 
@@ -121,7 +128,11 @@ def _still(found: Sequence[Found]) -> bytes:
         return show_images(shown, words, n_cols=4, size=1.6).to_png()
     fig, ax = subplots(figsize=(5, 1.2), alt="an upload button and a drawing pad")
     ax.axis("off")
-    told = "None of the pictures could be read." if found else "Upload pictures, or draw: the answers appear here."
+    told = (
+        "None of the pictures could be read."
+        if found
+        else "Upload pictures, or draw: the answers appear here."
+    )
     ax.text(0.5, 0.5, told, ha="center", va="center")
     return fig.to_png()
 
@@ -187,14 +198,16 @@ class Upload(ipywidgets.VBox):
 
     def __init__(
         self,
-        program: Callable[[Any], dict[str, float]],  # picture in, {label: probability} out, such as a `Program`
+        program: Callable[[Any], dict[str, float]],  # picture in, {label: probability} out
         n_labels: int = 3,  # how many labels to show for each picture
         drawing: bool = True,  # offer a drawing pad too
     ):
         self.program, self.n_labels = program, n_labels
         self.found: list[Found] = []
         self.button = PictureButton()
-        self.pad = DrawingPad(label="or draw", hint="draw here", size="small", layout={"width": "210px"})
+        self.pad = DrawingPad(
+            label="or draw", hint="draw here", size="small", layout={"width": "210px"}
+        )
         self.clear = ipywidgets.Button(description="Clear", layout={"width": "auto"})
         self.result = ipywidgets.HTML("<i>The files stay on this machine.</i>")
         self.button.observe(lambda change: self.ask(uploaded_files(change["new"])), "value")
@@ -220,7 +233,9 @@ class Upload(ipywidgets.VBox):
     def reset(self) -> None:
         "Forget pictures and answers."
         self.found = []
-        self.button.set_trait("value", type(self.button.value)())  # or the same file, chosen again, would be no change
+        self.button.set_trait(
+            "value", type(self.button.value)()
+        )  # or the same file, chosen again, would be no change
         self.pad.clear()
         self._show()
 

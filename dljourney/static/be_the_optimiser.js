@@ -1,10 +1,13 @@
 // The twin of nbs/demos/be_the_optimiser.ipynb.
 function squaredError(x, y, a, b, c) {
-  let loss = 0; const slope = [0, 0, 0];
+  let loss = 0;
+  const slope = [0, 0, 0];
   for (let i = 0; i < x.length; i++) {
     const error = a * x[i] * x[i] + b * x[i] + c - y[i];
-    loss += error * error / x.length;
-    [x[i] * x[i], x[i], 1].forEach((d, k) => { slope[k] += 2 * error * d / x.length; });
+    loss += (error * error) / x.length;
+    [x[i] * x[i], x[i], 1].forEach((d, k) => {
+      slope[k] += (2 * error * d) / x.length;
+    });
   }
   return [loss, slope];
 }
@@ -14,15 +17,60 @@ const demo = {
     const [loss, slope] = squaredError(x, y, a, b, c);
     const f = (v) => a * v * v + b * v + c;
     const grid = Array.from({ length: 101 }, (_, i) => -1.1 + (2.2 * i) / 100);
-    const line = (xs, ys, more) => ({ mark: "line", x: xs, y: ys, colour: "blue", width: 2.5, dash: false, label: null, ...more });
-    const dots = (xs, ys, more) => ({ mark: "points", x: xs, y: ys, colour: "ink", classes: null, size: 4, hollow: false, label: null, ...more });
-    const rule = (more) => ({ mark: "rule", x: null, y: null, colour: "grey", dash: true, label: null, ...more });
-    const errors = line([...x].flatMap((v) => [v, v, NaN]), [...x].flatMap((v, i) => [y[i], f(v), NaN]), { colour: "red", width: 1 });
-    const level = { mark: "bars", x: [0.5], height: [Math.max(loss, 1e-3)], width: 0.6, colour: loss > 1.5 * best ? "red" : "green", label: null };
+    const line = (xs, ys, more) => ({
+      mark: "line",
+      x: xs,
+      y: ys,
+      colour: "blue",
+      width: 2.5,
+      dash: false,
+      label: null,
+      ...more,
+    });
+    const dots = (xs, ys, more) => ({
+      mark: "points",
+      x: xs,
+      y: ys,
+      colour: "ink",
+      classes: null,
+      size: 4,
+      hollow: false,
+      label: null,
+      ...more,
+    });
+    const rule = (more) => ({
+      mark: "rule",
+      x: null,
+      y: null,
+      colour: "grey",
+      dash: true,
+      label: null,
+      ...more,
+    });
+    const errors = line(
+      [...x].flatMap((v) => [v, v, NaN]),
+      [...x].flatMap((v, i) => [y[i], f(v), NaN]),
+      { colour: "red", width: 1 },
+    );
+    const level = {
+      mark: "bars",
+      x: [0.5],
+      height: [Math.max(loss, 1e-3)],
+      width: 0.6,
+      colour: loss > 1.5 * best ? "red" : "green",
+      label: null,
+    };
     const ends = slope.map((s) => Math.max(-6, Math.min(6, -s)));
-    const arrows = [rule({ x: 0, dash: false }), ...ends.map((e, i) => line([0, e], [3 - i, 3 - i], { colour: "purple", width: 5 })), dots(ends, [3, 2, 1], { colour: "purple", size: 6 })];
+    const arrows = [
+      rule({ x: 0, dash: false }),
+      ...ends.map((e, i) => line([0, e], [3 - i, 3 - i], { colour: "purple", width: 5 })),
+      dots(ends, [3, 2, 1], { colour: "purple", size: 6 }),
+    ];
     return {
-      curve: { marks: [errors, dots(x, y), line(grid, grid.map(f), { label: "your curve" })], y: [low, high] },
+      curve: {
+        marks: [errors, dots(x, y), line(grid, grid.map(f), { label: "your curve" })],
+        y: [low, high],
+      },
       meter: { marks: [level, rule({ y: best, colour: "green", label: "best" })], y: [0.03, 30] },
       slope: slopes ? arrows : [],
       figures: { loss, "best possible": best },

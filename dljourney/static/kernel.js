@@ -4,33 +4,46 @@
 // Each page counts what it sends, so that what overtakes something newer is known to be older.
 const PAGE = 1 + Math.floor(Math.random() * 2 ** 31);
 let sent = 0;
-function numbered(message) { return { ...message, order: [PAGE, (sent += 1)] }; }
+function numbered(message) {
+  return { ...message, order: [PAGE, (sent += 1)] };
+}
 
 // Strokes travel with their number both ways, as {order: [page, n], strokes}: from the page each
-// change has the next one, from Python comes the newest that it had heard of.
+// change has the next one, from Python comes the newest that it had heard of, of whichever page.
 function inkOf(model) {
+  const known = new Map(); // page -> the newest of its changes that was seen here
   let latest = null;
-  let count = 0; // the newest change of this page
+  // Said before it heard of our newest change? Then it names an older one of ours, or still the
+  // one of another page that ours followed on.
+  const isOld = ([page, n]) => {
+    if (!latest || latest.order[0] !== PAGE || !known.has(page)) return false;
+    return page === PAGE ? n < known.get(page) : n <= known.get(page);
+  };
   const read = () => {
     const now = model.get("strokes");
-    const [page, n] = now.order;
-    if (page === PAGE && n < count) model.set("strokes", latest); // it had not heard of the newest
-    else { latest = now; if (page === PAGE) count = n; }
+    if (isOld(now.order)) model.set("strokes", latest);
+    else {
+      latest = now;
+      known.set(...now.order);
+    }
     return latest.strokes;
   };
   const write = (strokes) => {
     read();
-    count += 1;
-    latest = { order: [PAGE, count], strokes };
+    const n = (known.get(PAGE) || 0) + 1;
+    latest = { order: [PAGE, n], strokes };
+    known.set(PAGE, n);
     model.set("strokes", latest);
   };
   return { read, write };
 }
 
-const ASLEEP = "This demo is asleep: its kernel was restarted or has stopped. "
-  + "Run the cell above again to wake it.";
-const AWAY = "The kernel cannot be reached. When it is back, this demo goes on; "
-  + "if it does not, run the cell above again.";
+const ASLEEP =
+  "This demo is asleep: its kernel was restarted or has stopped. " +
+  "Run the cell above again to wake it.";
+const AWAY =
+  "The kernel cannot be reached. When it is back, this demo goes on; " +
+  "if it does not, run the cell above again.";
 
 // Says over `root` that the kernel is gone, and lets nothing be pressed then. `changed(alive)`
 // hears of it. Returns a function that stops watching.
@@ -44,6 +57,12 @@ function watchKernel(model, el, root, changed) {
   el.classList.add("dlj-host");
   el.append(notice);
   let lost = false;
+  function isTold() {
+    // once is enough for a demo of several parts
+    const output = el.closest(".jp-OutputArea-output") || el.parentElement;
+    const others = output ? [...output.querySelectorAll(".dlj-notice:not([hidden])")] : [];
+    return others.some((other) => other !== notice);
+  }
   const ended = ["restarting", "autorestarting", "terminating", "dead"];
   function look() {
     const kernel = kernelNow();
@@ -52,7 +71,7 @@ function watchKernel(model, el, root, changed) {
     const away = Boolean(source && kernel && kernel.connectionStatus === "disconnected");
     notice.textContent = lost ? ASLEEP : away ? AWAY : "";
     root.inert = lost || away;
-    notice.hidden = !root.inert;
+    notice.hidden = !root.inert || isTold();
     root.classList.toggle("dlj-asleep", root.inert);
     changed(!root.inert);
   }
@@ -74,9 +93,10 @@ const MARK = "<!-- a demo of dljourney, asleep -->";
 
 // What a saved notebook shows in place of a demo whose kernel is gone: its still picture.
 function standIn(png) {
-  const value = `${MARK}<p style="margin:0 0 0.5em;color:var(--jp-ui-font-color1,inherit)">`
-    + "<b>This demo is asleep.</b> Run the cell above to wake it.</p>"
-    + `<img alt="The demo as it was" style="max-width:100%" src="data:image/png;base64,${png}">`;
+  const value =
+    `${MARK}<p style="margin:0 0 0.5em;color:var(--jp-ui-font-color1,inherit)">` +
+    "<b>This demo is asleep.</b> Run the cell above to wake it.</p>" +
+    `<img alt="The demo as it was" style="max-width:100%" src="data:image/png;base64,${png}">`;
   const kind = { model_module: "@jupyter-widgets/controls", model_module_version: "*" };
   return { model_name: "HTMLModel", ...kind, state: { value, layout: null, style: null } };
 }
@@ -105,5 +125,7 @@ function initialize({ model }) {
   const kept = (window.dljourneyNotebooks ||= new WeakSet());
   if (!context || !context.model || !context.model.getMetadata || kept.has(context)) return;
   kept.add(context);
-  context.saveState.connect((_, phase) => { if (phase === "started") keepStills(context.model); });
+  context.saveState.connect((_, phase) => {
+    if (phase === "started") keepStills(context.model);
+  });
 }

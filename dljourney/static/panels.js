@@ -2,7 +2,11 @@
 
 // Numbers and short texts: {name: value}. Changes are read out politely, at most once a second.
 function readoutPanel(spec) {
-  const list = make("div", { class: "dlj-readout", role: "group", "aria-label": spec.label || spec.name });
+  const list = make("div", {
+    class: "dlj-readout",
+    role: "group",
+    "aria-label": spec.label || spec.name,
+  });
   const spoken = make("div", { class: "dlj-spoken", "aria-live": "polite" });
   let timer = null;
   function draw(content) {
@@ -10,11 +14,18 @@ function readoutPanel(spec) {
     const rows = Object.entries(content);
     while (list.children.length > rows.length) list.lastChild.remove();
     rows.forEach(([name, value], i) => {
-      const row = list.children[i] || list.appendChild(make("div", {}, make("div", { class: "dlj-key" }), make("div", { class: "dlj-value" })));
+      const row =
+        list.children[i] ||
+        list.appendChild(
+          make("div", {}, make("div", { class: "dlj-key" }), make("div", { class: "dlj-value" })),
+        );
       row.firstChild.textContent = name;
       row.lastChild.textContent = formatNumber(value);
     });
-    timer ||= setTimeout(() => { timer = null; spoken.textContent = rows.map(([n, v]) => `${n} ${formatNumber(v)}`).join(", "); }, 1000);
+    timer ||= setTimeout(() => {
+      timer = null;
+      spoken.textContent = rows.map(([n, v]) => `${n} ${formatNumber(v)}`).join(", ");
+    }, 1000);
   }
   return { el: make("div", {}, list, spoken), draw };
 }
@@ -34,8 +45,13 @@ function picturePanel(spec) {
 
 // A grid of small images: {images: N x H x W in [0, 1], captions, colours}.
 function imagesPanel(spec, view) {
-  const canvas = make("canvas", { role: "img", "aria-label": spec.label || spec.name, tabindex: spec.pointer ? 0 : undefined });
-  let content = null; let layout = null;
+  const canvas = make("canvas", {
+    role: "img",
+    "aria-label": spec.label || spec.name,
+    tabindex: spec.pointer ? 0 : undefined,
+  });
+  let content = null;
+  let layout = null;
   function draw(next) {
     if (next) content = next;
     const width = canvas.clientWidth;
@@ -49,22 +65,48 @@ function imagesPanel(spec, view) {
     const ctx = sharpContext(canvas, width, Math.max(1, Math.ceil(count / perRow)) * tall);
     layout = { perRow, cell, tall, count };
     ctx.imageSmoothingEnabled = false;
-    ctx.font = `${theme.size * 0.95}px system-ui, sans-serif`; ctx.textAlign = "center"; ctx.textBaseline = "middle";
+    ctx.font = `${theme.size * 0.95}px system-ui, sans-serif`;
+    ctx.textAlign = "center";
+    ctx.textBaseline = "middle";
     for (let i = 0; i < count; i++) {
-      const left = (i % perRow) * cell + 3; const top = Math.floor(i / perRow) * tall + 3;
+      const left = (i % perRow) * cell + 3;
+      const top = Math.floor(i / perRow) * tall + 3;
       const values = content.images.values.subarray(i * rows * cols, (i + 1) * rows * cols);
       const flipped = new Float32Array(rows * cols);
-      for (let r = 0; r < rows; r++) flipped.set(values.subarray(r * cols, (r + 1) * cols), (rows - 1 - r) * cols);
-      ctx.drawImage(paintGrid(flipped, rows, cols, content.lowest, content.highest, theme.table(content.colours_of || "grey")), left, top, cell - 6, tall - line - 6);
+      for (let r = 0; r < rows; r++)
+        flipped.set(values.subarray(r * cols, (r + 1) * cols), (rows - 1 - r) * cols);
+      ctx.drawImage(
+        paintGrid(
+          flipped,
+          rows,
+          cols,
+          content.lowest,
+          content.highest,
+          theme.table(content.colours_of || "grey"),
+        ),
+        left,
+        top,
+        cell - 6,
+        tall - line - 6,
+      );
       const colour = content.colours && content.colours[i];
-      if (colour) { ctx.strokeStyle = theme.colour(colour); ctx.lineWidth = 3; ctx.strokeRect(left + 1, top + 1, cell - 8, tall - line - 8); }
-      if (content.captions) { ctx.fillStyle = theme.colour(colour || "ink"); ctx.fillText(content.captions[i], left + cell / 2 - 3, top + tall - line / 2 - 3, cell - 4); }
+      if (colour) {
+        ctx.strokeStyle = theme.colour(colour);
+        ctx.lineWidth = 3;
+        ctx.strokeRect(left + 1, top + 1, cell - 8, tall - line - 8);
+      }
+      if (content.captions) {
+        ctx.fillStyle = theme.colour(colour || "ink");
+        ctx.fillText(content.captions[i], left + cell / 2 - 3, top + tall - line / 2 - 3, cell - 4);
+      }
     }
   }
   canvas.addEventListener("click", (event) => {
     if (!spec.pointer || !layout) return;
     const rect = canvas.getBoundingClientRect();
-    const i = Math.floor((event.clientY - rect.top) / layout.tall) * layout.perRow + Math.floor((event.clientX - rect.left) / layout.cell);
+    const i =
+      Math.floor((event.clientY - rect.top) / layout.tall) * layout.perRow +
+      Math.floor((event.clientX - rect.left) / layout.cell);
     if (i < layout.count) view.send({ event: "pick", panel: spec.name, index: i });
   });
   return { el: canvas, draw };
@@ -74,8 +116,21 @@ function imagesPanel(spec, view) {
 function codePanel(spec) {
   let closed = false; // was there nothing to read so far?
   const text = make("code");
-  const copy = make("button", { type: "button", class: "dlj-copy", onclick: () => navigator.clipboard && navigator.clipboard.writeText(text.textContent) }, "Copy");
-  const el = make("div", { class: "dlj-code", role: "region", "aria-label": spec.label || spec.name }, copy, make("pre", { tabindex: 0 }, text));
+  const copy = make(
+    "button",
+    {
+      type: "button",
+      class: "dlj-copy",
+      onclick: () => navigator.clipboard && navigator.clipboard.writeText(text.textContent),
+    },
+    "Copy",
+  );
+  const el = make(
+    "div",
+    { class: "dlj-code", role: "region", "aria-label": spec.label || spec.name },
+    copy,
+    make("pre", { tabindex: 0 }, text),
+  );
   function draw(content) {
     if (content === undefined || content === null) return;
     const opens = closed && content !== "";
@@ -86,4 +141,10 @@ function codePanel(spec) {
   return { el, draw };
 }
 
-const PANELS = { plot: plotPanel, readout: readoutPanel, picture: picturePanel, images: imagesPanel, code: codePanel };
+const PANELS = {
+  plot: plotPanel,
+  readout: readoutPanel,
+  picture: picturePanel,
+  images: imagesPanel,
+  code: codePanel,
+};

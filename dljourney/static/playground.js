@@ -1,4 +1,5 @@
-// The network panel of the Playground: each unit's picture, joined by lines as thick as their weights.
+// The network panel of the Playground: each unit's picture, joined by lines as thick as their
+// weights.
 function networkPanel(spec, view) {
   const canvas = make("canvas", { role: "img", "aria-label": spec.label || spec.name });
   let content = null;
@@ -13,29 +14,53 @@ function networkPanel(spec, view) {
     const tallest = Math.max(...columns.map((c) => c.shape[0]));
     const side = Math.min(44, width / columns.length / 1.7, (height - 8) / tallest - 7);
     const label = theme.size * 3;
-    const x = (c) => label + ((width - label - 1.25 * side - 1) * c) / Math.max(1, columns.length - 1);
-    const y = (i, n) => height / 2 + (i - n / 2) * Math.min((height - 4) / n, side + 14) + Math.min((height - 4) / n, side + 14) / 2;
+    const x = (c) =>
+      label + ((width - label - 1.25 * side - 1) * c) / Math.max(1, columns.length - 1);
+    const y = (i, n) =>
+      height / 2 +
+      (i - n / 2) * Math.min((height - 4) / n, side + 14) +
+      Math.min((height - 4) / n, side + 14) / 2;
     const size = (c) => (c === columns.length - 1 ? side * 1.25 : side);
     weights.forEach((w, c) => {
       const [outs, ins] = w.shape;
       const biggest = Math.max(1e-6, ...w.values.map(Math.abs));
-      for (let j = 0; j < outs; j++) for (let i = 0; i < ins; i++) {
-        const value = w.values[j * ins + i]; const share = Math.abs(value) / biggest;
-        const [x1, y1, x2, y2] = [x(c) + side, y(i, ins), x(c + 1), y(j, outs)];
-        ctx.strokeStyle = theme.colour(value > 0 ? "blue" : "orange"); ctx.globalAlpha = 0.12 + 0.78 * share; ctx.lineWidth = 0.5 + 4 * share;
-        ctx.beginPath(); ctx.moveTo(x1, y1); ctx.bezierCurveTo((x1 + x2) / 2, y1, (x1 + x2) / 2, y2, x2, y2); ctx.stroke();
-      }
+      for (let j = 0; j < outs; j++)
+        for (let i = 0; i < ins; i++) {
+          const value = w.values[j * ins + i];
+          const share = Math.abs(value) / biggest;
+          const [x1, y1, x2, y2] = [x(c) + side, y(i, ins), x(c + 1), y(j, outs)];
+          ctx.strokeStyle = theme.colour(value > 0 ? "blue" : "orange");
+          ctx.globalAlpha = 0.12 + 0.78 * share;
+          ctx.lineWidth = 0.5 + 4 * share;
+          ctx.beginPath();
+          ctx.moveTo(x1, y1);
+          ctx.bezierCurveTo((x1 + x2) / 2, y1, (x1 + x2) / 2, y2, x2, y2);
+          ctx.stroke();
+        }
     });
     ctx.globalAlpha = 1;
-    ctx.font = `${theme.size}px system-ui, sans-serif`; ctx.textAlign = "right"; ctx.textBaseline = "middle";
+    ctx.font = `${theme.size}px system-ui, sans-serif`;
+    ctx.textAlign = "right";
+    ctx.textBaseline = "middle";
     columns.forEach((column, c) => {
       const [n, rows, cols] = column.shape;
       for (let i = 0; i < n; i++) {
         const values = column.values.subarray(i * rows * cols, (i + 1) * rows * cols);
         const top = y(i, n) - size(c) / 2;
-        ctx.drawImage(paintGrid(values, rows, cols, -1, 1, theme.table("classes")), x(c), top, size(c), size(c));
-        ctx.strokeStyle = theme.colour("grey"); ctx.lineWidth = 1; ctx.strokeRect(x(c), top, size(c), size(c));
-        if (c === 0) { ctx.fillStyle = theme.ink; ctx.fillText(names[i], x(0) - 6, y(i, n)); }
+        ctx.drawImage(
+          paintGrid(values, rows, cols, -1, 1, theme.table("classes")),
+          x(c),
+          top,
+          size(c),
+          size(c),
+        );
+        ctx.strokeStyle = theme.colour("grey");
+        ctx.lineWidth = 1;
+        ctx.strokeRect(x(c), top, size(c), size(c));
+        if (c === 0) {
+          ctx.fillStyle = theme.ink;
+          ctx.fillText(names[i], x(0) - 6, y(i, n));
+        }
       }
     });
   }

@@ -6,14 +6,16 @@ function niceTicks(low, high, count) {
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].find((m) => m * power >= raw) * power;
   const ticks = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) ticks.push(Number((k * step).toPrecision(12)));
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++)
+    ticks.push(Number((k * step).toPrecision(12)));
   return ticks;
 }
 
 function logTicks(low, high) {
   const within = (multiples) => {
     const ticks = [];
-    for (let k = Math.floor(Math.log10(low)); 10 ** k <= high; k++) for (const m of multiples) ticks.push(Number((m * 10 ** k).toPrecision(3)));
+    for (let k = Math.floor(Math.log10(low)); 10 ** k <= high; k++)
+      for (const m of multiples) ticks.push(Number((m * 10 ** k).toPrecision(3)));
     return ticks.filter((v) => v >= low * (1 - 1e-9) && v <= high * (1 + 1e-9));
   };
   const powers = within([1]);
@@ -32,18 +34,36 @@ function tickText(value) {
 // The range of an axis: given by the frame, else by the panel, else what the marks need.
 function rangeOf(given, marks, axis, log) {
   if (given) return given;
-  let low = Infinity; let high = -Infinity;
-  const see = (v) => { if (Number.isFinite(v) && (!log || v > 0)) { if (v < low) low = v; if (v > high) high = v; } };
+  let low = Infinity;
+  let high = -Infinity;
+  const see = (v) => {
+    if (Number.isFinite(v) && (!log || v > 0)) {
+      if (v < low) low = v;
+      if (v > high) high = v;
+    }
+  };
   for (const m of marks) {
     if (m.mark === "heat") m[axis].forEach(see);
-    else if (m.mark === "bars") { if (axis === "x") m.x.forEach((v) => { see(v - m.width / 2); see(v + m.width / 2); }); else { see(0); m.height.forEach(see); } }
-    else if (m.mark === "band") (axis === "x" ? [m.x] : [m.low, m.high]).forEach((list) => list.forEach(see));
-    else if (m.mark === "rule") { if (m[axis] !== null) see(m[axis]); }
-    else if (typeof m[axis] === "number") see(m[axis]);
+    else if (m.mark === "bars") {
+      if (axis === "x")
+        m.x.forEach((v) => {
+          see(v - m.width / 2);
+          see(v + m.width / 2);
+        });
+      else {
+        see(0);
+        m.height.forEach(see);
+      }
+    } else if (m.mark === "band")
+      (axis === "x" ? [m.x] : [m.low, m.high]).forEach((list) => list.forEach(see));
+    else if (m.mark === "rule") {
+      if (m[axis] !== null) see(m[axis]);
+    } else if (typeof m[axis] === "number") see(m[axis]);
     else if (m[axis]) m[axis].forEach(see);
   }
   if (low > high) return log ? [0.1, 1] : [0, 1];
-  if (log) return low === high ? [low / 2, high * 2] : [low / 1.25, high * 1.25]; // room for a point at the end
+  // room for a point at the end
+  if (log) return low === high ? [low / 2, high * 2] : [low / 1.25, high * 1.25];
   const pad = low === high ? Math.abs(low) * 0.1 || 1 : 0.04 * (high - low);
   return [low - pad, high + pad];
 }
@@ -51,80 +71,138 @@ function rangeOf(given, marks, axis, log) {
 // Maps data to pixels and back on one axis.
 function axisScale([low, high], from, to, log) {
   const f = log ? Math.log10 : (v) => v;
-  const a = f(low); const b = f(high);
+  const a = f(low);
+  const b = f(high);
   const scale = (v) => from + ((f(v) - a) / (b - a || 1)) * (to - from);
-  scale.invert = (p) => { const v = a + ((p - from) / (to - from)) * (b - a); return log ? 10 ** v : v; };
+  scale.invert = (p) => {
+    const v = a + ((p - from) / (to - from)) * (b - a);
+    return log ? 10 ** v : v;
+  };
   return scale;
 }
 
 const DRAW_MARK = {
   heat(ctx, m, x, y, theme) {
     const [rows, cols] = m.shape;
-    const grid = paintGrid(m.values, rows, cols, m.lowest, m.highest, theme.table(m.colours), m.levels);
+    const grid = paintGrid(
+      m.values,
+      rows,
+      cols,
+      m.lowest,
+      m.highest,
+      theme.table(m.colours),
+      m.levels,
+    );
     ctx.imageSmoothingEnabled = m.smooth;
-    const left = x(m.x[0]); const top = y(m.y[1]);
+    const left = x(m.x[0]);
+    const top = y(m.y[1]);
     ctx.globalAlpha = m.alpha;
     ctx.drawImage(grid, left, top, x(m.x[1]) - left, y(m.y[0]) - top);
     ctx.globalAlpha = 1;
   },
   line(ctx, m, x, y, theme) {
-    ctx.strokeStyle = theme.colour(m.colour); ctx.lineWidth = m.width; ctx.lineJoin = "round"; ctx.lineCap = "round";
+    ctx.strokeStyle = theme.colour(m.colour);
+    ctx.lineWidth = m.width;
+    ctx.lineJoin = "round";
+    ctx.lineCap = "round";
     ctx.setLineDash(m.dash ? [6, 5] : []);
     ctx.beginPath();
     let pen = false;
     for (let i = 0; i < m.x.length; i++) {
-      const px = x(m.x[i]); const py = Math.max(-1e4, Math.min(1e4, y(m.y[i])));
-      if (!Number.isFinite(px) || !Number.isFinite(py)) { pen = false; continue; }
-      if (pen) ctx.lineTo(px, py); else ctx.moveTo(px, py);
+      const px = x(m.x[i]);
+      const py = Math.max(-1e4, Math.min(1e4, y(m.y[i])));
+      if (!Number.isFinite(px) || !Number.isFinite(py)) {
+        pen = false;
+        continue;
+      }
+      if (pen) ctx.lineTo(px, py);
+      else ctx.moveTo(px, py);
       pen = true;
     }
-    ctx.stroke(); ctx.setLineDash([]);
+    ctx.stroke();
+    ctx.setLineDash([]);
   },
   band(ctx, m, x, y, theme) {
-    ctx.fillStyle = theme.colour(m.colour); ctx.globalAlpha = 0.2;
+    ctx.fillStyle = theme.colour(m.colour);
+    ctx.globalAlpha = 0.2;
     ctx.beginPath();
     for (let i = 0; i < m.x.length; i++) ctx.lineTo(x(m.x[i]), y(m.high[i]));
     for (let i = m.x.length - 1; i >= 0; i--) ctx.lineTo(x(m.x[i]), y(m.low[i]));
-    ctx.fill(); ctx.globalAlpha = 1;
+    ctx.fill();
+    ctx.globalAlpha = 1;
   },
   points(ctx, m, x, y, theme) {
     ctx.lineWidth = 1.2;
     for (let i = 0; i < m.x.length; i++) {
-      const px = x(m.x[i]); const py = y(m.y[i]);
+      const px = x(m.x[i]);
+      const py = y(m.y[i]);
       if (!Number.isFinite(px) || !Number.isFinite(py)) continue;
       const colour = m.classes ? theme.classColour(m.classes[i]) : theme.colour(m.colour);
-      ctx.beginPath(); ctx.arc(px, py, m.size, 0, 7);
-      if (m.hollow) { ctx.strokeStyle = colour; ctx.lineWidth = 1.8; ctx.stroke(); }
-      else { ctx.fillStyle = colour; ctx.fill(); ctx.strokeStyle = theme.dark ? "#0008" : "#fffc"; ctx.stroke(); }
+      ctx.beginPath();
+      ctx.arc(px, py, m.size, 0, 7);
+      if (m.hollow) {
+        ctx.strokeStyle = colour;
+        ctx.lineWidth = 1.8;
+        ctx.stroke();
+      } else {
+        ctx.fillStyle = colour;
+        ctx.fill();
+        ctx.strokeStyle = theme.dark ? "#0008" : "#fffc";
+        ctx.stroke();
+      }
     }
   },
   bars(ctx, m, x, y, theme, box) {
     for (let i = 0; i < m.x.length; i++) {
       ctx.fillStyle = theme.colour(Array.isArray(m.colour) ? m.colour[i] : m.colour);
-      const left = x(m.x[i] - m.width / 2); const top = y(m.height[i]); const base = Number.isFinite(y(0)) ? y(0) : box.bottom;
+      const left = x(m.x[i] - m.width / 2);
+      const top = y(m.height[i]);
+      const base = Number.isFinite(y(0)) ? y(0) : box.bottom;
       ctx.fillRect(left, Math.min(top, base), x(m.x[i] + m.width / 2) - left, Math.abs(base - top));
     }
   },
   rule(ctx, m, x, y, theme, box) {
-    ctx.strokeStyle = theme.colour(m.colour); ctx.lineWidth = 1.2; ctx.setLineDash(m.dash ? [5, 4] : []);
+    ctx.strokeStyle = theme.colour(m.colour);
+    ctx.lineWidth = 1.2;
+    ctx.setLineDash(m.dash ? [5, 4] : []);
     ctx.beginPath();
-    if (m.x !== null) { ctx.moveTo(x(m.x), box.top); ctx.lineTo(x(m.x), box.bottom); }
-    if (m.y !== null) { ctx.moveTo(box.left, y(m.y)); ctx.lineTo(box.right, y(m.y)); }
-    ctx.stroke(); ctx.setLineDash([]);
+    if (m.x !== null) {
+      ctx.moveTo(x(m.x), box.top);
+      ctx.lineTo(x(m.x), box.bottom);
+    }
+    if (m.y !== null) {
+      ctx.moveTo(box.left, y(m.y));
+      ctx.lineTo(box.right, y(m.y));
+    }
+    ctx.stroke();
+    ctx.setLineDash([]);
   },
   note(ctx, m, x, y, theme) {
     ctx.font = `${m.bold ? "600 " : ""}${theme.size}px system-ui, sans-serif`;
-    ctx.textAlign = m.align; ctx.textBaseline = "middle";
-    ctx.strokeStyle = theme.dark ? "#111c" : "#fffc"; ctx.lineWidth = 3; ctx.lineJoin = "round";
+    ctx.textAlign = m.align;
+    ctx.textBaseline = "middle";
+    ctx.strokeStyle = theme.dark ? "#111c" : "#fffc";
+    ctx.lineWidth = 3;
+    ctx.lineJoin = "round";
     ctx.strokeText(m.text, x(m.x), y(m.y));
-    ctx.fillStyle = theme.colour(m.colour); ctx.fillText(m.text, x(m.x), y(m.y));
+    ctx.fillStyle = theme.colour(m.colour);
+    ctx.fillText(m.text, x(m.x), y(m.y));
   },
   handle(ctx, m, x, y, theme) {
-    const px = x(m.x); const py = y(m.y);
-    ctx.beginPath(); ctx.arc(px, py, 8, 0, 7);
-    ctx.fillStyle = theme.colour(m.colour); ctx.fill();
-    ctx.lineWidth = 2.5; ctx.strokeStyle = theme.dark ? "#111" : "#fff"; ctx.stroke();
-    ctx.beginPath(); ctx.arc(px, py, 10, 0, 7); ctx.lineWidth = 1.2; ctx.strokeStyle = theme.colour(m.colour); ctx.stroke();
+    const px = x(m.x);
+    const py = y(m.y);
+    ctx.beginPath();
+    ctx.arc(px, py, 8, 0, 7);
+    ctx.fillStyle = theme.colour(m.colour);
+    ctx.fill();
+    ctx.lineWidth = 2.5;
+    ctx.strokeStyle = theme.dark ? "#111" : "#fff";
+    ctx.stroke();
+    ctx.beginPath();
+    ctx.arc(px, py, 10, 0, 7);
+    ctx.lineWidth = 1.2;
+    ctx.strokeStyle = theme.colour(m.colour);
+    ctx.stroke();
   },
 };
 
@@ -132,22 +210,55 @@ function drawAxes(ctx, spec, box, x, y, ranges, theme) {
   const size = theme.size * 0.88;
   ctx.font = `${size}px system-ui, sans-serif`;
   ctx.lineWidth = 1;
-  const xTicks = spec.xticks || (spec.xlog ? logTicks(...ranges.x) : niceTicks(...ranges.x, Math.max(2, (box.right - box.left) / 80))).map((v) => [v, tickText(v)]);
-  const yTicks = spec.yticks || (spec.ylog ? logTicks(...ranges.y) : niceTicks(...ranges.y, Math.max(3.5, (box.bottom - box.top) / 60))).map((v) => [v, tickText(v)]);
-  ctx.strokeStyle = theme.colour("grid"); ctx.fillStyle = theme.colour("grey");
-  ctx.textAlign = "center"; ctx.textBaseline = "top";
+  const xTicks =
+    spec.xticks ||
+    (spec.xlog
+      ? logTicks(...ranges.x)
+      : niceTicks(...ranges.x, Math.max(2, (box.right - box.left) / 80))
+    ).map((v) => [v, tickText(v)]);
+  const yTicks =
+    spec.yticks ||
+    (spec.ylog
+      ? logTicks(...ranges.y)
+      : niceTicks(...ranges.y, Math.max(3.5, (box.bottom - box.top) / 60))
+    ).map((v) => [v, tickText(v)]);
+  ctx.strokeStyle = theme.colour("grid");
+  ctx.fillStyle = theme.colour("grey");
+  ctx.textAlign = "center";
+  ctx.textBaseline = "top";
   for (const [v, text] of xTicks) {
-    if (spec.grid) { ctx.beginPath(); ctx.moveTo(x(v), box.top); ctx.lineTo(x(v), box.bottom); ctx.stroke(); }
-    (box.tall ? text.split(" ") : [text]).forEach((words, i) => ctx.fillText(words, x(v), box.bottom + 5 + i * size * 1.15));
+    if (spec.grid) {
+      ctx.beginPath();
+      ctx.moveTo(x(v), box.top);
+      ctx.lineTo(x(v), box.bottom);
+      ctx.stroke();
+    }
+    (box.tall ? text.split(" ") : [text]).forEach((words, i) =>
+      ctx.fillText(words, x(v), box.bottom + 5 + i * size * 1.15),
+    );
   }
-  ctx.textAlign = "right"; ctx.textBaseline = "middle";
+  ctx.textAlign = "right";
+  ctx.textBaseline = "middle";
   for (const [v, text] of yTicks) {
-    if (spec.grid) { ctx.beginPath(); ctx.moveTo(box.left, y(v)); ctx.lineTo(box.right, y(v)); ctx.stroke(); }
+    if (spec.grid) {
+      ctx.beginPath();
+      ctx.moveTo(box.left, y(v));
+      ctx.lineTo(box.right, y(v));
+      ctx.stroke();
+    }
     ctx.fillText(text, box.left - 6, y(v));
   }
-  ctx.textAlign = "center"; ctx.textBaseline = "bottom";
+  ctx.textAlign = "center";
+  ctx.textBaseline = "bottom";
   if (spec.xlabel) ctx.fillText(spec.xlabel, (box.left + box.right) / 2, box.height - 1);
-  if (spec.ylabel) { ctx.save(); ctx.translate(2, (box.top + box.bottom) / 2); ctx.rotate(-Math.PI / 2); ctx.textBaseline = "top"; ctx.fillText(spec.ylabel, 0, 0); ctx.restore(); }
+  if (spec.ylabel) {
+    ctx.save();
+    ctx.translate(2, (box.top + box.bottom) / 2);
+    ctx.rotate(-Math.PI / 2);
+    ctx.textBaseline = "top";
+    ctx.fillText(spec.ylabel, 0, 0);
+    ctx.restore();
+  }
 }
 
 // How many lines the names under the plot need: one, or as many as words where they would touch.
@@ -155,7 +266,9 @@ function tickLines(ctx, spec, room, em) {
   if (!spec.xticks || spec.xticks.length < 2) return 1;
   ctx.font = `${em * 0.88}px system-ui, sans-serif`;
   const widest = Math.max(...spec.xticks.map(([, text]) => ctx.measureText(text).width));
-  return widest + 6 > room / spec.xticks.length ? Math.max(...spec.xticks.map(([, text]) => text.split(" ").length)) : 1;
+  return widest + 6 > room / spec.xticks.length
+    ? Math.max(...spec.xticks.map(([, text]) => text.split(" ").length))
+    : 1;
 }
 
 // Room to the right of the plot, so that the last number under it fits.
@@ -173,7 +286,10 @@ function legendRows(ctx, marks, room, em) {
   let used = Infinity;
   for (const m of marks.filter((mark) => mark.label)) {
     const width = 34 + ctx.measureText(m.label).width;
-    if (used + width - 13 > room) { rows.push([]); used = 0; }
+    if (used + width - 13 > room) {
+      rows.push([]);
+      used = 0;
+    }
     rows.at(-1).push([m, used]);
     used += width;
   }
@@ -182,23 +298,40 @@ function legendRows(ctx, marks, room, em) {
 
 function drawLegend(ctx, rows, box, theme) {
   ctx.font = `${theme.size * 0.92}px system-ui, sans-serif`;
-  ctx.textAlign = "left"; ctx.textBaseline = "middle";
-  rows.forEach((row, i) => row.forEach(([m, distance]) => {
-    const left = box.left + distance;
-    const y = box.top - 10 - (rows.length - 1 - i) * theme.size * 1.4;
-    const colour = theme.colour(Array.isArray(m.colour) ? m.colour[0] : m.colour);
-    ctx.strokeStyle = ctx.fillStyle = colour; ctx.lineWidth = 2.5;
-    ctx.beginPath();
-    if (m.mark === "points") { ctx.arc(left + 8, y, 4, 0, 7); if (m.hollow) ctx.stroke(); else ctx.fill(); }
-    else { ctx.setLineDash(m.dash ? [4, 3] : []); ctx.moveTo(left, y); ctx.lineTo(left + 16, y); ctx.stroke(); ctx.setLineDash([]); }
-    ctx.fillStyle = theme.ink;
-    ctx.fillText(m.label, left + 21, y);
-  }));
+  ctx.textAlign = "left";
+  ctx.textBaseline = "middle";
+  rows.forEach((row, i) =>
+    row.forEach(([m, distance]) => {
+      const left = box.left + distance;
+      const y = box.top - 10 - (rows.length - 1 - i) * theme.size * 1.4;
+      const colour = theme.colour(Array.isArray(m.colour) ? m.colour[0] : m.colour);
+      ctx.strokeStyle = ctx.fillStyle = colour;
+      ctx.lineWidth = 2.5;
+      ctx.beginPath();
+      if (m.mark === "points") {
+        ctx.arc(left + 8, y, 4, 0, 7);
+        if (m.hollow) ctx.stroke();
+        else ctx.fill();
+      } else {
+        ctx.setLineDash(m.dash ? [4, 3] : []);
+        ctx.moveTo(left, y);
+        ctx.lineTo(left + 16, y);
+        ctx.stroke();
+        ctx.setLineDash([]);
+      }
+      ctx.fillStyle = theme.ink;
+      ctx.fillText(m.label, left + 21, y);
+    }),
+  );
 }
 
 // view: { theme(), send(message), sendSoon(message), follow(name, value), set(values, done) }
 function plotPanel(spec, view) {
-  const canvas = make("canvas", { role: "img", "aria-label": spec.label || spec.name, tabindex: spec.pointer ? 0 : undefined });
+  const canvas = make("canvas", {
+    role: "img",
+    "aria-label": spec.label || spec.name,
+    tabindex: spec.pointer ? 0 : undefined,
+  });
   let content = { marks: [] };
   let scales = null;
   let cursor = null; // keyboard cursor, in pixels
@@ -212,44 +345,73 @@ function plotPanel(spec, view) {
     const ctx = sharpContext(canvas, width, height);
     const shown = { ...spec, ...content };
     const marks = content.marks;
-    const ranges = { x: rangeOf(shown.x, marks, "x", shown.xlog), y: rangeOf(shown.y, marks, "y", shown.ylog) };
+    const ranges = {
+      x: rangeOf(shown.x, marks, "x", shown.xlog),
+      y: rangeOf(shown.y, marks, "y", shown.ylog),
+    };
     const em = theme.size;
     const axes = shown.axes !== false;
     const left = axes ? em * (shown.ylabel ? 4.4 : 3) : 1;
     const legend = legendRows(ctx, marks, width - left - 4, em);
     const right = width - (axes ? lastTick(ctx, shown, ranges.x, em) : 1);
     const lines = axes ? tickLines(ctx, shown, right - left, em) : 1;
-    const box = { width, height, left, right, tall: lines > 1,
-      top: legend.length ? em * (0.3 + 1.4 * legend.length) : axes ? 8 : 1, bottom: height - (axes ? em * ((shown.xlabel ? 3 : 1.7) + lines - 1) : 1) };
+    const box = {
+      width,
+      height,
+      left,
+      right,
+      tall: lines > 1,
+      top: legend.length ? em * (0.3 + 1.4 * legend.length) : axes ? 8 : 1,
+      bottom: height - (axes ? em * ((shown.xlabel ? 3 : 1.7) + lines - 1) : 1),
+    };
     const x = axisScale(ranges.x, box.left, box.right, shown.xlog);
     const y = axisScale(ranges.y, box.bottom, box.top, shown.ylog);
     scales = { x, y, box };
     if (axes) drawAxes(ctx, shown, box, x, y, ranges, theme);
     ctx.save();
-    ctx.beginPath(); ctx.rect(box.left, box.top, box.right - box.left, box.bottom - box.top); ctx.clip();
+    ctx.beginPath();
+    ctx.rect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+    ctx.clip();
     for (const m of marks) if (m.mark !== "handle") DRAW_MARK[m.mark](ctx, m, x, y, theme, box);
     ctx.restore();
-    ctx.strokeStyle = theme.colour("faint"); ctx.lineWidth = 1;
+    ctx.strokeStyle = theme.colour("faint");
+    ctx.lineWidth = 1;
     ctx.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
     for (const m of marks) if (m.mark === "handle") DRAW_MARK.handle(ctx, m, x, y, theme);
     drawLegend(ctx, legend, box, theme);
     if (cursor && document.activeElement === canvas) {
-      ctx.strokeStyle = theme.ink; ctx.lineWidth = 1.5; ctx.beginPath();
-      ctx.moveTo(cursor[0] - 8, cursor[1]); ctx.lineTo(cursor[0] + 8, cursor[1]);
-      ctx.moveTo(cursor[0], cursor[1] - 8); ctx.lineTo(cursor[0], cursor[1] + 8); ctx.stroke();
+      ctx.strokeStyle = theme.ink;
+      ctx.lineWidth = 1.5;
+      ctx.beginPath();
+      ctx.moveTo(cursor[0] - 8, cursor[1]);
+      ctx.lineTo(cursor[0] + 8, cursor[1]);
+      ctx.moveTo(cursor[0], cursor[1] - 8);
+      ctx.lineTo(cursor[0], cursor[1] + 8);
+      ctx.stroke();
     }
   }
 
   const place = (event) => {
     const rect = canvas.getBoundingClientRect();
-    return [((event.clientX - rect.left) * canvas.clientWidth) / rect.width, ((event.clientY - rect.top) * canvas.clientWidth) / rect.width];
+    return [
+      ((event.clientX - rect.left) * canvas.clientWidth) / rect.width,
+      ((event.clientY - rect.top) * canvas.clientWidth) / rect.width,
+    ];
   };
   const data = ([px, py]) => ({ x: scales.x.invert(px), y: scales.y.invert(py) });
-  const inside = ([px, py]) => scales && px >= scales.box.left && px <= scales.box.right && py >= scales.box.top && py <= scales.box.bottom;
-  let dragged = null; let stroke = null; let pressed = null;
+  const inside = ([px, py]) =>
+    scales &&
+    px >= scales.box.left &&
+    px <= scales.box.right &&
+    py >= scales.box.top &&
+    py <= scales.box.bottom;
+  let dragged = null;
+  let stroke = null;
+  let pressed = null;
   const extend = (point) => {
     const at = data(point);
-    stroke.x.push(at.x); stroke.y.push(at.y);
+    stroke.x.push(at.x);
+    stroke.y.push(at.y);
     view.sendSoon(drawn(false));
   };
   const drawn = (done) => numbered({ event: "draw", panel: spec.name, ...stroke, done });
@@ -264,15 +426,20 @@ function plotPanel(spec, view) {
   canvas.addEventListener("pointerdown", (event) => {
     if (!scales || event.button) return;
     const point = place(event);
-    const near = content.marks.filter((m) => m.mark === "handle").find((m) => Math.hypot(scales.x(m.x) - point[0], scales.y(m.y) - point[1]) < 22);
+    const near = content.marks
+      .filter((m) => m.mark === "handle")
+      .find((m) => Math.hypot(scales.x(m.x) - point[0], scales.y(m.y) - point[1]) < 22);
     const only = spec.pointer === "handle" && content.marks.find((m) => m.mark === "handle");
     dragged = near || (inside(point) && only) || null;
     if (dragged) moveHandle(dragged, point, false);
-    else if (spec.pointer === "draw" && inside(point)) { stroke = { x: [], y: [] }; extend(point); }
-    else if (spec.pointer === "click" && inside(point)) pressed = point;
+    else if (spec.pointer === "draw" && inside(point)) {
+      stroke = { x: [], y: [] };
+      extend(point);
+    } else if (spec.pointer === "click" && inside(point)) pressed = point;
     else return;
     canvas.setPointerCapture(event.pointerId);
-    event.preventDefault(); canvas.focus({ preventScroll: true });
+    event.preventDefault();
+    canvas.focus({ preventScroll: true });
   });
   canvas.addEventListener("pointermove", (event) => {
     const point = place(event);
@@ -282,23 +449,34 @@ function plotPanel(spec, view) {
   const finish = (event) => {
     if (dragged) view.set({}, true);
     if (stroke) view.send(drawn(true));
-    if (pressed && event.type === "pointerup") view.send({ event: "click", panel: spec.name, ...data(pressed), shift: event.shiftKey });
+    if (pressed && event.type === "pointerup")
+      view.send({ event: "click", panel: spec.name, ...data(pressed), shift: event.shiftKey });
     dragged = stroke = pressed = null;
   };
   canvas.addEventListener("pointerup", finish);
   canvas.addEventListener("pointercancel", finish);
   canvas.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[
+      event.key
+    ];
     if (!scales || !spec.pointer || (!step && event.key !== "Enter" && event.key !== " ")) return;
-    event.preventDefault(); event.stopPropagation();
+    event.preventDefault();
+    event.stopPropagation();
     const handle = content.marks.find((m) => m.mark === "handle");
     const far = event.shiftKey ? 2 : 8;
-    if (handle && step) return moveHandle(handle, [scales.x(handle.x) + step[0] * far, scales.y(handle.y) + step[1] * far], true);
+    if (handle && step)
+      return moveHandle(
+        handle,
+        [scales.x(handle.x) + step[0] * far, scales.y(handle.y) + step[1] * far],
+        true,
+      );
     cursor ||= [(scales.box.left + scales.box.right) / 2, (scales.box.top + scales.box.bottom) / 2];
     if (step) cursor = [cursor[0] + step[0] * far, cursor[1] + step[1] * far];
-    else if (spec.pointer === "click") view.send({ event: "click", panel: spec.name, ...data(cursor), shift: event.shiftKey });
+    else if (spec.pointer === "click")
+      view.send({ event: "click", panel: spec.name, ...data(cursor), shift: event.shiftKey });
     draw();
   });
-  canvas.addEventListener("focus", () => draw()); canvas.addEventListener("blur", () => draw());
+  canvas.addEventListener("focus", () => draw());
+  canvas.addEventListener("blur", () => draw());
   return { el: canvas, draw, at: (x, y) => scales && [scales.x(x), scales.y(y)] };
 }

@@ -1,7 +1,14 @@
 // The twin of `PolynomialFit.draw` in nbs/demos/polynomial_fit.ipynb.
 const demo = (() => {
-  const HIGHEST = 20; const N_SHOWN = 60; const N_VALID = 200; const N_MOST = 60;
-  const CURVES = { wave: (x) => Math.sin(3 * x), step: (x) => (x > 1e-9 ? 0.8 : -0.8), "straight line": (x) => 0.8 * x };
+  const HIGHEST = 20;
+  const N_SHOWN = 60;
+  const N_VALID = 200;
+  const N_MOST = 60;
+  const CURVES = {
+    wave: (x) => Math.sin(3 * x),
+    step: (x) => (x > 1e-9 ? 0.8 : -0.8),
+    "straight line": (x) => 0.8 * x,
+  };
   const GRID = Array.from({ length: 121 }, (_, i) => -1 + i / 60);
 
   // Orthonormal polynomials of degree 0 to HIGHEST at t in [-1, 1].
@@ -12,21 +19,30 @@ const demo = (() => {
   }
   const GRID_BASIS = GRID.map(legendre);
 
-  // One QR factorisation by reflections serves every degree and every right-hand side; the ridge is rows below.
+  // One QR factorisation by reflections serves every degree and every right-hand side; the ridge is
+  // rows below.
   function factorise(basis, ys, ridge) {
-    const n = basis.length; const p = HIGHEST + 1; const m = n + p;
+    const n = basis.length;
+    const p = HIGHEST + 1;
+    const m = n + p;
     const a = Array.from({ length: p }, (_, k) => {
       const column = new Float64Array(m);
       for (let i = 0; i < n; i++) column[i] = basis[i][k];
       if (k) column[n + k] = Math.sqrt(ridge);
       return column;
     });
-    const z = ys.map((y) => { const column = new Float64Array(m); column.set(y); return column; });
+    const z = ys.map((y) => {
+      const column = new Float64Array(m);
+      column.set(y);
+      return column;
+    });
     for (let k = 0; k < p; k++) {
       let length = 0;
       for (let i = k; i < m; i++) length += a[k][i] * a[k][i];
       length = Math.sqrt(length) * (a[k][k] > 0 ? -1 : 1);
-      const v = a[k].slice(); v.fill(0, 0, k); v[k] -= length;
+      const v = a[k].slice();
+      v.fill(0, 0, k);
+      v[k] -= length;
       let square = 0;
       for (let i = k; i < m; i++) square += v[i] * v[i];
       if (!square) continue;
@@ -50,20 +66,43 @@ const demo = (() => {
     }
     return c;
   }
-  const height = (basis, c) => { let sum = 0; for (let k = 0; k < c.length; k++) sum += c[k] * basis[k]; return sum; };
+  const height = (basis, c) => {
+    let sum = 0;
+    for (let k = 0; k < c.length; k++) sum += c[k] * basis[k];
+    return sum;
+  };
   const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
   const squares = (basis, ys, c) => mean(basis.map((b, i) => (height(b, c) - ys[i]) ** 2));
 
-  const line = (x, y, colour, width, dash, label) => ({ mark: "line", x, y, colour, width, dash, label });
-  const points = (x, y, colour, size, hollow, label) => ({ mark: "points", x, y, colour, classes: null, size, hollow, label });
+  const line = (x, y, colour, width, dash, label) => ({
+    mark: "line",
+    x,
+    y,
+    colour,
+    width,
+    dash,
+    label,
+  });
+  const points = (x, y, colour, size, hollow, label) => ({
+    mark: "points",
+    x,
+    y,
+    colour,
+    classes: null,
+    size,
+    hollow,
+    label,
+  });
   const shown = (e) => Math.min(1e4, Math.max(1e-4, e));
 
   // Errors of every degree and the chosen fit, for one measurement.
   function study(x, y, newX, newY, degree, fitted) {
-    const basis = x.map(legendre); const newBasis = newX.map(legendre);
+    const basis = x.map(legendre);
+    const newBasis = newX.map(legendre);
     const cs = Array.from({ length: HIGHEST + 1 }, (_, d) => coefficients(fitted(basis), 0, d));
     return {
-      train: cs.map((c) => squares(basis, y, c)), valid: cs.map((c) => squares(newBasis, newY, c)),
+      train: cs.map((c) => squares(basis, y, c)),
+      valid: cs.map((c) => squares(newBasis, newY, c)),
       fit: GRID_BASIS.map((b) => height(b, cs[degree])),
     };
   }
@@ -71,24 +110,36 @@ const demo = (() => {
   // As Python's `code`: a program that fits the same polynomial to the same points.
   function program({ degree, n_points: n, noise, ridge, curve }, own) {
     const needs = own ? "" : "from dljourney.demos.polynomial_fit import CURVES, noise_table\n";
-    const points = own ? "x, y = ...  # your own points" : [
-      `x = torch.linspace(-1, 1, ${n}, dtype=torch.float64)`,
-      `noise = torch.tensor(noise_table()["table"][0, :${n}])`,
-      `y = CURVES["${curve}"](x) + ${general(noise)} * noise`].join("\n");
-    return [`import torch\n${needs}from dljourney.overfitting import polynomial_fits\n`, points,
+    const points = own
+      ? "x, y = ...  # your own points"
+      : [
+          `x = torch.linspace(-1, 1, ${n}, dtype=torch.float64)`,
+          `noise = torch.tensor(noise_table()["table"][0, :${n}])`,
+          `y = CURVES["${curve}"](x) + ${general(noise)} * noise`,
+        ].join("\n");
+    return [
+      `import torch\n${needs}from dljourney.overfitting import polynomial_fits\n`,
+      points,
       `fits = polynomial_fits(x, y, degrees=${degree}, ridge=${general(ridge)})`,
-      "print((fits(x) - y).square().mean().item())"].join("\n");
+      "print((fits(x) - y).square().mean().item())",
+    ].join("\n");
   }
 
   function frame(seen, x, y, { train, valid, fit }, state, own, figures) {
     const { degree } = state;
     const degrees = train.map((_, d) => d);
     return {
-      fit: [...seen, line(GRID, fit, "blue", 2.5, false, "fit"), points(x, y, "ink", 4, false, "points")],
+      fit: [
+        ...seen,
+        line(GRID, fit, "blue", 2.5, false, "fit"),
+        points(x, y, "ink", 4, false, "points"),
+      ],
       errors: [
         { mark: "rule", x: degree, y: null, colour: "grey", dash: true, label: null },
-        line(degrees, train.map(shown), "blue", 2.5, false, "training"), line(degrees, valid.map(shown), "orange", 2.5, false, "validation"),
-        points([degree], [shown(train[degree])], "blue", 6, false, null), points([degree], [shown(valid[degree])], "orange", 6, false, null),
+        line(degrees, train.map(shown), "blue", 2.5, false, "training"),
+        line(degrees, valid.map(shown), "orange", 2.5, false, "validation"),
+        points([degree], [shown(train[degree])], "blue", 6, false, null),
+        points([degree], [shown(valid[degree])], "orange", 6, false, null),
       ],
       figures: { "training error": train[degree], "validation error": valid[degree], ...figures },
       code: program(state, own),
@@ -104,11 +155,32 @@ const demo = (() => {
 
   function drawOwn(state, data) {
     const { degree, ridge } = state;
-    const x = []; const y = []; const newX = []; const newY = [];
-    data.own_x.forEach((v, i) => { (i % 3 === 2 ? newX : x).push(v); (i % 3 === 2 ? newY : y).push(data.own_y[i]); });
+    const x = [];
+    const y = [];
+    const newX = [];
+    const newY = [];
+    data.own_x.forEach((v, i) => {
+      (i % 3 === 2 ? newX : x).push(v);
+      (i % 3 === 2 ? newY : y).push(data.own_y[i]);
+    });
     let done = null;
-    const numbers = study(x, y, newX, newY, degree, (basis) => (done ||= factorise(basis, [y], ridge)));
-    return frame([points(newX, newY, "orange", 4, true, "validation")], x, y, numbers, state, true, {});
+    const numbers = study(
+      x,
+      y,
+      newX,
+      newY,
+      degree,
+      (basis) => (done ||= factorise(basis, [y], ridge)),
+    );
+    return frame(
+      [points(newX, newY, "orange", 4, true, "validation")],
+      x,
+      y,
+      numbers,
+      state,
+      true,
+      {},
+    );
   }
 
   return {
@@ -118,25 +190,44 @@ const demo = (() => {
       const truth = CURVES[curve];
       const x = Array.from({ length: n }, (_, i) => -1 + (2 * i) / (n - 1));
       const table = data.table.values;
-      const copies = Array.from({ length: table.length / N_MOST }, (_, row) => x.map((v, i) => truth(v) + noise * table[row * N_MOST + i]));
+      const copies = Array.from({ length: table.length / N_MOST }, (_, row) =>
+        x.map((v, i) => truth(v) + noise * table[row * N_MOST + i]),
+      );
       const newX = Array.from({ length: N_VALID }, (_, i) => ((i + 0.5) / N_VALID) * 2 - 1);
       const newY = newX.map((v, i) => truth(v) + noise * data.valid[i]);
       let done = null;
-      const numbers = study(x, copies[0], newX, newY, degree, (basis) => (done ||= factorise(basis, copies, ridge)));
-      const others = copies.slice(1).map((_, i) => { const c = coefficients(done, i + 1, degree); return GRID_BASIS.map((b) => height(b, c)); });
+      const numbers = study(
+        x,
+        copies[0],
+        newX,
+        newY,
+        degree,
+        (basis) => (done ||= factorise(basis, copies, ridge)),
+      );
+      const others = copies.slice(1).map((_, i) => {
+        const c = coefficients(done, i + 1, degree);
+        return GRID_BASIS.map((b) => height(b, c));
+      });
       const level = GRID.map(truth);
-      let bias = 0; let variance = 0;
+      let bias = 0;
+      let variance = 0;
       for (let g = 0; g < GRID.length; g++) {
-        let sum = 0; let square = 0;
+        let sum = 0;
+        let square = 0;
         for (const other of others) sum += other[g];
         const middle = sum / others.length;
         for (const other of others) square += (other[g] - middle) ** 2;
-        bias += (middle - level[g]) ** 2 / GRID.length; variance += square / others.length / GRID.length;
+        bias += (middle - level[g]) ** 2 / GRID.length;
+        variance += square / others.length / GRID.length;
       }
       const seen = [line(GRID, level, "grey", 2, true, "truth")];
       if (cloud) {
-        const gridX = []; const gridY = [];
-        for (const other of others.slice(0, N_SHOWN)) { gridX.push(...GRID, NaN); gridY.push(...other, NaN); }
+        const gridX = [];
+        const gridY = [];
+        for (const other of others.slice(0, N_SHOWN)) {
+          gridX.push(...GRID, NaN);
+          gridY.push(...other, NaN);
+        }
         seen.unshift(line(gridX, gridY, "faint", 1, false, "other measurements"));
       }
       return frame(seen, x, copies[0], numbers, state, false, { "bias²": bias, variance });

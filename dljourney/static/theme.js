@@ -1,10 +1,32 @@
 // Colours that follow the front end's theme, and canvases that stay sharp on any screen.
 
 const PALETTES = {
-  light: { blue: "#1f6fb4", orange: "#d9730d", green: "#2b8a57", red: "#c93c37", purple: "#7b52ab", grey: "#6e7781",
-    faint: "#d0d7de", grid: "#e6e9ed", mid: "#f4f4f2", low: "#e9efe6", high: "#3b4a8c" },
-  dark: { blue: "#6cb2f5", orange: "#f5a45d", green: "#6cc995", red: "#f2857e", purple: "#b99af0", grey: "#9aa4af",
-    faint: "#454d57", grid: "#2d333b", mid: "#23272e", low: "#1f2a33", high: "#9db4ff" },
+  light: {
+    blue: "#1f6fb4",
+    orange: "#d9730d",
+    green: "#2b8a57",
+    red: "#c93c37",
+    purple: "#7b52ab",
+    grey: "#6e7781",
+    faint: "#d0d7de",
+    grid: "#e6e9ed",
+    mid: "#f4f4f2",
+    low: "#e9efe6",
+    high: "#3b4a8c",
+  },
+  dark: {
+    blue: "#6cb2f5",
+    orange: "#f5a45d",
+    green: "#6cc995",
+    red: "#f2857e",
+    purple: "#b99af0",
+    grey: "#9aa4af",
+    faint: "#454d57",
+    grid: "#2d333b",
+    mid: "#23272e",
+    low: "#1f2a33",
+    high: "#9db4ff",
+  },
 };
 const CLASS_COLOURS = ["orange", "blue", "green", "purple", "red", "grey"];
 
@@ -21,24 +43,32 @@ function themeOf(root) {
   const palette = PALETTES[dark ? "dark" : "light"];
   const tables = {};
   const theme = {
-    dark, ink, size: parseFloat(getComputedStyle(root).fontSize) || 13,
-    colour: (name) => (name === "ink" || name === undefined || name === null ? ink : palette[name] || name),
+    dark,
+    ink,
+    size: parseFloat(getComputedStyle(root).fontSize) || 13,
+    colour: (name) =>
+      name === "ink" || name === undefined || name === null ? ink : palette[name] || name,
     classColour: (i) => palette[CLASS_COLOURS[((i % 6) + 6) % 6]],
     table: (name) => (tables[name] ||= colourTable(name, palette)),
   };
   return theme;
 }
 
-// 256 colours for heat maps: "classes" runs orange - background - blue, "depth" from a hill to a valley, "grey" as ink.
+// 256 colours for heat maps: "classes" runs orange - background - blue, "depth" from a hill to a
+// valley, "grey" as ink.
 function colourTable(name, palette) {
-  const stops = { classes: [palette.orange, palette.mid, palette.blue], depth: [palette.high, palette.low],
-    grey: ["#000000", "#ffffff"] }[name] || [palette.mid, palette.blue];
+  const stops = {
+    classes: [palette.orange, palette.mid, palette.blue],
+    depth: [palette.high, palette.low],
+    grey: ["#000000", "#ffffff"],
+  }[name] || [palette.mid, palette.blue];
   const ends = stops.map(rgb);
   const table = new Uint8ClampedArray(256 * 3);
   for (let i = 0; i < 256; i++) {
     const at = (i / 255) * (ends.length - 1);
     const k = Math.min(Math.floor(at), ends.length - 2);
-    for (let c = 0; c < 3; c++) table[3 * i + c] = ends[k][c] + (at - k) * (ends[k + 1][c] - ends[k][c]);
+    for (let c = 0; c < 3; c++)
+      table[3 * i + c] = ends[k][c] + (at - k) * (ends[k + 1][c] - ends[k][c]);
   }
   return table;
 }
@@ -47,11 +77,24 @@ function colourTable(name, palette) {
 function watchTheme(redraw) {
   const observer = new MutationObserver(redraw);
   for (const node of [document.documentElement, document.body]) {
-    observer.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-name", "data-jp-theme-light", "data-vscode-theme-kind", "theme"] });
+    observer.observe(node, {
+      attributes: true,
+      attributeFilter: [
+        "class",
+        "style",
+        "data-jp-theme-name",
+        "data-jp-theme-light",
+        "data-vscode-theme-kind",
+        "theme",
+      ],
+    });
   }
   const media = window.matchMedia("(prefers-color-scheme: dark)");
   media.addEventListener("change", redraw);
-  return () => { observer.disconnect(); media.removeEventListener("change", redraw); };
+  return () => {
+    observer.disconnect();
+    media.removeEventListener("change", redraw);
+  };
 }
 
 // A canvas context of `width` x `height` CSS pixels, whatever the screen's density.
@@ -59,7 +102,10 @@ function sharpContext(canvas, width, height) {
   const ratio = window.devicePixelRatio || 1;
   const w = Math.max(1, Math.round(width * ratio));
   const h = Math.max(1, Math.round(height * ratio));
-  if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h; }
+  if (canvas.width !== w || canvas.height !== h) {
+    canvas.width = w;
+    canvas.height = h;
+  }
   canvas.style.height = `${height}px`;
   const ctx = canvas.getContext("2d");
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -70,7 +116,8 @@ function sharpContext(canvas, width, height) {
 // Paint a grid of numbers (row 0 at the bottom) into a small canvas, ready to be scaled up.
 function paintGrid(values, rows, cols, low, high, table, levels) {
   const canvas = document.createElement("canvas");
-  canvas.width = cols; canvas.height = rows;
+  canvas.width = cols;
+  canvas.height = rows;
   const ctx = canvas.getContext("2d");
   const image = ctx.createImageData(cols, rows);
   const scale = 1 / (high - low || 1);
@@ -80,7 +127,9 @@ function paintGrid(values, rows, cols, low, high, table, levels) {
       let t = Math.min(1, Math.max(0, (values[r * cols + c] - low) * scale));
       if (levels) t = Math.min(levels - 1, Math.floor(t * levels)) / (levels - 1);
       const k = 3 * Math.round(255 * t);
-      image.data[out++] = table[k]; image.data[out++] = table[k + 1]; image.data[out++] = table[k + 2];
+      image.data[out++] = table[k];
+      image.data[out++] = table[k + 1];
+      image.data[out++] = table[k + 2];
       image.data[out++] = Number.isNaN(t) ? 0 : 255;
     }
   }
@@ -96,17 +145,25 @@ function make(tag, attributes = {}, ...children) {
   if (FOCUSABLE.includes(tag)) node.dataset.lmSuppressShortcuts = "true";
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (value !== undefined && value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
+    else if (value !== undefined && value !== null && value !== false)
+      node.setAttribute(name, value === true ? "" : value);
   }
   node.append(...children.filter((child) => child !== null && child !== undefined));
   return node;
 }
 
-// Keys pressed inside a demo are the demo's: the notebook must not move on an arrow or delete a cell on "d d".
+// Keys pressed inside a demo are the demo's: the notebook must not move on an arrow or delete a
+// cell on "d d".
 // Shift+Enter, Ctrl and Command keys, Tab and Escape still reach the notebook.
 function keepKeys(root) {
   root.addEventListener("keydown", (event) => {
-    const theirs = event.ctrlKey || event.metaKey || event.altKey || event.key === "Tab" || event.key === "Escape" || (event.shiftKey && event.key === "Enter");
+    const theirs =
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      event.key === "Tab" ||
+      event.key === "Escape" ||
+      (event.shiftKey && event.key === "Enter");
     if (!theirs) event.stopPropagation();
   });
 }
@@ -118,7 +175,8 @@ function errorPlace() {
   const el = make("div", { class: "dlj-errors" }, text);
   const show = (failure) => {
     if (text.textContent === (failure || "")) return;
-    text.hidden = !failure; text.textContent = failure || "";
+    text.hidden = !failure;
+    text.textContent = failure || "";
     el.style.minHeight = `${Math.max(el.offsetHeight, parseFloat(el.style.minHeight) || 0)}px`;
   };
   return { el, show };

@@ -3,9 +3,30 @@ const demo = {
   draw({ frequency, height, noise }, data) {
     const wave = (x) => height * Math.sin(frequency * x);
     const grid = (n) => Array.from({ length: n }, (_, i) => (6 * i) / (n - 1));
-    const x = grid(200); const seen = grid(50);
-    const dots = { mark: "points", x: seen, y: seen.map((v, i) => wave(v) + data.noise[i]), colour: "orange", classes: null, size: 4, hollow: false, label: "points" };
-    const curve = { mark: "line", x, y: x.map(wave), colour: "blue", width: 2.5, dash: false, label: "wave" };
-    return { wave: noise ? [dots, curve] : [curve], figures: { "waves on the screen": (frequency * 6) / (2 * Math.PI) } };
+    const x = grid(200);
+    const seen = grid(50);
+    const dots = {
+      mark: "points",
+      x: seen,
+      y: seen.map((v, i) => wave(v) + data.noise[i]),
+      colour: "orange",
+      classes: null,
+      size: 4,
+      hollow: false,
+      label: "points",
+    };
+    const curve = {
+      mark: "line",
+      x,
+      y: x.map(wave),
+      colour: "blue",
+      width: 2.5,
+      dash: false,
+      label: "wave",
+    };
+    return {
+      wave: noise ? [dots, curve] : [curve],
+      figures: { "waves on the screen": (frequency * 6) / (2 * Math.PI) },
+    };
   },
 };

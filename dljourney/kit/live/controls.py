@@ -28,7 +28,7 @@ def slider(
     low: float,  # smallest value
     high: float,  # largest value
     *,
-    step: float | None = None,  # between neighbours; whole numbers step by 1, others by about 1/100 of the range
+    step: float | None = None,  # between neighbours; None: 1 if whole, else 1/100 of the range
     label: str | None = None,  # beside the control; the name where missing
     log: bool = False,  # equal ratios instead of equal steps (low > 0)
     on_release: bool = False,  # tell Python only at the end of a drag: for slow work
@@ -39,13 +39,28 @@ def slider(
 ) -> Any:  # an Int trait where value, low and high are whole numbers, else a Float
     "A number to drag."
     if not low <= value <= high or (log and low <= 0):
-        raise ValueError(f"slider: expected low <= value <= high (and low > 0 for log), got {low}, {value}, {high}")
+        raise ValueError(
+            f"slider: expected low <= value <= high (and low > 0 for log), "
+            f"got {low}, {value}, {high}"
+        )
     whole = all(isinstance(v, int) for v in (value, low, high)) and not log
     kind: Any = traitlets.Int if whole else traitlets.Float
     trait = kind(value, min=low, max=high)
     step = step if step is not None else 1 if whole else _nice(high - low)
-    return _control(trait, "slider", label, restart, low=low, high=high, step=step, log=log, on_release=on_release,
-                    hidden=hidden, more=more, unit=unit)
+    return _control(
+        trait,
+        "slider",
+        label,
+        restart,
+        low=low,
+        high=high,
+        step=step,
+        log=log,
+        on_release=on_release,
+        hidden=hidden,
+        more=more,
+        unit=unit,
+    )
 
 # %% ../../../nbs/kit/live/controls.ipynb #1a51550f
 def choice(
@@ -60,8 +75,15 @@ def choice(
     "One of several."
     if value not in options:
         raise ValueError(f"choice: expected one of {list(options)}, got {value!r}")
-    return _control(traitlets.Enum(list(options), value), "choice", label, restart, options=list(options), hidden=hidden,
-                    more=more)
+    return _control(
+        traitlets.Enum(list(options), value),
+        "choice",
+        label,
+        restart,
+        options=list(options),
+        hidden=hidden,
+        more=more,
+    )
 
 
 def toggle(
@@ -99,7 +121,7 @@ def button(
         def press(self: Any, *args: Any, **kwargs: Any) -> Any:
             with self.together():
                 result = method(self, *args, **kwargs)
-                self._stale.add("")
+                self.redraw()
             return result
         press.__name__, press.__doc__ = method.__name__, method.__doc__
         press._button = dict(kind="button", label=label)  # type: ignore[attr-defined]
@@ -118,5 +140,9 @@ def controls_of(
             if isinstance(thing, traitlets.TraitType):
                 spec = thing.metadata.get("control")
             if spec:
-                found[name] = {**spec, "name": name, "label": spec["label"] or name.replace("_", " ").capitalize()}
+                found[name] = {
+                    **spec,
+                    "name": name,
+                    "label": spec["label"] or name.replace("_", " ").capitalize(),
+                }
     return found

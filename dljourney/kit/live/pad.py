@@ -19,7 +19,7 @@ from .live import bundle, is_newer, static, with_still
 
 # %% ../../../nbs/kit/live/pad.ipynb #d3e0e082
 def strokes_to_image(
-    strokes: Sequence[Sequence[Sequence[float]]],  # each stroke a list of points (x, y) in [0, 1], y downwards
+    strokes: Sequence[Sequence[Sequence[float]]],  # lists of points (x, y) in [0, 1], y downwards
     size: int = 32,  # pixels on a side
     fill: float = 0.8,  # how much of the picture the drawing fills, 0 to 1
     pen: float = 0.08,  # thickness of the pen as a share of the picture
@@ -35,7 +35,9 @@ def strokes_to_image(
     fine = max(1, -(-256 // size))  # draw on a finer grid, then average
     side = size * fine
     paper = Image.new("L", (side, side))
-    lines = [np.asarray(s, float).reshape(-1, 2).round(4) for s in strokes if len(s)]  # Pillow's joints fail at hairpins
+    lines = [
+        np.asarray(s, float).reshape(-1, 2).round(4) for s in strokes if len(s)
+    ]  # Pillow's joints fail at hairpins
     if lines:
         ink = np.concatenate(lines)
         low, high = ink.min(0), ink.max(0)
@@ -119,7 +121,9 @@ class DrawingPad(Inked, anywidget.AnyWidget):
     strokes = ink(traitlets.List(traitlets.List(_POINT)))
     label = traitlets.Unicode("", help="above the pad").tag(sync=True)
     hint = traitlets.Unicode("draw here", help="on the empty pad").tag(sync=True)
-    pen = traitlets.Float(0.06, min=0.005, max=0.3, help="thickness as a share of the pad").tag(sync=True)
+    pen = traitlets.Float(0.06, min=0.005, max=0.3, help="thickness as a share of the pad").tag(
+        sync=True
+    )
     size = traitlets.Enum(["small", "normal", "projector"], "normal").tag(sync=True)
 
     def __init__(
@@ -129,8 +133,12 @@ class DrawingPad(Inked, anywidget.AnyWidget):
     ):
         wrong = sorted(set(values) - {"label", "hint", "pen", "size", "layout"})
         if wrong:
-            raise TypeError(f"DrawingPad has no value {wrong[0]!r}; it has strokes, label, hint, pen, size")
-        super().__init__(strokes=[[list(map(float, p)) for p in stroke] for stroke in strokes], **values)
+            raise TypeError(
+                f"DrawingPad has no value {wrong[0]!r}; it has strokes, label, hint, pen, size"
+            )
+        super().__init__(
+            strokes=[[list(map(float, p)) for p in stroke] for stroke in strokes], **values
+        )
 
     @traitlets.default("_esm")
     def _default_esm(self) -> str:
