@@ -52,9 +52,12 @@ EXPERIMENTS: dict[str, Experiment] = {
     # "name": Experiment("dljourney.chapter:run_seed_function", range(10), {"setting": 1}),
     "hinges": Experiment("dljourney.universal:hinge_rows", range(10), tolerance=0.9),
     "width_and_depth": Experiment("dljourney.universal:depth_rows", range(10), tolerance=0.5),
-    "checkers_series_1": Experiment("dljourney.experiments.checkers:series_rows", range(1)),  # fifty series in one batch
+    # fifty series in one batch
+    "checkers_series_1": Experiment("dljourney.experiments.checkers:series_rows", range(1)),
     "checkers_series_2": Experiment("dljourney.experiments.checkers:series_rows", range(1), {"series": 2}),
-    "checkers_stale_scores": Experiment("dljourney.experiments.checkers:series_rows", range(1), {"recompute": False}),
+    "checkers_stale_scores": Experiment(
+        "dljourney.experiments.checkers:series_rows", range(1), {"recompute": False}
+    ),
     "checkers_hills": Experiment("dljourney.experiments.checkers:hill_rows", range(1)),
     "checkers_self_play": Experiment("dljourney.experiments.checkers:modern_rows", range(10)),
     "double_descent": Experiment("dljourney.overfitting:descent_rows", range(10)),

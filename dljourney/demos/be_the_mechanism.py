@@ -52,7 +52,8 @@ _names = ("top_left", "top_right", "upper_left", "upper_right", "lower_left", "l
 
 
 _panels = [
-    plot("weights", "Weights: 8 or 3", width=210, height=260, axes=False, grid=False, x=(0, 2), y=(0, 4)),
+    plot("weights", "Weights: 8 or 3", width=210, height=260, axes=False, grid=False, x=(0, 2),
+         y=(0, 4)),
     plot("score", "Performance, try by try", width=380, height=260, y=(0, 1), xlabel="try"),
     readout("figures"),
     image_grid("wrong", "Wrong so far, and what it says", columns=12, width=620, smallest=36),
@@ -142,7 +143,8 @@ class BeTheMechanism(Live):
         improve: Callable[..., Iterator[Round]] = improve,  # the loop that Play goes round
         **values: Any,  # any of the sliders; size="projector"
     ):
-        self.mechanism = mechanism or partial(hill_climb, generator=torch.Generator().manual_seed(0))
+        self.mechanism = mechanism or partial(hill_climb,
+                                              generator=torch.Generator().manual_seed(0))
         self.improve, self.tries = improve, Tries()
         super().__init__(**values)
 
@@ -172,7 +174,8 @@ class BeTheMechanism(Live):
     def draw(self) -> dict:
         weights, tries = self.weights, self.tries
         return {
-            "weights": [heat(weights[:8].reshape(4, 2).flip(0), (0, 2), (0, 4), -10, 10, smooth=False)],
+            "weights": [heat(weights[:8].reshape(4, 2).flip(0), (0, 2), (0, 4), -10, 10,
+                             smooth=False)],
             "score": view(score_marks(tries.scores), x=(0, max(20, len(tries.scores)))),
             "figures": {
                 "confidence": tries.performance(weights),

@@ -71,8 +71,10 @@ class Weights(Live):
     title = "Checkers machine: weights and what they are worth"
     ADV, BACK, CENT, DENY = _weight("ADV"), _weight("BACK", 6.0), _weight("CENT", 3.0), _weight("DENY")
     EXPOS, KCENT, MOB, THRET = _weight("EXPOS"), _weight("KCENT", 6.0), _weight("MOB"), _weight("THRET")
-    against = choice("hand-set", ["hand-set", "1959", "modern", "counts pieces"], label="Games against")
-    opponent = choice("hand-set", ["hand-set", "1959", "modern", "mine"], label="On the board you meet")
+    against = choice("hand-set", ["hand-set", "1959", "modern", "counts pieces"],
+                     label="Games against")
+    opponent = choice("hand-set", ["hand-set", "1959", "modern", "mine"],
+                      label="On the board you meet")
     panels = [plot("games", "Games", width=240, height=200, y=(0, 1000), grid=False),
               readout("score", width=340),
               plot("reasons", "Why the machine moved, in men", width=560, height=220, new_row=True)]
@@ -89,7 +91,8 @@ class Weights(Live):
     @property
     def weights(self) -> dict[str, float]:
         "The sliders as `play` takes them."
-        return {name: getattr(self, name) / 100 * 2 * PIECE for name in _names if getattr(self, name)}
+        return {name: getattr(self,
+                              name) / 100 * 2 * PIECE for name in _names if getattr(self, name)}
 
     @property
     def machine(self) -> Mapping[str, float]:
@@ -103,10 +106,12 @@ class Weights(Live):
     def draw(self) -> dict:
         result, said = self.outcome, list(self.said.items())[:8]
         colours = ["blue" if value > 0 else "orange" for _, value in said]
-        reasons = [bars(range(len(said)), [value for _, value in said], colour=colours), rule(y=0, dash=False)]
+        reasons = [bars(range(len(said)),
+                        [value for _, value in said], colour=colours), rule(y=0, dash=False)]
         names = [(float(i), name) for i, (name, _) in enumerate(said)]
         return {"games": view([bars([0, 1, 2], [result.wins, result.draws, result.losses], colour=["green", "grey", "red"])],
-                              y=(0, self.n_games), xticks=[(0.0, "won"), (1.0, "drawn"), (2.0, "lost")]),
+                              y=(0,
+                                 self.n_games), xticks=[(0.0, "won"), (1.0, "drawn"), (2.0, "lost")]),
                 "score": {"won": result.wins, "drawn": result.draws, "lost": result.losses,
                           "points": f"{result.score:.1%}", "it played": self.move or "-"},
                 "reasons": view(reasons, xticks=names) if said else []}
