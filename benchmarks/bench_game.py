@@ -60,7 +60,8 @@ def lines(harness):
                 if spiel:
                     theirs.append(speed(spiel))
             bar = {(4096, ""): 10, (16_384, ""): 20, (16_384, ", torch.compile"): 50}.get((n, how))
-            harness.quantity(f"random games, {n:,} of them{how}", ours, {"OpenSpiel": theirs or None}, unit="plies/s",
+            harness.quantity(f"random games, {n:,} of them{how}", ours,
+                             {"OpenSpiel": theirs or None}, unit="plies/s",
                              bar=bar, higher_is_better=True)
     seconds = []
     for _ in range(runs):
@@ -75,7 +76,8 @@ def lines(harness):
         seconds.append((time.process_time() - start) / 50)
     harness.quantity("a series of 28 games, 50 learned side by side, depth 3 and captures, 38 terms", seconds, unit="s",
                      bar=1, note=series_note)  # fmt: skip
-    four, sixteen = dict(DENY=1, MOBIL=1, CENT=1, ADV=1), dict.fromkeys(list(TERMS)[:16], 1)  # the paper's four
+    # the paper's four
+    four, sixteen = dict(DENY=1, MOBIL=1, CENT=1, ADV=1), dict.fromkeys(list(TERMS)[:16], 1)
     for name, weights in (("four terms", four), ("16 terms", sixteen)):
         seconds = []
         for _ in range(runs):
@@ -87,6 +89,8 @@ def lines(harness):
 
 
 series_note = (
-    "a profile says where the time goes: 34 % to the terms of the leaves (all 38, as each of the 50 machines has 16 of "
-    "its own), 36 % to the moves, the rest to the search's bookkeeping; each game is a new round of both machines"
+    "a profile says where the time goes: 34 % to the terms of the leaves (all 38, as each of the "
+    "50 machines has 16 of "
+    "its own), 36 % to the moves, the rest to the search's bookkeeping; each game is a new round "
+    "of both machines"
 )

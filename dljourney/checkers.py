@@ -24,7 +24,8 @@ from dljourney.kit.game import (
 )
 
 # %% ../nbs/03_checkers.ipynb #cad139a8
-_all_ = ["START", "Boards", "Learning", "Memory", "Outcome", "alpha_beta", "apply_move", "legal_moves",
+_all_ = ["START", "Boards", "Learning", "Memory", "Outcome", "alpha_beta", "apply_move",
+         "legal_moves",
          "moves", "perft", "play_moves", "random_games", "read_pdn", "search", "write_pdn", "TERMS",
          "Term", "parameters", "polynomial", "term_values"]
 
@@ -38,7 +39,8 @@ def samuels_score(
 
 # %% ../nbs/03_checkers.ipynb #a3e4fb95
 HAND_SET = {"KCENT": 2.0**17, "CENT": 2.0**16, "BACK": 2.0**16, "OREO": 2.0**15, "MOBIL": -2.0**14,
-            "THRET": -2.0**15, "EXPOS": -2.0**13, "ADV": 2.0**13}  # by a person who has read a book on the game
+            # by a person who has read a book on the game
+            "THRET": -2.0**15, "EXPOS": -2.0**13, "ADV": 2.0**13}
 
 # %% ../nbs/03_checkers.ipynb #0372eb66
 def play(
@@ -149,7 +151,8 @@ def to_blame(
     delta:Tensor,   # how much better the board is than it looked, (n,)
 ) -> Tensor: # bool, (n, terms)
     "Second series: after a pleasant surprise only those may change that spoke against the score"
-    side = saved.sign() * surprising(saved, weights)       # 0 where the score is too small to take sides
+    # 0 where the score is too small to take sides
+    side = saved.sign() * surprising(saved, weights)
     spoke_against = (terms * weights).sign() == -side[:, None]
     return torch.where(((delta > 0) & (side != 0))[:, None], spoke_against, True)
 
@@ -167,7 +170,8 @@ def self_play(
 ) -> Learning: # iterate over it, or call its run()
     "Generalisation learning of 1959: Alpha learns from its own surprises, Beta is frozen for each game"
     rules = Rules(surprising, credit, boost, to_blame, correlate, powers_of_two)
-    return Learning(rules, n_series, n_games, depth, seed, series, recompute, max_plies, extend, cure)
+    return Learning(rules, n_series, n_games, depth, seed, series, recompute, max_plies, extend,
+                    cure)
 
 # %% ../nbs/03_checkers.ipynb #2b32f669
 def with_memory(

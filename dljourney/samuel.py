@@ -43,7 +43,8 @@ def random_search(
     generator: torch.Generator | None = None,  # the dice; None means torch's own
 ) -> Round:  # the better of the two
     "A mechanism: throw new weights, keep them if they score higher."
-    kind = torch.promote_types(current.weights.dtype, torch.float32)  # floats, as precise as the weights
+    # floats, as precise as the weights
+    kind = torch.promote_types(current.weights.dtype, torch.float32)
     candidate = torch.randn(current.weights.shape, generator=generator, dtype=kind) * spread
     score = performance(candidate)
     return Round(candidate, score) if score > current.score else current
@@ -58,11 +59,14 @@ def improve(
     "Samuel's loop: measure, let the mechanism change the weights, measure again."
     rounds = check_whole("rounds", rounds)
     if not isinstance(weights, Tensor):
-        raise TypeError(f"weights: expected a tensor, got {type(weights).__name__}; torch.tensor(weights) makes one")
+        raise TypeError(f"weights: expected a tensor, got {type(weights).__name__}; "
+                        f"torch.tensor(weights) makes one")
     current = Round(weights, performance(weights))
     for _ in range(rounds):
-        if not current.score == current.score:  # NaN alone differs from itself; nothing is higher, nothing lower
-            raise ValueError("performance: expected a number, got NaN; are there NaN among the weights or in the data?")
+        # NaN alone differs from itself; nothing is higher, nothing lower
+        if not current.score == current.score:
+            raise ValueError("performance: expected a number, got NaN; are there NaN among the "
+                             "weights or in the data?")
         current = mechanism(current, performance)
         yield current
 
@@ -87,7 +91,8 @@ def gradient_ascent(
 ) -> Round:  # the next round; its score can be lower if `lr` is too large
     "A mechanism: ask every weight which way the score rises, then move all of them that way."
     if not current.weights.is_floating_point():
-        raise TypeError(f"weights: expected floats, which can change a little, got {current.weights.dtype}; .float() converts them")
+        raise TypeError(f"weights: expected floats, which can change a little, got "
+                        f"{current.weights.dtype}; .float() converts them")
     slopes = torch.zeros(current.weights.numel())
     for i in range(len(slopes)):
         nudged = current.weights.flatten().clone()

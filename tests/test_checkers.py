@@ -17,7 +17,8 @@ from dljourney.kit.game import Alpha, Leaves, Rules, coefficients, swapped
 # ---- a position as a person sees it: squares, neighbours, no bits
 
 ROW = {s: (s - 1) // 4 for s in range(1, 33)}
-COLUMN = {s: 2 * ((s - 1) % 4) + (1 - ROW[s] % 2) for s in range(1, 33)}      # counted from Black's right
+# counted from Black's right
+COLUMN = {s: 2 * ((s - 1) % 4) + (1 - ROW[s] % 2) for s in range(1, 33)}
 AT = {(ROW[s], COLUMN[s]): s for s in range(1, 33)}
 WAYS = [(1, -1), (1, 1), (-1, -1), (-1, 1)]
 CENTRE = {10, 11, 14, 15, 18, 19, 22, 23}
@@ -179,7 +180,8 @@ def many_positions(n, seed):
     return found
 
 
-FENS = many_positions(700, 0) + ["W:W7,25,30:B1,3,12", "W:W17,21,22,25:B1,9,13", "B:W20,19,30:B8,11,12,16",
+FENS = many_positions(700, 0) + ["W:W7,25,30:B1,3,12", "W:W17,21,22,25:B1,9,13",
+                                 "B:W20,19,30:B8,11,12,16",
                                   "B:W20,24,30:B8,11,12,16", "W:W29:B2,3,7"]
 
 
@@ -195,28 +197,40 @@ def test_term_agrees_with_the_twin(name):
 # ---- two drawn positions for each term, worked out by hand (the first is drawn in the chapter)
 
 BY_HAND = {
-    "ADV": [("W:W24,27,32:B3,14,18,22", 1), ("B:W12,14,18,30:B1", 1)],     # -1+1+1 ; White: 12, 14 +2, 18 -1, 30 0
-    "APEX": [("W:W7,25,30:B1,3,12", -1), ("W:W7,25,30:B1,3,26", 0)],       # the second: passive stands on 26
-    "BACK": [("W:W22,26,31:B1,3,14", 1), ("B:W30,32,20:B5,9,K19", 0)],     # an active king: no credit
+    # -1+1+1 ; White: 12, 14 +2, 18 -1, 30 0
+    "ADV": [("W:W24,27,32:B3,14,18,22", 1), ("B:W12,14,18,30:B1", 1)],
+    # the second: passive stands on 26
+    "APEX": [("W:W7,25,30:B1,3,12", -1), ("W:W7,25,30:B1,3,26", 0)],
+    # an active king: no credit
+    "BACK": [("W:W22,26,31:B1,3,14", 1), ("B:W30,32,20:B5,9,K19", 0)],
     "CENT": [("W:W24,28,31:B5,11,14,18", 3), ("W:W24,28,31:B5,11,14,K18", 2)],
-    "CNTR": [("W:W22,26,27:B1,2,12", 3), ("B:W30:B6,7", 2)],               # 22, 18, 23 ; 10 and 11 (9 is no centre)
-    "CORN": [("W:WK9,K27:BK10,K19,K24", 1), ("W:WK9,K27:BK10,K19", 0)],    # the second: passive not ahead
+    # 22, 18, 23 ; 10 and 11 (9 is no centre)
+    "CNTR": [("W:W22,26,27:B1,2,12", 3), ("B:W30:B6,7", 2)],
+    # the second: passive not ahead
+    "CORN": [("W:WK9,K27:BK10,K19,K24", 1), ("W:WK9,K27:BK10,K19", 0)],
     "CRAMP": [("W:W17,21,22,25:B1,9,13", 2), ("W:W17,21,22,26:B1,9,13", 0)],
-    "DENY": [("W:W22:B11,13", 1), ("W:W18,23:B10", 1)],                    # 22-17 falls to 13x22; see below
+    # 22-17 falls to 13x22; see below
+    "DENY": [("W:W22:B11,13", 1), ("W:W18,23:B10", 1)],
     "DIA": [("W:W21,22,31:B5,6,12,15", 3), ("B:WK1,32,28:B7", 3)],
-    "DIAV": [("W:W21,22,31:B3,4,6,11", 3), ("B:WK1,K2,K3,K4:B20", 3)],         # 1/2 + 0 + 3/2 + 1 ; 3/2 + 1 + 1/2 + 0
-    "DYKE": [("W:W21,28,31:B1,6,10,7", 1), ("W:W21:B1,6,10,15", 2)],       # four in a row hold two strings
-    "EXCH": [("W:W22,26,27:B1,15", 1), ("W:W22,27:B1,15", 0)],             # without 26 nobody takes back
-    "EXPOS": [("W:W25,28,32:B1,5,15", 1), ("W:W32:B15,19", 2)],            # 15 by 11-18 ; 19 by 16-23 too
+    # 1/2 + 0 + 3/2 + 1 ; 3/2 + 1 + 1/2 + 0
+    "DIAV": [("W:W21,22,31:B3,4,6,11", 3), ("B:WK1,K2,K3,K4:B20", 3)],
+    # four in a row hold two strings
+    "DYKE": [("W:W21,28,31:B1,6,10,7", 1), ("W:W21:B1,6,10,15", 2)],
+    # without 26 nobody takes back
+    "EXCH": [("W:W22,26,27:B1,15", 1), ("W:W22,27:B1,15", 0)],
+    # 15 by 11-18 ; 19 by 16-23 too
+    "EXPOS": [("W:W25,28,32:B1,5,15", 1), ("W:W32:B15,19", 2)],
     "FORK": [("W:W26,32:B18,19,4", 1), ("W:W26,32:B18,19,15", 1)],
-    "GAP": [("W:W25,30,32:B6,14,15", 3), ("W:W32:B6", 2)],                 # 10, and 1, 2 at the edge
+    # 10, and 1, 2 at the edge
+    "GAP": [("W:W25,30,32:B6,14,15", 3), ("W:W32:B6", 2)],
     "GUARD": [("W:W22,26,31:B2,3,7,14", 1), ("W:W22,K26,31:B1,3", 0)],
     "HOLE": [("W:W25,30,32:B6,7,14,1", 1), ("W:W25:B6,7,1", 0)],
     "KCENT": [("W:W21,28,31:B1,K14,K19,K32", 2), ("W:W21:B14,K23", 1)],
     "MOB": [("W:W21,22,31:B1,2,9", 4), ("B:W32:B1", 2)],                   # 17 counts once; 5 and 6
     "MOBIL": [("W:W22,31:B11,13", 3), ("W:W22:B11,13", 1)],
     "MOVE": [("W:W23,32:B5,11", 1), ("W:W23,28:B5,11", 0)],                # 11 alone ; 28 and 11
-    "NODE": [("W:W25,28,32:B1,10,15", 2), ("W:W32:B4,13", 0)],             # corner and edge have too few squares
+    # corner and edge have too few squares
+    "NODE": [("W:W25,28,32:B1,10,15", 2), ("W:W32:B4,13", 0)],
     "OREO": [("W:W22,25,K31:B2,3,7,14", 1), ("B:W26,30,31,K5:B12", 0)],
     "POLE": [("W:W25,28,32:B1,2,15", 1), ("W:W25,28,32:B1,2,K15", 0)],
     "RECAP": [("W:W22,26,27:B1,15", 1), ("W:W22,27:B1,15", 0)],
@@ -227,7 +241,8 @@ BY_HAND = {
 @pytest.mark.parametrize("name", BY_HAND)
 def test_term_by_hand(name):
     for fen, value in BY_HAND[name]:
-        assert parameters(Boards.from_fen(fen), [name]).item() == value == TWIN[name](Seen(fen)), fen
+        assert parameters(Boards.from_fen(fen),
+                          [name]).item() == value == TWIN[name](Seen(fen)), fen
 
 
 def leaves_of(fens):
@@ -246,10 +261,14 @@ def test_a_term_is_now_less_before_with_sides_swapped():
             assert values[row, i].item() == TWIN[name](now) - TWIN[name](before)
 
 
-PAIRS = {"DEMO": ("DENY", "MOB", 1, 1), "DEMMO": ("DENY", "MOB", 1, 0), "DDEMO": ("DENY", "MOB", 0, 1),
-         "DDMM": ("DENY", "MOB", 0, 0), "MODE1": ("MOBIL", "DENY", 1, 1), "MODE2": ("MOBIL", "DENY", 1, 0),
-         "MODE3": ("MOBIL", "DENY", 0, 1), "MODE4": ("MOBIL", "DENY", 0, 0), "MOC1": ("MOBIL", "CENT", 1, 1),
-         "MOC3": ("MOBIL", "CENT", 1, 0), "MOC2": ("MOBIL", "CENT", 0, 1), "MOC4": ("MOBIL", "CENT", 0, 0)}
+PAIRS = {"DEMO": ("DENY", "MOB", 1, 1), "DEMMO": ("DENY", "MOB", 1, 0),
+         "DDEMO": ("DENY", "MOB", 0, 1),
+         "DDMM": ("DENY", "MOB", 0,
+                  0), "MODE1": ("MOBIL", "DENY", 1, 1), "MODE2": ("MOBIL", "DENY", 1, 0),
+         "MODE3": ("MOBIL", "DENY", 0,
+                   1), "MODE4": ("MOBIL", "DENY", 0, 0), "MOC1": ("MOBIL", "CENT", 1, 1),
+         "MOC3": ("MOBIL", "CENT", 1,
+                  0), "MOC2": ("MOBIL", "CENT", 0, 1), "MOC4": ("MOBIL", "CENT", 0, 0)}
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -303,7 +322,8 @@ def move_by_hand(name):
     fen, path, *_ = MOVES_BY_HAND[name]
     before = Boards.from_fen(fen)
     found = moves(before, paths=True)
-    return Leaves(found.boards[found.paths.index(path)], before, torch.tensor([0]), torch.tensor([0]))
+    return Leaves(found.boards[found.paths.index(path)], before, torch.tensor([0]),
+                  torch.tensor([0]))
 
 
 @pytest.mark.parametrize("name", MOVES_BY_HAND)
@@ -328,7 +348,8 @@ def test_the_table_of_terms():
         assert all(1 <= s <= 32 for s in term.marks)
     # where each square or piece counts one, as many are framed as count
     for name in "CENT CNTR DENY DIA EXCH GAP HOLE KCENT MOB MOBIL NODE POLE RECAP THRET".split():
-        assert parameters(Boards.from_fen(TERMS[name].fen), [name]).item() == len(TERMS[name].marks), name
+        assert parameters(Boards.from_fen(TERMS[name].fen),
+                          [name]).item() == len(TERMS[name].marks), name
 
 
 # ---- the rules of learning
@@ -347,7 +368,8 @@ def test_powers_of_two_give_the_printed_table():
 
 def test_correlation_by_hand():
     zero, one = torch.zeros(1), torch.ones(1)
-    assert correlate(zero, zero, one).item() == pytest.approx(1 / 16)             # a new term cannot jump to 1
+    # a new term cannot jump to 1
+    assert correlate(zero, zero, one).item() == pytest.approx(1 / 16)
     assert correlate(zero, zero + 31, -one).item() == pytest.approx(-1 / 16)
     assert correlate(zero, zero + 32, one).item() == pytest.approx(1 / 32)
     assert correlate(zero, zero + 100, one).item() == pytest.approx(1 / 64)
@@ -373,7 +395,8 @@ def test_the_polynomial_is_the_sum_that_the_chapter_shows(seed):
 @pytest.mark.parametrize("limit", [1, 2, 8])
 def test_replacing_in_many_series_is_the_chapters_in_each(limit):
     "Correlations are drawn anew before each move, now and then two alike"
-    rules, rng = Rules(surprising, credit, boost, to_blame, correlate, powers_of_two), random.Random(limit)
+    rules, rng = Rules(surprising, credit, boost, to_blame, correlate,
+                       powers_of_two), random.Random(limit)
     many, names = Alpha(3, 5, rules), list(TERMS)
     books = []
     for row in range(3):
@@ -399,7 +422,9 @@ def test_replacing_in_many_series_is_the_chapters_in_each(limit):
     assert many.replaced.min() >= 60 // (limit * 16)
 
 
-@pytest.mark.parametrize("name", ["surprising", "credit", "boost", "to_blame", "correlate", "powers_of_two"])
+@pytest.mark.parametrize("name",
+                         ["surprising", "credit", "boost", "to_blame", "correlate",
+                          "powers_of_two"])
 def test_self_play_runs_the_chapters_own_function(name, monkeypatch):
     "A learner who edits a rule changes the machine"
     import dljourney.checkers as chapter

@@ -47,7 +47,8 @@ def test_a_stored_score_stands_for_a_deeper_search():
     memory, after = Memory(), Boards.from_fen(apply_move(fen, "14x23"))
     memory.add(after, search(after, 3, value).score)
     memory.merge()
-    assert search(board, 1, with_memory(value, memory)).score.item() == search(board, 4, value).score.item()
+    assert search(board, 1,
+                  with_memory(value, memory)).score.item() == search(board, 4, value).score.item()
 
 
 def endgames(n, seed):
@@ -108,7 +109,8 @@ def test_self_play_is_a_mechanism_and_repeats():
 def test_the_slope_of_surprise_is_autograds():
     "That of the cross-entropy between the chance and its target"
     rng = torch.Generator().manual_seed(0)
-    seen, weights = torch.randn(7, 39, generator=rng), torch.randn(39, generator=rng).requires_grad_()
+    seen, weights = torch.randn(7, 39,
+                                generator=rng), torch.randn(39, generator=rng).requires_grad_()
     target = torch.rand(7, generator=rng)
     loss = torch.nn.functional.binary_cross_entropy_with_logits(seen @ weights, target)
     loss.backward()

@@ -43,7 +43,8 @@ CASES = {
         wrong=[
             ("count all men", lambda squares: len(squares)),
             ("whether there is one", lambda squares: 1 if any(s in CENTRE for s in squares) else 0),
-            ("704's bits", lambda squares: sum(s in (11, 12, 15, 16, 20, 21, 24, 25) for s in squares)),
+            ("704's bits",
+             lambda squares: sum(s in (11, 12, 15, 16, 20, 21, 24, 25) for s in squares)),
         ],
     ),
     "step_forward": Cases(
@@ -84,7 +85,8 @@ CASES = {
         ],
     ),
     "minimax": Cases(
-        right=[best_by_loop, lambda tree: -min(map(best_by_loop, tree)) if isinstance(tree, list) else tree],
+        right=[best_by_loop,
+               lambda tree: -min(map(best_by_loop, tree)) if isinstance(tree, list) else tree],
         wrong=[
             ("change the sign", without_sign),
             ("take the worst", both_worst),

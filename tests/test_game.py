@@ -190,7 +190,8 @@ def test_no_move_breaks_the_board(fen):
     assert not (everything & ~BOARD).any() and not (after.active & after.passive).any()
     assert (popcount(after.passive) == popcount(before.active)).all(), "the mover lost or won a piece of its own"
     assert (popcount(after.active) <= popcount(before.passive)).all(), "the other side grew"
-    black, white = (after.passive, after.active) if before.black[0] else (after.active, after.passive)
+    black, white = (after.passive,
+                    after.active) if before.black[0] else (after.active, after.passive)
     kings = after.active_kings | after.passive_kings
     assert not (black & ROW_8 & ~kings).any() and not (white & ROW_1 & ~kings).any(), "a man stands on its last row"
 
@@ -227,11 +228,14 @@ def test_a_batch_is_its_boards_one_by_one():
 # ---- rules that programs get wrong, by hand
 
 @pytest.mark.parametrize("fen, expected", [
-    ("B:W15,16:B11,12", ["11x18", "11x20", "12x19"]),                # who can take must take; no steps
+    # who can take must take; no steps
+    ("B:W15,16:B11,12", ["11x18", "11x20", "12x19"]),
     ("B:W27,26:B23", ["23x30", "23x32"]),                            # crowned: the move stops
     ("B:W26,25:B22,K1", ["22x29", "22x31"]),                         # either end
-    ("B:W6,7,14,15:BK2", ["2x9x18x11x2", "2x11x18x9x2"]),            # round trip, both ways; the start square is free
-    ("W:W18:B14,15,7,6", ["18x9x2", "18x11x2"]),                     # from and to do not tell them apart in general
+    # round trip, both ways; the start square is free
+    ("B:W6,7,14,15:BK2", ["2x9x18x11x2", "2x11x18x9x2"]),
+    # from and to do not tell them apart in general
+    ("W:W18:B14,15,7,6", ["18x9x2", "18x11x2"]),
     ("B:W5,6,9,10:B1", []),                                          # no move: lost
     ("W:WK4:B8,11,12", []),                                          # 8 is covered by 11: lost
 ])
@@ -256,7 +260,8 @@ def test_boards_are_a_sequence():
     assert [b.fens() for b in boards] == [[fen] for fen in fens] and len(list(Boards.start(4)[:0])) == 0
     assert boards[-1].fens() == boards[np.int64(2)].fens() == boards[torch.tensor(2)].fens() == fens[2:]
     mask = [False, True, True]
-    for chosen in (mask, torch.tensor(mask), slice(1, 3), [1, 2], [1, -1], torch.tensor([1, 2]), np.array([1, 2])):
+    for chosen in (mask, torch.tensor(mask), slice(1, 3), [1, 2], [1, -1], torch.tensor([1, 2]),
+                   np.array([1, 2])):
         assert boards[chosen].fens() == fens[1:]
     assert len(boards[[]]) == 0
     for outside in (3, -4, [3], [True, False]):
@@ -328,7 +333,8 @@ def test_search_is_plain_minimax(depth):
 def test_alpha_beta_has_equal_values_and_fewer_nodes(depth):
     total = [0, 0]
     for fen in positions(8, 3):
-        whole, (score, nodes) = search(Boards.from_fen(fen), depth), alpha_beta(Boards.from_fen(fen), depth)
+        whole, (score, nodes) = search(Boards.from_fen(fen),
+                                       depth), alpha_beta(Boards.from_fen(fen), depth)
         assert score == whole.score.item() and nodes <= whole.nodes
         total[0] += whole.nodes; total[1] += nodes
     assert depth < 3 or total[1] < total[0]
@@ -346,11 +352,15 @@ def test_lost_means_no_move_whatever_is_judged():
     stuck = [not legal_moves(fen) for fen in boards.fens()]
     assert any(stuck) and not all(stuck)
     for score in (-2.0**40, -2.0**39, 0.0, 2.0**40):
-        judge = lambda leaves: torch.full((len(leaves.boards),), score, dtype=torch.float64)  # noqa: B023, E731
+        def judge(leaves, score=score):
+            return torch.full((len(leaves.boards),), score, dtype=torch.float64)
+
         for depth in (1, 2):
             assert search(boards, depth, judge).lost.tolist() == stuck
     for score in (-2.0**40 - 1, 2.0**40 + 1, float("inf"), float("nan")):
-        judge = lambda leaves: torch.full((len(leaves.boards),), score, dtype=torch.float64)  # noqa: B023, E731
+        def judge(leaves, score=score):
+            return torch.full((len(leaves.boards),), score, dtype=torch.float64)
+
         with pytest.raises(ValueError, match="value: expected scores"):
             search(boards, 1, judge)
         with pytest.raises(ValueError, match="value: expected scores"):
@@ -410,8 +420,10 @@ def test_material_counts():
 
 
 @pytest.mark.parametrize("fen", [
-    START, "B:W21,22,31:B5,6,12,K15", "W:W10,K17,K30:B5,6,14,23,24",            # steps, men and kings
-    "B:W15,16:B11,12", "B:W6,7,14,15,22:BK2,K9,1", "W:W18,K27:B14,15,7,6,24,23,9",  # one jump; several, both ways round
+    # steps, men and kings
+    START, "B:W21,22,31:B5,6,12,K15", "W:W10,K17,K30:B5,6,14,23,24",
+    # one jump; several, both ways round
+    "B:W15,16:B11,12", "B:W6,7,14,15,22:BK2,K9,1", "W:W18,K27:B14,15,7,6,24,23,9",
 ])
 def test_each_complete_move_is_equally_likely(fen):
     n, start = 20_000, Boards.from_fen(fen)
@@ -437,7 +449,8 @@ def test_each_complete_move_is_equally_likely(fen):
     assert chi2 < 20 + 3 * len(expected), f"{chi2:.1f} over {len(expected)} moves: {found.tolist()}"
 
 
-@pytest.mark.parametrize("n, max_plies, seed", [(1, 200, 0), (7, 200, 3), (400, 37, 2), (2000, 200, 1), (50, 1, 5)])
+@pytest.mark.parametrize("n, max_plies, seed",
+                         [(1, 200, 0), (7, 200, 3), (400, 37, 2), (2000, 200, 1), (50, 1, 5)])
 def test_the_round_written_for_the_compiler_plays_the_same_games(n, max_plies, seed):
     played = random_games(n, max_plies, seed, hop=_Fused(step=_fused_rounds))
     assert played == random_games(n, max_plies, seed) and played.games == n
@@ -458,7 +471,8 @@ def test_whole_numbers_of_numpy_are_whole_numbers():
     for seed in np.arange(2, dtype=n):
         assert random_games(n(5), n(50), seed, batch=n(3)) == random_games(5, 50, int(seed))
     one, two = search(Boards.start(2), n(3)), search(Boards.start(2), 3)
-    assert torch.equal(one.score, two.score) and alpha_beta(Boards.start(), n(3)) == alpha_beta(Boards.start(), 3)
+    assert torch.equal(one.score,
+                       two.score) and alpha_beta(Boards.start(), n(3)) == alpha_beta(Boards.start(), 3)
 
 
 # ---- the wing

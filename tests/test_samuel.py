@@ -42,7 +42,8 @@ def test_gradient_ascent_moves_along_autograds_gradient(start):
 def test_whole_numbers_have_no_slope():
     with pytest.raises(TypeError, match="weights: expected floats.* got torch.int64"):
         list(improve(torch.tensor([0, 0]), bowl, gradient_ascent, 2))
-    assert list(improve(torch.tensor([0, 0]), bowl, hill_climb, 2))[-1].score >= -2  # a mechanism that needs no slope
+    # a mechanism that needs no slope
+    assert list(improve(torch.tensor([0, 0]), bowl, hill_climb, 2))[-1].score >= -2
 
 
 def test_shapes_are_kept():
@@ -55,7 +56,8 @@ def test_shapes_are_kept():
 def test_the_climber_gets_near_the_top_and_a_seed_repeats_it():
     def climb():
         generator = torch.Generator().manual_seed(3)
-        return list(improve(torch.zeros(4), bowl, partial(hill_climb, generator=generator), rounds=500))[-1]
+        return list(improve(torch.zeros(4), bowl, partial(hill_climb, generator=generator),
+                            rounds=500))[-1]
 
     assert climb().score > -0.05
     assert torch.equal(climb().weights, climb().weights)
@@ -71,7 +73,8 @@ def test_improve_is_lazy_and_refuses_negative_rounds():
     assert list(improve(torch.zeros(2), bowl, hill_climb, rounds=0)) == []
 
 
-@pytest.mark.parametrize("mechanism,cost", [(hill_climb, 1), (random_search, 1), (gradient_ascent, 5)])
+@pytest.mark.parametrize("mechanism,cost",
+                         [(hill_climb, 1), (random_search, 1), (gradient_ascent, 5)])
 def test_a_race_counts_every_evaluation(mechanism, cost):
     used, rounds = race(mechanism, bowl, torch.zeros(4), evaluations=50)
     assert used[0] == 1 + cost and set(b - a for a, b in zip(used, used[1:])) == {cost}
@@ -94,9 +97,11 @@ def test_the_hidden_scorer_gives_a_number_and_nothing_else():
 def test_random_weights_are_of_the_kind_they_replace(kind):
     "A candidate of another kind fails in the first product with the data."
     data = torch.ones(3, 2, dtype=kind)
-    thrown = list(improve(torch.zeros(2, dtype=kind), lambda w: float((data @ w).sum()), random_search, rounds=20))
+    thrown = list(improve(torch.zeros(2, dtype=kind),
+                          lambda w: float((data @ w).sum()), random_search, rounds=20))
     assert thrown[-1].weights.dtype == kind and thrown[-1].score > 0
-    assert random_search(Round(torch.zeros(2, dtype=torch.int64), -1e9), bowl).weights.is_floating_point()
+    assert random_search(Round(torch.zeros(2, dtype=torch.int64), -1e9),
+                         bowl).weights.is_floating_point()
 
 
 def test_rounds_may_be_numpys():

@@ -16,8 +16,10 @@ def centre_count(squares):
 
 _centre_count = exercise(
     centre_count,
-    task="`squares` lists the squares of your men. Return how many of them are in the centre: 10, 11, 14, 15, 18, 19, 22, 23.",
-    cases=[([11, 14, 18, 5],), ([],), ([1, 2, 3],), ([10, 11, 14, 15, 18, 19, 22, 23],), ([12, 16, 20, 22],)],
+    task="`squares` lists the squares of your men. Return how many of them are in the centre: 10, "
+         "11, 14, 15, 18, 19, 22, 23.",
+    cases=[([11, 14, 18, 5],), ([],), ([1, 2, 3],), ([10, 11, 14, 15, 18, 19, 22, 23],),
+           ([12, 16, 20, 22],)],
     mistakes={
         "You count all men. Only those in the centre count.": lambda squares: len(squares),
         "You say whether there is one. The term counts them.":
@@ -29,7 +31,8 @@ _centre_count = exercise(
     },
     hints=["Which squares are in both lists?", "A Python set keeps the common members: `a & b`.",
            "`len({10, 11, ...} & set(squares))`"],
-    why="This is Samuel's term CENT. Every term is a count like this one: cheap, and blind to everything else.",
+    why="This is Samuel's term CENT. Every term is a count like this one: cheap, and blind to "
+        "everything else.",
 )
 
 # %% ../../nbs/exercises/checkers.ipynb #d69ad081
@@ -39,21 +42,27 @@ def step_forward(bits):
 
 _step_forward = exercise(
     step_forward,
-    task="`bits` is a whole number with one bit for each of your men, in the 704's numbering. Return a number with a bit "
-         "for each square that is one step forward of one of them (a step is a shift by 4 or by 5). Ignore the edge.",
+    task="`bits` is a whole number with one bit for each of your men, in the 704's numbering. "
+         "Return a number with a bit "
+         "for each square that is one step forward of one of them (a step is a shift by 4 or by "
+         "5). Ignore the edge.",
     cases=[(0b1,), (0b1000,), (0b11,), (0,), (1 << 10 | 1 << 14,)],
     mistakes={
         "Only the steps by 4 are there. Which is the other?": lambda bits: bits << 4,
         "Only the steps by 5 are there. Which is the other?": lambda bits: bits << 5,
         "That is the wrong way: forward is to higher bits, a shift to the left, `<<`.": lambda bits: bits >> 4 | bits >> 5,
-        "Two men may reach the same square. Adding counts it twice and spoils its neighbour: join with `|`.":
+        "Two men may reach the same square. Adding counts it twice and spoils its neighbour: join "
+        "with `|`.":
             lambda bits: (bits << 4) + (bits << 5),
-        "`&` keeps squares that are reached both ways. You want those that are reached either way: `|`.":
+        "`&` keeps squares that are reached both ways. You want those that are reached either "
+        "way: `|`.":
             lambda bits: bits << 4 & bits << 5,
     },
-    hints=["`bits << 4` moves all men at once.", "There are two directions. How do you join two sets of bits?",
+    hints=["`bits << 4` moves all men at once.",
+           "There are two directions. How do you join two sets of bits?",
            "`|` gives a bit that is in one or the other."],
-    why="Twelve men or one, a single board or thousands: two shifts and an *or*. The gaps in the numbering make it true on "
+    why="Twelve men or one, a single board or thousands: two shifts and an *or*. The gaps in the "
+        "numbering make it true on "
         "every row.",
 )
 
@@ -64,7 +73,8 @@ def term_value(now, before):
 
 _term_value = exercise(
     term_value,
-    task="Return the value of a term: `now` is its count in the position that the move has made, `before` the same count one "
+    task="Return the value of a term: `now` is its count in the position that the move has made, "
+         "`before` the same count one "
          "move earlier with the sides swapped.",
     cases=[(5, 3), (0, 2), (4, 4), (1.5, 0.5)],
     mistakes={
@@ -75,7 +85,8 @@ _term_value = exercise(
         "You lose the sign. A term that falls speaks against the move.": lambda now, before: abs(now - before),
     },
     hints=["What has the move changed?", "A change is now less before."],
-    why="A term asks what the last move did, for the side that made it. That credits moves, not positions.",
+    why="A term asks what the last move did, for the side that made it. That credits moves, not "
+        "positions.",
 )
 
 # %% ../../nbs/exercises/checkers.ipynb #fd09bb45
@@ -86,9 +97,11 @@ def surprising_delta(saved, looked_ahead, mean_coefficient):
 
 _surprise = exercise(
     surprising_delta,
-    task="Return delta: the score found by looking ahead, less the score saved before. Return 0 if its size is smaller than "
+    task="Return delta: the score found by looking ahead, less the score saved before. Return 0 "
+         "if its size is smaller than "
          "the mean coefficient.",
-    cases=[(10.0, 25.0, 8.0), (25.0, 10.0, 8.0), (10.0, 12.0, 8.0), (-4.0, -9.0, 6.0), (0.0, 8.0, 8.0)],
+    cases=[(10.0, 25.0, 8.0), (25.0, 10.0, 8.0), (10.0, 12.0, 8.0), (-4.0, -9.0, 6.0),
+           (0.0, 8.0, 8.0)],
     mistakes={
         "The sign is turned round: if the board is better than it looked, delta is positive.":
             lambda s, a, m: s - a if abs(s - a) >= m else 0,
@@ -100,7 +113,8 @@ _surprise = exercise(
     },
     hints=["How much better is the board than it looked?", "`delta = looked_ahead - saved`",
            "`abs(delta)` is its size, whatever the sign."],
-    why="Two judgements of nearly the same board, the second one better informed. Their difference needs no teacher.",
+    why="Two judgements of nearly the same board, the second one better informed. Their "
+        "difference needs no teacher.",
 )
 
 # %% ../../nbs/exercises/checkers.ipynb #97167a7a
@@ -111,18 +125,21 @@ def new_correlation(c, agrees, n):
 
 _new_correlation = exercise(
     new_correlation,
-    task="A term's sign has agreed with delta's (`agrees` is `True`) or not. Return its new correlation: `c` moves one part "
+    task="A term's sign has agreed with delta's (`agrees` is `True`) or not. Return its new "
+         "correlation: `c` moves one part "
          "in `n` of the way towards +1, or towards -1.",
     cases=[(0.0, True, 16), (0.0, False, 16), (0.5, True, 32), (0.5, False, 4), (-1.0, True, 256)],
     mistakes={
-        "You add a full 1/n, so C can leave the range from -1 to 1. Move one part in n of the way *that is left*.":
+        "You add a full 1/n, so C can leave the range from -1 to 1. Move one part in n of the way "
+        "*that is left*.":
             lambda c, agrees, n: c + (1 if agrees else -1) / n,
         "The direction is turned round: agreement moves C up.": lambda c, agrees, n: c + ((-1 if agrees else 1) - c) / n,
         "C arrives at once. It should move one part in n.": lambda c, agrees, n: 1 if agrees else -1,
         "Disagreement moves C towards -1, not towards 0.": lambda c, agrees, n: c + ((1 if agrees else 0) - c) / n,
         "That is how much it moves. Add it to the old C.": lambda c, agrees, n: ((1 if agrees else -1) - c) / n,
     },
-    hints=["Towards which number does C move?", "The way that is left is `target - c`.", "Go one part in n of it."],
+    hints=["Towards which number does C move?", "The way that is left is `target - c`.",
+           "Go one part in n of it."],
     why="It is a running mean of +1 and -1. With n = 16 it forgets quickly, with 256 slowly.",
 )
 
@@ -134,38 +151,50 @@ def minimax(tree):
 
 _minimax = exercise(
     minimax,
-    task="Return what `tree` is worth for the side to move. A number is a final position: its worth for the side to move there. "
-         "A list holds the positions after each of the moves; in them the *other* side is to move, so a worth changes its sign.",
-    cases=[(3,), ([3, -2, 5],), ([[1, 4], [6, -3]],), ([[[2], [7, 1]], [[0, -5]]],), ([-1, [2, 8]],)],
+    task="Return what `tree` is worth for the side to move. A number is a final position: its "
+         "worth for the side to move there. "
+         "A list holds the positions after each of the moves; in them the *other* side is to "
+         "move, so a worth changes its sign.",
+    cases=[(3,), ([3, -2, 5],), ([[1, 4], [6, -3]],), ([[[2], [7, 1]], [[0, -5]]],),
+           ([-1, [2, 8]],)],
     mistakes={
         "A worth for the other side is a loss for you: change the sign at each step.": lambda tree: _signless(tree),
         "You take the worst for the side to move. Both sides choose their best.": lambda tree: _worst(tree),
         "This looks one move ahead only: go down to the final positions.": lambda tree: _flat(tree),
         "You average over the moves. The side to move may choose.": lambda tree: _mean(tree),
     },
-    hints=["A number is its own worth. What about a list?", "A move is worth minus what the position is worth for the other side.",
+    hints=["A number is its own worth. What about a list?",
+           "A move is worth minus what the position is worth for the other side.",
            "`max(-minimax(child) for child in tree)`"],
-    why="One rule for both sides, because a gain for one is a loss for the other. `search` does this for thousands of "
+    why="One rule for both sides, because a gain for one is a loss for the other. `search` does "
+        "this for thousands of "
         "positions at once.",
 )
 
 # %% ../../nbs/exercises/checkers.ipynb #5cb0f9ca
 def _signless(tree): return max(map(_signless, tree)) if isinstance(tree, list) else tree
 def _worst(tree): return min(-_worst(child) for child in tree) if isinstance(tree, list) else tree
-def _mean(tree): return sum(-_mean(child) for child in tree) / len(tree) if isinstance(tree, list) else tree
-def _flat(tree): return max(0 if isinstance(child, list) else -child for child in tree) if isinstance(tree, list) else tree
+def _mean(tree):
+    return sum(-_mean(child) for child in tree) / len(tree) if isinstance(tree, list) else tree
+def _flat(tree): return max(0 if isinstance(child,
+                                            list) else -child for child in tree) if isinstance(tree, list) else tree
 
 # %% ../../nbs/exercises/checkers.ipynb #5e9ba432
 _pieces = choice("pieces", "Which part of the score does Samuel's machine never learn?", "b", {
-    "a": ("The centre", "CENT, CNTR and KCENT are terms like others, and their weights are learned."),
-    "b": ("The piece advantage", "It is fixed, and it is what ties the scores to the game: without it, a constant score would "
+    "a": ("The centre",
+          "CENT, CNTR and KCENT are terms like others, and their weights are learned."),
+    "b": ("The piece advantage",
+          "It is fixed, and it is what ties the scores to the game: without it, a constant score "
+          "would "
           "have no surprises."),
     "c": ("Mobility", "MOB and MOBIL are learned."),
-    "d": ("Everything is learned", "One part was kept out of the machine's hands. Which one must not change its sign?"),
+    "d": ("Everything is learned",
+          "One part was kept out of the machine's hands. Which one must not change its sign?"),
 })
 
 _passive = choice("passive", "Which side is *passive*?", "a", {
-    "a": ("The side that has just moved", "The other one is to move: it is active. Terms are credited to the passive side."),
+    "a": ("The side that has just moved",
+          "The other one is to move: it is active. Terms are credited to the passive side."),
     "b": ("The side to move", "That is the active side."),
     "c": ("The side that is behind", "It has nothing to do with who is ahead."),
     "d": ("Always White", "The sides take turns at being passive."),
@@ -174,50 +203,67 @@ _passive = choice("passive", "Which side is *passive*?", "a", {
 _alpha = choice("alpha", "Alpha and Beta play. What does Beta learn during a game?", "c", {
     "a": ("The same as Alpha", "Only one of them changes during a game."),
     "b": ("The opposite of what Alpha learns", "It is a frozen copy."),
-    "c": ("Nothing", "It is frozen for the game. After a good game of Alpha it gets Alpha's weights."),
+    "c": ("Nothing",
+          "It is frozen for the game. After a good game of Alpha it gets Alpha's weights."),
     "d": ("The piece advantage", "Nobody learns that."),
 })
 
 # %% ../../nbs/exercises/checkers.ipynb #4e7ff674
-_delta = short("delta", "What does Samuel call the difference between the score found by looking ahead and the score saved before?",
-    ["delta", "δ"], "Delta is the surprise: learning from it is today called learning from temporal differences.",
-    {"alpha": "That is the learning player.", "beta": "That is the frozen player.", "gradient": "That word comes in chapter 04."})
+_delta = short("delta",
+               "What does Samuel call the difference between the score found by looking ahead and "
+               "the score saved before?",
+    ["delta",
+     "δ"], "Delta is the surprise: learning from it is today called learning from temporal "
+           "differences.",
+    {"alpha": "That is the learning player.", "beta": "That is the frozen player.",
+     "gradient": "That word comes in chapter 04."})
 
 _delta_sign = choice("delta_sign", "Delta is positive. What was wrong with the saved score?", "d", {
     "a": ("It was right", "Then delta would be near zero."),
     "b": ("It was too high", "Looking ahead found more, not less."),
     "c": ("It was saved too late", "The time is not the trouble."),
-    "d": ("It was too low", "The board was better than it looked. Terms that spoke for it were right."),
+    "d": ("It was too low",
+          "The board was better than it looked. Terms that spoke for it were right."),
 })
 
 _rote = choice("rote", "Why did learning by heart not carry far?", "b", {
-    "a": ("Stored scores were wrong", "They came from looking ahead, and were better than the sum of terms."),
-    "b": ("Most positions of a new game have never been met", "A stored position helps only if the very same one comes again. "
+    "a": ("Stored scores were wrong",
+          "They came from looking ahead, and were better than the sum of terms."),
+    "b": ("Most positions of a new game have never been met",
+          "A stored position helps only if the very same one comes again. "
           "Weights speak about positions that nobody has seen."),
     "c": ("It takes too much arithmetic", "It saves arithmetic: a stored score replaces a search."),
-    "d": ("Openings cannot be stored", "Openings were what it played best, since they come again and again."),
+    "d": ("Openings cannot be stored",
+          "Openings were what it played best, since they come again and again."),
 })
 
 _pruning = choice("pruning", "Which is true of alpha-beta pruning?", "c", {
-    "a": ("Samuel's paper of 1959 describes it", "Its Alpha and Beta are two players. Pruning is in his second paper, of 1967."),
+    "a": ("Samuel's paper of 1959 describes it",
+          "Its Alpha and Beta are two players. Pruning is in his second paper, of 1967."),
     "b": ("It finds better moves than minimax", "It finds the same value."),
-    "c": ("It finds the same value and looks at fewer positions", "It leaves out what cannot change the choice."),
+    "c": ("It finds the same value and looks at fewer positions",
+          "It leaves out what cannot change the choice."),
     "d": ("It needs a learned score", "It works with any score."),
 })
 
 # %% ../../nbs/exercises/checkers.ipynb #b43de6af
-_power = number("power", "The largest C is 0.40, and a term has C = 0.20. Its weight is 2 to which power?", 9,
+_power = number("power",
+                "The largest C is 0.40, and a term has C = 0.20. Its weight is 2 to which power?", 9,
     "round(18 * 0.20 / 0.40) = 9. The largest gets 18.",
-    {18: "That is the power of the leading term.", 17: "Half of C is not half of the weight: the *power* is in proportion to C.",
+    {18: "That is the power of the leading term.",
+     17: "Half of C is not half of the weight: the *power* is in proportion to C.",
      8: "18 times one half is nine.", 0.5: "That is the ratio of the C's. Multiply 18 by it."})
 
-_span = number("span", "C is 0 and N is 16. The term's sign agrees with delta's. What is C now?", 0.0625,
+_span = number("span", "C is 0 and N is 16. The term's sign agrees with delta's. What is C now?",
+               0.0625,
     "It moves one part in 16 of the way to 1.",
-    {1: "It moves one part in N, not all the way.", 0.06: "One sixteenth is 0.0625.", 16: "N is a divisor.",
+    {1: "It moves one part in N, not all the way.", 0.06: "One sixteenth is 0.0625.",
+     16: "N is a divisor.",
      -0.0625: "Agreement moves C up."}, tol=0.01)
 
 _modern = choice("modern", "What does learning by self-play do that Samuel's rule does not?", "a", {
-    "a": ("It lets the result of the game take part", "After the last move the target is 1 or 0, not another judgement. So scores "
+    "a": ("It lets the result of the game take part",
+          "After the last move the target is 1 or 0, not another judgement. So scores "
           "are tied to winning."),
     "b": ("It compares two judgements", "So did Samuel's."),
     "c": ("It plays against itself", "So did Samuel's."),
@@ -228,5 +274,6 @@ _modern = choice("modern", "What does learning by self-play do that Samuel's rul
 check, hint, solution, quiz = verbs(
     "checkers",
     exercises=[_centre_count, _step_forward, _term_value, _surprise, _new_correlation, _minimax],
-    questions=[_pieces, _passive, _alpha, _delta, _delta_sign, _rote, _pruning, _power, _span, _modern],
+    questions=[_pieces, _passive, _alpha, _delta, _delta_sign, _rote, _pruning, _power, _span,
+               _modern],
 )

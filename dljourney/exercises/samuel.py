@@ -27,7 +27,8 @@ _weighted_sum = exercise(
         "You multiplied one sum by the other. Multiply pair by pair, then add.": lambda x, w: sum(x) * sum(w),
         "You added inputs and weights. A weight says how much its input counts, so multiply.": lambda x, w: sum(x) + sum(w),
     },
-    hints=["Two lists, walked through side by side: `zip` does that.", "Add up `x * w` for every pair `x, w`."],
+    hints=["Two lists, walked through side by side: `zip` does that.",
+           "Add up `x * w` for every pair `x, w`."],
     why="This is the whole model of the chapter. With tensors it is written `inputs @ weights`.",
 )
 
@@ -47,7 +48,8 @@ _share_right = exercise(
         "That is the share of wrong answers.": lambda a, b: sum(x != y for x, y in zip(a, b)) / len(b),
         "That is per cent. The share goes from 0 to 1.": lambda a, b: 100 * sum(x == y for x, y in zip(a, b)) / len(b),
     },
-    hints=["How many pairs are equal?", "`sum(a == b for ...)` counts them, since True counts as 1."],
+    hints=["How many pairs are equal?",
+           "`sum(a == b for ...)` counts them, since True counts as 1."],
     why="No person is needed to compute it: that is what makes the test automatic.",
 )
 
@@ -58,9 +60,11 @@ def keep_better(current, candidate):
 
 _keep_better = exercise(
     keep_better,
-    task="`current` and `candidate` are pairs `(weights, score)`. Return the candidate if its score is higher, "
+    task="`current` and `candidate` are pairs `(weights, score)`. Return the candidate if its "
+         "score is higher, "
     "else stay with the current one.",
-    cases=[((1.0, 0.5), (2.0, 0.7)), ((3.0, 0.5), (2.0, 0.7)), ((1.0, 0.5), (2.0, 0.3)), ((1.0, 0.5), (9.0, 0.5))],
+    cases=[((1.0, 0.5), (2.0, 0.7)), ((3.0, 0.5), (2.0, 0.7)), ((1.0, 0.5), (2.0, 0.3)),
+           ((1.0, 0.5), (9.0, 0.5))],
     mistakes={
         "On a tie stay with the current one: take the candidate only if its score is *higher*.": lambda a, b: b if b[1] >= a[1] else a,
         "You always took the candidate, however bad it was.": lambda a, b: b,
@@ -70,7 +74,8 @@ _keep_better = exercise(
             lambda a, b: b if b[1] < a[1] else a,
     },
     hints=["A pair's second part is `pair[1]`.", "Compare `candidate[1] > current[1]`."],
-    why="This one comparison is what random search and hill climbing share. Neither can ever get worse.",
+    why="This one comparison is what random search and hill climbing share. Neither can ever get "
+        "worse.",
 )
 
 # %% ../../nbs/exercises/samuel.ipynb #1601faea
@@ -78,7 +83,8 @@ def neighbour(weights, change, step):
     return [w + step * c for w, c in zip(weights, change)]
 
 
-_moved = agrees(neighbour, [([1.0, -2.0], [0.5, 1.0], 0.1), ([0.0, 0.0, 0.0], [1.0, -1.0, 2.0], 0.5)], {
+_moved = agrees(neighbour,
+                [([1.0, -2.0], [0.5, 1.0], 0.1), ([0.0, 0.0, 0.0], [1.0, -1.0, 2.0], 0.5)], {
     "You returned the change alone. A neighbour starts from where the weights are.": lambda w, c, s: [s * x for x in c],
     "You moved by the whole change. `step` says how much of it.": lambda w, c, s: [a + b for a, b in zip(w, c)],
     "You walked the other way: add the change.": lambda w, c, s: [a - s * b for a, b in zip(w, c)],
@@ -89,13 +95,16 @@ def _check_neighbour(neighbour):
     _moved(neighbour)
     old = [1.0, -2.0]
     neighbour(old, [0.5, 1.0], 0.1)
-    require(old == [1.0, -2.0], "You changed the old weights themselves. Build a new list: a step that does not help must be taken back.",
+    require(old == [1.0, -2.0],
+            "You changed the old weights themselves. Build a new list: a step that does not help "
+            "must be taken back.",
             expected=[1.0, -2.0], arrived=old)
 
 
 _neighbour = exercise(
     neighbour,
-    task="Move every weight by `step` times its part of `change`. Return the new weights; leave the old ones as they are.",
+    task="Move every weight by `step` times its part of `change`. Return the new weights; leave "
+         "the old ones as they are.",
     check=_check_neighbour,
     hints=["New weight = old weight + step * change, for each place."],
     why="A small step keeps most of what was learned. That is why climbing beats throwing dice.",
@@ -121,8 +130,10 @@ _slope = exercise(
         "You measured on both sides, and these points are two nudges apart: divide by `2 * nudge`.":
             lambda f, w, n: (f(w + n) - f(w - n)) / n,
     },
-    hints=["Measure twice: at `weight` and at `weight + nudge`.", "Rise divided by run; the run is `nudge`."],
-    why="Asking this of every weight gives the direction of `gradient_ascent`. Chapter 04 asks all at once.",
+    hints=["Measure twice: at `weight` and at `weight + nudge`.",
+           "Rise divided by run; the run is `nudge`."],
+    why="Asking this of every weight gives the direction of `gradient_ascent`. Chapter 04 asks "
+        "all at once.",
 )
 
 # %% ../../nbs/exercises/samuel.ipynb #3ebbd4ce
@@ -164,18 +175,24 @@ def _unmeasured(start, performance, mechanism, rounds):
 
 _go_round = exercise(
     go_round,
-    task="Write Samuel's loop. `mechanism(current, performance)` takes and returns a pair `(weights, score)`. "
+    task="Write Samuel's loop. `mechanism(current, performance)` takes and returns a pair "
+         "`(weights, score)`. "
     "Return the list of scores, one after each round.",
-    cases=[(0, lambda w: 10 - w, _one_up, 3), (5, lambda w: w * w, _one_up, 4), (1, lambda w: w, _one_up, 0),
+    cases=[(0,
+            lambda w: 10 - w, _one_up, 3), (5,
+                                            lambda w: w * w, _one_up, 4), (1, lambda w: w, _one_up, 0),
            (0, lambda w: 5 - w, _up_if_better, 2)],
     mistakes={
-        "Every round starts from the beginning again: hand the mechanism what the last round returned.": _ignores_last,
+        "Every round starts from the beginning again: hand the mechanism what the last round "
+        "returned.": _ignores_last,
         "The first score in your list is the start's. One score after each round, please.": _with_start,
         "The first pair has the start's own score in it: `(start, performance(start))`.": _unmeasured,
         "You did one round too few.": lambda s, p, m, r: go_round(s, p, m, max(r - 1, 0)),
     },
-    hints=["Start from the pair `(start, performance(start))`.", "In each round: `current = mechanism(current, performance)`."],
-    why="`improve` is this loop; it yields each round instead of making a list, so that you can watch.",
+    hints=["Start from the pair `(start, performance(start))`.",
+           "In each round: `current = mechanism(current, performance)`."],
+    why="`improve` is this loop; it yields each round instead of making a list, so that you can "
+        "watch.",
 )
 
 # %% ../../nbs/exercises/samuel.ipynb #ae2cf245
@@ -193,7 +210,9 @@ def _ask(program, image, called):
     except TypeError as error:
         began = error.__traceback__ and error.__traceback__.tb_next
         problem = str(error).partition("() ")[2] or error
-        require(began, f"Your program cannot be called with an image alone: {problem}. Does it still want the weights?", called=called)
+        require(began,
+                f"Your program cannot be called with an image alone: {problem}. Does it still "
+                f"want the weights?", called=called)
         raise
 
 
@@ -204,57 +223,74 @@ def _check_freeze(answer):
     called = 'freeze(model, "w")("i")'
     same(_ask(program, "i", called), ("i", "w"), called=called)
     first, second = (answer(lambda image, weights: image * weights, w) for w in (2, 3))
-    same((_ask(first, 10, "freeze(model, 2)(10)"), _ask(second, 10, "freeze(model, 3)(10)")), (20, 30),
+    same((_ask(first, 10, "freeze(model, 2)(10)"), _ask(second, 10, "freeze(model, 3)(10)")),
+         (20, 30),
          called="two frozen programs, one with weight 2 and one with 3, called with 10")
 
 
 _freeze = exercise(
     freeze,
-    task="Turn a model and its trained weights into a program: a function that takes an image and nothing else.",
+    task="Turn a model and its trained weights into a program: a function that takes an image and "
+         "nothing else.",
     check=_check_freeze,
-    hints=["A function can be made inside a function and returned.", "The inner function takes `image` and calls `model(image, weights)`."],
-    why="After training the weights are part of the program. `functools.partial(model, weights=weights)` does the same.",
+    hints=["A function can be made inside a function and returned.",
+           "The inner function takes `image` and calls `model(image, weights)`."],
+    why="After training the weights are part of the program. `functools.partial(model, "
+        "weights=weights)` does the same.",
 )
 
 # %% ../../nbs/exercises/samuel.ipynb #c760a263
 _questions = [
     choice("model_or_program", "What tells a model from a traditional program?", "b", {
         "a": ("A model is written in Python.", "Both are. The language does not matter."),
-        "b": ("What it does depends on weights that nobody wrote by hand.", "The weights are a second input, and training finds them."),
-        "c": ("A model is always right more often.", "A good rule can beat a badly trained model. It did so in the contest for some people."),
+        "b": ("What it does depends on weights that nobody wrote by hand.",
+              "The weights are a second input, and training finds them."),
+        "c": ("A model is always right more often.",
+              "A good rule can beat a badly trained model. It did so in the contest for some "
+              "people."),
     }),
     choice("weight_assignment", "What is a *weight assignment*?", "a", {
-        "a": ("One particular choice of all the weights.", "Change a single weight and it is another assignment."),
-        "b": ("The act of labelling examples.", "That gives the answers to learn from. Weights are inside the model."),
+        "a": ("One particular choice of all the weights.",
+              "Change a single weight and it is another assignment."),
+        "b": ("The act of labelling examples.",
+              "That gives the answers to learn from. Weights are inside the model."),
         "c": ("The most important weight.", "It is all of them together."),
     }),
     choice("automatic", "Why must the test of performance be automatic?", "c", {
-        "a": ("So that nobody can cheat.", "An automatic test can be fooled too, as chapter 07 shows."),
+        "a": ("So that nobody can cheat.",
+              "An automatic test can be fooled too, as chapter 07 shows."),
         "b": ("Because people make mistakes in counting.", "They do, but that is not the point."),
         "c": ("So that the machine can try thousands of weight assignments by itself.",
               "A mechanism needs a score after each change, and nobody could sit there and judge."),
     }),
     choice("samuels_test", "How did Samuel's machine test a weight assignment?", "b", {
         "a": ("Samuel judged its moves.", "Then the test would not have been automatic."),
-        "b": ("It played against a copy of itself that used other weights.", "Whoever wins is better. The chapter on checkers runs it."),
-        "c": ("It compared its weights with a master's.", "A master has no such weights to compare with."),
+        "b": ("It played against a copy of itself that used other weights.",
+              "Whoever wins is better. The chapter on checkers runs it."),
+        "c": ("It compared its weights with a master's.",
+              "A master has no such weights to compare with."),
     }),
     choice("flat", "Why is the share of right answers a poor guide for small steps?", "c", {
         "a": ("It takes too long to compute.", "It is as quick as the other measure."),
         "b": ("It is often wrong.", "It is exactly what it says."),
         "c": ("Most small changes of the weights change no answer, so the score stays the same.",
-              "The mechanism cannot tell a step in the right direction from one in the wrong direction."),
+              "The mechanism cannot tell a step in the right direction from one in the wrong "
+              "direction."),
     }),
-    number("questions", "A model has 64 weights. How often does one round of `gradient_ascent` measure the performance?",
+    number("questions",
+           "A model has 64 weights. How often does one round of `gradient_ascent` measure the "
+           "performance?",
            65, "64 nudged weights, and once at the place it moves to.",
            {64: "Nearly: after the 64 questions it measures once more, where it has moved to.",
-            128: "The score at the start of the round is known already, so each weight costs one measurement."}, tol=0.001),
+            128: "The score at the start of the round is known already, so each weight costs one "
+                 "measurement."}, tol=0.001),
     order("loop", "Put Samuel's loop in order.", "bcad", {
         "a": "a mechanism changes the weights",
         "b": "choose some weights to start with",
         "c": "measure the performance",
         "d": "measure again, and go round",
-    }, "Start, measure, change, measure again.", {"bacd": "Before the mechanism can do better, it must know how good the start is."}),
+    }, "Start, measure, change, measure again.", {"bacd": "Before the mechanism can do better, it "
+                                                          "must know how good the start is."}),
     choice("hidden", "Why are both sides of the contest scored on hidden images?", "a", {
         "a": ("On images they were made from, rules and weights can look better than they are.",
               "Anybody can be right about what they have already seen. Chapter 07 is about this."),
@@ -262,11 +298,15 @@ _questions = [
         "c": ("To save time.", "It takes more time."),
     }),
     choice("trained", "After training, what are the weights?", "b", {
-        "a": ("Still an input: every user chooses their own.", "Nobody wants to. They are kept as training left them."),
-        "b": ("Part of the program.", "From outside the trained model is a function from inputs to results, like any program."),
+        "a": ("Still an input: every user chooses their own.",
+              "Nobody wants to. They are kept as training left them."),
+        "b": ("Part of the program.",
+              "From outside the trained model is a function from inputs to results, like any "
+              "program."),
         "c": ("Thrown away.", "Without them the model is as good as dice."),
     }),
-    short("todays_word", "What do we call Samuel's *mechanism for altering the weights* today? One word.",
+    short("todays_word",
+          "What do we call Samuel's *mechanism for altering the weights* today? One word.",
           ["optimiser", "optimizer"], "SGD and Adam are optimisers; chapter 04 builds them.",
           {"loss": "That measures how bad the predictions are, so it belongs to *performance*.",
            "training": "That is the whole loop. The mechanism is the part that changes the weights."}),

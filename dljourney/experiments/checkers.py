@@ -114,7 +114,8 @@ class TemporalDifferences:
         words = torch.where(dice, random.words, best.boards.words)
         after = Boards(words, ~self.boards.black)
         reply = chance(pieces_and_terms(Leaves(after, self.boards, rows, rows)), weights)
-        target = torch.where(best.lost, 1.0, 1 - reply)      # my chance is what my opponent's is not
+        # my chance is what my opponent's is not
+        target = torch.where(best.lost, 1.0, 1 - reply)
         live = self.age >= 0                                 # opening moves teach nothing
         self._next(after, best.lost | (self.age > 120))
         return self.slope(seen, weights, torch.where(live, target, chance(seen, weights)))

@@ -108,25 +108,30 @@ def _grow(boards, depth, extend):
 def _part(jumps, deeper, follow) -> tuple:
     "Which positions are leaves, and which are looked into further"
     if deeper: return slice(0), slice(None)              # a slice copies nothing
-    return ((jumps == 0).nonzero().squeeze(1), jumps.nonzero().squeeze(1)) if follow else (slice(None), slice(0))
+    return ((jumps == 0).nonzero().squeeze(1),
+            jumps.nonzero().squeeze(1)) if follow else (slice(None), slice(0))
 
 
 def _judge(leaves, value):
     "All leaves together, then by ply: the judgement, or a win where the side to move has no move left"
     if not leaves: return []
     boards, before, parent, root, jumps, plies = zip(*leaves)
-    join, several = (torch.cat, Boards.cat) if len(leaves) > 1 else (itemgetter(0),) * 2    # one alone need not be copied
+    # one alone need not be copied
+    join, several = (torch.cat, Boards.cat) if len(leaves) > 1 else (itemgetter(0),) * 2
     together = Leaves(several(boards), several(before), join(parent), join(root))
     ply = torch.cat([torch.full_like(r, p, dtype=torch.float64) for r, p in zip(root, plies)])
     stuck = (join(jumps) | any_of(step_targets(together.boards.words))) == 0
     scores = value(together)
     if not isinstance(scores, Tensor) or scores.shape != stuck.shape:
         came = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-        raise TypeError(f"value: expected a tensor with one score for each of the {len(stuck)} leaves, got {came}")
+        raise TypeError(f"value: expected a tensor with one score for each of the {len(stuck)} "
+                        f"leaves, got {came}")
     low, high = (s.item() for s in scores.aminmax())         # both are NaN where one score is
     if not (low >= -WIN and high <= WIN):
-        raise ValueError(f"value: expected scores between -2**40, a loss, and 2**40, a win, got {low:g} to {high:g}")
-    if low < -WIN / 2 or high > WIN / 2:                     # ends that the leaf sees; the root is farther away from them
+        raise ValueError(f"value: expected scores between -2**40, a loss, and 2**40, a win, got "
+                         f"{low:g} to {high:g}")
+    # ends that the leaf sees; the root is farther away from them
+    if low < -WIN / 2 or high > WIN / 2:
         scores = torch.where(scores.abs() > WIN / 2, scores - scores.sign() * ply, scores)
     score = torch.where(stuck, WIN - ply, scores.double())
     return list(score.split([len(r) for r in root]))
@@ -152,19 +157,23 @@ def alpha_beta(
 ) -> tuple[float, int]: # value for the side to move, and the number of positions looked at
     "Minimax of one position without the branches that cannot matter"
     depth = check_whole("depth", depth, 1)
-    if len(board) != 1: raise ValueError(f"board: expected one position, got {len(board)}; `search` takes many at once")
+    if len(board) != 1: raise ValueError(f"board: expected one position, got {len(board)}; "
+                                         f"`search` takes many at once")
     found, nodes = moves(board), 0
     if not len(found.parent): return -(WIN - ply), 0
     if depth == 1:
         jumps = any_of(jump_targets(found.boards.words))
-        scores = _judge([(found.boards, board, found.parent, found.parent, jumps, ply + 1)], value)[0].tolist()
+        scores = _judge([(found.boards, board, found.parent, found.parent, jumps, ply + 1)],
+                        value)[0].tolist()
     best = -WIN
     for i in range(len(found.parent)):
         nodes += 1
         if depth == 1: score = scores[i]
         else:
-            score, below = alpha_beta(found.boards[i], depth - 1, value, -beta, -max(alpha, best), ply + 1)
+            score, below = alpha_beta(found.boards[i], depth - 1, value, -beta, -max(alpha, best),
+                                      ply + 1)
             score, nodes = -score, nodes + below
         best = max(best, score)
-        if best >= beta: break           # the other side has something better and will not come here
+        # the other side has something better and will not come here
+        if best >= beta: break
     return best, nodes

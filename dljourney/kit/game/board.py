@@ -50,10 +50,12 @@ def _board_png(fen: str, flipped: bool, cell: int = 44) -> bytes:
         piece = pieces.get(square)
         if piece:
             black, edge = piece in "bB", big // 8
-            draw.ellipse([x + edge, y + edge, x + big - edge, y + big - edge], "#242426" if black else "#f4ead5", "#00000060", 3)
+            draw.ellipse([x + edge, y + edge, x + big - edge, y + big - edge],
+                         "#242426" if black else "#f4ead5", "#00000060", 3)
         if piece and piece.isupper():
             a, b = x + big * 0.3, y + big * 0.66
-            crown = [(0, 0), (0, -0.3), (0.1, -0.15), (0.2, -0.36), (0.3, -0.15), (0.4, -0.3), (0.4, 0)]
+            crown = [(0, 0), (0, -0.3), (0.1, -0.15), (0.2, -0.36), (0.3, -0.15), (0.4, -0.3),
+                     (0.4, 0)]
             draw.polygon([(a + big * u, b + big * v) for u, v in crown], "#e0a52c" if piece == "B" else "#9a6b12")
     file = io.BytesIO()
     paper.reduce(2).save(file, "PNG", optimize=True)
@@ -66,7 +68,8 @@ class _BoardTraits(anywidget.AnyWidget):
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode().tag(sync=True)
     fen = traitlets.Unicode(START, help="the position").tag(sync=True)
-    moves = traitlets.List(traitlets.Unicode(), help="what may be played on the board now").tag(sync=True)
+    moves = traitlets.List(traitlets.Unicode(),
+                           help="what may be played on the board now").tag(sync=True)
     history = traitlets.List(traitlets.Unicode(), help="what has been played").tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
     error = traitlets.Unicode("").tag(sync=True)
@@ -109,7 +112,8 @@ class _Game(_BoardTraits):
         "Make a move for the side whose turn it is."
         legal = self.legal
         if move not in legal:
-            raise ValueError(f"move: expected one of {', '.join(legal) or 'no move at all'}, got {move!r}")
+            raise ValueError(f"move: expected one of {', '.join(legal) or 'no move at all'}, got "
+                             f"{move!r}")
         fen = self.apply(self.fen, move)
         self._positions.append(fen)
         self._show(fen, [*self.history, move], move)
@@ -213,7 +217,8 @@ class Board(_Hearing):
             raise ValueError(f"you: expected one of {list(sides)}, got {you!r}")
         wrong = sorted(set(values) - {"flipped", "size", "layout"})
         if wrong:
-            raise TypeError(f"Board has no value {wrong[0]!r}; it has rules, fen, you, reply, apply, on_move, pause, flipped, size")
+            raise TypeError(f"Board has no value {wrong[0]!r}; it has rules, fen, you, reply, "
+                            f"apply, on_move, pause, flipped, size")
         fen = write_fen(*read_fen(fen))  # as the page reads it
         self.rules, self.reply, self.apply, self.on_move, self.pause = rules, reply, apply, on_move, pause
         self._you, self._main, self._positions, self._showing = sides[you], MainThread(), [fen], False

@@ -27,13 +27,15 @@ def _draw(ax, fen, marks, numbers, scale=1.0):
         x, y = _place(square)
         ax.add_patch(Rectangle((x, y), 1, 1, facecolor="#9db08d", lw=0))
         if square in marks:
-            ax.add_patch(Rectangle((x + .05, y + .05), .9, .9, fill=False, edgecolor=COLOURS["pink"], lw=2.5 * scale))
+            ax.add_patch(Rectangle((x + .05, y + .05), .9, .9, fill=False,
+                                   edgecolor=COLOURS["pink"], lw=2.5 * scale))
         if numbers: ax.text(x + .05, y + .04, str(square), va="top", fontsize=6.5, color="#1d2a16")
     for square, piece in read_fen(fen)[1].items():
         (x, y), (face, ink) = _place(square), _FACES[piece.upper()]
         ax.add_patch(Circle((x + .56, y + .58), .33, facecolor=face, edgecolor="#242426", lw=scale))
         if piece.isupper():
-            ax.text(x + .56, y + .6, "K", ha="center", va="center", fontsize=10 * scale, color=ink, weight="bold")
+            ax.text(x + .56, y + .6, "K", ha="center", va="center", fontsize=10 * scale, color=ink,
+                    weight="bold")
 
 # %% ../../../nbs/kit/game/board_picture.ipynb #754021c6
 def draw_board(
@@ -66,8 +68,10 @@ def draw_boards(
     n_cols = min(n_cols, len(fens))
     n_rows = -(-len(fens) // n_cols)
     alt = "Checkers boards: " + "; ".join(f"{name}, {fen}" for name, fen in fens.items())
-    fig, axes = subplots(n_rows, n_cols, figsize=(size * n_cols, (size + .25) * n_rows), alt=alt, squeeze=False)
+    fig, axes = subplots(n_rows, n_cols, figsize=(size * n_cols, (size + .25) * n_rows), alt=alt,
+                         squeeze=False)
     for ax in axes.flat[len(fens):]: ax.set_axis_off()
     for ax, (name, fen) in zip(axes.flat, fens.items()):
-        draw_board(fen, marks=(marks or {}).get(name, ()), numbers=numbers, title=name, ax=ax, scale=min(1.0, size / 2))
+        draw_board(fen, marks=(marks or {}).get(name, ()), numbers=numbers, title=name, ax=ax,
+                   scale=min(1.0, size / 2))
     return fig

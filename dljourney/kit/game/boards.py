@@ -20,9 +20,11 @@ from .fen import START, read_fen, write_fen
 from .pdn import read_move
 
 # %% ../../../nbs/kit/game/boards.ipynb #cc9af187
-BIT = tuple(s + s // 8 for s in range(32))       # bit of each square, square 1 first: 0-7, 9-16, 18-25, 27-34
+# bit of each square, square 1 first: 0-7, 9-16, 18-25, 27-34
+BIT = tuple(s + s // 8 for s in range(32))
 BOARD = sum(1 << b for b in BIT)
-ROW_1, ROW_8 = 0b1111, 0b1111 << 31              # where White is crowned and where Black is: 1 to 4, 29 to 32
+# where White is crowned and where Black is: 1 to 4, 29 to 32
+ROW_1, ROW_8 = 0b1111, 0b1111 << 31
 SQUARE = {b: s + 1 for s, b in enumerate(BIT)}   # square number of each bit
 
 
@@ -36,14 +38,16 @@ def mask_to_squares(mask:int) -> list[int]:
     return [s + 1 for s, b in enumerate(BIT) if mask >> b & 1]
 
 # %% ../../../nbs/kit/game/boards.ipynb #aab4d2fc
-_bitwise_count = getattr(np, "bitwise_count", None)  # since NumPy 2: the processor's own instruction, six times faster
+# since NumPy 2: the processor's own instruction, six times faster
+_bitwise_count = getattr(np, "bitwise_count", None)
 
 
 def popcount(
     x:Tensor, # int64 words of at most 62 bits, any shape
 ) -> Tensor: # how many bits are set in each word
     "Count the bits of many words at once"
-    if _bitwise_count and x.device.type == "cpu": return torch.from_numpy(_bitwise_count(x.numpy())).long()
+    if _bitwise_count and x.device.type == "cpu":
+        return torch.from_numpy(_bitwise_count(x.numpy())).long()
     x = x - ((x >> 1) & 0x5555555555555555)         # in place from here on: less memory is touched
     pairs = (x >> 2).bitwise_and_(0x3333333333333333)
     x = x.bitwise_and_(0x3333333333333333).add_(pairs)
@@ -96,9 +100,11 @@ class _Sides:
         return f"Boards({self.fens()[0]!r})" if len(self) == 1 else f"Boards({len(self)} positions)"
 
     @property
-    def active(self) -> Tensor: return self.words[0] | self.words[1] # all pieces of the side to move
+    def active(self) -> Tensor:  # all pieces of the side to move
+        return self.words[0] | self.words[1]
     @property
-    def passive(self) -> Tensor: return self.words[2] | self.words[3] # all pieces of the side that has just moved
+    def passive(self) -> Tensor:  # all pieces of the side that has just moved
+        return self.words[2] | self.words[3]
     @property
     def active_kings(self) -> Tensor: return self.words[0] & self.words[1]
     @property
@@ -114,9 +120,11 @@ class Boards(_Sides):
         black:Tensor, # is it Black's turn? bool, (n,)
     ):
         if words.dim() != 2 or words.shape[0] != 4 or words.dtype != torch.int64:
-            raise ValueError(f"words: expected an int64 tensor of shape (4, n), got {words.dtype} {tuple(words.shape)}")
+            raise ValueError(f"words: expected an int64 tensor of shape (4, n), got {words.dtype} "
+                             f"{tuple(words.shape)}")
         if black.shape != words.shape[1:] or black.dtype != torch.bool:
-            raise ValueError(f"black: expected a bool tensor of shape ({words.shape[1]},), got {black.dtype} {tuple(black.shape)}")
+            raise ValueError(f"black: expected a bool tensor of shape ({words.shape[1]},), got "
+                             f"{black.dtype} {tuple(black.shape)}")
         self.words, self.black = words, black
 
     @classmethod
@@ -135,16 +143,20 @@ class Boards(_Sides):
         "Read positions"
         parsed = [_read_fen(fen) for fen in ([fens] if isinstance(fens, str) else fens)]
         words = torch.tensor([p[0] for p in parsed], dtype=torch.int64, device=device).reshape(-1, 4)
-        return cls(words.T.contiguous(), torch.tensor([p[1] for p in parsed], dtype=torch.bool, device=device))
+        return cls(words.T.contiguous(),
+                   torch.tensor([p[1] for p in parsed], dtype=torch.bool, device=device))
 
     def __getitem__(self,
         index, # an int, a slice, a list, or a tensor of indices or of truth values
     ) -> "Boards":
         "Some of the positions"
-        if isinstance(index, Tensor) and index.dtype == torch.long and index.dim():     # far faster than indexing
+        # far faster than indexing
+        if isinstance(index, Tensor) and index.dtype == torch.long and index.dim():
             return Boards(columns(self.words, index), self.black.index_select(0, index))
-        if hasattr(index, "__index__") and not getattr(index, "shape", ()): index = [_number(index, len(self))]
-        if isinstance(index, list): index = torch.tensor(index, dtype=None if index else torch.long, device=self.words.device)
+        if hasattr(index, "__index__") and not getattr(index, "shape", ()):
+            index = [_number(index, len(self))]
+        if isinstance(index,
+                      list): index = torch.tensor(index, dtype=None if index else torch.long, device=self.words.device)
         return Boards(self.words[:, index], self.black[index])
 
     def to(self,
@@ -180,7 +192,8 @@ def _read_fen(fen):
     for square, piece in pieces.items():
         side, bit = piece.upper(), 1 << BIT[square - 1]
         if piece != side and bit & (ROW_8 if side == "B" else ROW_1):
-            raise ValueError(f"fen: a man of {side} cannot stand on {square}, it would be a king (K{square}), in {fen!r}")
+            raise ValueError(f"fen: a man of {side} cannot stand on {square}, it would be a king "
+                             f"(K{square}), in {fen!r}")
         if piece in "BWb": words[side][0] |= bit
         if piece in "BWw": words[side][1] |= bit
     return (*words[turn], *words["W" if turn == "B" else "B"]), turn == "B"
@@ -191,7 +204,8 @@ def _write_fen(words, black):
     pieces = {}
     for side, (forward, backward) in zip("BW" if black else "WB", (words[:2], words[2:])):
         man, kings = side.lower(), forward & backward
-        for s in mask_to_squares(forward | backward): pieces[s] = side if kings >> BIT[s - 1] & 1 else man
+        for s in mask_to_squares(forward | backward):
+            pieces[s] = side if kings >> BIT[s - 1] & 1 else man
     return write_fen("B" if black else "W", pieces)
 
 # %% ../../../nbs/kit/game/boards.ipynb #6b701a57
@@ -263,21 +277,26 @@ def moves(
     must = any_of(jumps)
     place, to = list_bits(step_targets(words) & ~nonzero_mask(must))
     parent, start = place % n if n else place, _back(to, place // max(n, 1), 1)
-    found: list[tuple] = [(_hop(columns(words, parent), start, to, 0), parent, torch.stack([start, to], 1))]
+    found: list[tuple] = [(_hop(columns(words, parent), start, to, 0), parent,
+                           torch.stack([start, to], 1))]
     source, way = torch.arange(n, device=words.device), None
     n_steps = len(parent)
-    while must.any():                                  # one round for each hop of the longest capture
+    # one round for each hop of the longest capture
+    while must.any():
         place, to = list_bits(jumps)
         direction, i = place // jumps.shape[1], place % jumps.shape[1]
-        start, source, before = _back(to, direction, 2), source.index_select(0, i), columns(words, i)
+        start, source, before = _back(to, direction,
+                                      2), source.index_select(0, i), columns(words, i)
         words = _hop(before, start, to, _back(to, direction, 1))
         crowned = nonzero_mask(to & (ROW_1 | ROW_8)) & ~nonzero_mask(before[0] & before[1] & start)
         jumps = jump_targets(words, to & ~crowned)
         must = any_of(jumps)
         if paths: way = torch.cat([start[:, None] if way is None else way[i], to[:, None]], 1)
         done, more = (must == 0).nonzero().squeeze(1), must.nonzero().squeeze(1)
-        found.append((columns(words, done), source.index_select(0, done), way[done] if way is not None else None))
-        words, jumps, source = columns(words, more), columns(jumps, more), source.index_select(0, more)
+        found.append((columns(words, done), source.index_select(0, done),
+                      way[done] if way is not None else None))
+        words, jumps, source = columns(words,
+                                       more), columns(jumps, more), source.index_select(0, more)
         if way is not None: way = way[more]
     parent = torch.cat([f[1] for f in found])
     words = torch.cat([f[0] for f in found], 1)
@@ -346,7 +365,8 @@ def _lines_of_play(boards, depth, at_most=1 << 16):
     "Lines of play from all boards, at most so many boards expanded at a time"
     if depth == 0: return len(boards)
     if len(boards) > at_most:
-        return sum(_lines_of_play(boards[i:i + at_most], depth) for i in range(0, len(boards), at_most))
+        return sum(_lines_of_play(boards[i:i + at_most],
+                                  depth) for i in range(0, len(boards), at_most))
     if depth > 1: return _lines_of_play(moves(boards).boards, depth - 1)
     must = any_of(jump_targets(boards.words))
     steps = popcount(step_targets(boards.words) & ~nonzero_mask(must)).sum()

@@ -33,7 +33,8 @@ class Memory:
         boards:Boards,  # positions to look up
     ) -> tuple[Tensor, Tensor]:
         "Which positions are known, and their scores for the side to move (0 where unknown)"
-        if not len(self): return torch.zeros(len(boards), dtype=torch.bool), torch.zeros(len(boards))
+        if not len(self):
+            return torch.zeros(len(boards), dtype=torch.bool), torch.zeros(len(boards))
         key = _key(boards)
         at = torch.searchsorted(self.keys, key).clamp(max=len(self) - 1)
         known = self.keys[at] == key
@@ -50,7 +51,8 @@ class Memory:
 
     def merge(self):
         "Sort what is new into what is old; everything ages, the oldest is forgotten"
-        keys = torch.cat([*[k for k, _ in self.new], self.keys])       # new first: it replaces the old
+        # new first: it replaces the old
+        keys = torch.cat([*[k for k, _ in self.new], self.keys])
         scores = torch.cat([*[s for _, s in self.new], self.scores])
         ages = torch.cat([torch.zeros(len(keys) - len(self)), self.ages + 1])
         order = keys.argsort(stable=True)
@@ -62,7 +64,8 @@ class Memory:
 def _key(boards):
     "The same number for a position and for its mirror image with colours changed: Black is to move in both"
     words, turned = boards.words, boards.mirrored().words
-    return fingerprint(Boards(torch.where(boards.black, words, turned), torch.ones_like(boards.black)))
+    return fingerprint(Boards(torch.where(boards.black, words, turned),
+                              torch.ones_like(boards.black)))
 
 # %% ../../../nbs/kit/game/memory.ipynb #5d3a0c07
 def practise(
@@ -79,7 +82,8 @@ def practise(
     "Play games side by side, remembering at each move; the memory is put in order now and then"
     n_games, depth = check_whole("n_games", n_games, 1), check_whole("depth", depth, 1)
     opening, max_plies = check_whole("opening", opening), check_whole("max_plies", max_plies, 1)
-    fade, memory, rng = check_finite("fade", fade, 0), Memory() if memory is None else memory, seeded(seed)
+    fade, memory, rng = check_finite("fade", fade,
+                                     0), Memory() if memory is None else memory, seeded(seed)
     boards = Boards.from_fen(fen)[[0] * n_games]
     for ply in range(max_plies):
         if ply < opening: after, lost = random_move(boards, rng)

@@ -25,7 +25,8 @@ class Outcome(NamedTuple):
     @property
     def games(self) -> int: return self.wins + self.losses + self.draws
     @property
-    def score(self) -> float: return (self.wins + self.draws / 2) / max(self.games, 1) # a draw is half a win
+    def score(self) -> float:  # a draw is half a win
+        return (self.wins + self.draws / 2) / max(self.games, 1)
 
 # %% ../../../nbs/kit/game/rounds.ipynb #7ce1ab5b
 _BYTES = 0x0101010101010101
@@ -66,7 +67,8 @@ class _Side(NamedTuple):
     backward: Tensor
 
 
-def _side(rows): return _Side(rows, rows[::2], rows[:2, None], rows[1:, None], rows[0], rows[1], rows[2])
+def _side(rows):
+    return _Side(rows, rows[::2], rows[:2, None], rows[1:, None], rows[0], rows[1], rows[2])
 
 
 def _either(pair):
@@ -114,7 +116,8 @@ def _pick(word, state, in_byte):
     shift &= _bytes
     shift *= _bytes
     shift >>= _n53
-    shift &= _eights_left                            # eight times the number of bytes that end too early
+    # eight times the number of bytes that end too early
+    shift &= _eights_left
     ranks <<= _n8
     ranks >>= shift
     ranks &= _byte
@@ -192,7 +195,8 @@ class _Round(_Options):
         near, other = low << _n4, five << _n5
         low |= five
         far, five = near << _n4, other << _n5
-        near |= other                           # the upper end of a step, the square between of a jump
+        # the upper end of a step, the square between of a jump
+        near |= other
         far |= five
         far ^= near
         far &= ~no_jump
@@ -231,7 +235,8 @@ def _captures(rows, edge, crown):
     while True:
         at, bit = list_bits(word)
         game, f, b, fp, bp, empty = (t.index_select(0, at) for t in (game, f, b, fp, bp, empty))
-        if not len(at): return [torch.cat(t) for t in zip(*found)] if found else [game, f, b, fp, bp]
+        if not len(at):
+            return [torch.cat(t) for t in zip(*found)] if found else [game, f, b, fp, bp]
         low = torch.stack([bit & _low31, bit >> _n31])
         near = low << edge
         ends, between = _either(low | near << edge), _either(near)
@@ -265,7 +270,8 @@ class _Table:
         at = (self.run == 0).nonzero().squeeze(1)
         age, state = self.age.index_select(0, at), self.state.index_select(0, at)
         f, b, fp, bp = (row.index_select(0, at) for row in self.rows())
-        second = -((age ^ self.turned.index_select(0, at)) & 1)      # -1: it is the second side's turn
+        # -1: it is the second side's turn
+        second = -((age ^ self.turned.index_select(0, at)) & 1)
         swap = torch.stack([f ^ fp, b ^ bp]) & second
         active, passive = torch.stack([f, b]) ^ swap, torch.stack([fp, bp]) ^ swap
         game, *after = _captures([*active, *passive], round.edge, round.crown)
@@ -279,7 +285,8 @@ class _Table:
         age += counts > 0
         over = ((counts == 0) | (age > self.max_plies)).nonzero().squeeze(1)
         gone = self.finish(over, age, rows, state)
-        for row, new in zip([*self.rows(), self.age, self.state, self.turned], [*rows, age, state, age & 1]):
+        for row, new in zip([*self.rows(), self.age, self.state, self.turned],
+                            [*rows, age, state, age & 1]):
             row.index_copy_(0, at, new)
         self.run.index_fill_(0, at, -1)
         if len(gone): self.close_ranks(at.index_select(0, gone))
@@ -302,7 +309,8 @@ class _Table:
         keep = self.run.index_fill_(0, gone, 0).nonzero().squeeze(1)
         self.lanes = len(keep)
         self.sides = tuple(_side(torch.stack([row.index_select(0, keep) for row in side.rows])) for side in self.sides)
-        for name in ("state", "run", "age", "turned"): setattr(self, name, getattr(self, name).index_select(0, keep))
+        for name in ("state", "run", "age", "turned"):
+            setattr(self, name, getattr(self, name).index_select(0, keep))
 
 # %% ../../../nbs/kit/game/rounds.ipynb #8bfe07ef
 def _fused_pick(word, state):
@@ -316,7 +324,8 @@ def _fused_pick(word, state):
     shift = ends_early * _BYTES >> 53 & 0x78
     rank = rank - (ranks << 8 >> shift & 255)
     byte = word >> shift & 255
-    for i in range(7): byte = byte & (byte - 1 | ~(i - rank >> 63))    # while the rank is larger than i
+    # while the rank is larger than i
+    for i in range(7): byte = byte & (byte - 1 | ~(i - rank >> 63))
     return (byte & -byte) << shift, state
 
 
@@ -328,7 +337,8 @@ def _fused_options(f, b, passive, empty, run):
         up, down = f & far & over, empty & b >> 2 * edge & over
         words.append((f & empty >> edge | empty & b >> edge, up | down))
         landing = landing | up << 2 * edge | down
-        ways.append((far & over, lambda there, edge=edge, over=over: there >> edge >> edge & over & empty))
+        ways.append((far & over,
+                     lambda there, edge=edge, over=over: there >> edge >> edge & over & empty))
     there, back = (landing & -side >> 63 for side in (f, b))
     beyond = 0
     for up, down in ways: beyond = beyond | there & up | down(back)
@@ -397,11 +407,13 @@ def random_games(
     seed = check_whole("seed", seed, -1 << 31)
     if seed >= 1 << 31: raise ValueError(f"seed: expected less than 2**31, got {seed}")
     with torch.inference_mode():
-        table, round, rounds = _Table(n_games, max_plies, seed, device, batch), hop or _Round(device), 0
+        table, round, rounds = _Table(n_games, max_plies, seed, device,
+                                      batch), hop or _Round(device), 0
         while table.lanes:
             for _ in range(_EVERY // 2):
                 rounds += 2
-                limit = max_plies + 1 if rounds > max_plies else None      # one ply too many; before, no game is that old
+                # one ply too many; before, no game is that old
+                limit = max_plies + 1 if rounds > max_plies else None
                 round.both(table.sides, table.state, table.run, table.age, limit)
             table.serve(round)
     return Outcome(table.plies, table.wins, table.losses, table.draws)

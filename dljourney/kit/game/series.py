@@ -182,11 +182,13 @@ class Learning:
         if len(hit): self._correct(rows[hit], delta[hit], score[hit])
         alpha.replace_weakest(rows, 32 if self.second else 8)
         saved, terms = self._judge_now(rows, old)
-        keep = self.ply[rows] > 0            # before its first move the learner has nothing to compare
+        # before its first move the learner has nothing to compare
+        keep = self.ply[rows] > 0
         if self.second: keep &= ~has_saved | surprised
         self.saved[rows[keep]], self.saved_terms[rows[keep]] = saved[keep], terms[keep]
         self.has_saved[rows[keep]] = True
-        delta = (delta / (2 * PIECE)).clamp(-12, 12)     # no more than all men: a won game is not infinite
+        # no more than all men: a won game is not infinite
+        delta = (delta / (2 * PIECE)).clamp(-12, 12)
         for i, d in zip(rows.tolist(), delta.abs().tolist()): self.deltas[i].append(d)
         return delta
 
@@ -203,11 +205,13 @@ class Learning:
         "Alpha's direct judgement of these boards, and what each term says about them"
         alpha, boards = self.alpha, self.boards[rows]
         leaves = Leaves(boards, self.before[rows], torch.arange(len(rows)), torch.arange(len(rows)))
-        terms = -term_values(leaves)                     # Beta has just moved: for Alpha the sign turns
+        # Beta has just moved: for Alpha the sign turns
+        terms = -term_values(leaves)
         weights = alpha.weights[rows] if self.recompute else old
         saved = -piece_advantage(boards) + (terms * weights).sum(1)
         jumps = (any_of(jump_targets(boards.words)) != 0) & self.second
-        if jumps.any():      # series 2 scores a board in the middle of an exchange by looking to its end
+        # series 2 scores a board in the middle of an exchange by looking to its end
+        if jumps.any():
             value = polynomial(alpha.weights[rows[jumps]])
             saved[jumps] = search(boards[jumps], 1, value, extend=True).score
         return saved, terms
@@ -219,7 +223,8 @@ class Learning:
         self.deltas[i] = []
         game = Game(i, int(self.game[i]), result, ahead, int(self.ply[i]), int(self.changed[i]))
         adopt = won = result > 0 or (not result and ahead > 0 and not self.second)
-        if self.second:                                    # the second series wants a majority of wins
+        # the second series wants a majority of wins
+        if self.second:
             self.since[i][0] += result > 0
             self.since[i][1] += result < 0
             adopt = self.since[i][0] >= 2 and self.since[i][0] > self.since[i][1]

@@ -121,14 +121,17 @@ def _corn(p):
 
 def _cramp(p):
     m = squares_to_mask
-    on = nonzero_mask(p.passive & p.home(m([13]), m([20]))) & nonzero_mask(p.passive & p.home(m([9, 14]), m([19, 24])))
-    return [(2, on & ~nonzero_mask(p.home(m([17, 21, 22, 25]), m([8, 11, 12, 16])) & ~p.active) & 1)]
+    on = nonzero_mask(p.passive & p.home(m([13]),
+                                         m([20]))) & nonzero_mask(p.passive & p.home(m([9, 14]), m([19, 24])))
+    return [(2,
+             on & ~nonzero_mask(p.home(m([17, 21, 22, 25]), m([8, 11, 12, 16])) & ~p.active) & 1)]
 
 
 def _fork(p):
     q, e = p.passive, p.empty
     up, down = p.steps[0] | p.steps[1], p.steps[2] | p.steps[3]
-    return [(1, up & q >> 4 & q >> 5 & e >> 8 & e >> 10 | down & q << 4 & q << 5 & e << 8 & e << 10)]
+    return [(1,
+             up & q >> 4 & q >> 5 & e >> 8 & e >> 10 | down & q << 4 & q << 5 & e << 8 & e << 10)]
 
 
 def _gap(p):
@@ -150,7 +153,8 @@ def _dyke(p):
     return [(1, q & q << 4 & q << 8), (1, q & q << 5 & q << 10)]
 
 # %% ../../../nbs/kit/game/terms.ipynb #89753c83
-def _around(x): return x << 4, x << 5, x >> 4, x >> 5   # the four neighbours of every square, as far as they exist
+def _around(x):  # the four neighbours of every square, as far as they exist
+    return x << 4, x << 5, x >> 4, x >> 5
 
 
 def _expos(p):
@@ -203,37 +207,51 @@ class Term(NamedTuple):
 
 # %% ../../../nbs/kit/game/terms.ipynb #220986f6
 _SIMPLE = [
-    ("ADV", "advancement", "+1 for each passive man in its 5th or 6th row, -1 for each in its 3rd or 4th",
+    ("ADV", "advancement",
+     "+1 for each passive man in its 5th or 6th row, -1 for each in its 3rd or 4th",
      "W:W24,27,32:B3,14,18,22", (14, 18, 22)),
-    ("APEX", "apex", "-1 if there are no kings, an active man stands on 7 or 26 and no passive man on either",
+    ("APEX", "apex",
+     "-1 if there are no kings, an active man stands on 7 or 26 and no passive man on either",
      "W:W7,25,30:B1,3,12", (7, 26)),
-    ("BACK", "back row bridge", "+1 if active has no kings and passive holds both bridge squares of its back row",
+    ("BACK", "back row bridge",
+     "+1 if active has no kings and passive holds both bridge squares of its back row",
      "W:W22,26,31:B1,3,14", (1, 3)),
     ("CENT", "centre control I", "+1 for each of the eight centre squares that a passive man holds",
      "W:W24,28,31:B5,11,14,18", (11, 14, 18)),
     ("CNTR", "centre control II", "+1 for each centre square that active holds or can step to",
      "W:W22,26,27:B1,2,12", (22, 18, 23)),
-    ("CORN", "double-corner credit", "+1 if active has at most 6 points (man 2, king 3), passive has more, "
+    ("CORN", "double-corner credit",
+     "+1 if active has at most 6 points (man 2, king 3), passive has more, "
      "and active can step into a double corner", "W:WK9,K27:BK10,K19,K24", (5, 32)),
-    ("CRAMP", "cramp", "+2 if passive holds its cramping square (13 for Black, 20 for White) and one beside it, "
+    ("CRAMP", "cramp",
+     "+2 if passive holds its cramping square (13 for Black, 20 for White) and one beside it, "
      "and active holds the four squares that are cramped", "W:W17,21,22,25:B1,9,13", (9, 13, 17, 21, 22, 25)),
-    ("DENY", "denial of occupancy", "+1 for each square to which active can step, where the piece could then be "
+    ("DENY", "denial of occupancy",
+     "+1 for each square to which active can step, where the piece could then be "
      "captured and the capturer not taken back", "W:W22,31:B11,13", (17,)),
-    ("DIA", "double diagonal file", "+1 for each passive piece on the two diagonals between the double corners",
+    ("DIA", "double diagonal file",
+     "+1 for each passive piece on the two diagonals between the double corners",
      "W:W21,22,31:B5,6,12,15", (5, 6, 15)),
-    ("DIAV", "diagonal moment value", "for each passive piece 3/2 on those diagonals, 1 one away, 1/2 two away",
+    ("DIAV", "diagonal moment value",
+     "for each passive piece 3/2 on those diagonals, 1 one away, 1/2 two away",
      "W:W21,22,31:B3,4,6,11", (3, 4, 6, 11)),
     ("DYKE", "dyke", "+1 for each string of three passive pieces next to each other on a diagonal",
      "W:W21,28,31:B1,6,10,7", (1, 6, 10)),
-    ("EXCH", "exchange", "+1 for each square to which active can step and so force an exchange: its piece can be "
+    ("EXCH", "exchange",
+     "+1 for each square to which active can step and so force an exchange: its piece can be "
      "captured there, and the capturer taken back", "W:W22,26,27:B1,15", (18,)),
-    ("EXPOS", "exposure", "+1 for each passive piece with an empty square on each of its two sides along a diagonal",
+    ("EXPOS", "exposure",
+     "+1 for each passive piece with an empty square on each of its two sides along a diagonal",
      "W:W25,28,32:B1,5,15", (15, 10, 19, 11, 18)),
-    ("FORK", "threat of fork", "+1 for each square to which active can step between two passive pieces side by side, "
+    ("FORK", "threat of fork",
+     "+1 for each square to which active can step between two passive pieces side by side, "
      "attacking both, with the squares behind both empty", "W:W26,32:B18,19,4", (18, 19, 23)),
-    ("GAP", "gap", "+1 for each single empty square between two passive pieces along a diagonal, or between a passive "
+    ("GAP", "gap",
+     "+1 for each single empty square between two passive pieces along a diagonal, or between a "
+     "passive "
      "piece and the edge", "W:W25,30,32:B6,14,15", (1, 2, 10)),
-    ("GUARD", "back row control", "+1 if active has no kings and passive holds the bridge or the triangle of Oreo",
+    ("GUARD", "back row control",
+     "+1 if active has no kings and passive holds the bridge or the triangle of Oreo",
      "W:W22,26,31:B2,3,7,14", (2, 3, 7)),
     ("HOLE", "hole", "+1 for each empty square with passive pieces on three or four sides",
      "W:W25,30,32:B6,7,14,1", (10,)),
@@ -242,25 +260,30 @@ _SIMPLE = [
     ("MOB", "total mobility", "+1 for each square to which active can step, jumps disregarded",
      "W:W21,22,31:B1,2,9", (17, 18, 26, 27)),
     ("MOBIL", "undenied mobility", "MOB less DENY", "W:W22,31:B11,13", (18, 26, 27)),
-    ("MOVE", "the move", "+1 if both sides have as many pieces, all together are worth less than 24, and an odd "
+    ("MOVE", "the move",
+     "+1 if both sides have as many pieces, all together are worth less than 24, and an odd "
      "number of pieces stands in the rows of 1, 9, 17 and 25", "W:W23,32:B5,11", (11,)),
     ("NODE", "node", "+1 for each passive piece with at least three empty squares around it",
      "W:W25,28,32:B1,10,15", (10, 15)),
-    ("OREO", "triangle of Oreo", "+1 if passive has no kings and holds its triangle (2, 3, 7 or 26, 30, 31)",
+    ("OREO", "triangle of Oreo",
+     "+1 if passive has no kings and holds its triangle (2, 3, 7 or 26, 30, 31)",
      "W:W22,25,K31:B2,3,7,14", (2, 3, 7)),
     ("POLE", "pole", "+1 for each passive man with four empty squares around it",
      "W:W25,28,32:B1,2,15", (15,)),
-    ("RECAP", "recapture", "the same as EXCH, kept as a twin on purpose", "W:W22,26,27:B1,15", (18,)),
+    ("RECAP", "recapture", "the same as EXCH, kept as a twin on purpose", "W:W22,26,27:B1,15",
+     (18,)),
     ("THRET", "threat", "+1 for each square to which active can step and so threaten a capture",
      "W:W26,32:B18,4", (22, 23)),
 ]
 
 # %% ../../../nbs/kit/game/terms.ipynb #2f3d620e
-_PAIRS = [("DENY", "MOB", ("DEMO", "DEMMO", "DDEMO", "DDMM")), ("MOBIL", "DENY", ("MODE1", "MODE2", "MODE3", "MODE4")),
+_PAIRS = [("DENY", "MOB", ("DEMO", "DEMMO", "DDEMO", "DDMM")),
+          ("MOBIL", "DENY", ("MODE1", "MODE2", "MODE3", "MODE4")),
           ("MOBIL", "CENT", ("MOC1", "MOC3", "MOC2", "MOC4"))]
 _WAYS = ("{} and {}", "{} and not {}", "not {} and {}", "neither {} nor {}")
 # what each connective is made of: its two terms, and whether each must be above zero
-_MADE_OF = {name: (a, b, way < 2, way % 2 == 0) for a, b, names in _PAIRS for way, name in enumerate(names)}
+_MADE_OF = {name: (a, b, way < 2,
+                   way % 2 == 0) for a, b, names in _PAIRS for way, name in enumerate(names)}
 
 
 def _connectives():
@@ -269,7 +292,8 @@ def _connectives():
     for a, b, names in _PAIRS:
         for way, name in zip(_WAYS, names):
             said = f"1 if, compared with before the move, {way.format(a, b)} grew; else 0"
-            yield name, way.format(a, b), said, shown[a][3], tuple(dict.fromkeys(shown[a][4] + shown[b][4]))
+            yield name, way.format(a,
+                                   b), said, shown[a][3], tuple(dict.fromkeys(shown[a][4] + shown[b][4]))
 
 # %% ../../../nbs/kit/game/terms.ipynb #c2458a0d
 TERMS: dict[str, Term] = {row[0]: Term(*row) for row in [*_SIMPLE, *_connectives()]}  # 26 simple terms, 12 connectives
@@ -282,9 +306,11 @@ def parameters(
     "The parameters of positions, without regard to what was before"
     names = list(names) or list(_PARAMETERS)
     look = _Look(boards)
-    parts = [(row, weight, mask) for row, name in enumerate(names) for weight, mask in _PARAMETERS[name](look)]
+    parts = [(row, weight,
+              mask) for row, name in enumerate(names) for weight, mask in _PARAMETERS[name](look)]
     counts = torch.empty(len(parts), len(boards), device=boards.words.device)
-    few = max(1, (1 << 15) // max(len(boards), 1))             # so many masks at a time stay in the cache
+    # so many masks at a time stay in the cache
+    few = max(1, (1 << 15) // max(len(boards), 1))
     for i in range(0, len(parts), few):
         counts[i:i + few] = popcount(torch.stack([mask for _, _, mask in parts[i:i + few]]))
     sums = torch.zeros(len(parts), len(names))
@@ -306,7 +332,9 @@ def term_values(
     "The values of terms"
     names = list(names) or list(TERMS)
     simple = list(dict.fromkeys(s for n in names for s in (_MADE_OF[n][:2] if n in _MADE_OF else (n,))))
-    change = parameters(leaves.boards, simple) - parameters(swapped(leaves.before), simple).index_select(0, leaves.parent)
+    change = parameters(leaves.boards,
+                        simple) - parameters(swapped(leaves.before),
+                                             simple).index_select(0, leaves.parent)
     if simple == names: return change
     columns = {name: change[:, i] for i, name in enumerate(simple)}
     for n in names:
@@ -336,9 +364,11 @@ def coefficients(
 ) -> Tensor: # float64, (38,) in the order of TERMS
     "A player's weights as a tensor"
     for name in weights:
-        if name not in TERMS: raise ValueError(f"weights: no term is called {name!r}; the terms are {', '.join(TERMS)}")
+        if name not in TERMS: raise ValueError(f"weights: no term is called {name!r}; the terms "
+                                               f"are {', '.join(TERMS)}")
         if abs(check_finite(f"weights[{name!r}]", weights[name])) > _MOST:
-            raise ValueError(f"weights[{name!r}]: expected a coefficient between -1e9 and 1e9, got {weights[name]:g}")
+            raise ValueError(f"weights[{name!r}]: expected a coefficient between -1e9 and 1e9, "
+                             f"got {weights[name]:g}")
     return torch.tensor([float(weights.get(name, 0)) for name in TERMS], dtype=torch.float64)
 
 
@@ -350,7 +380,8 @@ def polynomial(
     if table is weights and table.numel():
         low, high = (c.item() for c in table.aminmax())      # both are NaN where one is
         if not (low >= -_MOST and high <= _MOST):
-            raise ValueError(f"weights: expected coefficients between -1e9 and 1e9, got {low:g} to {high:g}")
+            raise ValueError(f"weights: expected coefficients between -1e9 and 1e9, got {low:g} "
+                             f"to {high:g}")
     used = (table != 0).reshape(-1, len(TERMS)).any(0)
     names = [name for name, use in zip(TERMS, used.tolist()) if use]
     table = table[..., used.to(table.device)].float()    # powers of two are exact
