@@ -36,17 +36,38 @@ class Experiment:
 
 
 SCRATCH, PRETRAINED = ["SVM on pixels", "random weights"], ["linear probe", "fine-tuning"]
-# steps, learning rate and whether normalisation follows, for glyphnets that end half-way to what they learned
+# steps, learning rate and whether normalisation follows, for glyphnets that end half-way
 HALFWAY = {1: [(120, 3e-4, False), (300, 1e-3, False)],
            5: [(300, 1e-3, False), (600, 1e-3, False)],
            20: [(300, 1e-3, False), (600, 1e-3, False), (300, 2e-3, True), (600, 1e-3, True)]}
+RANDOM_RATES = (150, 3e-3), (150, 1e-2), (300, 1e-3), (300, 3e-3), (300, 1e-2), (600, 3e-3)
+GLYPHNET_RATES = (0, 0.0), (60, 3e-4), (60, 1e-3), (120, 3e-4), (120, 1e-3)
+ALL_THE_WAY = (1, 60, 3e-4, False), (5, 0, 0.0, False), (20, 300, 1e-3, True)
+
+
+def from_glyphnet(per_class: int, steps: int, lr: float, **more: Any) -> dict[str, Any]:
+    "A trial that starts from the weights that ship, with a head fitted to them."
+    return {"per_class": per_class, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1} | more
+
+
+def from_random(per_class: int, steps: int, lr: float, **more: Any) -> dict[str, Any]:
+    "A trial that starts from random weights."
+    return {"per_class": per_class, "start": "random", "steps": steps, "lr": lr} | more
+
+
 # best on the pool, with the warps too
-FROM_RANDOM = [{"per_class": k, "start": "random", "steps": 300, "lr": 3e-3, "strength": s}
-               for k, s in ((1, 0.5), (5, 1.0), (20, 1.0))]
-# best on the pool too, but for two ties: with 20, decided by what is best with 5; the warps with 5, where 1.5 was
-# one picture of 1,796 better
-FROM_GLYPHNET = [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1, "way": 0.5}
+FROM_RANDOM = [from_random(k, 300, 3e-3, strength=s) for k, s in ((1, 0.5), (5, 1.0), (20, 1.0))]
+# best on the pool too, but for two ties: with 20, decided by what is best with 5; the warps with 5,
+# where 1.5 was one picture of 1,796 better
+FROM_GLYPHNET = [from_glyphnet(k, steps, lr, way=0.5)
                  for k, steps, lr in ((1, 120, 3e-4), (5, 600, 1e-3), (20, 600, 1e-3))]
+GLYPHNET_TUNING = [
+    *(from_glyphnet(k, steps, lr) for k in (1, 5, 20) for steps, lr in GLYPHNET_RATES),
+    *(from_glyphnet(k, 300, 1e-3, batch_norm=True) for k in (5, 20)),
+    *(from_glyphnet(k, steps, lr, batch_norm=norm, way=0.5)
+      for k in (1, 5, 20) for steps, lr, norm in HALFWAY[k]),
+]
+DIGITS = "dljourney.experiments.pretraining:digits_seed"
 
 EXPERIMENTS: dict[str, Experiment] = {
     # "name": Experiment("dljourney.chapter:run_seed_function", range(10), {"setting": 1}),
@@ -81,37 +102,31 @@ EXPERIMENTS: dict[str, Experiment] = {
     "from_pretrained": Experiment("dljourney.experiments.transfer:few_examples",
         range(5), {"methods": PRETRAINED}),
     # chapter 10: digits are tuned within the pool ("valid") and measured on other writers ("test")
-    "glyphnet_one_shot": Experiment("dljourney.experiments.pretraining:one_shot_seed", range(20), tolerance=0.1),
+    "glyphnet_one_shot": Experiment(
+        "dljourney.experiments.pretraining:one_shot_seed", range(20), tolerance=0.1),
     "digits_from_random_tuning": Experiment(
-        "dljourney.experiments.pretraining:digits_seed", [100, 102, 104],
-        {"trials": [{"per_class": k, "start": "random", "steps": steps, "lr": lr} for k in (1, 5, 20) for steps, lr
-                    in ((150, 3e-3), (150, 1e-2), (300, 1e-3), (300, 3e-3), (300, 1e-2), (600, 3e-3))],
+        DIGITS, [100, 102, 104],
+        {"trials": [from_random(k, steps, lr) for k in (1, 5, 20) for steps, lr in RANDOM_RATES],
          "split": "valid"},
         tolerance=0.3),
     "digits_from_glyphnet_tuning": Experiment(
-        "dljourney.experiments.pretraining:digits_seed", range(100, 110),
-        {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1} for k in (1, 5, 20)
-                    for steps, lr in ((0, 0.0), (60, 3e-4), (60, 1e-3), (120, 3e-4), (120, 1e-3))]
-                   + [{"per_class": k, "start": "glyphnet", "steps": 300, "lr": 1e-3, "probe": 0.1, "batch_norm": True}
-                      for k in (5, 20)]
-                   + [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1, "batch_norm": norm,
-                       "way": 0.5} for k in (1, 5, 20) for steps, lr, norm in HALFWAY[k]],
-         "split": "valid"},
-        tolerance=0.1),
-    "digits_warps_tuning": Experiment(  # how much the copies are warped, with the settings that were best above
-        "dljourney.experiments.pretraining:digits_seed", range(100, 110),
-        {"trials": [{**trial, "strength": s} for trial in FROM_RANDOM + FROM_GLYPHNET for s in (0.5, 1.0, 1.5)],
+        DIGITS, range(100, 110), {"trials": GLYPHNET_TUNING, "split": "valid"}, tolerance=0.1),
+    # how much the copies are warped, with the settings that were best above
+    "digits_warps_tuning": Experiment(
+        DIGITS, range(100, 110),
+        {"trials": [{**trial, "strength": s} for trial in FROM_RANDOM + FROM_GLYPHNET
+                    for s in (0.5, 1.0, 1.5)],
          "split": "valid"},
         tolerance=0.3),
-    "digits_from_random": Experiment(
-        "dljourney.experiments.pretraining:digits_seed", range(20), {"trials": FROM_RANDOM}, tolerance=0.3),
-    "digits_all_the_way": Experiment(  # what was measured first, without weights half-way
-        "dljourney.experiments.pretraining:digits_seed", range(20),
-        {"trials": [{"per_class": k, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1, "batch_norm": norm}
-                    for k, steps, lr, norm in ((1, 60, 3e-4, False), (5, 0, 0.0, False), (20, 300, 1e-3, True))]},
+    "digits_from_random": Experiment(DIGITS, range(20), {"trials": FROM_RANDOM}, tolerance=0.3),
+    # what was measured first, without weights half-way
+    "digits_all_the_way": Experiment(
+        DIGITS, range(20),
+        {"trials": [from_glyphnet(k, steps, lr, batch_norm=norm)
+                    for k, steps, lr, norm in ALL_THE_WAY]},
         tolerance=0.1),
     "digits_from_glyphnet": Experiment(
-        "dljourney.experiments.pretraining:digits_seed", range(20), {"trials": FROM_GLYPHNET}, tolerance=0.1),
+        DIGITS, range(20), {"trials": FROM_GLYPHNET}, tolerance=0.1),
 }
 
 
