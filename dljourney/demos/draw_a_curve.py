@@ -106,7 +106,7 @@ class DrawACurve(Live):
         opt = self.optimiser(self.groups(self.network, self.lr), lr=self.lr)
         for step in self.train(self.network, _Points(self), F.mse_loss, opt, epochs=100_000):
             self.losses.append(step.loss)
-            for group, now in zip(opt.param_groups, self.groups(self.network, self.lr)): group["lr"] = now["lr"]
+            for a, b in zip(opt.param_groups, self.groups(self.network, self.lr)): a["lr"] = b["lr"]
             yield
 
     def on_draw(self, panel, x, y, done):
