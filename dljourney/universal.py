@@ -72,8 +72,8 @@ def largest_error(
 class Scale(NamedTuple):
     "Between the reader's units and [-1, 1], where networks like to live."
 
-    centre: Tensor
-    half: Tensor
+    centre: Tensor  # the middle, in the reader's units
+    half: Tensor  # from the middle to either end
 
     def down(
         self,

@@ -216,7 +216,8 @@ def test_one_width_at_a_time_and_all_at_once_are_one_and_the_same(n, widths, rid
     assert len(plain) == len(fast) == len(widths)
     for one, other in zip(plain, fast):
         for name in Fit._fields:
-            torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=1e-6, atol=1e-6)
+            torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=1e-6,
+                                       atol=1e-6)
 
 
 @pytest.mark.parametrize("ridge", [0.0, 1e-2])

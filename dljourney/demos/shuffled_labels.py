@@ -17,10 +17,10 @@ from ..kit.live import Live
 from ..kit.live import code, image_grid, images, line, plot, readout, rule
 from ..overfitting import shuffle_labels, train_networks
 
-# %% ../../nbs/demos/shuffled_labels.ipynb #15c78361
+# %% ../../nbs/demos/shuffled_labels.ipynb #b5664999
 N_PICTURES = 32  # shown
 
-
+# %% ../../nbs/demos/shuffled_labels.ipynb #15c78361
 class ShuffledLabels(Live):
     "A network learns digits of which you shuffle as many labels as you like."
 
