@@ -358,26 +358,26 @@ import random, numpy as np
 from dljourney.kit.live import pack
 rng = random.Random({seed})
 def state_of(demo):
-for name, spec in demo.controls.items():
-    if spec["kind"] == "slider":
-        value = spec["low"] + rng.random() * (spec["high"] - spec["low"])
-        yield name, round(value) if isinstance(spec["low"], int) else float(np.float32(value))
-    elif spec["kind"] == "choice": yield name, rng.choice(spec["options"])
-    elif spec["kind"] == "toggle": yield name, rng.random() < 0.5
+    for name, spec in demo.controls.items():
+        if spec["kind"] == "slider":
+            value = spec["low"] + rng.random() * (spec["high"] - spec["low"])
+            yield name, round(value) if isinstance(spec["low"], int) else float(np.float32(value))
+        elif spec["kind"] == "choice": yield name, rng.choice(spec["options"])
+        elif spec["kind"] == "toggle": yield name, rng.random() < 0.5
 def plain(v):
-if isinstance(v, dict): return {{k: plain(c) for k, c in v.items()}}
-if isinstance(v, (list, tuple)): return [plain(c) for c in v]
-if isinstance(v, np.ndarray) and v.ndim > 1:
-    return plain({{"values": v.reshape(-1), "shape": v.shape}})
-if isinstance(v, np.ndarray): v = v.tolist()
-if isinstance(v, list): return [plain(c) for c in v]
-if isinstance(v, np.generic): v = v.item()
-return None if isinstance(v, float) and not np.isfinite(v) else v
+    if isinstance(v, dict): return {{k: plain(c) for k, c in v.items()}}
+    if isinstance(v, (list, tuple)): return [plain(c) for c in v]
+    if isinstance(v, np.ndarray) and v.ndim > 1:
+        return plain({{"values": v.reshape(-1), "shape": v.shape}})
+    if isinstance(v, np.ndarray): v = v.tolist()
+    if isinstance(v, list): return [plain(c) for c in v]
+    if isinstance(v, np.generic): v = v.item()
+    return None if isinstance(v, float) and not np.isfinite(v) else v
 import json
 cases = []
 for _ in range({n}):
-{demo}.set(**dict(state_of({demo})))
-cases.append([{demo}.state, plain({demo}.draw())])
+    {demo}.set(**dict(state_of({demo})))
+    cases.append([{demo}.state, plain({demo}.draw())])
 from pathlib import Path
 Path("cases.json").write_text(json.dumps([plain({demo}.data()), cases]))
 """
