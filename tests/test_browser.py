@@ -354,17 +354,17 @@ def test_a_slider_answers_while_a_cell_is_busy_and_python_catches_up_once(front,
 
 def test_the_twins_agree_on_random_states(front, kit, demos):
     check = """
-    import random, numpy as np
-    from dljourney.kit.live import pack
-    rng = random.Random({seed})
-    def state_of(demo):
+import random, numpy as np
+from dljourney.kit.live import pack
+rng = random.Random({seed})
+def state_of(demo):
     for name, spec in demo.controls.items():
         if spec["kind"] == "slider":
             value = spec["low"] + rng.random() * (spec["high"] - spec["low"])
             yield name, round(value) if isinstance(spec["low"], int) else float(np.float32(value))
         elif spec["kind"] == "choice": yield name, rng.choice(spec["options"])
         elif spec["kind"] == "toggle": yield name, rng.random() < 0.5
-    def plain(v):
+def plain(v):
     if isinstance(v, dict): return {{k: plain(c) for k, c in v.items()}}
     if isinstance(v, (list, tuple)): return [plain(c) for c in v]
     if isinstance(v, np.ndarray) and v.ndim > 1:
@@ -373,14 +373,14 @@ def test_the_twins_agree_on_random_states(front, kit, demos):
     if isinstance(v, list): return [plain(c) for c in v]
     if isinstance(v, np.generic): v = v.item()
     return None if isinstance(v, float) and not np.isfinite(v) else v
-    import json
-    cases = []
-    for _ in range({n}):
+import json
+cases = []
+for _ in range({n}):
     {demo}.set(**dict(state_of({demo})))
     cases.append([{demo}.state, plain({demo}.draw())])
-    from pathlib import Path
-    Path("cases.json").write_text(json.dumps([plain({demo}.data()), cases]))
-    """
+from pathlib import Path
+Path("cases.json").write_text(json.dumps([plain({demo}.data()), cases]))
+"""
     compare = """([node, data, cases]) => {
       const near = (a, b, where) => {
         if (a === null || b === null || typeof a !== "object") {

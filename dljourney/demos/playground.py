@@ -462,7 +462,11 @@ class Playground(Live):
         "A click adds a point of the chosen class; with Shift, of the other."
         self.add_point(x, y, int((self.add == "blue") != shift))
 
-    def add_point(self, x: float, y: float, label: int) -> None:
+    def add_point(
+        self,
+        x: float, y: float,  # where
+        label: int,  # its class, 0 or 1
+    ) -> None:
         "One more training point; the network goes on from where it is."
         self.machine.clicked.append((round(float(x), 4), round(float(y), 4), label))
         self.machine.deal()

@@ -518,23 +518,43 @@ class Live(anywidget.AnyWidget):
         "Arrays for the script's `draw(state, data)`."
         return {}
 
-    def changed(self, names: set[str]) -> None:
-        "Called before drawing with the names of the values that changed (all of them at first)."
+    def changed(
+        self,
+        names: set[str],  # of the values that changed; all of them at first
+    ) -> None:
+        "Called before drawing."
 
     def work(self) -> Iterator:
         "Set up a fresh start and return an iterator; each `next` is one step."
         raise NotImplementedError
 
-    def on_click(self, panel: str, x: float, y: float, shift: bool) -> None:
+    def on_click(
+        self,
+        panel: str,  # its name
+        x: float, y: float,  # where, on the panel's axes
+        shift: bool,  # was Shift held?
+    ) -> None:
         "A click in a `plot(..., pointer=\"click\")`."
 
-    def on_draw(self, panel: str, x: list[float], y: list[float], done: bool) -> None:
+    def on_draw(
+        self,
+        panel: str,  # its name
+        x: list[float], y: list[float],  # the points so far, on the panel's axes
+        done: bool,  # is the pen up again?
+    ) -> None:
         "A stroke so far in a `plot(..., pointer=\"draw\")`."
 
-    def on_pick(self, panel: str, index: int) -> None:
+    def on_pick(
+        self,
+        panel: str,  # its name
+        index: int,  # of the picture, from 0
+    ) -> None:
         "A click on a picture of an `image_grid(..., pointer=\"pick\")`."
 
-    def on_message(self, message: dict) -> None:
+    def on_message(
+        self,
+        message: dict,  # as the script sent it
+    ) -> None:
         "Anything else that the demo's own script sends."
 
     def still_panels(self) -> dict[str, Callable]:
@@ -574,7 +594,10 @@ class Live(anywidget.AnyWidget):
         "Stop the work where it is."
         self.playing = False
 
-    def step(self, n: int = 1) -> None:
+    def step(
+        self,
+        n: int = 1,  # how many
+    ) -> None:
         "Take `n` steps, showing how far they are, then draw. Work that has ended starts again."
         with self.page.showing_errors():
             self.player.step(n)
