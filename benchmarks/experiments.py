@@ -66,10 +66,14 @@ EXPERIMENTS: dict[str, Experiment] = {
     "cures": Experiment("dljourney.overfitting:cure_rows", range(10), tolerance=0.3),
     "epochs": Experiment("dljourney.overfitting:epoch_rows", range(10), tolerance=0.5, varies=("best_epoch",)),
     # tuning before what uses it; from_scratch does not depend on the weights that ship
-    "scratch_tuning": Experiment("dljourney.experiments.transfer:tune_few_examples", range(100, 102), {"methods": SCRATCH}),
-    "pretrained_tuning": Experiment("dljourney.experiments.transfer:tune_few_examples", range(100, 102), {"methods": PRETRAINED}),
-    "from_scratch": Experiment("dljourney.experiments.transfer:few_examples", range(5), {"methods": SCRATCH}),
-    "from_pretrained": Experiment("dljourney.experiments.transfer:few_examples", range(5), {"methods": PRETRAINED}),
+    "scratch_tuning": Experiment("dljourney.experiments.transfer:tune_few_examples",
+        range(100, 102), {"methods": SCRATCH}),
+    "pretrained_tuning": Experiment("dljourney.experiments.transfer:tune_few_examples",
+        range(100, 102), {"methods": PRETRAINED}),
+    "from_scratch": Experiment("dljourney.experiments.transfer:few_examples",
+        range(5), {"methods": SCRATCH}),
+    "from_pretrained": Experiment("dljourney.experiments.transfer:few_examples",
+        range(5), {"methods": PRETRAINED}),
     # chapter 10: digits are tuned within the pool ("valid") and measured on other writers ("test")
     "glyphnet_one_shot": Experiment("dljourney.pretraining:one_shot_seed", range(20), tolerance=0.1),
     "digits_from_random_tuning": Experiment(

@@ -8,72 +8,25 @@ __all__ = ['Program', 'save', 'load', 'export_onnx']
 # %% ../nbs/09_program.ipynb #02613838
 import copy
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .kit.expect import check_whole
 from .kit.files import replacing
-from .kit.pictures import ImageError, Preprocess, one_line, printable
+from .kit.models import (FunctionOfPictures, as_model, as_onnx, at_full, card_of,
+    checked_labels, for_a_file, onnx_path, opened, packed, program_path, prove, scores_of, unwrapped)
+from .kit.pictures import Preprocess
 from .kit.training import as_a_whole, at_rest
-from .kit.models import ModelFileError, packed
-from .kit.models.onnx import as_onnx, is_onnx_of_ours
-from dljourney.kit.models.package import (
-    card_of, checked_labels, for_a_file, is_program, keep_other_things, loaded, prove, scores_of,
-)
-from .kit.models.parts import as_model, at_full, unwrapped
-
-# %% ../nbs/09_program.ipynb #50bb96de
-def _is_plain(image: Any) -> bool:
-    "Whether it is a tensor of bytes or fractions, grey or in colour: anything else has to be read."
-    if not isinstance(image, Tensor) or not image.numel() or not (image.is_floating_point() or image.dtype == torch.uint8):
-        return False
-    return image.ndim == 2 or (image.ndim == 3 and len(image) in (1, 3))
-
-
-def _prepared(image: Any, preprocess: Preprocess) -> Tensor:
-    "One picture of any kind as a batch of one, on the model's scale."
-    if isinstance(image, np.ndarray) and image.dtype.kind == "f":
-        channels_first = np.moveaxis(image, -1, 0) if image.ndim == 3 else image
-        image = torch.from_numpy(np.ascontiguousarray(channels_first, np.float32))
-    if not _is_plain(image):
-        return preprocess(preprocess.read(image)[None])
-    if image.is_floating_point() and not (image.isfinite().all() and image.min() >= 0 and image.max() <= 1):
-        raise ImageError("expected floating-point pixels in [0, 1]; divide pixels of 0 to 255 by 255")
-    return preprocess((image if image.ndim == 3 else image[None])[None].cpu())
-
-# %% ../nbs/09_program.ipynb #8083819e
-def _tried(image: Any, preprocess: Preprocess) -> Tensor | ImageError:
-    "The prepared picture, or what is wrong with it."
-    try:
-        return _prepared(image, preprocess)
-    except ValueError as e:
-        return e if isinstance(e, ImageError) else ImageError(str(e))
-
-
-def _several(images: Any) -> Iterator[Any]:
-    "The pictures, one by one. One picture alone is refused: a loop takes it apart into letters, bytes, lines or rows."
-    is_array = isinstance(images, Tensor) or (isinstance(images, np.ndarray) and images.dtype.kind not in "OSU")
-    is_source = isinstance(images, str | bytes | bytearray | os.PathLike) or hasattr(images, "read")
-    can_loop = hasattr(images, "__iter__") or hasattr(images, "__getitem__")
-    if is_source or not can_loop or (is_array and images.ndim < 4):
-        shape = f" of shape {tuple(images.shape)}" if is_array else ""
-        raise TypeError("images: expected several pictures, as a list, a generator or a batch (N,C,H,W), "
-                        f"got one {type(images).__name__}{shape}; program(image) takes one")
-    return iter(images)
 
 # %% ../nbs/09_program.ipynb #cf662986
-class Program:
+class Program(FunctionOfPictures):
     "A trained model as a function: a picture in, `{label: probability}` out."
 
     def __init__(
-        self,
-        model: nn.Module,  # takes prepared pictures, (N,C,H,W), gives one score a label, (N, n_labels); copied
+        self, model: nn.Module,  # prepared pictures (N,C,H,W) in, a score a label out; copied
         labels: Sequence[str],  # what the scores stand for
         preprocess: Preprocess,  # how a picture becomes the model's input
         card: Mapping[str, Any] | None = None,  # what is known about it: scores, settings, versions
@@ -81,67 +34,30 @@ class Program:
         self.model = copy.deepcopy(unwrapped(model)).float().eval().requires_grad_(False)
         self.labels, self.preprocess, self.card = list(labels), preprocess, dict(card or {})
 
-    def __call__(
-        self,
-        images: Any,  # one picture (path, bytes, PIL image, array, tensor), or a list or batch of them
-    ) -> Any:  # {label: probability}, the likeliest first; a list of such for a list or a batch
-        "Say what is in a picture, or in each of a list."
-        many = isinstance(images, list | tuple) or (isinstance(images, Tensor | np.ndarray) and images.ndim == 4)
-        answers = [answer for _, answer in self.stream(images if many else [images])]
-        for image, answer in zip(images if many else [images], answers):
-            if isinstance(answer, ImageError):
-                raise ImageError(f"{printable(image)}: {answer}" if isinstance(image, str | Path) else answer)
-        return answers if many else answers[0]
-
-    def stream(
-        self,
-        images: Iterable[Any],  # pictures of any kind; may be endless
-        batch_size: int = 32,  # how many are looked at together
-    ) -> Iterator[tuple[Any, dict[str, float] | ImageError]]:  # each picture, with its answer or what is wrong with it
-        "Look at many pictures, one batch after another; a picture that cannot be read does not stop the others."
-        return self._answers(_several(images), check_whole("batch_size", batch_size, 1))
-
-    def _answers(self, images: Iterator[Any], batch_size: int) -> Iterator[tuple[Any, dict[str, float] | ImageError]]:
-        while chunk := list(islice(images, batch_size)):
-            ready = [_tried(image, self.preprocess) for image in chunk]
-            good = [x for x in ready if isinstance(x, Tensor)]
-            rows = iter(self.probabilities(torch.cat(good)) if good else ())
-            for image, x in zip(chunk, ready):
-                yield image, self._named(next(rows)) if isinstance(x, Tensor) else x
-
     def probabilities(
-        self,
-        x: Tensor,  # prepared pictures, float32, (N,C,H,W)
+        self, x: Tensor,  # prepared pictures, float32, (N,C,H,W)
     ) -> Tensor:  # float32, (N, n_labels), each row sums to 1
         "The probability of each label for pictures that are on the model's scale already."
         ready = as_model(self.model, x)
         with as_a_whole(), torch.inference_mode(): rows = self.model(ready).softmax(1).cpu()
-        return rows.clone()  # an ordinary tensor: nothing could learn from one made in inference mode
+        return rows.clone()  # an ordinary tensor: nothing could learn from one of inference mode
 
-    def _named(self, row: Tensor) -> dict[str, float]:
+    def named(self, row):
         order = row.argsort(descending=True, stable=True).tolist()
         return {self.labels[i]: float(row[i]) for i in order}
-
-    def __repr__(self) -> str:
-        height, width = self.preprocess.size
-        shown = ", ".join(map(one_line, self.labels[:8])) + (f" and {len(self.labels) - 8} more" if len(self.labels) > 8 else "")
-        name = printable(str(self.card.get("architecture", {}).get("name", type(self.model).__name__)))
-        return f"Program({name}: {self.preprocess.channels} x {height} x {width} pixels -> {shown})"
 
 # %% ../nbs/09_program.ipynb #fb969464
 def save(
     model: nn.Module,  # any timm model, or an nn.Sequential of torch's layers
-    path: str | os.PathLike,  # where the file should stand, such as "birds.safetensors"; replaces a program, nothing else
-    labels: Sequence[str] | None = None,  # the names of the classes, in the order of the scores; None: "0", "1", ...
-    *,
-    preprocess: Preprocess | None = None,  # what the model wants to see; a timm model knows it by itself
+    path: str | os.PathLike,  # such as "birds.safetensors"; replaces a program, nothing else
+    labels: Sequence[str] | None = None,  # of the classes, in the scores' order; None: "0", "1", ...
+    *, preprocess: Preprocess | None = None,  # what the model wants to see; timm's models know it
     scores: Mapping[str, float] | None = None,  # how well it does, such as {"accuracy": 0.93}
     settings: Mapping[str, Any] | None = None,  # how it was trained: plain data, kept in the card
-    options: Mapping[str, Any] | None = None,  # options the timm model was created with, such as {"stem_width": 16}
+    options: Mapping[str, Any] | None = None,  # timm's, that it was made with: {"stem_width": 16}
 ) -> Path:  # the path
-    "Write a trained model as one file; before it takes its place, it is loaded again and must give the same scores."
-    path = Path(path)
-    keep_other_things(path, is_program, "a program")
+    "Write a trained model as one file, which must give the same scores when it is loaded again."
+    path = program_path(path)
     model, preprocess = for_a_file(model, preprocess)
     whole = at_full(model)
     want = scores_of(whole, preprocess)
@@ -156,41 +72,22 @@ def load(
     path: str | os.PathLike,  # a file that `save` wrote, or a folder with a program.safetensors
     device: str | torch.device | None = None,  # where to compute; None: the CPU
 ) -> Program:  # a function: picture in, {label: probability} out
-    "Load a program; it needs no class and no function of yours. `ModelFileError` says what is wrong with a file."
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"path: expected the path of a file that dljourney.program.save wrote, got {type(path).__name__}")
-    path = Path(path)
-    file = path / "program.safetensors" if path.is_dir() else path
-    if not file.is_file():
-        raise FileNotFoundError(f"no program at {printable(file)}: expected a file that dljourney.program.save wrote")
-    try:
-        model, labels, preprocess, card = loaded(file)
-    except ModelFileError as e:
-        raise ModelFileError(f"{printable(file)}: {printable(str(e))}; {e.todo}", e.todo) from None
+    "Load a program, with no class of yours. `ModelFileError` says what is wrong with a file."
+    model, labels, preprocess, card = opened(path)
     return Program(model.to(device or "cpu"), labels, preprocess, card)
 
 # %% ../nbs/09_program.ipynb #c758c695
 def export_onnx(
     model: Program | nn.Module,  # a program, or any network that gives one row of scores a picture
-    path: str | os.PathLike,  # where the file should stand, such as "birds.onnx"; replaces what this function wrote, nothing else
+    path: str | os.PathLike,  # such as "birds.onnx"; replaces what this function wrote, nothing else
     labels: Sequence[str] | None = None,  # the names of the classes; a program knows them
-    *,
-    preprocess: Preprocess | None = None,  # what the network wants to see; a program and a timm model know it
+    *, preprocess: Preprocess | None = None,  # what it wants to see; programs and timm's know it
 ) -> Path:  # the path
-    "Write an ONNX file: float pixels in [0,1], (N,C,H,W) at the model's size, in; probabilities, (N, n_labels), out."
-    path = Path(path)
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError:
-        raise ImportError('writing ONNX needs two more packages: pip install "dljourney[onnx]"') from None
-    keep_other_things(path, is_onnx_of_ours, "an ONNX file that was written here")
+    "Write an ONNX file: pixels in [0,1], (N,C,H,W), in; probabilities, (N, n_labels), out."
+    path = onnx_path(path)
     if isinstance(model, Program):
-        network: nn.Module = model.model
-        labels, preprocess = model.labels, model.preprocess  # type: ignore[assignment]
-    else:
-        network = unwrapped(model)
-    network = at_full(network)
+        labels, preprocess, model = model.labels, model.preprocess, model.model
+    network = at_full(unwrapped(model))
     preprocess = Preprocess.of(network) if preprocess is None else preprocess
     names = checked_labels(labels, scores_of(network, preprocess).shape[1])
     with at_rest(network), replacing(path) as temporary:

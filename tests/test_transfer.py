@@ -1,6 +1,8 @@
 "Starting from a pretrained model: features, freezing, learning rates, fine-tuning that can be interrupted."
 
 import copy
+import inspect
+from dataclasses import fields
 from functools import partial
 
 import numpy as np
@@ -16,6 +18,7 @@ from dljourney.experiments.transfer import (
 from dljourney.kit.pictures import digits
 from dljourney.kit.pictures import Preprocess
 from dljourney.kit.pictures import augment
+from dljourney.kit.training import Recipe
 from dljourney.sgd import SGD
 from dljourney.transfer import (
     bf16_helps,
@@ -373,15 +376,94 @@ def test_a_run_of_other_phases_is_refused_and_changes_nothing(data, saved, given
     run.save(tmp_path / "run.safetensors")
     other = make(given)
     next(other)
-    before, training = other.state_dict(), other.training
+    training = other.training
+    before = other.phase, other.step, other.history
     with pytest.raises(ValueError, match="frozen_epochs it was saved with"):
         other.resume(tmp_path / "run.safetensors")
-    after = other.state_dict()
-    assert other.training is training and {k: after[k] for k in ("index", "step", "history", "stopped")} == {
-        k: before[k] for k in ("index", "step", "history", "stopped")
-    }
+    assert other.training is training and (other.phase, other.step, other.history) == before
     other.run()
     assert other.step == len(other)
+
+
+def test_classes_are_counted_by_the_model_and_not_by_what_it_notes(data):
+    "A head that was replaced by hand leaves `num_classes` as it was."
+    x, y, *_ = data
+    for old, new in ((2, 4), (9, 4)):
+        model = net(old)
+        model.fc = nn.Linear(model.num_features, new)
+        assert model.num_classes == old
+        fine_tune(model, x, y, epochs=1).run()
+        with pytest.raises(ValueError, match="training y: expected class numbers from 0 to 3"):
+            fine_tune(model, x, y + 1)
+
+
+@pytest.mark.parametrize("frozen_epochs", [0, 1])
+def test_a_model_that_cannot_take_the_pictures_is_refused_at_once(data, frozen_epochs):
+    model = net(in_chans=1)
+    model.conv1 = nn.Conv2d(5, 64, 3)
+    with pytest.raises((RuntimeError, ValueError), match="channels"):
+        fine_tune(model, *data[:2], frozen_epochs=frozen_epochs)
+
+
+def test_the_chapters_step_is_the_one_that_is_made(data):
+    "`learn` is called in both phases, once a step; another one, here with clipping, takes its place."
+    x, y, *_ = data
+    asked = []
+
+    def clipped(model, batch, loss_func, opt):
+        *inputs, labels = batch
+        loss = loss_func(model(*inputs), labels)
+        opt.zero_grad()
+        loss.backward()
+        asked.append(len(labels))
+        nn.utils.clip_grad_norm_(model.parameters(), 1e-9)
+        opt.step()
+        return loss.detach()
+
+    mine, plain = net(), net()
+    before = values(mine)
+    still = partial(SGD, weight_decay=0.0)
+    for model, more in ((mine, {"learn": clipped}), (plain, {})):
+        groups = lambda gs: still([{**g, "weight_decay": 0.0} for g in gs])
+        fine_tune(model, x, y, batch_size=16, epochs=1, optimiser=groups, **more).run()
+    assert asked == [16, 16, 8] * 2
+    far = lambda m: max(float((m.state_dict()[k] - v).abs().max()) for k, v in before.items())
+    assert far(mine) < 1e-7 < 1e-4 < far(plain)
+
+
+def test_a_schedule_is_an_assignment_before_each_step(data):
+    x, y, *_ = data
+    rates = {"half": lambda p: 0.5, "none": None, "by_hand": None}
+    seen = {}
+    for name, schedule in rates.items():
+        run = fine_tune(net(), x, y, epochs=1, batch_size=16, schedule=schedule)
+        seen[name] = []
+        for step in run:
+            seen[name].append(step.lr)
+            if name == "by_hand":
+                for group in run.training.opt.param_groups:
+                    group["lr"] = 0.0
+    assert seen["half"] == [lr / 2 for lr in seen["none"]]
+    assert [lr > 0 for lr in seen["by_hand"]] == [True, False, False] * 2
+
+
+def test_a_recipe_holds_what_fine_tune_is_given():
+    given = inspect.signature(fine_tune).parameters
+    assert list(given) == [f.name for f in fields(Recipe)]
+
+
+def test_a_run_of_runs_tells_what_its_runs_tell(data):
+    x, y, xt, yt = data
+    tuning = fine_tune(net(), x, y, valid=(xt, yt), epochs=2, frozen_epochs=1, batch_size=16)
+    told, n, last = [], 0, None
+    for step in tuning:
+        n += 1
+        if tuning.training is not last:
+            told, last = [*tuning.history], tuning.training
+        rows = [{"phase": tuning.phase, **row} for row in tuning.training.history]
+        assert tuning.history == told[: len(tuning.history) - len(rows)] + rows
+        assert tuning.step == n and step.step == tuning.training.step
+    assert n == len(tuning) == 9
 
 
 def test_wrong_arguments_are_named(data):

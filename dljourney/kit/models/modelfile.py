@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ..files import write_atomically
-from .parts import facts, is_like, is_plain, rests, ties, told_otherwise
+from .parts import facts, is_finite, is_like, is_plain, rests, ties, told_otherwise
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #160538bb
 ANEW = "fetch the file again, or write it anew with dljourney.program.save"
@@ -456,7 +456,7 @@ def read_model(
         if checksum(text, tensors) != sealed:
             raise ModelFileError("the checksum does not fit: the file was damaged or changed after it was written")
         tensors = {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
-        if not all(t.isfinite().all() for t in tensors.values()):
+        if not all(map(is_finite, tensors.values())):
             raise ModelFileError("some of the weights are not finite numbers", "train the model again and save it")
         tensors |= {name: tensors[other] for name, other in first.items()}
         model = _tied(_filled(model, card["architecture"], tensors), first)

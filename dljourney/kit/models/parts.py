@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['facts', 'is_plain', 'rests', 'alike', 'same_numbers', 'told_otherwise', 'is_like', 'differences', 'ties', 'has_hooks',
-           'stirred', 'heads', 'stages', 'last_parts', 'number_type', 'as_model', 'check_learns', 'at_full',
-           'unwrapped']
+           'stirred', 'heads', 'stages', 'last_parts', 'number_type', 'as_model', 'is_finite', 'check_learns',
+           'at_full', 'unwrapped']
 
 # %% ../../../nbs/kit/models/parts.ipynb #0cf2b6ca
 import copy
@@ -271,6 +271,15 @@ def as_model(
     "Bring a batch to where a network is, in the numbers that it computes with."
     device = next((p.device for p in model.parameters()), x.device)
     return x.to(device, number_type(model))
+
+
+def is_finite(
+    t: Tensor,  # any tensor
+) -> bool:  # whether none of its numbers is infinite or NaN
+    "Look at all numbers in one pass: where one is not finite, the smallest or the largest is not."
+    if t.is_floating_point() and t.numel():
+        return bool(torch.stack(t.aminmax()).isfinite().all())
+    return bool(t.isfinite().all())
 
 
 def check_learns(

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from .hub import own_weights, weights_file
+from .parts import is_finite
 from ..pictures import printable
 
 # %% ../../../nbs/kit/models/weights.ipynb #474c7833
@@ -201,9 +202,7 @@ _COUNTER = "num_batches_tracked"
 # %% ../../../nbs/kit/models/weights.ipynb #ee318468
 def _understand(source: _File) -> None:
     "Find a network's names in a file that somebody else wrote, and set aside what has no place."
-    broken = [
-        k for k, v in source.tensors.items() if v.is_floating_point() and not v.isfinite().all()
-    ]
+    broken = [k for k, v in source.tensors.items() if not is_finite(v)]
     if broken:
         raise ValueError(
             f"weights: {printable(source.file)}: {broken[0]} holds numbers that are not finite; "

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         NORMS, compares, count, hold, in_company, lone_end, n_batches, together,
     )
     from dljourney.kit.training.optimizer import Optimizer, Pack
+    from dljourney.kit.training.phases import FineTuning, Over, Phase, Recipe
     from dljourney.kit.training.rates import (
         LearningRates, Trials, exploded, race, rising, smoothed, winner,
     )
