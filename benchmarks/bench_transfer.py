@@ -44,7 +44,10 @@ def folder_of_photos(n: int = 120) -> Path:
     for name, photo in zip(("temple", "flower"), load_sample_images().images):
         (folder / name).mkdir(parents=True)
         for i in range(n // 2):
-            top, left = dice.integers(0, photo.shape[0] - 300), dice.integers(0, photo.shape[1] - 400)
+            top, left = (
+                dice.integers(0, photo.shape[0] - 300),
+                dice.integers(0, photo.shape[1] - 400),
+            )
             patch = Image.fromarray(photo[top : top + 300, left : left + 400])
             patch.resize((500, 375)).save(folder / name / f"{i}.jpg", quality=90)
     return folder
@@ -53,7 +56,11 @@ def folder_of_photos(n: int = 120) -> Path:
 def network(n_classes: int) -> torch.nn.Module:
     torch.manual_seed(0)
     model = timm.create_model("resnet18", num_classes=n_classes)
-    model.pretrained_cfg = {**model.pretrained_cfg, "input_size": (3, SIZE, SIZE), "interpolation": "bilinear"}
+    model.pretrained_cfg = {
+        **model.pretrained_cfg,
+        "input_size": (3, SIZE, SIZE),
+        "interpolation": "bilinear",
+    }
     return model
 
 
@@ -84,7 +91,13 @@ def with_fastai(harness, folder: Path, frozen: int, full: int, losses: list):
         )  # fmt: skip
         data.train.drop_last = False  # every picture in every epoch, as on our side
         model = unfreeze(network(len(names)))  # BatchNorm at rest, as on our side
-        options = dict(loss_func=F.cross_entropy, opt_func=SGD, splitter=by_part(model), train_bn=False, wd=0.01)
+        options = dict(
+            loss_func=F.cross_entropy,
+            opt_func=SGD,
+            splitter=by_part(model),
+            train_bn=False,
+            wd=0.01,
+        )
         learn = Learner(data, model, **options)
         with learn.no_bar(), learn.no_logging():
             learn.freeze()
@@ -99,7 +112,8 @@ def with_fastai(harness, folder: Path, frozen: int, full: int, losses: list):
 
 
 def on_digits(seed: int, fastai: bool) -> float:
-    "Accuracy on digits by other writers after ten examples a class: glyphnet, one recipe, two libraries."
+    ("Accuracy on digits by other writers after ten examples a class: glyphnet, one recipe, two "
+     "libraries.")
     pool, _, (x_test, y_test) = digits("writers")
     order = torch.randperm(len(pool[1]), generator=torch.Generator().manual_seed(seed))
     rows = torch.cat([order[pool[1][order] == c][:10] for c in range(10)])
@@ -114,8 +128,17 @@ def on_digits(seed: int, fastai: bool) -> float:
 
         prepare = Preprocess.of(model)
         pairs = list(zip(prepare(x), y))
-        dls = DataLoaders(*(DataLoader(pairs, bs=32, shuffle=go, num_workers=0) for go in (True, False)))
-        learn = Learner(dls, model, loss_func=F.cross_entropy, opt_func=Adam, splitter=by_part(model), train_bn=False)
+        dls = DataLoaders(
+            *(DataLoader(pairs, bs=32, shuffle=go, num_workers=0) for go in (True, False))
+        )
+        learn = Learner(
+            dls,
+            model,
+            loss_func=F.cross_entropy,
+            opt_func=Adam,
+            splitter=by_part(model),
+            train_bn=False,
+        )
         with learn.no_bar(), learn.no_logging():
             learn.freeze()
             learn.fit(10, lr=1e-2)
@@ -124,7 +147,18 @@ def on_digits(seed: int, fastai: bool) -> float:
         with torch.inference_mode():
             return float((model.eval()(prepare(x_test)).argmax(1) == y_test).float().mean())
     lr, head = 3e-4, 1e-2 / 3e-4
-    fine_tune(model, x, y, frozen_epochs=10, epochs=10, lr=lr, head=head, decay=1.0, schedule=None, seed=seed).run()
+    fine_tune(
+        model,
+        x,
+        y,
+        frozen_epochs=10,
+        epochs=10,
+        lr=lr,
+        head=head,
+        decay=1.0,
+        schedule=None,
+        seed=seed,
+    ).run()
     return float((predict(model, x_test).argmax(1) == y_test).float().mean())
 
 
@@ -135,27 +169,35 @@ def by_part(model):
 
 
 def largest_memory() -> float:
-    "This process's largest memory, in MB. Linux's ru_maxrss begins with the parent's; the kernel's own mark does not."
+    ("This process's largest memory, in MB. Linux's ru_maxrss begins with the parent's; the "
+     "kernel's own mark does not.")
     if sys.platform == "linux":
         status = Path("/proc/self/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        2**20 if sys.platform == "darwin" else 1024
+    )
 
 
 def peak(who: str, folder: Path):
-    "A fresh process trains one frozen and four full epochs and prints its largest memory in MB; None without fastai."
+    ("A fresh process trains one frozen and four full epochs and prints its largest memory in MB; "
+     "None without fastai.")
     run = subprocess.run([sys.executable, "-m", "benchmarks.bench_transfer", who, str(folder)], stdout=subprocess.PIPE,
                          stderr=subprocess.DEVNULL, text=True, check=True)  # fmt: skip
     return float(run.stdout.split()[-1])
 
 
 def predictors(harness, folder: Path):
-    "A program, the plain timm way to do the same, and an exported fastai learner, on the folder's files."
+    ("A program, the plain timm way to do the same, and an exported fastai learner, on the "
+     "folder's "
+     "files.")
     files = sorted(folder.rglob("*.jpg"))[:100]
     model = freeze(network(2))
     file = save(model, Path(scratch.name, "program.safetensors"), preprocess=Preprocess.of(model))
     program: Program = load(file)
-    transform = timm.data.create_transform(input_size=(3, SIZE, SIZE), interpolation="bilinear", crop_pct=1.0)
+    transform = timm.data.create_transform(
+        input_size=(3, SIZE, SIZE), interpolation="bilinear", crop_pct=1.0
+    )
     model.eval()
     learner, exported = None, Path(scratch.name, "learner.pkl")
     train = with_fastai(harness, folder, 1, 0, [])
@@ -183,7 +225,9 @@ def fresh(code: str, *args: object):
     "A process that answers once."
 
     def run():
-        subprocess.run([sys.executable, "-c", code, *map(str, args)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-c", code, *map(str, args)], check=True, stdout=subprocess.DEVNULL
+        )
 
     return run
 
@@ -197,7 +241,8 @@ model.load_state_dict(safetensors.torch.load_file(sys.argv[1]))
 t = timm.data.create_transform(input_size=(3, 128, 128), interpolation="bilinear", crop_pct=1.0)
 with torch.inference_mode(): print(model(t(Image.open(sys.argv[2]).convert("RGB"))[None]).softmax(1))
 """
-FASTAI = "import sys; from fastai.vision.all import load_learner; print(load_learner(sys.argv[1]).predict(sys.argv[2]))"
+FASTAI = ("import sys; from fastai.vision.all import load_learner; "
+          "print(load_learner(sys.argv[1]).predict(sys.argv[2]))")
 OURS = "import sys; from dljourney.program import load; print(load(sys.argv[1])(sys.argv[2]))"
 
 
@@ -214,15 +259,23 @@ def lines(harness):
         peers = {"fastai": with_fastai(harness, folder, frozen, full, theirs)}
         n_photos = sum(1 for _ in folder.rglob("*.jpg"))
         note = f"{n_photos} photos; ours in {'bfloat16' if bf16 else 'float32'} when not frozen"
-        harness.compare(name, ours(folder, frozen, full, mine, bf16), peers, bar=bar, judged_by="cpu", note=note)
-        harness.quantity(f"training loss after {name}", mine[-1], {"fastai": theirs[-1] if theirs else None}, unit="")
+        harness.compare(
+            name, ours(folder, frozen, full, mine, bf16), peers, bar=bar, judged_by="cpu", note=note
+        )
+        harness.quantity(
+            f"training loss after {name}",
+            mine[-1],
+            {"fastai": theirs[-1] if theirs else None},
+            unit="",
+        )
     n = 3 if harness.quick else 5
     theirs = [peak("fastai", folder) for _ in range(n)] if harness.peer("fastai") else None
     harness.quantity("peak memory, one frozen and four full epochs", [peak("ours", folder) for _ in range(n)],
                      {"fastai": theirs}, unit="MB")  # fmt: skip
     seeds, note = (
         range(n),
-        "ten examples a class, 10 frozen and 10 full epochs, Adam, no augmentation; the range over seeds",
+        "ten examples a class, 10 frozen and 10 full epochs, Adam, no augmentation; the range over "
+        "seeds",
     )
     theirs = [on_digits(seed, True) for seed in seeds] if harness.peer("fastai") else None
     harness.quantity("accuracy on digits by other writers, glyphnet", [on_digits(seed, False) for seed in seeds],
@@ -239,6 +292,10 @@ if __name__ == "__main__":  # a child of `peak`
     from benchmarks.harness import Harness
 
     who, place = sys.argv[1], Path(sys.argv[2])
-    work = with_fastai(Harness(), place, 1, 4, []) if who == "fastai" else ours(place, 1, 4, [], bf16_helps(network(2)))
+    work = (
+        with_fastai(Harness(), place, 1, 4, [])
+        if who == "fastai"
+        else ours(place, 1, 4, [], bf16_helps(network(2)))
+    )
     work()
     print(largest_memory())

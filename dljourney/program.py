@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from .kit.files import replacing
-from .kit.models import (FunctionOfPictures, as_model, as_onnx, at_full, card_of,
-    checked_labels, for_a_file, onnx_path, opened, packed, program_path, prove, scores_of, unwrapped)
+from .kit.models import (FunctionOfPictures, as_model, as_onnx, at_full, card_of, opened,
+    checked_labels, for_a_file, onnx_path, packed, program_path, prove, scores_of, unwrapped)
 from .kit.pictures import Preprocess
 from .kit.training import as_a_whole, at_rest
 
@@ -50,7 +50,7 @@ class Program(FunctionOfPictures):
 def save(
     model: nn.Module,  # any timm model, or an nn.Sequential of torch's layers
     path: str | os.PathLike,  # such as "birds.safetensors"; replaces a program, nothing else
-    labels: Sequence[str] | None = None,  # of the classes, in the scores' order; None: "0", "1", ...
+    labels: Sequence[str] | None = None,  # names, in the order of the scores; None: "0", "1", ...
     *, preprocess: Preprocess | None = None,  # what the model wants to see; timm's models know it
     scores: Mapping[str, float] | None = None,  # how well it does, such as {"accuracy": 0.93}
     settings: Mapping[str, Any] | None = None,  # how it was trained: plain data, kept in the card
@@ -79,7 +79,7 @@ def load(
 # %% ../nbs/09_program.ipynb #c758c695
 def export_onnx(
     model: Program | nn.Module,  # a program, or any network that gives one row of scores a picture
-    path: str | os.PathLike,  # such as "birds.onnx"; replaces what this function wrote, nothing else
+    path: str | os.PathLike,  # such as "birds.onnx"; replaces what was written here, nothing else
     labels: Sequence[str] | None = None,  # the names of the classes; a program knows them
     *, preprocess: Preprocess | None = None,  # what it wants to see; programs and timm's know it
 ) -> Path:  # the path

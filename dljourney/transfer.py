@@ -73,7 +73,7 @@ def freeze(
 def unfreeze(
     model: nn.Module,  # a timm model; changed in place
     last: int | None = None,  # how many stages of the body, counted from the head; None: all
-    *, batch_norm: bool = False,  # let BatchNorm gather new statistics (wants batches of 16 or more)
+    *, batch_norm: bool = False,  # BatchNorm gathers new statistics (wants batches of 16 or more)
 ) -> nn.Module:  # the same model
     "Let the head and the last stages of the body learn; the stages before them stay frozen."
     learns = last_parts(model, last)  # the `id` of each of their parameters
@@ -154,8 +154,9 @@ def train_all(
     valid = recipe.valid and Batches(recipe.valid, 64, minibatches, False, 0,
                                      lambda x, generator: prepare(x))
     opt = recipe.optimiser(param_groups(model, recipe.lr, head=recipe.head, decay=recipe.decay))
-    return train(ChannelsLast(model, recipe.bf16), data, recipe.loss_func, opt, recipe.epochs, valid,
-                 recipe.metrics, learn=recipe.learn)
+    laid_out = ChannelsLast(model, recipe.bf16)
+    return train(laid_out, data, recipe.loss_func, opt, recipe.epochs, valid, recipe.metrics,
+                 learn=recipe.learn)
 
 # %% ../nbs/08_transfer.ipynb #763d9ee3
 def fine_tune(
@@ -206,7 +207,8 @@ def confusions(
     said = scores.argmax(1) if scores.ndim == 2 else scores
     n = scores.shape[1] if scores.ndim == 2 else n_classes
     if n is None:
-        raise ValueError("n_classes: expected a number, because scores holds decisions, not one score a class")
+        raise ValueError("n_classes: expected a number, because scores holds decisions, not one "
+                         "score a class")
     if len(said) != len(y):
         raise ValueError(f"expected as many scores as labels, got {len(said)} and {len(y)}")
     check_labels("y", y, None, n)
@@ -246,8 +248,10 @@ def covered(
     top, bottom = round(height * row / cells), round(height * (row + 1) / cells)
     left, right = round(width * column / cells), round(width * (column + 1) / cells)
     more_y, more_x = height // (2 * cells), width // (2 * cells)
+    rows = slice(max(top - more_y, 0), bottom + more_y)
+    columns = slice(max(left - more_x, 0), right + more_x)
     copy = x.clone()
-    copy[:, :, max(top - more_y, 0):bottom + more_y, max(left - more_x, 0):right + more_x] = x.mean()
+    copy[:, :, rows, columns] = x.mean()
     return copy
 
 # %% ../nbs/08_transfer.ipynb #lookedt1

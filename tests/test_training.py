@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from dljourney import sgd, transfer
-from dljourney.experiments.transfer import fit_network
+from dljourney.experiments.transfer import fit_glyphnet
 from dljourney.kit.training.norms import compares, in_company
 from dljourney.sgd import accuracy, batches, learn, lr_find, train
 
@@ -321,7 +321,7 @@ def test_fine_tuning_with_one_picture_more_than_a_batch(augment):
     )
     steps = [step.step for step in tuning]
     assert len(tuning) == tuning.step == 4 and len(steps) == 4  # the head: 32 and 1; then 33, twice
-    fit_network(torch.rand(51, 1, 8, 8), torch.arange(51) % 3, 0, weights=False, steps=2)
+    fit_glyphnet(torch.rand(51, 1, 8, 8), torch.arange(51) % 3, 0, weights=False, steps=2)
 
 
 # Shapes that torch compares without a word

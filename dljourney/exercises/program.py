@@ -20,18 +20,27 @@ def softmax(scores):
 
 _softmax = exercise(
     softmax,
-    task="Turn a list of scores into probabilities: e to the power of each score, divided by the sum of all of them. Scores "
-         "may be as large as 1000, where `math.exp` overflows: taking the same number away from all of them changes nothing.",
+    task="Turn a list of scores into probabilities: e to the power of each score, divided by the "
+    "sum of all of them. Scores "
+    "may be as large as 1000, where `math.exp` overflows: taking the same number away from "
+    "all of them changes nothing.",
     cases=[([1.0, 2.0, 3.0],), ([0.0, 0.0],), ([-1.0, 4.0, 0.5, 0.5],), ([1000.0, 999.0],)],
     mistakes={
-        "You divided the scores themselves by their sum; scores may be negative. Take e to their power first.":
-            lambda s: [v / sum(s) if sum(s) else 0.0 for v in s],
-        "They do not add up to 1 yet: divide each by the sum of all.": lambda s: [math.exp(min(v, 700)) for v in s],
-        "You divided by the largest. Divide by the sum, so that they add up to 1.":
-            lambda s: [math.exp(v - max(s)) for v in s],
+        "You divided the scores themselves by their sum; scores may be negative. Take e to their "
+        "power first.": lambda s: [v / sum(s) if sum(s) else 0.0 for v in s],
+        "They do not add up to 1 yet: divide each by the sum of all.": lambda s: [
+            math.exp(min(v, 700)) for v in s
+        ],
+        "You divided by the largest. Divide by the sum, so that they add up to 1.": lambda s: [
+            math.exp(v - max(s)) for v in s
+        ],
     },
-    hints=["`math.exp(score)` is always positive.", "Take the largest score away from all first: then none is above 0."],
-    why="The largest score is taken away so that exp never overflows; numerator and denominator shrink alike.",
+    hints=[
+        "`math.exp(score)` is always positive.",
+        "Take the largest score away from all first: then none is above 0.",
+    ],
+    why="The largest score is taken away so that exp never overflows; numerator and denominator "
+    "shrink alike.",
 )
 
 # %% ../../nbs/exercises/program.ipynb #9579a226
@@ -44,24 +53,50 @@ def _check_order(answer):
     from dljourney.kit.exercises import require, same
 
     got = answer([0.1, 0.7, 0.2], ["ant", "bee", "cat"])
-    same(got, {"ant": 0.1, "bee": 0.7, "cat": 0.2}, called='named([0.1, 0.7, 0.2], ["ant", "bee", "cat"])',
-         mistakes={"You swapped keys and values: the label is the key.": {0.1: "ant", 0.7: "bee", 0.2: "cat"},
-                   "Only the likeliest label is there. Keep all of them.": {"bee": 0.7}})
+    same(
+        got,
+        {"ant": 0.1, "bee": 0.7, "cat": 0.2},
+        called='named([0.1, 0.7, 0.2], ["ant", "bee", "cat"])',
+        mistakes={
+            "You swapped keys and values: the label is the key.": {
+                0.1: "ant",
+                0.7: "bee",
+                0.2: "cat",
+            },
+            "Only the likeliest label is there. Keep all of them.": {"bee": 0.7},
+        },
+    )
     tied = answer([0.25, 0.25, 0.5], ["a", "b", "c"])
-    same(tied, {"a": 0.25, "b": 0.25, "c": 0.5}, called='named([0.25, 0.25, 0.5], ["a", "b", "c"])',
-         mistakes={"Two labels are equally likely, and one of them is lost.": {"b": 0.25, "c": 0.5}})
-    require(list(got)[0] != "ant", "All are there, but in the order of the labels. The likeliest should come first.",
-            expected=["bee", "cat", "ant"], arrived=list(got))
-    require(list(got) == ["bee", "cat", "ant"], "The order is not from likely to unlikely.",
-            expected=["bee", "cat", "ant"], arrived=list(got))
+    same(
+        tied,
+        {"a": 0.25, "b": 0.25, "c": 0.5},
+        called='named([0.25, 0.25, 0.5], ["a", "b", "c"])',
+        mistakes={"Two labels are equally likely, and one of them is lost.": {"b": 0.25, "c": 0.5}},
+    )
+    require(
+        list(got)[0] != "ant",
+        "All are there, but in the order of the labels. The likeliest should come first.",
+        expected=["bee", "cat", "ant"],
+        arrived=list(got),
+    )
+    require(
+        list(got) == ["bee", "cat", "ant"],
+        "The order is not from likely to unlikely.",
+        expected=["bee", "cat", "ant"],
+        arrived=list(got),
+    )
 
 
 _named = exercise(
     named,
     task="Make a dict `{label: probability}` in which the likeliest label comes first.",
     check=_check_order,
-    hints=["`zip(labels, probabilities)` pairs them.", "Sort the pairs by the second part, the largest first, then `dict(pairs)`."],
-    why="A dict keeps the order in which it was filled, so `next(iter(answer))` is the program's answer.",
+    hints=[
+        "`zip(labels, probabilities)` pairs them.",
+        "Sort the pairs by the second part, the largest first, then `dict(pairs)`.",
+    ],
+    why="A dict keeps the order in which it was filled, so `next(iter(answer))` is the program's "
+    "answer.",
 )
 
 # %% ../../nbs/exercises/program.ipynb #ebc5e703
@@ -71,12 +106,17 @@ def prepare_pixels(pixels, mean, std):
 
 _prepare_pixels = exercise(
     prepare_pixels,
-    task="Bring pixels from 0..255 to the model's scale: to [0, 1], minus the mean, divided by std.",
+    task="Bring pixels from 0..255 to the model's scale: to [0, 1], minus the mean, divided by "
+    "std.",
     cases=[([0, 255, 51], 0.25, 0.5), ([128], 0.0, 1.0), ([10, 20], 0.5, 0.25)],
     mistakes={
-        "The pixels were not brought to [0, 1]: divide them by 255 first.": lambda x, m, s: [(p - m) / s for p in x],
+        "The pixels were not brought to [0, 1]: divide them by 255 first.": lambda x, m, s: [
+            (p - m) / s for p in x
+        ],
         "You stopped at [0, 1]: mean and std are missing.": lambda x, m, s: [p / 255 for p in x],
-        "You divided by std before taking the mean away.": lambda x, m, s: [p / 255 / s - m for p in x],
+        "You divided by std before taking the mean away.": lambda x, m, s: [
+            p / 255 / s - m for p in x
+        ],
     },
     hints=["Three steps for each pixel: divide by 255, minus mean, divided by std."],
     why="A model that was trained on this scale is lost on any other, and nothing complains.",
@@ -94,15 +134,32 @@ _middle_square = exercise(
     task="Find the largest square in the middle of a picture. Return `(left, top, right, bottom)`.",
     cases=[(400, 300), (300, 400), (50, 50), (7, 3)],
     mistakes={
-        "That is the square in the upper left corner. Move it to the middle.":
-            lambda w, h: (0, 0, min(w, h), min(w, h)),
-        "You returned (left, top, width, height). The last two are right and bottom.":
-            lambda w, h: ((w - min(w, h)) / 2, (h - min(w, h)) / 2, min(w, h), min(w, h)),
-        "Your box is larger than the picture: its side is the *smaller* of width and height.":
-            lambda w, h: ((w - max(w, h)) / 2, (h - max(w, h)) / 2, (w + max(w, h)) / 2, (h + max(w, h)) / 2),
+        "That is the square in the upper left corner. Move it to the middle.": lambda w, h: (
+            0,
+            0,
+            min(w, h),
+            min(w, h),
+        ),
+        "You returned (left, top, width, height). The last two are "
+        "right and bottom.": lambda w, h: (
+            (w - min(w, h)) / 2,
+            (h - min(w, h)) / 2,
+            min(w, h),
+            min(w, h),
+        ),
+        "Your box is larger than the picture: its side is the "
+        "*smaller* of width and height.": lambda w, h: (
+            (w - max(w, h)) / 2,
+            (h - max(w, h)) / 2,
+            (w + max(w, h)) / 2,
+            (h + max(w, h)) / 2,
+        ),
     },
-    hints=["The side is the smaller of width and height.", "What is left over is shared by both sides: half left, half right."],
-    why="`fit=\"crop\"` keeps this square. If what you care about sits at the edge, use `\"pad\"`.",
+    hints=[
+        "The side is the smaller of width and height.",
+        "What is left over is shared by both sides: half left, half right.",
+    ],
+    why='`fit="crop"` keeps this square. If what you care about sits at the edge, use `"pad"`.',
 )
 
 # %% ../../nbs/exercises/program.ipynb #97c8db82
@@ -138,14 +195,22 @@ def _reader(file):
 
 _answer_all = exercise(
     answer_all,
-    task="Call `read(file)` for each file. Return two dicts: `{file: answer}`, and `{file: text of the error}` for those where "
+    task="Call `read(file)` for each file. Return two dicts: `{file: answer}`, and `{file: text of "
+    "the error}` for those where "
     "it raised `ValueError`. A bad file must not stop the others.",
-    cases=[(["a.png", "bad.png", "ccc.png"], _reader), (["bad1", "bad2"], _reader), ([], _reader), (["x"], _reader)],
+    cases=[
+        (["a.png", "bad.png", "ccc.png"], _reader),
+        (["bad1", "bad2"], _reader),
+        ([], _reader),
+        (["x"], _reader),
+    ],
     mistakes={
         "The first bad file ended everything: put the `try` inside the loop.": _stops,
         "The bad files vanished without a word. Say what was wrong with each.": _silent,
-        "Keep the error's text, not only that there was one.":
-            lambda files, read: (answer_all(files, read)[0], dict.fromkeys(answer_all(files, read)[1], True)),
+        "Keep the error's text, not only that there was one.": lambda files, read: (
+            answer_all(files, read)[0],
+            dict.fromkeys(answer_all(files, read)[1], True),
+        ),
     },
     hints=["A `try` inside the loop.", "`except ValueError as e: errors[file] = str(e)`"],
     why="One broken picture among ten thousand must cost one picture. And you must be told which.",
@@ -160,17 +225,38 @@ def fills_file(shapes, n_bytes):
 
 _fills_file = exercise(
     fills_file,
-    task="A file announces float32 tensors (4 bytes a number) of these shapes and holds `n_bytes` of numbers. Do they fit exactly?",
-    cases=[([(2, 3), (3,)], 36), ([(2, 3), (3,)], 40), ([], 0), ([(10**6, 10**6)], 100), ([(5,), (1, 1)], 6), ([(2, 3)], 20),
-           ([(2, 3)], 28), ([(2, 3), (3,)], 38)],
+    task="A file announces float32 tensors (4 bytes a number) of these shapes and holds `n_bytes` "
+    "of numbers. Do they fit exactly?",
+    cases=[
+        ([(2, 3), (3,)], 36),
+        ([(2, 3), (3,)], 40),
+        ([], 0),
+        ([(10**6, 10**6)], 100),
+        ([(5,), (1, 1)], 6),
+        ([(2, 3)], 20),
+        ([(2, 3)], 28),
+        ([(2, 3), (3,)], 38),
+    ],
     mistakes={
-        "You counted numbers, not bytes: each takes 4.": lambda s, n: sum(math.prod(v) for v in s) == n,
-        "You added up the sides. A tensor of shape (2, 3) has 2 x 3 numbers.": lambda s, n: sum(4 * sum(v) for v in s) == n,
-        "Bytes that are left over do not fit either: do not round.": lambda s, n: sum(math.prod(v) for v in s) == n // 4,
-        "Too little is as wrong as too much: the sizes must be equal.": lambda s, n: sum(4 * math.prod(v) for v in s) <= n,
+        "You counted numbers, not bytes: each takes 4.": lambda s, n: (
+            sum(math.prod(v) for v in s) == n
+        ),
+        "You added up the sides. A tensor of shape (2, 3) has 2 x 3 numbers.": lambda s, n: (
+            sum(4 * sum(v) for v in s) == n
+        ),
+        "Bytes that are left over do not fit either: do not round.": lambda s, n: (
+            sum(math.prod(v) for v in s) == n // 4
+        ),
+        "Too little is as wrong as too much: the sizes must be equal.": lambda s, n: (
+            sum(4 * math.prod(v) for v in s) <= n
+        ),
     },
-    hints=["`math.prod(shape)` is how many numbers a tensor holds.", "Add up 4 times that for all shapes and compare."],
-    why="This check is done before memory is taken: a file of 100 bytes that announces terabytes gets none.",
+    hints=[
+        "`math.prod(shape)` is how many numbers a tensor holds.",
+        "Add up 4 times that for all shapes and compare.",
+    ],
+    why="This check is done before memory is taken: a file of 100 bytes that announces terabytes "
+    "gets none.",
 )
 
 # %% ../../nbs/exercises/program.ipynb #5883a22a
@@ -183,40 +269,65 @@ def looks_strange(feature, known, limit):
 _looks_strange = exercise(
     looks_strange,
     task="An alarm: is `feature` farther than `limit` from *every* list of numbers in `known`?",
-    cases=[([0.0, 0.0], [[3.0, 4.0], [6.0, 8.0]], 4.0), ([0.0, 0.0], [[3.0, 4.0], [9.0, 9.0]], 6.0),
-           ([1.0], [[1.5], [-5.0]], 1.0), ([0.0], [[2.0], [0.1]], 1.0), ([2.0, 2.0], [[0.0, 0.0]], 2.5),
-           ([0.0, 0.0], [[3.0, 4.0]], 5.0)],
+    cases=[
+        ([0.0, 0.0], [[3.0, 4.0], [6.0, 8.0]], 4.0),
+        ([0.0, 0.0], [[3.0, 4.0], [9.0, 9.0]], 6.0),
+        ([1.0], [[1.5], [-5.0]], 1.0),
+        ([0.0], [[2.0], [0.1]], 1.0),
+        ([2.0, 2.0], [[0.0, 0.0]], 2.5),
+        ([0.0, 0.0], [[3.0, 4.0]], 5.0),
+    ],
     mistakes={
-        "One near neighbour is enough to be usual; you raised the alarm as soon as one was far.":
-            lambda f, k, v: any(math.dist(f, row) > v for row in k),
-        "That is the opposite: it says when the picture is usual.": lambda f, k, v: any(math.dist(f, row) <= v for row in k),
-        "Exactly at the limit is not farther than it.": lambda f, k, v: all(math.dist(f, row) >= v for row in k),
+        "One near neighbour is enough to be usual; you raised the "
+        "alarm as soon as one was far.": lambda f, k, v: (
+            any(math.dist(f, row) > v for row in k)
+        ),
+        "That is the opposite: it says when the picture is usual.": lambda f, k, v: any(
+            math.dist(f, row) <= v for row in k
+        ),
+        "Exactly at the limit is not farther than it.": lambda f, k, v: all(
+            math.dist(f, row) >= v for row in k
+        ),
         "You compared with the first known picture only.": lambda f, k, v: math.dist(f, k[0]) > v,
     },
-    hints=["`math.dist(a, b)` is the distance of two lists of numbers.", "`all(... for k in known)`"],
-    why="The distance to the nearest known picture is a cheap alarm for inputs unlike the training data.",
+    hints=[
+        "`math.dist(a, b)` is the distance of two lists of numbers.",
+        "`all(... for k in known)`",
+    ],
+    why="The distance to the nearest known picture is a cheap alarm for inputs unlike the training "
+    "data.",
 )
 
 # %% ../../nbs/exercises/program.ipynb #b8b3b824
 _questions = [
     choice("belongs", "You give a friend the weights alone. What is missing?", "c", {
-        "a": ("Nothing: the weights are the model.", "They do not say which layers they belong to, nor what the outputs mean."),
-        "b": ("The training pictures.", "They are no longer needed: what was learned is in the weights."),
-        "c": ("The architecture, the labels and the preprocessing.", "All three, or the answers are wrong or have no names."),
+        "a": ("Nothing: the weights are the model.",
+              "They do not say which layers they belong to, nor what the outputs mean."),
+        "b": ("The training pictures.",
+              "They are no longer needed: what was learned is in the weights."),
+        "c": ("The architecture, the labels and the preprocessing.",
+              "All three, or the answers are wrong or have no names."),
     }),
     choice("pickle", "Why does the course never open a pickle?", "a", {
         "a": ("Opening one can run any code.", "It is a small program, whoever wrote it."),
         "b": ("Pickles are slow.", "They are not. The trouble is what they may do."),
         "c": ("Pickles lose precision.", "They keep numbers exactly."),
     }),
-    choice("change", "A program has answered a million questions. How have its weights changed?", "b", {
-        "a": ("A little with each answer.", "Training changes weights; using the program does not."),
+    choice("change", "A program has answered a million questions. How have its weights changed?",
+           "b", {
+        "a": ("A little with each answer.",
+              "Training changes weights; using the program does not."),
         "b": ("Not at all.", "After training the weights are a fixed part of the program."),
         "c": ("Only BatchNorm's.", "In eval mode BatchNorm does not change either."),
     }),
-    choice("forgotten", "A model that was right on 97 % gives nonsense in your friend's web page. What do you look at first?", "b", {
-        "a": ("Whether it trained long enough.", "It was right on 97 %. Training is not the difference."),
-        "b": ("Whether the page prepares pictures as in training.", "Size, channels, scale: the usual suspect, and nothing complains."),
+    choice("forgotten",
+           "A model that was right on 97 % gives nonsense in your friend's web page. What do you "
+           "look at first?",
+               "b", {
+        "a": ("Whether it trained long enough.",
+              "It was right on 97 %. Training is not the difference."),
+        "b": ("Whether the page prepares pictures as in training.",
+              "Size, channels, scale: the usual suspect, and nothing complains."),
         "c": ("Whether the page has a GPU.", "Answers would be slower, not different."),
     }),
     order("order", "Put the checks of a model file in order, from cheap to expensive.", "bdac", {
@@ -226,26 +337,50 @@ _questions = [
         "d": "build the network without memory and compare the shapes",
     }, "What costs little comes first, so that a bad file is refused before it costs anything.", {
         "badc": "The checksum needs every number to be read. The shapes can be compared before."}),
-    short("way_out", "Which file format runs a network with code of its own outside Python? (four letters)", ["ONNX"],
-          "It holds the computation itself, not the names of classes.", {"json": "JSON holds data. A computation is more."}),
+]
+
+# %% ../../nbs/exercises/program.ipynb #quiz0009
+_questions += [
+    short("way_out",
+          "Which file format runs a network with code of its own outside Python? (four letters)",
+          ["ONNX"],
+          "It holds the computation itself, not the names of classes.", {"json":
+                                                                         "JSON holds data. A "
+                                                                         "computation is more."}),
     choice("sure", "The program says: 99 % a 7. What does that mean?", "b", {
-        "a": ("It is a 7 with 99 % certainty.", "Only if the input is like the training data. It may be no digit at all."),
-        "b": ("Among the ten digits, it finds 7 by far the likeliest.", "The probabilities share out 100 % among its labels, whatever comes in."),
+        "a": ("It is a 7 with 99 % certainty.",
+              "Only if the input is like the training data. It may be no digit at all."),
+        "b": ("Among the ten digits, it finds 7 by far the likeliest.",
+              "The probabilities share out 100 % among its labels, whatever comes in."),
         "c": ("99 % of the training pictures were sevens.", "It is about this picture."),
     }),
     choice("sums", "Alone and in a batch, a probability differs in the seventh digit. Why?", "a", {
-        "a": ("Sums in another order round differently.", "Floating-point numbers have about seven digits; larger batches are summed in another order."),
+        "a": ("Sums in another order round differently.",
+              "Floating-point numbers have about seven digits; larger batches are summed in "
+              "another order."),
         "b": ("The model learned in between.", "It cannot: the weights are frozen."),
-        "c": ("The pictures influence one another.", "With BatchNorm in training mode they would. A program is in eval mode."),
+        "c": ("The pictures influence one another.",
+              "With BatchNorm in training mode they would. A program is in eval mode."),
     }),
-    number("bytes", "A layer has 256 x 10 weights and 10 biases in float32. How many bytes is that?", 10280,
-           "(2560 + 10) numbers of 4 bytes.", {2570: "That is how many numbers there are; each takes 4 bytes.",
+    number("bytes",
+           "A layer has 256 x 10 weights and 10 biases in float32. How many bytes is that?", 10280,
+           "(2560 + 10) numbers of 4 bytes.", {2570:
+                                               "That is how many numbers there are; each takes 4 "
+                                               "bytes.",
                                                10240: "The biases are missing."}, tol=0.0001),
 ]
 
 # %% ../../nbs/exercises/program.ipynb #954920d3
 check, hint, solution, quiz = verbs(
     "program",
-    exercises=[_softmax, _named, _prepare_pixels, _middle_square, _answer_all, _fills_file, _looks_strange],
+    exercises=[
+        _softmax,
+        _named,
+        _prepare_pixels,
+        _middle_square,
+        _answer_all,
+        _fills_file,
+        _looks_strange,
+    ],
     questions=_questions,
 )

@@ -17,20 +17,33 @@ def learns(names, head):
 
 _learns = exercise(
     learns,
-    task="The body is frozen. Of all parameter names, list those that still learn: the ones inside the module called `head`.",
-    cases=[(["conv1.weight", "layer1.fc1.weight", "fc.weight", "fc.bias"], "fc"),
-           (["head.weight", "body.head_norm.weight", "header.bias"], "head"), (["a.b"], "c"), (["fc.weight", "old_fc.weight"], "fc")],
+    task="The body is frozen. Of all parameter names, list those that still learn: the ones inside "
+    "the module called `head`.",
+    cases=[
+        (["conv1.weight", "layer1.fc1.weight", "fc.weight", "fc.bias"], "fc"),
+        (["head.weight", "body.head_norm.weight", "header.bias"], "head"),
+        (["a.b"], "c"),
+        (["fc.weight", "old_fc.weight"], "fc"),
+    ],
     mistakes={
-        "Those are the ones that are frozen.": lambda names, head: [n for n in names if not n.startswith(head + ".")],
-        "You took every name that contains the word somewhere. Inside the head means: the name begins with it and a dot.":
-            lambda names, head: [n for n in names if head in n],
-        "A name like `old_fc.weight` holds the head's name and a dot, but does not begin with them.":
-            lambda names, head: [n for n in names if head + "." in n],
-        "A name like `header.bias` begins with the word too. Look for the dot.":
-            lambda names, head: [n for n in names if n.startswith(head)],
+        "Those are the ones that are frozen.": lambda names, head: [
+            n for n in names if not n.startswith(head + ".")
+        ],
+        "You took every name that contains the word somewhere. Inside the head means: the name "
+        "begins with it and a dot.": lambda names, head: [n for n in names if head in n],
+        "A name like `old_fc.weight` holds the head's name and a dot, but does not begin with "
+        "them.": lambda names, head: [n for n in names if head + "." in n],
+        "A name like `header.bias` begins with the word too. Look "
+        "for the dot.": lambda names, head: [
+            n for n in names if n.startswith(head)
+        ],
     },
-    hints=["`name.startswith(...)` helps.", "The parameters of a module called fc are called fc.weight and fc.bias: mind the dot."],
-    why="`requires_grad_` is set by names like these. A slip here trains the wrong layer, and nothing complains.",
+    hints=[
+        "`name.startswith(...)` helps.",
+        "The parameters of a module called fc are called fc.weight and fc.bias: mind the dot.",
+    ],
+    why="`requires_grad_` is set by names like these. A slip here trains the wrong layer, and "
+    "nothing complains.",
 )
 
 # %% ../../nbs/exercises/transfer.ipynb #d265b79a
@@ -41,22 +54,37 @@ def nearest_label(query, features, labels):
 
 _nearest_label = exercise(
     nearest_label,
-    task="`features` holds one list of numbers for each known picture. Give the label of the picture nearest to `query` "
-         "(the smallest sum of squared differences).",
-    cases=[([0.0, 0.0], [[3.0, 4.0], [1.0, 1.0], [-2.0, 0.0]], ["a", "b", "c"]), ([2.0], [[-9.0], [5.0], [1.5]], [7, 8, 9]),
-           ([1.0, 1.0], [[5.0, -4.0], [2.5, 2.5]], ["x", "y"]), ([0.0, 0.0], [[3.0, 3.0], [0.0, 5.0]], ["a", "b"])],
+    task="`features` holds one list of numbers for each known picture. Give the label of the "
+    "picture nearest to `query` "
+    "(the smallest sum of squared differences).",
+    cases=[
+        ([0.0, 0.0], [[3.0, 4.0], [1.0, 1.0], [-2.0, 0.0]], ["a", "b", "c"]),
+        ([2.0], [[-9.0], [5.0], [1.5]], [7, 8, 9]),
+        ([1.0, 1.0], [[5.0, -4.0], [2.5, 2.5]], ["x", "y"]),
+        ([0.0, 0.0], [[3.0, 3.0], [0.0, 5.0]], ["a", "b"]),
+    ],
     mistakes={
-        "That is the farthest. The nearest has the smallest distance.":
-            lambda q, f, y: y[max(range(len(f)), key=lambda i: sum((a - b) ** 2 for a, b in zip(q, f[i])))],
-        "You added up differences with their signs: they cancel out. Square them first.":
-            lambda q, f, y: y[min(range(len(f)), key=lambda i: sum(a - b for a, b in zip(f[i], q)))],
-        "You added up the differences without their signs. Add up their *squares*: a large one counts for more.":
-            lambda q, f, y: y[min(range(len(f)), key=lambda i: sum(abs(a - b) for a, b in zip(f[i], q)))],
-        "You returned the place of the picture. Its label is wanted.":
-            lambda q, f, y: min(range(len(f)), key=lambda i: sum((a - b) ** 2 for a, b in zip(q, f[i]))),
+        "That is the farthest. The nearest has the smallest distance.": lambda q, f, y: y[
+            max(range(len(f)), key=lambda i: sum((a - b) ** 2 for a, b in zip(q, f[i])))
+        ],
+        "You added up differences with their signs: they cancel out. "
+        "Square them first.": lambda q, f, y: (
+            y[min(range(len(f)), key=lambda i: sum(a - b for a, b in zip(f[i], q)))]
+        ),
+        "You added up the differences without their signs. Add up their *squares*: a large one "
+        "counts for more.": lambda q, f, y: y[
+            min(range(len(f)), key=lambda i: sum(abs(a - b) for a, b in zip(f[i], q)))
+        ],
+        "You returned the place of the picture. Its label is wanted.": lambda q, f, y: min(
+            range(len(f)), key=lambda i: sum((a - b) ** 2 for a, b in zip(q, f[i]))
+        ),
     },
-    hints=["A distance for each row: add up squared differences.", "`distances.index(min(distances))` is the place of the smallest."],
-    why="Good features make even this simplest of all classifiers strong: it needs one example a class and no training.",
+    hints=[
+        "A distance for each row: add up squared differences.",
+        "`distances.index(min(distances))` is the place of the smallest.",
+    ],
+    why="Good features make even this simplest of all classifiers strong: it needs one example a "
+    "class and no training.",
 )
 
 # %% ../../nbs/exercises/transfer.ipynb #a51ebc9b
@@ -66,7 +94,8 @@ def stage_rates(n_stages, lr, decay):
 
 _stage_rates = exercise(
     stage_rates,
-    task="Give the learning rate of each stage of the body, from the input to the last one. The last stage has `lr`; each "
+    task="Give the learning rate of each stage of the body, from the input to the last one. The "
+         "last stage has `lr`; each "
     "stage before it has `decay` times the rate of the next.",
     cases=[(4, 0.001, 0.5), (1, 0.1, 0.7), (3, 1.0, 0.1)],
     mistakes={
@@ -77,7 +106,8 @@ _stage_rates = exercise(
         "You lowered the rate in equal steps. Each stage has `decay` *times* the next one's rate.":
             lambda n, lr, d: [lr * (1 - (1 - d) * (n - 1 - i)) for i in range(n)],
     },
-    hints=["How many stages lie between stage i and the last one?", "`lr * decay ** (n_stages - 1 - i)`"],
+    hints=["How many stages lie between stage i and the last one?", "`lr * decay ** (n_stages - 1 "
+                                                                    "- i)`"],
     why="Early layers know edges, which every task needs: they should move least.",
 )
 
@@ -88,15 +118,25 @@ def n_steps(n, batch_size, frozen_epochs, epochs):
 
 _n_steps = exercise(
     n_steps,
-    task="Fine-tuning trains the head for `frozen_epochs` epochs, then everything for `epochs` more, in batches of `batch_size`. "
-         "How many optimiser steps are that with `n` pictures? The last batch of an epoch may be short, but it counts.",
+    task="Fine-tuning trains the head for `frozen_epochs` epochs, then everything for `epochs` "
+    "more, in batches of `batch_size`. "
+    "How many optimiser steps are that with `n` pictures? The last batch of an epoch may be "
+    "short, but it counts.",
     cases=[(100, 32, 1, 4), (64, 32, 2, 0), (1, 50, 3, 3)],
     mistakes={
         "The short last batch is missing: round up, not down.": lambda n, b, f, e: n // b * (f + e),
-        "You left out the epochs with the frozen body: the head takes steps too.": lambda n, b, f, e: math.ceil(n / b) * e,
-        "You rounded once at the end. Every epoch has its own short batch.": lambda n, b, f, e: math.ceil(n * (f + e) / b),
+        "You left out the epochs with the frozen body: the head "
+        "takes steps too.": lambda n, b, f, e: (
+            math.ceil(n / b) * e
+        ),
+        "You rounded once at the end. Every epoch has its own short batch.": lambda n, b, f, e: (
+            math.ceil(n * (f + e) / b)
+        ),
     },
-    hints=["First: how many batches are in one epoch?", "`math.ceil(n / batch_size)`, or `-(-n // batch_size)`."],
+    hints=[
+        "First: how many batches are in one epoch?",
+        "`math.ceil(n / batch_size)`, or `-(-n // batch_size)`.",
+    ],
     why="It is what `len(fine_tune(...))` says, so that a progress bar knows the time left.",
 )
 
@@ -109,18 +149,29 @@ def running_mean(mean, batches, momentum):
 
 _running_mean = exercise(
     running_mean,
-    task="Do what BatchNorm does in training mode: after each batch of numbers, move the running mean by the share `momentum` "
+    task="Do what BatchNorm does in training mode: after each batch of numbers, move the running "
+    "mean by the share `momentum` "
     "towards the batch's mean. Return the running mean at the end.",
-    cases=[(0.0, [[1.0, 3.0], [4.0]], 0.1), (5.0, [], 0.1), (2.0, [[2.0, 2.0]], 0.5), (1.0, [[10.0, 0.0, 2.0]], 1.0)],
+    cases=[
+        (0.0, [[1.0, 3.0], [4.0]], 0.1),
+        (5.0, [], 0.1),
+        (2.0, [[2.0, 2.0]], 0.5),
+        (1.0, [[10.0, 0.0, 2.0]], 1.0),
+    ],
     mistakes={
-        "You kept only the share `momentum` of the old mean; it is the share of the *new* one.":
-            lambda m, bs, a: running_mean(m, bs, 1 - a),
-        "You averaged all numbers at once. The running mean moves a little with each batch.":
-            lambda m, bs, a: m + a * (sum(map(sum, bs)) / max(1, sum(map(len, bs))) - m) if bs else m,
+        "You kept only the share `momentum` of the old mean; it is "
+        "the share of the *new* one.": lambda m, bs, a: (
+            running_mean(m, bs, 1 - a)
+        ),
+        "You averaged all numbers at once. The running mean moves a "
+        "little with each batch.": lambda m, bs, a: (
+            m + a * (sum(map(sum, bs)) / max(1, sum(map(len, bs))) - m) if bs else m
+        ),
         "You added up the batch. Its *mean* is wanted.": lambda m, bs, a: _fold_sum(m, bs, a),
     },
     hints=["One line in a loop: new = (1 - momentum) * old + momentum * mean of the batch."],
-    why="It happens with or without gradients. That is why freezing parameters does not freeze BatchNorm.",
+    why="It happens with or without gradients. That is why freezing parameters does not freeze "
+    "BatchNorm.",
 )
 
 
@@ -146,15 +197,23 @@ def _shared_rows(right, said, n_classes):
 
 _confusion_counts = exercise(
     confusion_counts,
-    task="Count how often class r was called s: a list of rows, one for each right class, with one count for each class said.",
+    task="Count how often class r was called s: a list of rows, one for each right class, with one "
+    "count for each class said.",
     cases=[([0, 0, 1, 2], [0, 1, 1, 0], 3), ([1], [0], 2), ([], [], 2)],
     mistakes={
-        "Rows and columns are swapped: the row is the right class.": lambda r, s, n: confusion_counts(s, r, n),
-        "All your rows are one and the same list: `[[0] * n] * n` repeats a reference. Make a new row for each class.": _shared_rows,
-        "You counted only what was right. The mistakes are the interesting part.":
-            lambda r, s, n: [[sum(a == b == i == j for a, b in zip(r, s)) for j in range(n)] for i in range(n)],
+        "Rows and columns are swapped: the row is the right class.": lambda r, s, n: (
+            confusion_counts(s, r, n)
+        ),
+        "All your rows are one and the same list: `[[0] * n] * n` repeats a reference. Make a new "
+        "row for each class.": _shared_rows,
+        "You counted only what was right. The mistakes are the interesting part.": lambda r, s, n: [
+            [sum(a == b == i == j for a, b in zip(r, s)) for j in range(n)] for i in range(n)
+        ],
     },
-    hints=["Begin with a table of zeros: `[[0] * n_classes for _ in range(n_classes)]`.", "For each pair: `counts[r][s] += 1`."],
+    hints=[
+        "Begin with a table of zeros: `[[0] * n_classes for _ in range(n_classes)]`.",
+        "For each pair: `counts[r][s] += 1`.",
+    ],
     why="The diagonal holds what is right; everything beside it names a confusion.",
 )
 
@@ -165,31 +224,45 @@ def worst_first(losses, n):
 
 _worst_first = exercise(
     worst_first,
-    task="Give the places (counted from 0) of the `n` pictures with the highest loss, the worst first. If there are fewer, give all.",
+    task="Give the places (counted from 0) of the `n` pictures with the highest loss, the worst "
+    "first. If there are fewer, give all.",
     cases=[([0.1, 2.0, 0.5, 3.0], 2), ([1.0], 5), ([3.0, 1.0, 2.0], 3)],
     mistakes={
-        "Those are the best ones: sort the other way round.": lambda v, n: sorted(range(len(v)), key=lambda i: v[i])[:n],
-        "You returned the losses. The places are wanted, to show the pictures.": lambda v, n: sorted(v, reverse=True)[:n],
-        "They are not in order: the worst should come first.": lambda v, n: sorted(sorted(range(len(v)), key=lambda i: -v[i])[:n]),
+        "Those are the best ones: sort the other way round.": lambda v, n: sorted(
+            range(len(v)), key=lambda i: v[i]
+        )[:n],
+        "You returned the losses. The places are wanted, to show the pictures.": lambda v, n: (
+            sorted(v, reverse=True)[:n]
+        ),
+        "They are not in order: the worst should come first.": lambda v, n: sorted(
+            sorted(range(len(v)), key=lambda i: -v[i])[:n]
+        ),
     },
     hints=["Sort `range(len(losses))` with a key.", "`sorted(..., key=lambda i: -losses[i])`"],
-    why="Worst pictures show wrong labels, odd pictures and real blind spots: an hour with them beats a day of tuning.",
+    why="Worst pictures show wrong labels, odd pictures and real blind spots: an hour with them "
+    "beats a day of tuning.",
 )
 
 # %% ../../nbs/exercises/transfer.ipynb #fb6eeac7
 _questions = [
     choice("body_and_head", "What is kept from a pretrained model, and what is new?", "b", {
-        "a": ("The head is kept, the body is new.", "The head decides between the *old* classes. It is of no use for yours."),
-        "b": ("The body is kept, the head is new.", "The body turns pictures into features; a new head decides on them."),
+        "a": ("The head is kept, the body is new.",
+              "The head decides between the *old* classes. It is of no use for yours."),
+        "b": ("The body is kept, the head is new.",
+              "The body turns pictures into features; a new head decides on them."),
         "c": ("Both are kept.", "The old head has one output for each old class, not for yours."),
     }),
-    short("probe", "What is training only a new head on frozen features called? A linear ...", ["probe"],
-          "It probes what the features already know.", {"model": "It is one, but the name for this use is another."}),
+    short("probe",
+          "What is training only a new head on frozen features called? A linear ...", ["probe"],
+          "It probes what the features already know.",
+          {"model": "It is one, but the name for this use is another."}),
     choice("cached", "Why are the features of a frozen body computed only once?", "c", {
-        "a": ("Because they would be different the second time.", "They would be the same. That is the point."),
+        "a": ("Because they would be different the second time.",
+              "They would be the same. That is the point."),
         "b": ("To save memory.", "Keeping them costs memory."),
         "c": ("Because neither body nor pictures change, so the features cannot change.",
-              "What cannot change need not be computed again. With augmentation the pictures do change."),
+              "What cannot change need not be computed again. With augmentation the pictures do "
+              "change."),
     }),
     order("fine_tuning", "Put the steps of fine-tuning in order.", "cabd", {
         "a": "train the head while the body is frozen",
@@ -197,34 +270,60 @@ _questions = [
         "c": "replace the head",
         "d": "train everything with small learning rates",
     }, "A random head would wreck the body with its first gradients, so it is trained first.",
-        {"cbad": "If the body is unfrozen before the head is trained, the random head's gradients go through it."}),
-    choice("batchnorm", "All parameters of a body are frozen, yet its features change while it is in training mode. Why?", "a", {
-        "a": ("BatchNorm updates its running mean and variance without gradients.", "They are buffers, not parameters."),
-        "b": ("The optimiser moves frozen parameters a little.", "It does not touch parameters without a gradient."),
+        {"cbad":
+         "If the body is unfrozen before the head is trained, the random head's gradients go "
+         "through it."}),
+]
+
+# %% ../../nbs/exercises/transfer.ipynb #quiz0008
+_questions += [
+    choice("batchnorm",
+           "All parameters of a body are frozen, yet its features change while it is in training "
+           "mode. Why?",
+               "a", {
+        "a": ("BatchNorm updates its running mean and variance without gradients.",
+              "They are buffers, not parameters."),
+        "b": ("The optimiser moves frozen parameters a little.",
+              "It does not touch parameters without a gradient."),
         "c": ("Features are random.", "They are the same for the same picture, in eval mode."),
     }),
     choice("early", "Which layers should get the smallest learning rate in fine-tuning?", "a", {
-        "a": ("The early ones, near the picture.", "They know edges and strokes, which most tasks share."),
+        "a": ("The early ones, near the picture.",
+              "They know edges and strokes, which most tasks share."),
         "b": ("The head.", "It is new and has the most to learn."),
-        "c": ("All the same.", "That works, but either the head learns too slowly or the body is disturbed."),
+        "c": ("All the same.",
+              "That works, but either the head learns too slowly or the body is disturbed."),
     }),
     choice("when", "When does a pretrained start help most?", "b", {
-        "a": ("With very many examples.", "Then the network can learn edges and strokes from your data too."),
-        "b": ("With few examples of a task that is related to the old one.", "The less data, the more the knowledge from before is worth."),
+        "a": ("With very many examples.",
+              "Then the network can learn edges and strokes from your data too."),
+        "b": ("With few examples of a task that is related to the old one.",
+              "The less data, the more the knowledge from before is worth."),
         "c": ("Always equally.", "The gap closes with more data, as the experiment shows."),
     }),
-    choice("negative", "A body was pretrained on pictures from very dark to very bright, so that it ignores brightness. Your task is to "
+    choice("negative",
+           "A body was pretrained on pictures from very dark to very bright, so that it ignores "
+           "brightness. Your task is to "
            "tell day from night. What do you expect?", "c", {
-        "a": ("It helps: more training is always good.", "It has learned to throw away exactly what you need."),
+        "a": ("It helps: more training is always good.",
+              "It has learned to throw away exactly what you need."),
         "b": ("It makes no difference.", "It does: see section 8."),
-        "c": ("It may be worse than random weights.", "What a body was taught to ignore, its features no longer hold."),
+        "c": ("It may be worse than random weights.",
+              "What a body was taught to ignore, its features no longer hold."),
     }),
-    number("gain", "One method makes 17 % errors, another 5 %. By what factor did the errors shrink? (a number above 1)", 3.4,
-           "17 / 5 = 3.4. Errors compare better as a ratio than accuracies do: 83 % against 95 % sounds like little.",
+    number("gain",
+           "One method makes 17 % errors, another 5 %. By what factor did the errors shrink? (a "
+           "number above 1)", 3.4,
+           "17 / 5 = 3.4. Errors compare better as a ratio than accuracies do: 83 % against 95 % "
+           "sounds like little.",
            {12: "That is the difference in points. The factor is 17 / 5."}, tol=0.03),
-    choice("one_draw", "Five examples a class: method A gets 93 %, method B 91 %, on one draw. What follows?", "b", {
-        "a": ("A is better.", "Another draw may turn it round: the spread between draws is several points."),
-        "b": ("Not much: repeat with other draws and look at the spread.", "And give both methods the same draws, so that luck cancels."),
+    choice("one_draw",
+           "Five examples a class: method A gets 93 %, method B 91 %, on one draw. What follows?",
+               "b", {
+        "a": ("A is better.",
+              "Another draw may turn it round: the spread between draws is several points."),
+        "b": ("Not much: repeat with other draws and look at the spread.",
+              "And give both methods the same draws, so that luck cancels."),
         "c": ("B overfits.", "Nothing here says so."),
     }),
 ]
@@ -232,6 +331,14 @@ _questions = [
 # %% ../../nbs/exercises/transfer.ipynb #df6a49cd
 check, hint, solution, quiz = verbs(
     "transfer",
-    exercises=[_learns, _nearest_label, _stage_rates, _n_steps, _running_mean, _confusion_counts, _worst_first],
+    exercises=[
+        _learns,
+        _nearest_label,
+        _stage_rates,
+        _n_steps,
+        _running_mean,
+        _confusion_counts,
+        _worst_first,
+    ],
     questions=_questions,
 )

@@ -192,7 +192,8 @@ def _prepared(image: Any, preprocess: Preprocess) -> Tensor:
 def one_by_one(
     images: Any,  # a list, a generator or a batch
 ) -> Iterator[Any]:  # the pictures
-    "Several pictures, one by one. One alone is refused: a loop takes it apart into letters, bytes, "
+    ("Several pictures, one by one. One alone is refused: a loop takes it apart into letters, "
+     "bytes, ")
     "lines or rows."
     is_array = isinstance(images, Tensor) or (
         isinstance(images, np.ndarray) and images.dtype.kind not in "OSU"
@@ -233,7 +234,7 @@ class FunctionOfPictures:
 
     def __call__(
         self,
-        images: Any,  # one picture (path, bytes, PIL image, array, tensor), a list or a batch of them
+        images: Any,  # one picture (path, bytes, PIL image, array, tensor), a list or a batch
     ) -> Any:  # {label: probability}, the likeliest first; a list of such for a list or a batch
         "Say what is in a picture, or in each of a list."
         is_batch = isinstance(images, Tensor | np.ndarray) and images.ndim == 4
@@ -249,7 +250,9 @@ class FunctionOfPictures:
         self,
         images: Iterable[Any],  # pictures of any kind; may be endless
         batch_size: int = 32,  # how many are looked at together
-    ) -> Iterator[tuple[Any, dict[str, float] | ImageError]]:  # each with its answer, or what is wrong
+    ) -> Iterator[
+        tuple[Any, dict[str, float] | ImageError]
+    ]:  # each with its answer, or what is wrong
         "Look at many pictures batch by batch; one that cannot be read does not stop the others."
         return self._answers(one_by_one(images), check_whole("batch_size", batch_size, 1))
 
@@ -270,7 +273,9 @@ class FunctionOfPictures:
     def __repr__(self) -> str:
         height, width = self.preprocess.size
         more = len(self.labels) - 8
-        shown = ", ".join(map(one_line, self.labels[:8])) + (f" and {more} more" if more > 0 else "")
+        shown = ", ".join(map(one_line, self.labels[:8])) + (
+            f" and {more} more" if more > 0 else ""
+        )
         made = self.card.get("architecture", {}).get("name", type(self.model).__name__)
         sees = f"{self.preprocess.channels} x {height} x {width} pixels"
         return f"Program({printable(str(made))}: {sees} -> {shown})"

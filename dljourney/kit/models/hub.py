@@ -70,7 +70,8 @@ def _refusal(
 def weights_file(
     name: str,  # a model's name in timm, such as "resnet18" or "resnet18.a1_in1k"
 ) -> Path:  # the file in the hub's cache, or one that timm knows (`glyphnet` ships with the course)
-    "The pretrained weights of a timm model as a local file, downloaded where need be, or a `HubError`."
+    ("The pretrained weights of a timm model as a local file, downloaded where need be, or a "
+     "`HubError`.")
     import timm
 
     from dljourney.kit.models import glyphnet
@@ -80,12 +81,14 @@ def weights_file(
         return glyphnet.check_weights() if cfg.architecture == "glyphnet" else Path(cfg.file)
     repository = cfg.hf_hub_id if cfg is not None else None
     if not repository:
-        raise HubError(f"timm has no pretrained weights on the hub for {name!r}; weights=False starts from random ones")
+        raise HubError(f"timm has no pretrained weights on the hub for {name!r}; weights=False "
+                       f"starts from random ones")
     file = _cached(repository) or _fetched(repository, name)
     problem = _damage(file)
     if problem:
         _forget(file)
-        raise HubError(f"the weights of {name!r} arrived damaged ({problem}) and were removed; try again")
+        raise HubError(f"the weights of {name!r} arrived damaged ({problem}) and were removed; try "
+                       f"again")
     return file
 
 # %% ../../../nbs/kit/models/hub.ipynb #fd6d7100
@@ -107,19 +110,32 @@ def _fetched(repository: str, name: str) -> Path:
 
     endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
     choice = OFFLINE_CHOICE.format(name=name)
-    proxy = any(os.environ.get(v) or os.environ.get(v.lower()) for v in ("HTTPS_PROXY", "ALL_PROXY"))
+    proxy = any(
+        os.environ.get(v) or os.environ.get(v.lower()) for v in ("HTTPS_PROXY", "ALL_PROXY")
+    )
     if constants.HF_HUB_OFFLINE or not (proxy or answers(endpoint)):
-        raise HubError(f"the weights of {name!r} are not on this machine, and {endpoint} cannot be reached. {choice}")
+        raise HubError(
+            f"the weights of {name!r} are not on this machine, and {endpoint} cannot be "
+            f"reached. {choice}"
+        )
     refusal = _refusal(hf_hub_url(repository, _FILE, endpoint=endpoint))
     if refusal:
-        raise HubError(f"the weights of {name!r} are not on this machine, and {endpoint} {refusal}. Try again later. {choice}")
+        raise HubError(
+            f"the weights of {name!r} are not on this machine, "
+            f"and {endpoint} {refusal}. Try again later. {choice}"
+        )
     try:
         return Path(hf_hub_download(repository, _FILE, endpoint=endpoint, etag_timeout=5))
     except (EntryNotFoundError, RepositoryNotFoundError):
         raise HubError(f"the hub has no {_FILE} for {name!r} ({repository}). {choice}") from None
-    except Exception as e:  # the hub's client raises its own errors, its transport's, OSError and ValueError
+    except (
+        Exception
+    ) as e:  # the hub's client raises its own errors, its transport's, OSError and ValueError
         reason = re.sub(r"\s+", " ", str(e))[:200]
-        raise HubError(f"fetching the weights of {name!r} failed ({type(e).__name__}: {reason}). Try again. {choice}") from None
+        raise HubError(
+            f"fetching the weights of {name!r} failed ({type(e).__name__}: {reason}). "
+            f"Try again. {choice}"
+        ) from None
 
 # %% ../../../nbs/kit/models/hub.ipynb #18aa35ab
 def _damage(file: Path) -> str:

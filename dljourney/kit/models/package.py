@@ -23,9 +23,22 @@ from ..expect import check_finite
 from ..pictures import Preprocess, printable
 from ..training import at_rest
 from dljourney.kit.models.modelfile import (
-    KEY, WAY_OUT, ModelFileError, describe, dry_run, read_head, read_model,
+    KEY,
+    WAY_OUT,
+    ModelFileError,
+    describe,
+    dry_run,
+    read_head,
+    read_model,
 )
-from .parts import as_model, differences, has_hooks, is_finite, stirred, unwrapped
+from dljourney.kit.models.parts import (
+    as_model,
+    differences,
+    has_hooks,
+    is_finite,
+    stirred,
+    unwrapped,
+)
 
 # %% ../../../nbs/kit/models/package.ipynb #78fb1d40
 def checked_labels(
