@@ -1,9 +1,10 @@
 """Fine-tuning and predicting beside fastai and plain timm
 
-The same folder of photos, the same ResNet-18 with one linear layer as its head, the same initial weights (random ones:
-speed does not depend on them), 128 pixels, batches of 32, SGD at one learning rate, no augmentation, BatchNorm frozen
-on both sides, one thread. `PHOTOS=folder` names a folder with one subfolder a class; without it, patches of two sample
-photographs of scikit-learn's are written as JPEGs. The losses after each phase stand beside the times: they must agree.
+The same folder of photos, the same ResNet-18 with one linear layer as its head, the same initial
+weights (random ones: speed does not depend on them), 128 pixels, batches of 32, SGD at one
+learning rate, no augmentation, BatchNorm frozen on both sides, one thread. `PHOTOS=folder` names a
+folder with one subfolder a class; without it, patches of two sample photographs of scikit-learn's
+are written as JPEGs. The losses after each phase stand beside the times: they must agree.
 """
 
 from __future__ import annotations
@@ -68,8 +69,9 @@ def ours(folder: Path, frozen: int, full: int, losses: list, bf16: bool):
     def run():
         data = photos(folder, size=SIZE, fit="squash", valid=0)
         model = network(len(data.classes))
-        tuning = fine_tune(model, *data.train, frozen_epochs=frozen, epochs=full, lr=RATE, head=1.0, decay=1.0,
-                           batch_size=BATCH, schedule=None, optimiser=sgd.SGD, bf16=bf16).run()  # fmt: skip
+        tuning = fine_tune(model, *data.train, frozen_epochs=frozen, epochs=full, lr=RATE, head=1.0,
+                           decay=1.0, batch_size=BATCH, schedule=None, optimiser=sgd.SGD,
+                           bf16=bf16).run()  # fmt: skip
         losses.append(tuning.history[-1]["loss"])
 
     return run
@@ -80,13 +82,15 @@ def with_fastai(harness, folder: Path, frozen: int, full: int, losses: list):
         return None
     import fastai.callback.progress  # noqa: F401  (adds Learner.no_bar)
     from fastai.data.transforms import Normalize  # noqa: F401
-    from fastai.vision.all import SGD, ImageDataLoaders, Learner, Normalize, Resize, ResizeMethod  # noqa: F811
+    from fastai.vision.all import SGD, ImageDataLoaders, Learner  # noqa: F811
+    from fastai.vision.all import Normalize, Resize, ResizeMethod  # noqa: F811
 
     def run():
         names = [p.name for p in sorted(folder.iterdir()) if p.is_dir()]
         cfg = network(len(names)).pretrained_cfg
         data = ImageDataLoaders.from_folder(
-            folder, valid_pct=0.02, seed=0, bs=BATCH, num_workers=0, item_tfms=Resize(SIZE, method=ResizeMethod.Squish),
+            folder, valid_pct=0.02, seed=0, bs=BATCH, num_workers=0,
+            item_tfms=Resize(SIZE, method=ResizeMethod.Squish),
             batch_tfms=[Normalize.from_stats(cfg["mean"], cfg["std"])],
         )  # fmt: skip
         data.train.drop_last = False  # every picture in every epoch, as on our side
@@ -182,7 +186,8 @@ def largest_memory() -> float:
 def peak(who: str, folder: Path):
     ("A fresh process trains one frozen and four full epochs and prints its largest memory in MB; "
      "None without fastai.")
-    run = subprocess.run([sys.executable, "-m", "benchmarks.bench_transfer", who, str(folder)], stdout=subprocess.PIPE,
+    command = [sys.executable, "-m", "benchmarks.bench_transfer", who, str(folder)]
+    run = subprocess.run(command, stdout=subprocess.PIPE,
                          stderr=subprocess.DEVNULL, text=True, check=True)  # fmt: skip
     return float(run.stdout.split()[-1])
 
@@ -239,7 +244,8 @@ import safetensors.torch
 model = timm.create_model("resnet18", num_classes=2).eval()
 model.load_state_dict(safetensors.torch.load_file(sys.argv[1]))
 t = timm.data.create_transform(input_size=(3, 128, 128), interpolation="bilinear", crop_pct=1.0)
-with torch.inference_mode(): print(model(t(Image.open(sys.argv[2]).convert("RGB"))[None]).softmax(1))
+x = t(Image.open(sys.argv[2]).convert("RGB"))[None]
+with torch.inference_mode(): print(model(x).softmax(1))
 """
 FASTAI = ("import sys; from fastai.vision.all import load_learner; "
           "print(load_learner(sys.argv[1]).predict(sys.argv[2]))")
@@ -270,7 +276,8 @@ def lines(harness):
         )
     n = 3 if harness.quick else 5
     theirs = [peak("fastai", folder) for _ in range(n)] if harness.peer("fastai") else None
-    harness.quantity("peak memory, one frozen and four full epochs", [peak("ours", folder) for _ in range(n)],
+    mine = [peak("ours", folder) for _ in range(n)]
+    harness.quantity("peak memory, one frozen and four full epochs", mine,
                      {"fastai": theirs}, unit="MB")  # fmt: skip
     seeds, note = (
         range(n),
@@ -278,7 +285,8 @@ def lines(harness):
         "seeds",
     )
     theirs = [on_digits(seed, True) for seed in seeds] if harness.peer("fastai") else None
-    harness.quantity("accuracy on digits by other writers, glyphnet", [on_digits(seed, False) for seed in seeds],
+    mine = [on_digits(seed, False) for seed in seeds]
+    harness.quantity("accuracy on digits by other writers, glyphnet", mine,
                      {"fastai": theirs}, unit="", higher_is_better=True, note=note)  # fmt: skip
     ask, plain, asked, file, exported, files = predictors(harness, folder)
     peers = {"plain timm": plain, "fastai's exported learner": asked}

@@ -108,7 +108,7 @@ def complaints(name, path, load_it):
 
 
 def looked_at(files, folder):
-    """Load each file: what is wrong with the answers, as texts; [] where every file was refused as it should be.
+    """Load each file: what is wrong with the answers, as texts; [] where each was refused rightly.
 
     A file whose damage changes nothing (1e-05 became 1E-05) may load, as the same model.
     """
@@ -634,7 +634,8 @@ def test_thousands_of_lies(length, tmp_path):
 # Files from before are still read
 
 
-# Sequential(Flatten(), Linear(4, 2)) with weights 1 2 3 4, 1 2 3 4 and biases 1 0, saved by the first version
+# Sequential(Flatten(), Linear(4, 2)) with weights 1 2 3 4, 1 2 3 4 and biases 1 0,
+# saved by the first version
 OLD_MODEL = """
 eNp9U9uOm0AMjdQfieaZIu5k89J92qf+AYmQGTzLtDBDB6erNELaT+9ciJRtqyIQ43NsH9uY5NPOXzfWthMS9EDQtux4Y/34
 TV+Mwms86R5HdmS3E+Ng+hM77u0RDB8kIaeLwQ36LpVnT2zBHxdUJGE8scjaI1zRLI5rbpsVHF9GIEIVvPRMUqtly4aqb3s5
@@ -668,7 +669,8 @@ def training():
 def fingerprint(run):
     "All of a run's state as bytes."
     state = run.state_dict()
-    return pickle.dumps([state["step"], state["epoch"], state["history"], [v.tolist() for v in state["model"].values()],
+    return pickle.dumps([state["step"], state["epoch"], state["history"],
+                         [v.tolist() for v in state["model"].values()],
                          torch.get_rng_state().tolist()])  # fmt: skip
 
 
@@ -796,7 +798,8 @@ def test_a_damaged_card_of_the_bundled_network_is_refused_or_says_the_same(lengt
 
 nonsense = [b"", b"{}", b"[]", b"3", b"null", b"[" * 100_000, b"\xff", b'{"sha256": 3, "bytes": '
                                                                        b'[]}',
-            b'{"sha256": "x", "bytes": 1e999}', b'{"sha256": "(not computed)", "bytes": 1}']  # fmt: skip
+            b'{"sha256": "x", "bytes": 1e999}',
+            b'{"sha256": "(not computed)", "bytes": 1}']  # fmt: skip
 
 
 @pytest.mark.parametrize("text", nonsense, ids=lambda text: str(text[:40]))
