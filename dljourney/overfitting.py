@@ -23,7 +23,8 @@ from .kit.expect import check_finite, check_labels, check_whole, seeded
 from .kit.pictures import digits, train_valid_split
 from .kit.least_squares import legendre_basis, nested_fits, sweep_widths
 from .kit.training import Networks, StackedBatches, shift_images, summed_cross_entropy
-from .sgd import AdamW, train
+from .optimisers import AdamW
+from .sgd import train
 
 # %% ../nbs/07_overfitting.ipynb #a2a1c9b7
 def _real(name: str, values: Tensor, shape: str) -> Tensor:

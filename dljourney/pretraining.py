@@ -34,7 +34,8 @@ from torch.nn import functional as F
 from .kit.expect import check_finite, check_whole, seeded
 from .kit.pictures import digits
 from .kit.files import write_atomically
-from .sgd import AdamW, train
+from .optimisers import AdamW
+from .sgd import train
 from .transfer import features, predict, pretrained
 
 # %% ../nbs/10_pretraining.ipynb #0b862bb8

@@ -29,7 +29,8 @@ from .kit.models.weights import timm_model
 from .kit.pictures import augment
 from .kit.training.dealing import Batches
 from .kit.training.norms import NORMS, hold, n_batches
-from .sgd import AdamW, Step, Training, accuracy, minibatches, train
+from .optimisers import AdamW
+from .sgd import Step, Training, accuracy, minibatches, train
 
 # %% ../nbs/08_transfer.ipynb #584407ee
 def pretrained(

@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .kit.expect import check_whole
-from .sgd import Adam, train
+from .optimisers import Adam
+from .sgd import train
 
 # %% ../nbs/06_universal.ipynb #5017c4e6
 def _column(name: str, values: Tensor) -> Tensor:

@@ -33,7 +33,8 @@ from dljourney.kit.models import (
     KEY, ModelFileError, checksum, describe, packed, read_card, read_model,
 )
 from dljourney.program import load
-from dljourney.sgd import Adam, batches, train
+from dljourney.optimisers import Adam
+from dljourney.sgd import batches, train
 from dljourney.transfer import pretrained
 
 MOST_MB, MOST_SECONDS = 250, 4.0  # memory and processor time to refuse one file; the slowest takes a second here

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .. import sgd
+from .. import optimisers, sgd
 from ..kit.pictures import toys
 from ..kit.live import button, choice, picks, slider, toggle
 from ..kit.live import Live
@@ -31,7 +31,7 @@ _COMPUTE: dict[str, Callable[[Tensor], Tensor]] = {
     "x1·x2": lambda x: x[:, 0] * x[:, 1], "sin x1": lambda x: torch.sin(3 * x[:, 0]), "sin x2": lambda x: torch.sin(3 * x[:, 1])}
 ACTIVATIONS: dict[str, type[nn.Module]] = {"Tanh": nn.Tanh, "ReLU": nn.ReLU, "Sigmoid": nn.Sigmoid, "none": nn.Identity}
 DATASETS = ["clouds", "circles", "xor", "spiral"]
-OPTIMISERS: dict[str, tuple[str, dict[str, float]]] = {  # name: class in dljourney.sgd, its options
+OPTIMISERS: dict[str, tuple[str, dict[str, float]]] = {  # name: class in dljourney.optimisers, its options
     "SGD": ("SGD", {}), "SGD, momentum": ("SGD", {"momentum": 0.9}), "RMSprop": ("RMSprop", {}), "Adam": ("Adam", {}),
     "AdamW": ("AdamW", {})}
 
@@ -207,7 +207,8 @@ def equivalent_code(
     lines = [
         "import torch", "from torch import nn", "from torch.nn import functional as F", "",
         f"from dljourney.kit.pictures.toys import {'' if mine else s['dataset'] + ', '}train_valid_split",
-        f"from dljourney.sgd import {'' if own_optimiser else name + ', '}accuracy, batches, train", "",
+        *[f"from dljourney.optimisers import {name}"] * (not own_optimiser),
+        "from dljourney.sgd import accuracy, batches, train", "",
         *[f"# {own_optimiser}: your own class, as your notebook has it"] * bool(own_optimiser),
         "x, y = ...  # your own points, (n, 2), and classes, 0 or 1" if mine else data,
         f"train_index, valid_index = train_valid_split(len(x), valid={1 - s['share']}, seed={s['seed']})"]
@@ -357,7 +358,7 @@ class Playground(_Editable):
     ):
         self._train, self._given, self._clicked, self._rows = train or sgd.train, None, [], []
         self.kinds: list = [0, 1]
-        self._optimisers = {name: functools.partial(getattr(sgd, cls), **options) for name, (cls, options) in OPTIMISERS.items()}
+        self._optimisers = {name: functools.partial(getattr(optimisers, cls), **options) for name, (cls, options) in OPTIMISERS.items()}
         self._own_names: set[str] = set()
         self.n_points = n_points or self.n_points
         if isinstance(optimiser, str):
@@ -366,7 +367,7 @@ class Playground(_Editable):
             name = getattr(optimiser, "__name__", "yours")
             name = name if name in OPTIMISERS else "yours"
             self._optimisers[name], values["optimiser"] = optimiser, name
-            self._own_names = set() if optimiser is getattr(sgd, name, None) else {name}
+            self._own_names = set() if optimiser is getattr(optimisers, name, None) else {name}
         if data is None and not isinstance(values.get("dataset", ""), str):
             data = values.pop("dataset")  # one's own data under the name of the control
         if data is not None:
