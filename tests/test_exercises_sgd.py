@@ -4,6 +4,7 @@ from exercise_cases import Cases, is_told, tests_of
 from torch.nn import functional as F
 
 from dljourney.exercises import sgd
+from dljourney.sgd import Value
 
 
 def slope_in_two_lines(f, x, h):
@@ -101,6 +102,22 @@ CASES = {
             ("`2 * h` apart", lambda f, x, h: (f(x + h) - f(x - h)) / h),
             ("right minus left", lambda f, x, h: -(f(x + h) - f(x - h)) / (2 * h)),
             ("brackets", lambda f, x, h: (f(x + h) - f(x - h)) / 2 * h),
+        ],
+    ),
+    "difference": Cases(
+        right=[
+            lambda a, b: a + b * Value(-1.0),
+            lambda a, b: Value(-1.0) * (b + Value(-1.0) * a),
+            lambda a, b: Value(a.data - b.data, [(b, -1), (a, 1)]),
+        ],
+        wrong=[
+            ("Make a `Value`", lambda a, b: a.data - b.data),
+            ("no way to `a` and `b`", lambda a, b: Value(a.data - b.data)),
+            ("slope is negative", lambda a, b: Value(a.data - b.data, ((a, 1.0), (b, 1.0)))),
+            ("turned round", lambda a, b: b + a * Value(-1.0)),
+            ("not `a - b`", lambda a, b: a + b),
+            ("are others", lambda a, b: Value(a.data - b.data, ((a, b.data), (b, -a.data)))),
+            ("are others", lambda a, b: Value(a.data - b.data, ((a, 1.0),))),
         ],
     ),
     "gradient_step": Cases(

@@ -1,4 +1,4 @@
-"The laws of dljourney.sgd: gradients, batches, training runs, optimisers, the search for a learning rate."
+"The laws of dljourney.sgd and dljourney.optimisers: slopes, batches, runs, learning rates."
 import collections
 import copy
 import itertools
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
@@ -19,7 +19,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorData
 from dljourney import optimisers, sgd
 from dljourney.kit.training.state import copied
 from dljourney.optimisers import Adam, AdamW, lr_find
-from dljourney.sgd import accuracy, batches, minibatches, numerical_gradient, train
+from dljourney.sgd import Value, accuracy, batches, minibatches, numerical_gradient, train
 
 few = settings(max_examples=25, deadline=None, derandomize=True)
 
@@ -47,6 +47,70 @@ def run(kind="batches", seed=0, epochs=3, optimiser=AdamW, **options):
 
 def same_parameters(a, b):
     return all(torch.equal(p, q) for p, q in zip(a.state_dict().values(), b.state_dict().values()))
+
+
+# Backpropagation by hand
+
+
+def calculated(ops, leaves, add, multiply, relu):
+    "Ops, each (which, place, place), over a growing list of numbers: every number, the last one the result."
+    numbers = list(leaves)
+    for which, i, j in ops:
+        a, b = numbers[i % len(numbers)], numbers[j % len(numbers)]
+        numbers.append({"+": add, "*": multiply, "relu": lambda a, b: relu(a)}[which](a, b))
+    return numbers
+
+
+halves = st.integers(-8, 8).map(lambda n: n / 2)
+ops = st.lists(st.tuples(st.sampled_from(["+", "*", "relu"]), st.integers(0, 9), st.integers(0, 9)),
+               min_size=1, max_size=8)
+
+
+@few
+@given(ops, st.lists(halves, min_size=1, max_size=4), st.integers(1, 3))
+@example([("*", 0, 0), ("+", 1, 1), ("*", 2, 0)], [3.0], 2)
+@example([("relu", 0, 0)], [0.0], 1)
+def test_backpropagation_by_hand_is_torch_s(ops, leaves, times):
+    "Numbers used once, twice or never, relu at 0, and `backward` called again: the leaves add up."
+    ours = calculated(ops, map(Value, leaves), Value.__add__, Value.__mul__, Value.relu)
+    tensors = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in leaves]
+    theirs = calculated(ops, tensors, torch.add, torch.mul, torch.relu)
+    inner = [t for t in theirs if not t.is_leaf]
+    assert [v.data for v in ours] == [t.item() for t in theirs]
+    for _ in range(times):
+        ours[-1].backward()
+        found = torch.autograd.grad(theirs[-1], inner, retain_graph=True, allow_unused=True)
+        theirs[-1].backward(retain_graph=True)
+    n = len(leaves)
+    assert [v.grad for v in ours[:n]] == [0.0 if t.grad is None else t.grad.item() for t in tensors]
+    assert [v.grad for v in ours[n:]] == [0.0 if g is None else g.item() for g in found]
+
+
+def test_a_leaf_s_own_backward_adds_one_as_torch_s_does():
+    ours, theirs = Value(2.0), torch.tensor(2.0, requires_grad=True)
+    for _ in range(2):
+        ours.backward()
+        theirs.backward()
+    assert ours.grad == theirs.grad.item() == 2
+
+
+def test_a_result_that_was_walked_back_may_be_used_on():
+    "A second result that stands on the first one meets no slopes of the first walk."
+    a = Value(3.0)
+    square = a * a
+    square.backward()
+    (square * square).backward()
+    assert a.grad == 6 + 4 * 27 and square.grad == 2 * 9
+
+
+def test_a_long_chain_walks_back():
+    "No limit on how deep: more operations than Python's calls may be nested."
+    n = 10 * sys.getrecursionlimit()
+    start = end = Value(1.0)
+    for _ in range(n):
+        end = end + start
+    end.backward()
+    assert start.grad == n + 1
 
 
 # Gradients

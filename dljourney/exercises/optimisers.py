@@ -17,8 +17,12 @@ def momentum_step(w, grad, velocity, lr, momentum):
 
 _momentum_step = exercise(
     momentum_step,
-    task="Take one step of SGD with momentum. Return the new weight and the new velocity, in this order.",
-    cases=[(1.0, 2.0, 0.5, 0.1, 0.9), (torch.tensor([1.0, -2.0]), torch.tensor([0.5, 4.0]), torch.tensor([1.0, -1.0]), 0.01, 0.8)],
+    task="Take one step of SGD with momentum. Return the new weight and the new velocity, "
+         "in this order.",
+    cases=[
+        (1.0, 2.0, 0.5, 0.1, 0.9),
+        (torch.tensor([1.0, -2.0]), torch.tensor([0.5, 4.0]), torch.tensor([1.0, -1.0]), 0.01, 0.8),
+    ],
     mistakes={
         "You move with the old velocity. First bring it up to date, then move with the new one.":
             lambda w, g, v, lr, m: (w - lr * v, m * v + g),
@@ -26,7 +30,8 @@ _momentum_step = exercise(
             lambda w, g, v, lr, m: (w - lr * g, m * v + g),
         "Here the gradient is added whole, as `torch.optim.SGD` does, not times `1 - momentum`.":
             lambda w, g, v, lr, m: (w - lr * (m * v + (1 - m) * g), m * v + (1 - m) * g),
-        "You walk uphill: subtract the step.": lambda w, g, v, lr, m: (w + lr * (m * v + g), m * v + g),
+        "You walk uphill: subtract the step.":
+            lambda w, g, v, lr, m: (w + lr * (m * v + g), m * v + g),
         "The old velocity must be multiplied by `momentum`, so that old gradients fade.":
             lambda w, g, v, lr, m: (w - lr * (v + g), v + g),
         "The learning rate belongs to the step, not into the velocity.":
@@ -41,8 +46,9 @@ _momentum_step = exercise(
         "New velocity = momentum times old velocity plus gradient.",
         "New weight = old weight minus lr times the *new* velocity.",
     ],
-    why="The velocity is a sum of all gradients so far, older ones fading by `momentum` at each step. Where gradients agree "
-        "it grows up to 1 / (1 - momentum) times as long; where they flip, they cancel.",
+    why="The velocity is a sum of all gradients so far, older ones fading by `momentum` at each "
+        "step. Where gradients agree it grows up to 1 / (1 - momentum) times as long; where they "
+        "flip, they cancel.",
 )
 
 # %% ../../nbs/exercises/optimisers.ipynb #0fc9685f
@@ -54,7 +60,10 @@ def adam_step(w, grad, mean, square, t, lr=0.001, beta1=0.9, beta2=0.999, eps=1e
     return w - lr * mean_hat / (square_hat**0.5 + eps), mean, square
 
 
-def _adam_like(w, g, m, v, t, lr=0.001, b1=0.9, b2=0.999, eps=1e-8, *, correct=True, root=0.5, keep=False, inside=False):
+def _adam_like(
+    w, g, m, v, t, lr=0.001, b1=0.9, b2=0.999, eps=1e-8,
+    *, correct=True, root=0.5, keep=False, inside=False
+):
     "Adam with one thing left out or done in another way."
     m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
     mh, vh = (m / (1 - b1**t), v / (1 - b2**t)) if correct else (m, v)
@@ -64,29 +73,39 @@ def _adam_like(w, g, m, v, t, lr=0.001, b1=0.9, b2=0.999, eps=1e-8, *, correct=T
 # %% ../../nbs/exercises/optimisers.ipynb #c2860f27
 _adam_step = exercise(
     adam_step,
-    task="Take one step of Adam; `t` counts the steps from 1. Return the new weight, the new running mean of the gradient "
-         "and the new running mean of its square.",
-    cases=[(1.0, 2.0, 0.0, 0.0, 1, 0.1, 0.9, 0.999, 1e-8), (1.0, -0.5, 0.3, 0.2, 3, 0.1, 0.8, 0.9, 0.01),
-           (torch.tensor([1.0, -2.0]), torch.tensor([0.5, 4.0]), torch.tensor([0.1, -1.0]), torch.tensor([0.2, 1.0]), 2, 0.1, 0.9, 0.99, 1e-8)],
+    task="Take one step of Adam; `t` counts the steps from 1. Return the new weight, the new "
+         "running mean of the gradient and the new running mean of its square.",
+    cases=[
+        (1.0, 2.0, 0.0, 0.0, 1, 0.1, 0.9, 0.999, 1e-8),
+        (1.0, -0.5, 0.3, 0.2, 3, 0.1, 0.8, 0.9, 0.01),
+        (torch.tensor([1.0, -2.0]), torch.tensor([0.5, 4.0]), torch.tensor([0.1, -1.0]),
+         torch.tensor([0.2, 1.0]), 2, 0.1, 0.9, 0.99, 1e-8),
+    ],
     mistakes={
-        "The running means start at zero, so the first steps come out wrong. Divide by `1 - beta**t` (bias correction).":
+        "The running means start at zero, so the first steps come out wrong. "
+        "Divide by `1 - beta**t` (bias correction).":
             lambda *a: _adam_like(*a, correct=False),
         "The square root below the fraction line is missing.": lambda *a: _adam_like(*a, root=1),
-        "Return the running means as they are. The corrected ones are for this step only.": lambda *a: _adam_like(*a, keep=True),
-        "`eps` stands outside the square root: `square_hat**0.5 + eps`.": lambda *a: _adam_like(*a, inside=True),
+        "Return the running means as they are. The corrected ones are for this step only.":
+            lambda *a: _adam_like(*a, keep=True),
+        "`eps` stands outside the square root: `square_hat**0.5 + eps`.":
+            lambda *a: _adam_like(*a, inside=True),
         "`beta1` belongs to the mean and `beta2` to the square; yours are exchanged.":
             lambda w, g, m, v, t, lr, b1, b2, eps: _adam_like(w, g, m, v, t, lr, b2, b1, eps),
-        "You walk uphill: subtract the step.": lambda w, *a: (2 * w - _adam_like(w, *a)[0], *_adam_like(w, *a)[1:]),
+        "You walk uphill: subtract the step.":
+            lambda w, *a: (2 * w - _adam_like(w, *a)[0], *_adam_like(w, *a)[1:]),
         "Steps are counted from 1 here, so use `t` itself as the exponent.":
             lambda w, g, m, v, t, *a: _adam_like(w, g, m, v, t + 1, *a),
     },
     hints=[
-        "Adam keeps two running means: of the gradient, and of its square. New mean = beta * old + (1 - beta) * new value.",
-        "Both start at zero and are too small at first. Divide them by `1 - beta1**t` and `1 - beta2**t`.",
+        "Adam keeps two running means: of the gradient, and of its square. "
+        "New mean = beta * old + (1 - beta) * new value.",
+        "Both start at zero and are too small at first. "
+        "Divide them by `1 - beta1**t` and `1 - beta2**t`.",
         "The step is lr * corrected mean / (square root of the corrected square + eps).",
     ],
-    why="The first step is about `lr` long whatever the gradient's size, since mean and root of square are equal then. "
-        "Dividing by the root makes every weight move at its own pace.",
+    why="The first step is about `lr` long whatever the gradient's size, since mean and root of "
+        "square are equal then. Dividing by the root makes every weight move at its own pace.",
 )
 
 # %% ../../nbs/exercises/optimisers.ipynb #e95c93fc
@@ -96,23 +115,32 @@ def should_stop(valid_losses, patience):
 
 
 def _last_rises(losses, patience):
-    return all(a < b for a, b in zip(losses[-patience - 1 :], losses[-patience:])) and len(losses) > patience
+    rises = [a < b for a, b in zip(losses[-patience - 1 :], losses[-patience:])]
+    return all(rises) and len(losses) > patience
 
 
 _should_stop = exercise(
     should_stop,
-    task="`valid_losses` holds one loss for each epoch so far. Return True when the best of them is `patience` or more "
-         "epochs ago, else False.",
-    cases=[([3.0, 2.0, 1.0], 2), ([3.0, 1.0, 2.0, 1.5], 2), ([3.0, 1.0, 2.0, 1.5, 1.2], 3), ([1.0, 2.0], 2), ([5.0], 1),
-           ([3.0, 1.0, 2.0, 3.0, 0.5], 2), ([2.0, 1.0, 3.0, 2.5, 2.4, 2.3], 3), ([2.0, 1.0, 1.1], 1), ([1.0, 2.0, 3.0], 2)],
+    task="`valid_losses` holds one loss for each epoch so far. Return True when the best of them "
+         "is `patience` or more epochs ago, else False.",
+    cases=[
+        ([3.0, 2.0, 1.0], 2), ([3.0, 1.0, 2.0, 1.5], 2), ([3.0, 1.0, 2.0, 1.5, 1.2], 3),
+        ([1.0, 2.0], 2), ([5.0], 1), ([3.0, 1.0, 2.0, 3.0, 0.5], 2),
+        ([2.0, 1.0, 3.0, 2.5, 2.4, 2.3], 3), ([2.0, 1.0, 1.1], 1), ([1.0, 2.0, 3.0], 2),
+    ],
     mistakes={
         "You wait one epoch too long: `patience` epochs without a new best are enough.":
             lambda v, p: len(v) - 1 - v.index(min(v)) > p,
-        "You stop one epoch too early: count the epochs *after* the best one.": lambda v, p: len(v) - v.index(min(v)) >= p,
-        "That stops at the first rise. One bad epoch is no reason to stop: look how long ago the best one was.":
+        "You stop one epoch too early: count the epochs *after* the best one.":
+            lambda v, p: len(v) - v.index(min(v)) >= p,
+        "That stops at the first rise. One bad epoch is no reason to stop: "
+        "look how long ago the best one was.":
             lambda v, p: len(v) > 1 and v[-1] > v[-2],
-        "The loss need not rise at every epoch. Count from the best one, whatever happened after it.": _last_rises,
-        "Yours is the other way round: True means stop.": lambda v, p: len(v) - 1 - v.index(min(v)) < p,
+        "The loss need not rise at every epoch. Count from the best one, "
+        "whatever happened after it.":
+            _last_rises,
+        "Yours is the other way round: True means stop.":
+            lambda v, p: len(v) - 1 - v.index(min(v)) < p,
         "You compare with the loss `patience` epochs ago only. The best one may lie elsewhere.":
             lambda v, p: len(v) > p and v[-1] > v[-1 - p],
     },
@@ -121,23 +149,29 @@ _should_stop = exercise(
         "`valid_losses.index(min(valid_losses))` is the place of the best one, counted from 0.",
         "The last epoch has the place `len(valid_losses) - 1`.",
     ],
-    why="Validation loss is noisy, so one bad epoch says little. Patience asks for several epochs without a new best.",
+    why="Validation loss is noisy, so one bad epoch says little. "
+        "Patience asks for several epochs without a new best.",
 )
 
 # %% ../../nbs/exercises/optimisers.ipynb #opx00006
-_terminal_velocity = number("terminal_velocity", "The gradient is 1 at every step and `momentum` is 0.9. "
-                            "Which value does the velocity approach?", 10,
-    "At rest v = 0.9 v + 1, so 0.1 v = 1 and v = 10: steps get ten times as long as without momentum.",
+_terminal_velocity = number(
+    "terminal_velocity", "The gradient is 1 at every step and `momentum` is 0.9. "
+    "Which value does the velocity approach?", 10,
+    "At rest v = 0.9 v + 1, so 0.1 v = 1 and v = 10: "
+    "steps get ten times as long as without momentum.",
     {1: "That is the velocity after the first step. The next one keeps 0.9 of it and adds 1 again.",
      0.9: "That is the part that stays. A new gradient is added at each step.",
      1.9: "That is the velocity after the second step, and it goes on growing.",
      0.1: "That would be the share of a new gradient in a running *mean*. This is a sum."})
 
-_first_adam_step = number("first_adam_step", "Adam with learning rate 0.001 takes its first step, and the gradient is 250. "
-                          "How far does the weight move?", 0.001,
-    "After bias correction the mean is 250 and the root of the square is 250. Their ratio is 1, so the step is `lr` long.",
-    {0.25: "That is what plain SGD would do: lr times gradient. Adam divides by the gradient's own size.",
-     250: "The learning rate is missing.", 0.0001: "Bias correction undoes the factor 0.1 of the first running mean.",
+_first_adam_step = number(
+    "first_adam_step", "Adam with learning rate 0.001 takes its first step, "
+    "and the gradient is 250. How far does the weight move?", 0.001,
+    "After bias correction the mean is 250 and the root of the square is 250. "
+    "Their ratio is 1, so the step is `lr` long.",
+    {0.25: "That is what SGD would do: lr times gradient. Adam divides by the gradient's own size.",
+     250: "The learning rate is missing.",
+     0.0001: "Bias correction undoes the factor 0.1 of the first running mean.",
      0.00316: "Without bias correction it would be this. Adam corrects both means."}, tol=0.02)
 
 # %% ../../nbs/exercises/optimisers.ipynb #opx00008
