@@ -126,7 +126,7 @@ renumbering = st.lists(
 @example([("lay", "before"), ("edit", "03_three"), ("reset", "after"), ("lay", "before")])
 @settings(max_examples=60)
 def test_no_edit_is_lost_when_chapters_get_other_numbers(tmp_path_factory, events):
-    "What the learner wrote stays in some file; no file of ours stands under a number of another time."
+    "What the learner wrote stays in some file; no file of ours stands under an older number."
     here = tmp_path_factory.mktemp("numbers")
     mine, edits, recorded = here / "mine", set(), True
     sources = {k: write_course(here / k, dict.fromkeys(names, k)) for k, names in layouts.items()}
@@ -141,7 +141,8 @@ def test_no_edit_is_lost_when_chapters_get_other_numbers(tmp_path_factory, event
             recorded = recorded and not mine.exists()
         elif event in ("lay", "reset"):
             course.lay_course(mine, reset=event == "reset", source=sources[what])
-            there = {p.stem: p.read_text() for p in mine.glob("[0-9][0-9]_*.ipynb") if "." not in p.stem}
+            files = [p for p in mine.glob("[0-9][0-9]_*.ipynb") if "." not in p.stem]
+            there = {p.stem: p.read_text() for p in files}
             assert set(layouts[what]) <= set(there)
             others = {name: text for name, text in there.items() if name not in layouts[what]}
             assert not recorded or set(others.values()) <= edits
@@ -151,15 +152,16 @@ def test_no_edit_is_lost_when_chapters_get_other_numbers(tmp_path_factory, event
 
 def test_a_chapter_with_another_number_leaves_what_was_edited_and_says_so(tmp_path):
     "05_universal became 06_universal when chapter 05 was new."
-    old = write_course(tmp_path / "old", {"04_sgd": "v1", "05_universal": "v1", "06_overfitting": "v1"})
+    before = dict.fromkeys(["04_sgd", "05_universal", "06_overfitting"], "v1")
+    old = write_course(tmp_path / "old", before)
     new = write_course(tmp_path / "new", {"04_sgd": "v2", "05_optimisers": "v2",
                                           "06_universal": "v2", "07_overfitting": "v2"})
     mine = tmp_path / "mine"
     course.lay_course(mine, source=old)
     (mine / "05_universal.ipynb").write_text("my own work")
     (mine / "08_mine.ipynb").write_text("a notebook of my own")
-    laid = [(r.path.name, r.action, r.other and r.other.name) for r in course.lay_course(mine, source=new)]
-    assert laid == [
+    laid = course.lay_course(mine, source=new)
+    assert [(r.path.name, r.action, r.other and r.other.name) for r in laid] == [
         ("04_sgd.ipynb", "updated", None), ("05_optimisers.ipynb", "new", None),
         ("06_universal.ipynb", "new", None), ("07_overfitting.ipynb", "new", None),
         ("05_universal.ipynb", "kept", "06_universal.ipynb"),
@@ -169,7 +171,8 @@ def test_a_chapter_with_another_number_leaves_what_was_edited_and_says_so(tmp_pa
     assert "v2" in (mine / "06_universal.ipynb").read_text()
     assert not (mine / "06_overfitting.ipynb").exists() and (mine / "08_mine.ipynb").exists()
     told = [str(r) for r in course.lay_course(mine, source=new)]
-    assert told[-1] == "05_universal.ipynb: kept: it holds your edits; the new version is 06_universal.ipynb"
+    kept = "05_universal.ipynb: kept: it holds your edits; the new version is 06_universal.ipynb"
+    assert told[-1] == kept
     *_, aside = course.lay_course(mine, source=new, reset=True)
     assert str(aside) == "05_universal.ipynb: laid aside: yours is 05_universal.mine.ipynb"
     assert (mine / "05_universal.mine.ipynb").read_text() == "my own work"
@@ -186,8 +189,8 @@ def test_a_removed_number_is_told(tmp_path, capsys):
 
 
 def test_the_map_says_which_file_holds_the_work_from_before(tmp_path):
-    mine = write_course(tmp_path, {"05_optimisers": "# O", "05_universal": "# My old one",
-                                   "06_universal": "# New", "09_made_up": "# A", "08_made_up": "# B"})
+    names = ["05_optimisers", "05_universal", "06_universal", "09_made_up", "08_made_up"]
+    mine = write_course(tmp_path, {name: f"# {name}" for name in names})
     (tmp_path / ".dljourney").mkdir()
     (tmp_path / ".dljourney" / "course.json").write_text("{}")
     shown = course.course_map(mine)

@@ -174,12 +174,13 @@ tasks = st.sampled_from([*moved, *moved.values(), *stays])
 @settings(max_examples=60)
 @given(st.dictionaries(tasks, entry, max_size=12), st.sampled_from([1, 2]))
 def test_what_was_solved_under_an_older_name_stays_solved(tmp_path_factory, entries, version):
-    "Each entry of an older file is there under today's name; of two for one task the right one stands."
+    "Each entry of an older file is there under today's name; of two for one task the right one."
     folder = mark(tmp_path_factory.mktemp("old") / "course")
     file_in(folder).write_text(file_of(entries, version))
     together = {}
     for task, (outcome, tries) in entries.items():
-        together.setdefault(moved.get(task, task), []).append((outcome, tries if version == 2 else 1))
+        known = outcome, tries if version == 2 else 1
+        together.setdefault(moved.get(task, task), []).append(known)
     found = {(c, n): e for c, names in read(folder).chapters.items() for n, e in names.items()}
     assert set(found) == set(together) and not read(folder).note
     for task, given_entries in together.items():
