@@ -27,7 +27,10 @@ class Value:
     "A number that remembers what it was made of, and how fast it grows with each of these."
     made = 0  # how many there are
 
-    def __init__(self, data: float, inputs: tuple = ()):  # `inputs`: pairs (value, slope)
+    def __init__(
+        self, data: float,  # the number
+        inputs: Sequence = (),  # what it was made of: pairs (value, slope)
+    ):
         Value.made += 1
         self.data, self.inputs, self.number, self.grad = data, inputs, Value.made, 0.0
 
