@@ -16,7 +16,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.bench_growth import files, scratch
-from dljourney import sgd
+from dljourney import optimisers, sgd
 from dljourney.overfitting import polynomial_fits
 from dljourney.transfer import features, pretrained
 
@@ -97,7 +97,7 @@ def lines(harness):
     for name, make, number in (
         ("SGD", lambda p: sgd.SGD(p, 0.01), 10),
         ("SGD, momentum", lambda p: sgd.SGD(p, 0.01, momentum=0.9), 10),
-        ("Adam", lambda p: sgd.Adam(p, 1e-3), 5),
+        ("Adam", lambda p: optimisers.Adam(p, 1e-3), 5),
     ):
         ours, limit = optimiser(make)
         note = said["Adam"] if name == "Adam" else ""

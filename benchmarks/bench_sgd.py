@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dljourney import sgd
+from dljourney import optimisers, sgd
 
 PACKAGES = ["torch", "fastai", "lightning", "skorch", "timm"]
 n, batch_size, epochs = 3200, 64, 4
@@ -171,7 +171,7 @@ def pair(name: str, params: list[torch.Tensor], **options):
 
     theirs = getattr(torch.optim, name)
     fused = {} if name == "RMSprop" else {f"torch.optim.{name}(fused=True)": step(theirs, fused=True)}
-    return step(getattr(sgd, name)), {f"torch.optim.{name}": step(theirs), **fused}
+    return step(getattr(optimisers, name)), {f"torch.optim.{name}": step(theirs), **fused}
 
 
 def first_optimiser(module: str):

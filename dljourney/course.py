@@ -33,14 +33,17 @@ class Laid:
     "What happened to one file of the course."
 
     path: Path  # the file
-    action: str  # "new", "unchanged", "updated", "kept" (edited by the learner) or "reset"
-    other: Path | None = None  # kept: the new version beside it; reset: where the edited one was put
+    action: str  # "new", "unchanged", "updated", "kept" (edited), "reset", "removed" or "aside"
+    other: Path | None = None  # kept, removed: the new version; reset, aside: the edited one
 
     def __str__(self) -> str:
         text = {
             "updated": "updated to this version (you had not edited it)",
             "kept": "kept: it holds your edits" + (f"; the new version is {self.other.name}" if self.other else ""),
             "reset": f"fresh again; yours is {self.other.name if self.other else ''}",
+            "removed": f"removed: it is {self.other.name if self.other else ''} now "
+            "(you had not edited it)",
+            "aside": f"laid aside: yours is {self.other.name if self.other else ''}",
         }.get(self.action, self.action)
         return f"{self.path.name}: {text}"
 
@@ -87,6 +90,7 @@ def lay_course(
     manifest = folder / ".dljourney" / "course.json"
     known = _read_manifest(manifest)
     results = [_lay_file(c.path, folder / c.path.name, known, reset) for c in laid]
+    results += _lay_old_numbers(folder, [c.path.name for c in laid], known, reset)
     record = {"format": 1, "version": __version__, "laid": known}
     write_atomically(manifest, json.dumps(record, indent=1, sort_keys=True) + "\n")
     return results
@@ -130,6 +134,28 @@ def _lay_file(source: Path, target: Path, known: dict[str, list[str]], reset: bo
     prints.append(new)
     return Laid(target, "kept", beside)
 
+# %% ../nbs/course.ipynb #crsnum02
+def _lay_old_numbers(
+    folder: Path, names: list[str], known: dict[str, list[str]], reset: bool
+) -> list[Laid]:
+    "What becomes of files whose chapter, one of `names`, bore another number before."
+    today = {name[2:]: folder / name for name in names}
+    results = []
+    for old in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
+        new = today.get(old.name[2:])
+        if new is None or old.name in names or not old.is_file():
+            continue
+        if _fingerprint(old.read_bytes()) in known.get(old.name, []):
+            old.unlink()
+            results.append(Laid(old, "removed", new))
+        elif reset:
+            mine = _free_name(old, "mine")
+            os.replace(old, mine)
+            results.append(Laid(old, "aside", mine))
+        else:
+            results.append(Laid(old, "kept", new))
+    return results
+
 # %% ../nbs/course.ipynb #b5e807dd
 def _course(args: argparse.Namespace) -> int:
     "`dljourney course`"
@@ -137,7 +163,7 @@ def _course(args: argparse.Namespace) -> int:
     counts = {action: sum(r.action == action for r in results) for action in dict.fromkeys(r.action for r in results)}
     print(f"The course is in {Path(args.folder).resolve()} ({', '.join(f'{n} {a}' for a, n in counts.items())})")
     for result in results:
-        if result.action in ("updated", "kept", "reset"):
+        if result.action not in ("new", "unchanged"):
             print(f"  {result}")
     if args.lay_only:
         return 0

@@ -23,7 +23,8 @@ from .kit import expect, least_squares
 from .kit.least_squares import precise
 from .kit.training import Networks, StackedBatches, for_each, shifter
 from .kit.training import summed_cross_entropy
-from .sgd import AdamW, train
+from .optimisers import AdamW
+from .sgd import train
 
 # %% ../nbs/07_overfitting.ipynb #57c8da5f
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from .kit.expect import seeded
 from .kit.glyphs import SIZE, Bank, pictures, printed, warp
 from .kit.training import Batches, within
-from .sgd import AdamW, train
+from .optimisers import AdamW
+from .sgd import train
 from .transfer import features, pretrained
 
 # %% ../nbs/10_pretraining.ipynb #270031c5

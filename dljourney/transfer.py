@@ -21,7 +21,8 @@ from .kit.models import (ChannelsLast, batchwise, bf16_helps, last_parts, scores
                                   stages, timm_model)
 from .kit.pictures import Preprocess
 from .kit.training import NORMS, Batches, FineTuning, Recipe, Training, hold
-from .sgd import AdamW, accuracy, batches, learn, minibatches, train
+from .optimisers import AdamW
+from .sgd import accuracy, batches, learn, minibatches, train
 
 # %% ../nbs/08_transfer.ipynb #bf16all0
 _all_ = ["FineTuning", "bf16_helps"]

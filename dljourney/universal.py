@@ -17,7 +17,8 @@ from dljourney.kit.expect import (
     check_column, check_curve, check_drawing, check_one_hidden_layer, check_whole,
 )
 from .kit.least_squares import merged
-from .sgd import Adam, train
+from .optimisers import Adam
+from .sgd import train
 
 # %% ../nbs/06_universal.ipynb #38191c6d
 def hinge_fit(

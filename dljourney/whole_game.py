@@ -112,7 +112,8 @@ def from_scratch(
 
     from dljourney.kit.expect import check_examples, check_whole
     from dljourney.kit.pictures import Preprocess
-    from dljourney.sgd import AdamW, train
+    from dljourney.optimisers import AdamW
+    from dljourney.sgd import train
     from dljourney.transfer import pretrained
 
     check_examples(x, y, n_things)

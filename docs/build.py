@@ -21,7 +21,7 @@ from house import modules, public_names  # noqa: E402
 from dljourney.kit.course import Chapter, chapters  # noqa: E402
 
 families = {  # heading -> which modules; those of the exercises hold no names of their own
-    "Chapters": "whole_game samuel checkers sgd universal overfitting transfer program pretraining".split(),
+    "Chapters": "whole_game samuel checkers sgd optimisers universal overfitting transfer program pretraining".split(),
     "Experiments": ["experiments."],
     "Demos": ["demos."],
     "The kit": ["kit."],

@@ -49,7 +49,10 @@ def learners_names():
     from torch import nn
     from torch.nn import functional as F
 
-    return dict(torch=torch, nn=nn, F=F, math=math, random=random, np=numpy, Tensor=torch.Tensor)
+    from dljourney.sgd import Value
+
+    return dict(torch=torch, nn=nn, F=F, math=math, random=random, np=numpy, Tensor=torch.Tensor,
+                Value=Value)
 
 
 def solution_of(item):

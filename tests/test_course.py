@@ -110,6 +110,98 @@ def test_a_chapter_laid_before_the_record_was_lost_counts_as_edited(tmp_path):
     assert course.lay_course(mine, source=source)[0].action == "kept"
 
 
+layouts = {"before": ["01_one", "02_two", "03_three"], "after": ["01_one", "03_two", "04_three"]}
+renumbering = st.lists(
+    st.one_of(
+        st.tuples(st.just("edit"), st.sampled_from([*layouts["before"], *layouts["after"]])),
+        st.tuples(st.sampled_from(["lay", "reset"]), st.sampled_from([*layouts])),
+        st.tuples(st.just("lose the record"), st.none()),
+    ),
+    max_size=8,
+)
+
+
+@given(renumbering)
+@example([("lay", "before"), ("edit", "02_two"), ("lay", "after")])
+@example([("lay", "before"), ("edit", "03_three"), ("reset", "after"), ("lay", "before")])
+@settings(max_examples=60)
+def test_no_edit_is_lost_when_chapters_get_other_numbers(tmp_path_factory, events):
+    "What the learner wrote stays in some file; no file of ours stands under an older number."
+    here = tmp_path_factory.mktemp("numbers")
+    mine, edits, recorded = here / "mine", set(), True
+    sources = {k: write_course(here / k, dict.fromkeys(names, k)) for k, names in layouts.items()}
+    for n, (event, what) in enumerate(events):
+        path = mine / f"{what}.ipynb"
+        if event == "edit" and path.exists():
+            edits.discard(path.read_text())
+            path.write_text(f"edit {n}")
+            edits.add(f"edit {n}")
+        elif event == "lose the record":
+            (mine / ".dljourney" / "course.json").unlink(missing_ok=True)
+            recorded = recorded and not mine.exists()
+        elif event in ("lay", "reset"):
+            course.lay_course(mine, reset=event == "reset", source=sources[what])
+            files = [p for p in mine.glob("[0-9][0-9]_*.ipynb") if "." not in p.stem]
+            there = {p.stem: p.read_text() for p in files}
+            assert set(layouts[what]) <= set(there)
+            others = {name: text for name, text in there.items() if name not in layouts[what]}
+            assert not recorded or set(others.values()) <= edits
+            assert event == "lay" or not others
+        assert edits <= {p.read_text() for p in mine.glob("*.ipynb")}
+
+
+def test_a_chapter_with_another_number_leaves_what_was_edited_and_says_so(tmp_path):
+    "05_universal became 06_universal when chapter 05 was new."
+    before = dict.fromkeys(["04_sgd", "05_universal", "06_overfitting"], "v1")
+    old = write_course(tmp_path / "old", before)
+    new = write_course(tmp_path / "new", {"04_sgd": "v2", "05_optimisers": "v2",
+                                          "06_universal": "v2", "07_overfitting": "v2"})
+    mine = tmp_path / "mine"
+    course.lay_course(mine, source=old)
+    (mine / "05_universal.ipynb").write_text("my own work")
+    (mine / "08_mine.ipynb").write_text("a notebook of my own")
+    laid = course.lay_course(mine, source=new)
+    assert [(r.path.name, r.action, r.other and r.other.name) for r in laid] == [
+        ("04_sgd.ipynb", "updated", None), ("05_optimisers.ipynb", "new", None),
+        ("06_universal.ipynb", "new", None), ("07_overfitting.ipynb", "new", None),
+        ("05_universal.ipynb", "kept", "06_universal.ipynb"),
+        ("06_overfitting.ipynb", "removed", "07_overfitting.ipynb"),
+    ]
+    assert (mine / "05_universal.ipynb").read_text() == "my own work"
+    assert "v2" in (mine / "06_universal.ipynb").read_text()
+    assert not (mine / "06_overfitting.ipynb").exists() and (mine / "08_mine.ipynb").exists()
+    told = [str(r) for r in course.lay_course(mine, source=new)]
+    kept = "05_universal.ipynb: kept: it holds your edits; the new version is 06_universal.ipynb"
+    assert told[-1] == kept
+    *_, aside = course.lay_course(mine, source=new, reset=True)
+    assert str(aside) == "05_universal.ipynb: laid aside: yours is 05_universal.mine.ipynb"
+    assert (mine / "05_universal.mine.ipynb").read_text() == "my own work"
+    assert not (mine / "05_universal.ipynb").exists()
+    assert [r.action for r in course.lay_course(mine, source=new)] == ["unchanged"] * 4
+
+
+def test_a_removed_number_is_told(tmp_path, capsys):
+    old = write_course(tmp_path / "old", {"05_universal": "v1"})
+    course.lay_course(tmp_path / "mine", source=old)
+    assert course.main(["course", str(tmp_path / "mine"), "--lay-only"]) == 0
+    said = "05_universal.ipynb: removed: it is 06_universal.ipynb now (you had not edited it)"
+    assert said in capsys.readouterr().out
+
+
+def test_the_map_says_which_file_holds_the_work_from_before(tmp_path):
+    names = ["05_optimisers", "05_universal", "06_universal", "09_made_up", "08_made_up"]
+    mine = write_course(tmp_path, {name: f"# {name}" for name in names})
+    (tmp_path / ".dljourney").mkdir()
+    (tmp_path / ".dljourney" / "course.json").write_text("{}")
+    shown = course.course_map(mine)
+    names = {stop.chapter.name: stop.earlier for stop in shown.stops}
+    assert names == {"05_optimisers": (), "06_universal": ("05_universal.ipynb",),
+                     "09_made_up": ("08_made_up.ipynb",)}
+    assert "05_universal.ipynb" in repr(shown) and "yours from before" in repr(shown)
+    page = shown._repr_html_()
+    assert '<a href="05_universal.ipynb">05_universal.ipynb</a>' in page and page.count("<td") == 3
+
+
 @pytest.mark.parametrize("make", [lambda p: p.write_text("a file"), lambda p: p.symlink_to(notebooks_folder())])
 def test_a_folder_that_cannot_be_the_learners_is_refused(tmp_path, make, capsys):
     make(tmp_path / "here")

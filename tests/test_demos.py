@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dljourney.demos
-from dljourney import sgd
+from dljourney import optimisers, sgd
 from dljourney.demos.be_the_optimiser import BeTheOptimiser, squared_error
 from dljourney.demos.playground import DATASETS, Playground, make_network
 from dljourney.demos.roll_downhill import LANDSCAPES, RollDownhill, descend, descend_by
@@ -91,14 +91,14 @@ def test_a_rule_that_was_changed_rolls_another_way_in_python():
     plain = RollDownhill(landscape="bowl", lr=0.1, steps=5)
     assert plain._spec["local"] and plain._frame["panels"] == {}
     ways = {}
-    for rule in (sgd.SGD, sgd.Adam, torch.optim.Adam, adam_rule, TwoSteps):
+    for rule in (sgd.SGD, optimisers.Adam, torch.optim.Adam, adam_rule, TwoSteps):
         demo = RollDownhill(rule=rule, landscape="bowl", lr=0.1, steps=5)
         assert not demo._spec["local"] and demo._frame["panels"]["figures"]
         ways[rule] = np.array(demo.paths()[0])
     assert ways[sgd.SGD] == pytest.approx(np.array(plain.paths()[0]))
-    assert ways[sgd.Adam] == pytest.approx(ways[torch.optim.Adam])
-    assert ways[sgd.Adam] == pytest.approx(ways[adam_rule], rel=1e-5)
-    assert abs(ways[sgd.Adam] - ways[sgd.SGD]).max() > 0.1
+    assert ways[optimisers.Adam] == pytest.approx(ways[torch.optim.Adam])
+    assert ways[optimisers.Adam] == pytest.approx(ways[adam_rule], rel=1e-5)
+    assert abs(ways[optimisers.Adam] - ways[sgd.SGD]).max() > 0.1
     doubled = RollDownhill(landscape="bowl", lr=0.2, steps=5).paths()[0]
     assert ways[TwoSteps] == pytest.approx(np.array(doubled))
 
@@ -106,7 +106,7 @@ def test_a_rule_that_was_changed_rolls_another_way_in_python():
 def test_a_slider_that_a_rule_does_not_hear_of_is_hidden():
     shown = lambda demo: {c["name"] for c in demo._spec["controls"] if not c.get("hidden")}
     assert {"lr", "momentum"} <= shown(RollDownhill()) == shown(RollDownhill(rule=sgd.SGD))
-    assert shown(RollDownhill()) - shown(RollDownhill(rule=sgd.Adam)) == {"momentum"}
+    assert shown(RollDownhill()) - shown(RollDownhill(rule=optimisers.Adam)) == {"momentum"}
     assert shown(RollDownhill()) - shown(RollDownhill(rule=lambda w, g, m, t: (w, m))) == {
         "lr",
         "momentum",

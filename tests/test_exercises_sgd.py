@@ -1,11 +1,10 @@
 "Chapter 04's exercises: each with its solution, two other right answers and three or more typical wrong ones."
-import math
-
 import torch
 from exercise_cases import Cases, is_told, tests_of
 from torch.nn import functional as F
 
 from dljourney.exercises import sgd
+from dljourney.sgd import Value
 
 
 def slope_in_two_lines(f, x, h):
@@ -95,38 +94,6 @@ def counted(logits, labels):
     return hits / len(labels)
 
 
-def momentum_in_place(w, grad, velocity, lr, momentum):
-    velocity *= momentum
-    velocity += grad
-    w -= lr * velocity
-    return w, velocity
-
-
-def adam(correct=True, bug=None):
-    def step(w, g, m, v, t, lr, b1, b2, eps):
-        m, v = m + (1 - b1) * (g - m), v + (1 - b2) * (g * g - v)
-        top = m / (1 - b1**t) if correct else m
-        down = (v / (1 - b2**t) if correct else v) ** (1 if bug == "root" else 0.5)
-        if bug == "hat": return w - lr * top / (down + eps), top, v / (1 - b2**t)
-        return w + (lr if bug == "sign" else -lr) * top / (down + eps), m, v
-
-    return step
-
-
-def adam_folded(w, g, m, v, t, lr, b1, b2, eps):
-    "The corrections folded into one number, as PyTorch does it."
-    m, v = b1 * m + g * (1 - b1), b2 * v + g * g * (1 - b2)
-    length = lr * math.sqrt(1 - b2**t) / (1 - b1**t)
-    return w - length * m / (v**0.5 + eps * math.sqrt(1 - b2**t)), m, v
-
-
-def stop_by_loop(valid_losses, patience):
-    best, since = math.inf, 0
-    for loss in valid_losses:
-        best, since = (loss, 0) if loss < best else (best, since + 1)
-    return since >= patience
-
-
 CASES = {
     "slope": Cases(
         right=[slope_in_two_lines, slope_as_mean],
@@ -135,6 +102,22 @@ CASES = {
             ("`2 * h` apart", lambda f, x, h: (f(x + h) - f(x - h)) / h),
             ("right minus left", lambda f, x, h: -(f(x + h) - f(x - h)) / (2 * h)),
             ("brackets", lambda f, x, h: (f(x + h) - f(x - h)) / 2 * h),
+        ],
+    ),
+    "difference": Cases(
+        right=[
+            lambda a, b: a + b * Value(-1.0),
+            lambda a, b: Value(-1.0) * (b + Value(-1.0) * a),
+            lambda a, b: Value(a.data - b.data, [(b, -1), (a, 1)]),
+        ],
+        wrong=[
+            ("Make a `Value`", lambda a, b: a.data - b.data),
+            ("no way to `a` and `b`", lambda a, b: Value(a.data - b.data)),
+            ("slope is negative", lambda a, b: Value(a.data - b.data, ((a, 1.0), (b, 1.0)))),
+            ("turned round", lambda a, b: b + a * Value(-1.0)),
+            ("not `a - b`", lambda a, b: a + b),
+            ("are others", lambda a, b: Value(a.data - b.data, ((a, b.data), (b, -a.data)))),
+            ("are others", lambda a, b: Value(a.data - b.data, ((a, 1.0),))),
         ],
     ),
     "gradient_step": Cases(
@@ -194,33 +177,6 @@ CASES = {
             ("share of wrong", lambda x, y: 1 - (x.argmax(1) == y).float().mean()),
             ("percentage", lambda x, y: (x.argmax(1) == y).sum() / len(y) * 100),
             ("its place", lambda x, y: (x.max(1).values == y).float().mean()),
-        ],
-    ),
-    "momentum_step": Cases(
-        right=[momentum_in_place, lambda w, g, v, lr, m: [w - lr * (m * v + g), m * v + g]],
-        wrong=[
-            ("old velocity. First", lambda w, g, v, lr, m: (w - lr * v, m * v + g)),
-            ("added whole", lambda w, g, v, lr, m: (w - lr * (m * v + (1 - m) * g), m * v + (1 - m) * g)),
-            ("uphill", lambda w, g, v, lr, m: (w + lr * (m * v + g), m * v + g)),
-            ("order is turned round", lambda w, g, v, lr, m: (m * v + g, w - lr * (m * v + g))),
-        ],
-    ),
-    "adam_step": Cases(
-        right=[adam(), adam_folded],
-        wrong=[
-            ("bias correction", adam(correct=False)),
-            ("square root below", adam(bug="root")),
-            ("for this step only", adam(bug="hat")),
-            ("uphill", adam(bug="sign")),
-        ],
-    ),
-    "should_stop": Cases(
-        right=[stop_by_loop, lambda v, p: min(v) not in v[-p:]],
-        wrong=[
-            ("one epoch too long", lambda v, p: len(v) - v.index(min(v)) > p + 1),
-            ("first rise", lambda v, p: v[-2:] == sorted(v[-2:]) and len(v) > 1),
-            ("other way round", lambda v, p: not stop_by_loop(v, p)),
-            ("`patience` epochs ago only", lambda v, p: len(v) > p and v[-1] > v[-p - 1]),
         ],
     ),
 }

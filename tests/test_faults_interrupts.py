@@ -23,7 +23,7 @@ from faults import cases, forked, in_a_child, lengths, received
 from test_course import write_course
 from torch import nn
 
-from dljourney import commands, course, program, sgd, transfer
+from dljourney import commands, course, optimisers, program, sgd, transfer
 from dljourney.kit.exercises import progress
 from dljourney.kit.pictures import Preprocess
 from dljourney.kit.training import as_a_whole, at_rest
@@ -49,7 +49,7 @@ def training():
     dice()
     model = nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 3))
     source = sgd.batches(x[:50], y[:50], 8, seed=1)
-    opt = sgd.AdamW(model.parameters(), 1e-2)
+    opt = optimisers.AdamW(model.parameters(), 1e-2)
     return sgd.train(model, source, F.cross_entropy, opt, 6, (x[50:], y[50:]), [sgd.accuracy], keep_best=True)
 
 

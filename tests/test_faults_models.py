@@ -40,7 +40,8 @@ from dljourney.kit.models import (
     read_model,
 )
 from dljourney.program import load
-from dljourney.sgd import Adam, batches, train
+from dljourney.optimisers import Adam
+from dljourney.sgd import batches, train
 from dljourney.transfer import pretrained
 
 MOST_MB, MOST_SECONDS = (

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from dljourney import checkers, program, samuel, sgd, transfer, whole_game
+from dljourney import checkers, optimisers, program, samuel, sgd, transfer, whole_game
 from dljourney.kit.pictures import toys as data
 from dljourney.kit.expect import explained
 from dljourney.kit.pictures import Preprocess
@@ -48,7 +48,9 @@ def trained(x=xs, y=ys, model=None, loss=F.cross_entropy, opt=sgd.SGD, lr=0.1, b
 
 def found(x=xs, y=ys, **more):
     model = net()
-    return sgd.lr_find(model, sgd.batches(x, y, 4, seed=0), F.cross_entropy, sgd.SGD(model.parameters(), 0.1), **more)
+    opt = sgd.SGD(model.parameters(), 0.1)
+    data = sgd.batches(x, y, 4, seed=0)
+    return optimisers.lr_find(model, data, F.cross_entropy, opt, **more)
 
 
 
@@ -133,8 +135,8 @@ refused = {
     "train: nothing to validate on": ("valid", lambda: trained(valid=(xs[:0], ys[:0]))),
     "train: other labels to validate on": ("valid labels", lambda: trained(valid=(xs, ys + 1))),
     "train: other inputs to validate on": ("valid inputs", lambda: trained(valid=(torch.rand(12, 5), ys))),
-    "Adam: betas": ("betas", lambda: sgd.Adam(net().parameters(), betas=(0.9, 1.0))),
-    "Adam: eps": ("eps", lambda: sgd.Adam(net().parameters(), eps=nan)),
+    "Adam: betas": ("betas", lambda: optimisers.Adam(net().parameters(), betas=(0.9, 1.0))),
+    "Adam: eps": ("eps", lambda: optimisers.Adam(net().parameters(), eps=nan)),
     "SGD: momentum": ("momentum", lambda: sgd.SGD(net().parameters(), 0.1, momentum=inf)),
     "minibatches: of 0": ("batch_size", lambda: list(sgd.minibatches(5, 0))),
     # the search for a learning rate
@@ -499,7 +501,10 @@ def test_a_curve_through_any_points_is_right_or_refused(points, n):
         assert fits(x).isfinite().all()
 
 
-@given(st.lists(numbers, min_size=8, max_size=8), st.sampled_from([sgd.SGD, sgd.Adam, sgd.AdamW, sgd.RMSprop]),
+four = [optimisers.SGD, optimisers.Adam, optimisers.AdamW, optimisers.RMSprop]
+
+
+@given(st.lists(numbers, min_size=8, max_size=8), st.sampled_from(four),
        st.sampled_from([1e-3, 1.0, 1e10, 1e30]))  # fmt: skip
 def test_no_loss_that_is_no_number_is_passed_over(values, optimiser, lr):
     "Whatever the data and the learning rate: every loss in the history is finite, or an error told."

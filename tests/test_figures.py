@@ -14,7 +14,7 @@ from PIL import Image
 
 from dljourney.kit.figures import diagrams, plots as figures, style
 from dljourney.kit.figures import (
-    COLOURS, Diagram, Figure, plot_band, plot_comparison, plot_curves, plot_losses,
+    COLOURS, Diagram, Figure, graph_diagram, plot_band, plot_comparison, plot_curves, plot_losses,
     program_diagram, sgd_diagram, show_confusions, show_images, subplots, trained_diagram,
     training_diagram, weights_diagram,
 )
@@ -346,6 +346,68 @@ def test_boxes_do_not_touch_and_arrows_join_boxes(diagram):
             nested |= inside((b.x, b.y), a, 0) and inside((b.x + b.w, b.y + b.h), a, 0)
             apart = a.x + a.w < b.x or b.x + b.w < a.x or a.y + a.h < b.y or b.y + b.h < a.y
             assert a is b or nested or apart
+
+
+class Counted(SimpleNamespace):
+    __hash__, __eq__ = object.__hash__, object.__eq__
+
+
+def graph(ops, n_leaves):
+    "Numbers that were made of each other, with slopes: all that the last one was made of, and it."
+    made = [Counted(data=1.0, grad=0.0, number=i, inputs=()) for i in range(n_leaves)]
+    for i, j in ops:
+        inputs = (made[i % len(made)], 0.5), (made[j % len(made)], -2.25)
+        made.append(Counted(data=-12.5, grad=1234.5, number=len(made), inputs=inputs))
+    used, waiting = set(), [made[-1]]
+    while waiting:
+        v = waiting.pop()
+        used.add(v)
+        waiting += [u for u, _ in v.inputs if u not in used]
+    return used, made[-1]
+
+
+pairs = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=9)
+
+
+@profile(max_examples=40, deadline=None)
+@given(pairs, st.integers(1, 4))
+def test_a_graph_of_numbers_is_drawn_whole(ops, n_leaves):
+    "A box for each number that was used, apart from others; an arrow for each input, to the right."
+    used, result = graph(ops, n_leaves)
+    d = graph_diagram(result)
+    boxes, arrows = d.plan
+    assert len(boxes) == len(used)
+    assert len(arrows) == len({(u, v) for v in used for u, _ in v.inputs})
+    for a in boxes:
+        assert 0 < a.x and a.x + a.w < d.width and 0 < a.y and a.y + a.h < d.height
+        for b in boxes:
+            gap = max(abs(a.x - b.x) - a.w, abs(a.y - b.y) - a.h)
+            assert a is b or gap >= 20
+    for arrow in arrows:
+        xs = [x for x, _ in arrow.points]
+        assert xs == sorted(xs)
+        (x0, y0), (x1, y1) = arrow.points[0], arrow.points[-1]
+        assert any((b.x + b.w, b.y + b.h / 2) == (x0, y0) for b in boxes)
+        assert any(b.x - 2 == x1 and b.y < y1 < b.y + b.h for b in boxes)
+        for (xa, ya), (xb, yb) in zip(arrow.points, arrow.points[1:]):
+            for b in boxes:  # a part lies between two columns, or in one and beside its boxes
+                over = min(xb, b.x + b.w) - max(xa, b.x) > 2
+                assert not over or (ya == yb and not b.y < ya < b.y + b.h)
+
+
+def test_a_graph_says_its_numbers_and_names():
+    a = Counted(data=3.0, grad=8.0, number=1, inputs=())
+    b = Counted(data=2.0, grad=1.0, number=2, inputs=())
+    c = Counted(data=9, grad=1.0, number=3, inputs=((a, 3.0), (a, 3.0)))
+    d = graph_diagram(c, a=a, c=c, unused=b)
+    assert [box.text for box in d.plan[0]] == ["c = 9\nslope 1", "a = 3\nslope 8"]
+    assert [box.kind for box in d.plan[0]] == ["measure", "data"]
+    assert [arrow.text for arrow in d.plan[1]] == ["3 + 3"]
+    assert d.alt == "A graph of 2 numbers, from left to right. c = 9 has slope 1; a = 3 has slope 8"
+    assert graph_diagram(c, alt="in my words").alt == "in my words"
+    for bad in (a, 5, None):
+        with pytest.raises(TypeError, match="result: expected a Value made of others, got .*; add"):
+            graph_diagram(bad)
 
 
 def test_the_performance_feeds_back_to_the_weights():

@@ -137,12 +137,75 @@ def test_any_names_come_back(tmp_path_factory, answers):
 def test_a_file_of_format_1_is_upgraded(folder):
     old = {"format": 1, "chapters": {"sgd": {"slope": "correct", "adam_step": "incorrect"}}}
     file_in(folder).write_text(json.dumps(old))
-    assert read(folder).chapters["sgd"] == {"slope": Entry("correct", 1), "adam_step": Entry("incorrect", 1)}
-    assert record("sgd", "adam_step", "correct", folder) == ""
+    assert read(folder).chapters == {"sgd": {"slope": Entry("correct", 1)},
+                                     "optimisers": {"adam_step": Entry("incorrect", 1)}}
+    assert record("optimisers", "adam_step", "correct", folder) == ""
     new = json.loads(file_in(folder).read_text())
     assert new["format"] == progress.FORMAT
-    assert new["chapters"]["sgd"]["adam_step"] == {"outcome": "correct", "tries": 2}
+    assert new["chapters"]["optimisers"]["adam_step"] == {"outcome": "correct", "tries": 2}
     assert contents(folder) == {"progress.json"}
+
+
+moved = {  # what other versions called it: (chapter, name) then and now
+    ("sgd", "momentum_step"): ("optimisers", "momentum_step"),
+    ("sgd", "adam_step"): ("optimisers", "adam_step"),
+    ("sgd", "should_stop"): ("optimisers", "should_stop"),
+    ("sgd", "terminal_velocity"): ("optimisers", "terminal_velocity"),
+    ("sgd", "first_adam_step"): ("optimisers", "first_adam_step"),
+    ("samuel", "share_right"): ("samuel", "share_equal"),
+    ("checkers", "surprise"): ("checkers", "surprising_delta"),
+    ("universal", "bump"): ("universal", "bump_height"),
+}
+stays = [("sgd", "slope"), ("overfitting", "should_stop"), ("universal", "turns")]
+
+
+def file_of(entries, version):
+    chapters = {}
+    for (chapter, name), entry in entries.items():
+        kept = entry[0] if version == 1 else {"outcome": entry[0], "tries": entry[1]}
+        chapters.setdefault(chapter, {})[name] = kept
+    return json.dumps({"format": version, "chapters": chapters})
+
+
+entry = st.tuples(outcomes, st.integers(1, 9))
+tasks = st.sampled_from([*moved, *moved.values(), *stays])
+
+
+@settings(max_examples=60)
+@given(st.dictionaries(tasks, entry, max_size=12), st.sampled_from([1, 2]))
+def test_what_was_solved_under_an_older_name_stays_solved(tmp_path_factory, entries, version):
+    "Each entry of an older file is there under today's name; of two for one task the right one."
+    folder = mark(tmp_path_factory.mktemp("old") / "course")
+    file_in(folder).write_text(file_of(entries, version))
+    together = {}
+    for task, (outcome, tries) in entries.items():
+        known = outcome, tries if version == 2 else 1
+        together.setdefault(moved.get(task, task), []).append(known)
+    found = {(c, n): e for c, names in read(folder).chapters.items() for n, e in names.items()}
+    assert set(found) == set(together) and not read(folder).note
+    for task, given_entries in together.items():
+        assert (found[task].outcome == "correct") == any(o == "correct" for o, _ in given_entries)
+        assert found[task].outcome in [o for o, _ in given_entries]
+        if len(given_entries) == 1: assert tuple(found[task]) == given_entries[0]
+
+
+def test_a_file_is_upgraded_once(folder):
+    "Today's file is not looked through for older names: they may be given anew."
+    record("sgd", "momentum_step", "correct", folder)
+    assert read(folder).solved("sgd") == {"momentum_step"} and not read(folder).solved("optimisers")
+
+
+def test_every_name_that_moved_leads_to_a_task_of_today():
+    import importlib
+
+    from dljourney.kit.exercises import items
+
+    for chapter, name in moved.values():
+        module = importlib.import_module(f"dljourney.exercises.{chapter}")
+        assert name in {*items(module.check), *items(module.quiz)}, f"{chapter}.{name}"
+    for chapter, name in moved:
+        module = importlib.import_module(f"dljourney.exercises.{chapter}")
+        assert name not in {*items(module.check), *items(module.quiz)}, f"{chapter}.{name} is back"
 
 
 def test_a_newer_file_is_left_alone(folder):

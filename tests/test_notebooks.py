@@ -1,4 +1,5 @@
 "Every notebook runs in a real kernel, quietly, and says the same as what is stored; nbdev's own test passes too."
+import re
 
 import pytest
 from conftest import nbdev_test, notebook_paths, root
@@ -48,6 +49,20 @@ def test_stored_outputs_have_their_pictures(path, executions):
         }
 
     assert kinds(stored) == kinds(fresh), "run `make notebooks` and commit the outputs"
+
+
+def test_ten_networks_read_digits_as_well_as_chapter_04_says(executions):
+    "Our own loop beside scikit-learn's networks, as the figure's words tell: means of ten seeds."
+    notebook = executions(root / "nbs" / "04_sgd.ipynb").notebook
+    [told] = [
+        o["data"]["text/plain"]
+        for c in notebook.cells
+        for o in c.get("outputs", [])
+        if o.get("data", {}).get("text/plain", "").startswith("Figure: Ten seeds each")
+    ]
+    mean = {name: float(share) for name, share in re.findall(r"(\w+: \w[\w ]+) ([\d.]+)%", told)}
+    assert len(mean) == 6 and mean["random: our network"] >= 97
+    assert mean["writers: our network"] >= mean["writers: MLPClassifier"] - 0.5
 
 
 def test_nbdev_test_passes(pytestconfig):

@@ -21,7 +21,7 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
-from dljourney import sgd
+from dljourney import optimisers
 from dljourney.kit.training import optimizer
 from dljourney.kit.training.optimizer import Optimizer, Pack
 
@@ -62,7 +62,7 @@ def twins(name, tensor_shapes, dtype, first, second=0.02):
     return (
         ours,
         theirs,
-        getattr(sgd, name)(groups[0], **first),
+        getattr(optimisers, name)(groups[0], **first),
         getattr(torch.optim, name)(groups[1], **first),
     )
 
@@ -113,7 +113,7 @@ def test_large_tensors_go_in_pieces_and_stay_equal(name, first, dtype):
 def test_a_rule_does_the_same_to_a_pack_and_to_each_tensor(name, dtype, data):
     torch.manual_seed(data.draw(st.integers(0, 99)))
     drawn = data.draw(options[name])
-    opt = getattr(sgd, name)([torch.zeros(1, requires_grad=True)], **drawn)
+    opt = getattr(optimisers, name)([torch.zeros(1, requires_grad=True)], **drawn)
     group = opt.param_groups[0]
     given_options = {option: group[option] for option in opt.rule.options}
     rows = [
@@ -213,7 +213,7 @@ def databank():
 
 
 def refused_in(name, kwargs):
-    taken = getattr(sgd, name).rule.options
+    taken = getattr(optimisers, name).rule.options
     return [o for o, value in kwargs.items() if value and o not in (*taken, "maximize")]
 
 
@@ -230,9 +230,9 @@ def test_torch_s_inputs_are_taken_or_refused_by_name(dtype):
                 p = nn.Parameter(torch.ones(2, dtype=dtype))
                 told = rf"^({'|'.join(refused)}): .*torch\.optim\.{name} has it$"
                 with pytest.raises(TypeError, match=told):
-                    getattr(sgd, name)([p], **case.kwargs)
+                    getattr(optimisers, name)([p], **case.kwargs)
                 with pytest.raises(TypeError, match=told):
-                    getattr(sgd, name)([{"params": [p], **case.kwargs}])
+                    getattr(optimisers, name)([{"params": [p], **case.kwargs}])
                 seen |= set(refused)
                 continue
             torch.manual_seed(0)
@@ -251,11 +251,11 @@ def test_what_torch_refuses_is_refused(name):
         kwargs = {"lr": 0.1} | case.optimizer_error_input.kwargs
         if issubclass(case.error_type, Warning):
             with pytest.warns(case.error_type):
-                getattr(sgd, name)(params, **kwargs)
+                getattr(optimisers, name)(params, **kwargs)
             continue
         option = next(iter(case.optimizer_error_input.kwargs.keys() - {"lr"}), "lr|param")
         with pytest.raises((TypeError, ValueError), match=f"{option}|foreach"):
-            getattr(sgd, name)(params, **kwargs)
+            getattr(optimisers, name)(params, **kwargs)
 
 
 @private
@@ -324,7 +324,7 @@ def test_a_state_is_handed_over_in_the_middle_of_a_run(name, first, dtype):
         {"params": kept[1:]},
     ]  # what a group has of its own comes with the state
     state = a.state_dict()
-    for module in (torch.optim, sgd, torch.optim):
+    for module in (torch.optim, optimisers, torch.optim):
         opt = getattr(module, name)(groups(), lr=0.7)
         file = io.BytesIO()
         torch.save(state, file)
@@ -369,7 +369,7 @@ def test_what_is_loaded_is_a_copy():
 def test_momentum_that_was_not_there_begins_anew():
     "Older torch wrote momentum_buffer: None."
     results = []
-    for module in (torch.optim, sgd):
+    for module in (torch.optim, optimisers):
         p = nn.Parameter(torch.ones(3))
         opt = module.SGD([p], lr=0.1)
         opt.load_state_dict({**opt.state_dict(), "state": {0: {"momentum_buffer": None}}})
@@ -384,7 +384,7 @@ def test_momentum_that_was_not_there_begins_anew():
 def test_an_old_state_may_lack_a_switch_and_nothing_else():
     for name in NAMES:
         p = nn.Parameter(torch.ones(3))
-        opt = getattr(sgd, name)([p], lr=0.1)
+        opt = getattr(optimisers, name)([p], lr=0.1)
         state = opt.state_dict()
         old = {
             o: v
@@ -403,11 +403,11 @@ def test_an_old_state_may_lack_a_switch_and_nothing_else():
 def test_an_optimiser_refuses_the_state_of_another():
     p = nn.Parameter(torch.ones(3))
     with pytest.raises(ValueError, match="expected one of SGD, got one without momentum"):
-        sgd.SGD([p], lr=0.1).load_state_dict(sgd.Adam([p]).state_dict())
-    sgd.AdamW([p]).load_state_dict(torch.optim.Adam([p]).state_dict())  # torch takes it, too
+        optimisers.SGD([p], lr=0.1).load_state_dict(optimisers.Adam([p]).state_dict())
+    optimisers.AdamW([p]).load_state_dict(torch.optim.Adam([p]).state_dict())  # torch takes it, too
     if "decoupled_weight_decay" in torch.optim.AdamW([p]).defaults:
         with pytest.raises(TypeError, match="^decoupled_weight_decay: expected an option of Adam"):
-            sgd.Adam([p]).load_state_dict(torch.optim.AdamW([p]).state_dict())
+            optimisers.Adam([p]).load_state_dict(torch.optim.AdamW([p]).state_dict())
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
@@ -429,7 +429,7 @@ def test_copies_go_on_as_the_original(name, copied):
 def ways_in(name, given_options):
     "An option can come with the constructor, with a group of it, with a later group, with a state."
     p, q = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
-    kind = getattr(sgd, name)
+    kind = getattr(optimisers, name)
     opt, other = kind([p], lr=0.1), kind([p], lr=0.1)
     state = other.state_dict()
     yield lambda: kind([p], **{"lr": 0.1} | given_options)
@@ -527,14 +527,14 @@ def test_what_changes_nothing_is_taken(name):
     off = {
         o: v
         for o, v in torch.optim.__dict__[name]([p]).defaults.items()
-        if o not in getattr(sgd, name).rule.options and o != "decoupled_weight_decay"
+        if o not in getattr(optimisers, name).rule.options and o != "decoupled_weight_decay"
     }
     assert {"foreach", "differentiable"} <= set(off)
     for extra in (off, {"foreach": False}, {"name": "head", "initial_lr": 0.1, "lr_scale": 1.0}):
         for i, way in enumerate(ways_in(name, extra)):
             if i or extra is off:
                 way()
-    opt = getattr(sgd, name)([p])
+    opt = getattr(optimisers, name)([p])
     opt.param_groups[0]["depth"] = 3
     opt.load_state_dict(opt.state_dict())
     assert opt.param_groups[0]["depth"] == 3
@@ -546,7 +546,7 @@ def test_a_tensor_may_be_the_learning_rate(name):
     torch.manual_seed(0)
     lr = torch.tensor([0.5], dtype=torch.float64)
     ours, theirs, a, b = twins(name, [(3,), (2, 2)], torch.float64, busy[name] | {"lr": 0.5}, 0.5)
-    a = getattr(sgd, name)(ours, **busy[name] | {"lr": lr})
+    a = getattr(optimisers, name)(ours, **busy[name] | {"lr": lr})
     for factor in (1, 0.1, 0.1):
         lr *= factor
         for group in b.param_groups:
@@ -572,7 +572,7 @@ def test_a_tensor_may_be_the_learning_rate(name):
 
 
 def test_a_refused_group_is_not_kept():
-    for kind in (sgd.RMSprop, sgd.Adam, sgd.AdamW):
+    for kind in (optimisers.RMSprop, optimisers.Adam, optimisers.AdamW):
         opt = kind([torch.zeros(2, requires_grad=True)])
         with pytest.raises(
             TypeError, match=f"params: {kind.__name__} takes real numbers, got complex"
@@ -625,20 +625,20 @@ def listened(module, name, *, change=None):
 @pytest.mark.parametrize("change", [None, "before all", "before"])
 @pytest.mark.parametrize("name", NAMES)
 def test_step_hooks_hear_and_change_what_torch_lets_them(name, change):
-    ours, theirs = (listened(module, name, change=change) for module in (sgd, torch.optim))
+    ours, theirs = (listened(module, name, change=change) for module in (optimisers, torch.optim))
     assert ours == theirs and len(ours[0]) == 12
     assert ours[1][0] == (7.0 if change else None)
 
 
 def test_a_hook_that_gives_nonsense_is_refused_as_in_torch():
-    opt = sgd.SGD([nn.Parameter(torch.ones(2))])
+    opt = optimisers.SGD([nn.Parameter(torch.ones(2))])
     opt.register_step_pre_hook(lambda *a: 3)
     with pytest.raises(RuntimeError, match="must return None or a tuple"):
         opt.step()
 
 
 def test_hooks_of_a_subclass_with_a_step_of_its_own_are_called_once():
-    class Clipped(sgd.AdamW):
+    class Clipped(optimisers.AdamW):
         def step(self, closure=None):
             return super().step(closure)
 
@@ -682,8 +682,9 @@ def test_hooks_of_states_hear_and_mend(name):
         opt.step()
         return heard, saved["extra"], opt.param_groups[0]["lr"], p.tolist()
 
-    assert run(sgd) == run(torch.optim) == (["before saving", 0.25], True, 0.5, run(sgd)[3])
-    opt = getattr(sgd, name)([nn.Parameter(torch.ones(2))])
+    ours = run(optimisers)
+    assert ours == run(torch.optim) == (["before saving", 0.25], True, 0.5, ours[3])
+    opt = getattr(optimisers, name)([nn.Parameter(torch.ones(2))])
     state = opt.state_dict()
     opt.register_load_state_dict_pre_hook(
         lambda o, s: {**s, "param_groups": [s["param_groups"][0] | {"tomorrow": 1}]}
@@ -701,7 +702,7 @@ def test_hooks_of_states_hear_and_mend(name):
 
 def test_closures_and_zero_grad():
     w = torch.tensor([1.0], requires_grad=True)
-    opt = sgd.SGD([w], lr=0.1)
+    opt = optimisers.SGD([w], lr=0.1)
 
     def closure():
         opt.zero_grad()
@@ -725,14 +726,14 @@ def test_closures_and_zero_grad():
 def test_complex_parameters_are_right_or_refused_by_name():
     ours, theirs = (torch.tensor([1 + 2j, -3j]).requires_grad_() for _ in range(2))
     for p, opt in (
-        (ours, sgd.SGD([ours], **busy["SGD"])),
+        (ours, optimisers.SGD([ours], **busy["SGD"])),
         (theirs, torch.optim.SGD([theirs], **busy["SGD"])),
     ):
         for _ in range(3):
             p.grad = p.detach() * (0.5 + 1j)
             opt.step()
     assert torch.equal(ours, theirs)
-    for kind in (sgd.RMSprop, sgd.Adam, sgd.AdamW):
+    for kind in (optimisers.RMSprop, optimisers.Adam, optimisers.AdamW):
         with pytest.raises(
             TypeError, match=f"params: {kind.__name__} takes real numbers, got complex"
         ):
@@ -740,7 +741,7 @@ def test_complex_parameters_are_right_or_refused_by_name():
 
 
 def test_sparse_gradients_are_refused_by_name():
-    for kind in (sgd.RMSprop, sgd.Adam, sgd.AdamW):
+    for kind in (optimisers.RMSprop, optimisers.Adam, optimisers.AdamW):
         table = nn.Embedding(5, 2, sparse=True)
         opt = kind(table.parameters())
         for state in ({}, None):  # at first, and later
@@ -762,7 +763,7 @@ def test_sparse_gradients_are_refused_by_name():
 @pytest.mark.parametrize("first", [dict(lr=0.1), dict(lr=0.1, momentum=0.9)])
 def test_sgd_takes_sparse_gradients_as_torch_does(first):
     results = []
-    for module in (sgd, torch.optim):
+    for module in (optimisers, torch.optim):
         table = nn.Embedding.from_pretrained(torch.ones(5, 2), freeze=False, sparse=True)
         opt = module.SGD(table.parameters(), **first)
         for _ in range(2):
@@ -776,7 +777,7 @@ def test_sgd_takes_sparse_gradients_as_torch_does(first):
 def test_scaled_gradients_of_half_precision():
     "torch's GradScaler skips a step whose gradients overflowed, and calls ours as any other's."
     p = nn.Parameter(torch.ones(2))
-    opt, scaler = sgd.SGD([p], lr=0.5), torch.amp.GradScaler("cpu", init_scale=4.0)
+    opt, scaler = optimisers.SGD([p], lr=0.5), torch.amp.GradScaler("cpu", init_scale=4.0)
     for slope in (1.0, float("inf")):
         p.grad = torch.full((2,), 4.0 * slope)
         scaler.scale(torch.ones(()))
@@ -788,9 +789,9 @@ def test_scaled_gradients_of_half_precision():
 def test_the_first_optimiser_does_not_import_the_compiler():
     code = """
 import sys, torch
-from dljourney import sgd
+from dljourney import optimisers
 p = [torch.zeros(3, requires_grad=True)]
-for make in (sgd.SGD, sgd.RMSprop, sgd.Adam, sgd.AdamW):
+for make in (optimisers.SGD, optimisers.RMSprop, optimisers.Adam, optimisers.AdamW):
     opt = make(p, lr=0.1)
     opt.add_param_group({"params": [torch.zeros(2, requires_grad=True)]})
     schedule = torch.optim.lr_scheduler.StepLR(opt, 3)
@@ -806,4 +807,4 @@ def test_no_warning_of_a_profiler_or_a_hook():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for name in NAMES:
-            listened(sgd, name)
+            listened(optimisers, name)

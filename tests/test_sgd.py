@@ -1,4 +1,4 @@
-"The laws of dljourney.sgd: gradients, batches, training runs, optimisers, the search for a learning rate."
+"The laws of dljourney.sgd and dljourney.optimisers: slopes, batches, runs, learning rates."
 import collections
 import copy
 import itertools
@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
-from dljourney import sgd
+from dljourney import optimisers, sgd
 from dljourney.kit.training.state import copied
-from dljourney.sgd import accuracy, batches, lr_find, minibatches, numerical_gradient, train
+from dljourney.optimisers import Adam, AdamW, lr_find
+from dljourney.sgd import Value, accuracy, batches, minibatches, numerical_gradient, train
 
 few = settings(max_examples=25, deadline=None, derandomize=True)
 
@@ -34,7 +35,7 @@ def network(seed=0, dropout=0.3):
     return nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, 2))
 
 
-def run(kind="batches", seed=0, epochs=3, optimiser=sgd.AdamW, **options):
+def run(kind="batches", seed=0, epochs=3, optimiser=AdamW, **options):
     "A run with dropout, batch norm, an optimiser with a state: all that a resumed run could get wrong."
     x, y = problem()
     model = network(seed)
@@ -46,6 +47,70 @@ def run(kind="batches", seed=0, epochs=3, optimiser=sgd.AdamW, **options):
 
 def same_parameters(a, b):
     return all(torch.equal(p, q) for p, q in zip(a.state_dict().values(), b.state_dict().values()))
+
+
+# Backpropagation by hand
+
+
+def calculated(ops, leaves, add, multiply, relu):
+    "Ops, each (which, place, place), over a growing list of numbers: every number, the last one the result."
+    numbers = list(leaves)
+    for which, i, j in ops:
+        a, b = numbers[i % len(numbers)], numbers[j % len(numbers)]
+        numbers.append({"+": add, "*": multiply, "relu": lambda a, b: relu(a)}[which](a, b))
+    return numbers
+
+
+halves = st.integers(-8, 8).map(lambda n: n / 2)
+ops = st.lists(st.tuples(st.sampled_from(["+", "*", "relu"]), st.integers(0, 9), st.integers(0, 9)),
+               min_size=1, max_size=8)
+
+
+@few
+@given(ops, st.lists(halves, min_size=1, max_size=4), st.integers(1, 3))
+@example([("*", 0, 0), ("+", 1, 1), ("*", 2, 0)], [3.0], 2)
+@example([("relu", 0, 0)], [0.0], 1)
+def test_backpropagation_by_hand_is_torch_s(ops, leaves, times):
+    "Numbers used once, twice or never, relu at 0, and `backward` called again: the leaves add up."
+    ours = calculated(ops, map(Value, leaves), Value.__add__, Value.__mul__, Value.relu)
+    tensors = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in leaves]
+    theirs = calculated(ops, tensors, torch.add, torch.mul, torch.relu)
+    inner = [t for t in theirs if not t.is_leaf]
+    assert [v.data for v in ours] == [t.item() for t in theirs]
+    for _ in range(times):
+        ours[-1].backward()
+        found = torch.autograd.grad(theirs[-1], inner, retain_graph=True, allow_unused=True)
+        theirs[-1].backward(retain_graph=True)
+    n = len(leaves)
+    assert [v.grad for v in ours[:n]] == [0.0 if t.grad is None else t.grad.item() for t in tensors]
+    assert [v.grad for v in ours[n:]] == [0.0 if g is None else g.item() for g in found]
+
+
+def test_a_leaf_s_own_backward_adds_one_as_torch_s_does():
+    ours, theirs = Value(2.0), torch.tensor(2.0, requires_grad=True)
+    for _ in range(2):
+        ours.backward()
+        theirs.backward()
+    assert ours.grad == theirs.grad.item() == 2
+
+
+def test_a_result_that_was_walked_back_may_be_used_on():
+    "A second result that stands on the first one meets no slopes of the first walk."
+    a = Value(3.0)
+    square = a * a
+    square.backward()
+    (square * square).backward()
+    assert a.grad == 6 + 4 * 27 and square.grad == 2 * 9
+
+
+def test_a_long_chain_walks_back():
+    "No limit on how deep: more operations than Python's calls may be nested."
+    n = 10 * sys.getrecursionlimit()
+    start = end = Value(1.0)
+    for _ in range(n):
+        end = end + start
+    end.backward()
+    assert start.grad == n + 1
 
 
 # Gradients
@@ -358,7 +423,7 @@ def test_no_import_brings_the_compiler(module):
 # The search for a learning rate
 
 
-def searched(lr=0.01, steps=60, optimiser=sgd.Adam, **options):
+def searched(lr=0.01, steps=60, optimiser=Adam, **options):
     x, y = problem(n=200)
     model = network()
     opt = optimiser(model.parameters(), lr=lr)
@@ -403,7 +468,7 @@ def test_what_lr_find_suggests_trains():
     split = digits()
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 50), nn.ReLU(), nn.Linear(50, 10))
-    opt = sgd.Adam(model.parameters(), lr=1e-5)
+    opt = Adam(model.parameters(), lr=1e-5)
     found = lr_find(model, batches(*split.train, 32, seed=0), F.cross_entropy, opt)
     opt.param_groups[0]["lr"] = found.suggestion
     training = train(model, batches(*split.train, 32, seed=0), F.cross_entropy, opt, 5, split.valid, [accuracy]).run()
@@ -509,14 +574,14 @@ def test_batches_may_be_named_tuples(tmp_path):
 
 @pytest.mark.parametrize("other, message", [
     (lambda x, y: fitted(linear(), batches(x, y, 8)), "opt: expected Adam, as in the saved run, got SGD"),
-    (lambda x, y: fitted(linear(), batches(x, y, 8), opt=sgd.AdamW), "opt: expected Adam, .*got AdamW"),
-    (lambda x, y: fitted(linear(), list(batches(x, y, 8)), opt=sgd.Adam), "batches: .*with 1 random.*got one with 0"),
-    (lambda x, y: fitted(linear(4), batches(x, y, 8), opt=sgd.Adam), r"model: .*weight has shape \(3, 3\).*\(4, 3\)"),
-    (lambda x, y: fitted(nn.Sequential(linear()), batches(x, y, 8), opt=sgd.Adam), "model: .*weight has shape .* None"),
+    (lambda x, y: fitted(linear(), batches(x, y, 8), opt=AdamW), "opt: expected Adam, .*got AdamW"),
+    (lambda x, y: fitted(linear(), list(batches(x, y, 8)), opt=Adam), "batches: .*with 1 random.*got one with 0"),
+    (lambda x, y: fitted(linear(4), batches(x, y, 8), opt=Adam), r"model: .*weight has shape \(3, 3\).*\(4, 3\)"),
+    (lambda x, y: fitted(nn.Sequential(linear()), batches(x, y, 8), opt=Adam), "model: .*weight has shape .* None"),
 ])
 def test_the_state_of_another_run_is_refused_and_changes_nothing(other, message):
     x, y = problem()
-    first = fitted(linear(), batches(x, y, 8), opt=sgd.Adam)
+    first = fitted(linear(), batches(x, y, 8), opt=Adam)
     next(first)
     training = other(x, y)
     before = copy.deepcopy(training.model.state_dict()), copy.deepcopy(training.opt.state_dict())
@@ -628,7 +693,7 @@ def test_numerical_gradient_with_a_step_that_gets_lost():
         numerical_gradient(lambda p: p.sum(), torch.tensor([1000.0]), step=1e-5)
 
 
-@pytest.mark.parametrize("optimiser", [sgd.SGD, sgd.Adam, torch.optim.SGD, torch.optim.Adam])
+@pytest.mark.parametrize("optimiser", [sgd.SGD, Adam, torch.optim.SGD, torch.optim.Adam])
 @pytest.mark.parametrize("old_gradients", [False, True])
 def test_the_optimiser_of_another_model_is_refused(optimiser, old_gradients):
     "The model's cell was run again, the optimiser's was not: nothing would be learned, and nothing said."
@@ -656,7 +721,7 @@ def test_the_optimiser_of_another_model_is_refused_by_a_resumed_run(tmp_path):
     next(first)
     first.save(tmp_path / "run")
     second = run()
-    second.opt = sgd.AdamW(network().parameters(), lr=0.05)
+    second.opt = AdamW(network().parameters(), lr=0.05)
     with pytest.raises(ValueError, match="opt: expected"): second.resume(tmp_path / "run").run()
 
 
@@ -747,8 +812,9 @@ def test_numbers_of_numpy_are_numbers(tmp_path):
     for name, first in {"SGD": {"momentum": half}, "RMSprop": {"alpha": half}, "Adam": {"betas": (half, half)}}.items():
         a, b = linear(), linear()
         plain = {k: (0.5, 0.5) if k == "betas" else 0.5 for k in first}
-        ours = getattr(sgd, name)([{"params": a.parameters(), "lr": lr}], lr=np.float16(1), weight_decay=half, **first)
-        with_floats = getattr(sgd, name)(b.parameters(), lr=float(lr), weight_decay=0.5, **plain)
+        kind, group = getattr(optimisers, name), {"params": a.parameters(), "lr": lr}
+        ours = kind([group], lr=np.float16(1), weight_decay=half, **first)
+        with_floats = kind(b.parameters(), lr=float(lr), weight_decay=0.5, **plain)
         train(a, [(x, y)], F.cross_entropy, ours, 3).run().save(tmp_path / name)
         train(b, [(x, y)], F.cross_entropy, with_floats, 3).run()
         assert same_parameters(a, b)

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from dljourney import sgd, transfer
+from dljourney import optimisers, sgd, transfer
 from dljourney.experiments.transfer import fit_glyphnet
 from dljourney.kit.training.norms import compares, in_company
-from dljourney.sgd import accuracy, batches, learn, lr_find, train
+from dljourney.optimisers import lr_find
+from dljourney.sgd import accuracy, batches, learn, train
 
 few = settings(max_examples=25, deadline=None, derandomize=True)
 x = torch.randn(33, 3, generator=torch.Generator().manual_seed(0))
@@ -70,7 +71,7 @@ def defined(*wanted):
     return [names[name] for name in wanted]
 
 
-@pytest.mark.parametrize("opt", [sgd.SGD, sgd.AdamW, torch.optim.SGD, torch.optim.Adam])
+@pytest.mark.parametrize("opt", [sgd.SGD, optimisers.AdamW, torch.optim.SGD, torch.optim.Adam])
 def test_the_library_does_what_the_notebook_s_plain_loop_does(opt):
     "Bit by bit: losses and parameters of `simple_train`, which calls `learn`, and of `train`."
     (simple,), data = defined("simple_train"), (x[:30], y[:30])
@@ -634,14 +635,14 @@ tasks = {  # data, sizes of the layers, loss, optimiser, batch size; the first f
         partial(blobs, spread=2.0),
         (4, 32, 5),
         F.cross_entropy,
-        sgd.Adam,
+        optimisers.Adam,
         16,
     ),
     "a curve, all at once": (curve, (1, 16, 1), F.mse_loss, sgd.SGD, 200),
     "a line, all at once": (line, (5, 1), F.mse_loss, sgd.SGD, 200),
-    "spirals, all at once": (spiral, (2, 16, 16, 2), F.cross_entropy, sgd.Adam, 300),
+    "spirals, all at once": (spiral, (2, 16, 16, 2), F.cross_entropy, optimisers.Adam, 300),
     "digits, batches of 32": (handwriting, (64, 100, 10), F.cross_entropy, momentum, 32),
-    "blobs, batches of 64": (blobs, (4, 32, 5), F.cross_entropy, sgd.AdamW, 64),
+    "blobs, batches of 64": (blobs, (4, 32, 5), F.cross_entropy, optimisers.AdamW, 64),
 }
 
 

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from ..kit.live import button, slider, toggle
 from ..kit.live import Live
 from ..kit.live import as_array, code, line, plot, points, readout
-from ..sgd import Adam, train
+from ..optimisers import Adam
+from ..sgd import train
 from ..universal import contributions, hinge_fit, parameter_groups, relu_network
 
 # %% ../../nbs/demos/draw_a_curve.ipynb #3e5b3323

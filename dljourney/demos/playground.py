@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .. import sgd
+from .. import optimisers, sgd
 from ..kit.pictures import toys
 from ..kit.live import button, choice, picks, slider, toggle
 from ..kit.live import Live
@@ -36,8 +36,8 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "Tanh": nn.Tanh, "ReLU": nn.ReLU, "Sigmoid": nn.Sigmoid, "none": nn.Identity}
 DATASETS = ["clouds", "circles", "xor", "spiral"]
 OPTIMISERS: dict[str, tuple[type, dict[str, float]]] = {  # name: the chapter's class, its options
-    "SGD": (sgd.SGD, {}), "SGD, momentum": (sgd.SGD, {"momentum": 0.9}),
-    "RMSprop": (sgd.RMSprop, {}), "Adam": (sgd.Adam, {}), "AdamW": (sgd.AdamW, {})}
+    "SGD": (optimisers.SGD, {}), "SGD, momentum": (optimisers.SGD, {"momentum": 0.9}),
+    "RMSprop": (optimisers.RMSprop, {}), "Adam": (optimisers.Adam, {}), "AdamW": (optimisers.AdamW, {})}
 
 
 def make_features(

@@ -307,7 +307,7 @@ _questions = [
     }),
     short("todays_word",
           "What do we call Samuel's *mechanism for altering the weights* today? One word.",
-          ["optimiser", "optimizer"], "SGD and Adam are optimisers; chapter 04 builds them.",
+          ["optimiser", "optimizer"], "SGD and Adam are optimisers; chapters 04 and 05 build them.",
           {"loss": "That measures how bad the predictions are, so it belongs to *performance*.",
            "training": "That is the whole loop. The mechanism is the part that changes the weights."}),
 ]

@@ -29,6 +29,7 @@ class Stop:
     chapter: Chapter  # the notebook, its title and its minutes
     tasks: tuple[str, ...]  # its exercises and questions
     solved: int  # how many of them are
+    earlier: tuple[str, ...] = ()  # your files from when the chapter had another number
 
     @property
     def state(self) -> str:
@@ -57,7 +58,11 @@ class CourseMap:
         return f"<p>{html.escape(self.note)}</p>{table}" if self.note else table
 
     def __repr__(self) -> str:
-        lines = [f"{s.chapter.name:<18}{s.state:<18}{'<- next' if s is self.next else ''}".rstrip() for s in self.stops]
+        lines = []
+        for s in self.stops:
+            notes = "<- next  " if s is self.next else ""
+            if s.earlier: notes += f"yours from before: {', '.join(s.earlier)}"
+            lines.append(f"{s.chapter.name:<18}{s.state:<18}{notes}".rstrip())
         return "\n".join([*lines, self.note] if self.note else lines)
 
 # %% ../../../nbs/kit/course/overview.ipynb #232c7cdc
@@ -70,12 +75,26 @@ def _card(stop: Stop, is_next: bool) -> str:
     done = f'<div style="width:{share:.0%};height:6px;border-radius:3px;background-color:{colour}"></div>'
     track = "margin-top:6px;height:6px;border-radius:3px;background-color:rgba(138,148,166,0.25)"
     bar = f'<div style="{track}">{done}</div>' if stop.tasks else ""
+    files = ", ".join(f'<a href="{name}">{name}</a>' for name in stop.earlier)
+    before = f"<div>yours from before: {files}</div>" if files else ""
     return (
         f'<td style="width:33%;text-align:left;vertical-align:top;padding:12px;border:2px solid {colour};border-radius:10px">'
         f'<div style="font-size:120%"><b>{number} <a href="{c.path.name}">{html.escape(c.title)}</a></b></div>'
         f'<div style="margin:4px 0">{html.escape(c.summary or c.damage)}</div>'
-        f'<div style="color:{colour}"><b>{facts}</b></div>{bar}</td>'
+        f'<div style="color:{colour}"><b>{facts}</b></div>{bar}{before}</td>'
     )
+
+# %% ../../../nbs/kit/course/overview.ipynb #mapnum02
+def _by_topic(there: list[Chapter]) -> list[tuple[Chapter, tuple[str, ...]]]:
+    "Each chapter once, with its files from before: where two are about one topic, today's is ours."
+    today = {c.name for c in chapters()}
+    topics: dict[str, list[Chapter]] = {}
+    for c in there: topics.setdefault(c.name[2:], []).append(c)
+    found = []
+    for same in topics.values():
+        now = next((c for c in same if c.name in today), same[-1])
+        found.append((now, tuple(c.path.name for c in same if c is not now)))
+    return sorted(found, key=lambda pair: there.index(pair[0]))
 
 # %% ../../../nbs/kit/course/overview.ipynb #be5fb804
 def course_map(
@@ -87,8 +106,9 @@ def course_map(
     folder = course_folder(folder)
     progress = read(folder)
     stops = []
-    for c in chapters(folder):
+    for c, earlier in _by_topic(chapters(folder)):
         if c.name != "00_start":
             tasks = [] if c.damage else chapter_tasks(c.path)
-            stops.append(Stop(c, tuple(tasks), len(progress.solved(c.name[3:]) & set(tasks))))
+            solved = len(progress.solved(c.name[3:]) & set(tasks))
+            stops.append(Stop(c, tuple(tasks), solved, earlier))
     return CourseMap(tuple(stops), progress.note)

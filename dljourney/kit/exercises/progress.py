@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from ..files import write_atomically
 
 # %% ../../../nbs/kit/exercises/progress.ipynb #54a8dffc
-FORMAT = 2  # of the file; `_UPGRADES` brings older ones up to it
+FORMAT = 3  # of the file; `_UPGRADES` brings older ones up to it
 
 
 class Entry(NamedTuple):
@@ -69,8 +69,31 @@ def _from_1(data: dict[str, Any]) -> dict[str, Any]:
                 for chapter, names in data["chapters"].items()}
     return {**data, "format": 2, "chapters": chapters}
 
+# %% ../../../nbs/kit/exercises/progress.ipynb #prog0003
+_MOVED = {  # before format 3: (chapter, name), and where the task is now
+    ("sgd", "momentum_step"): ("optimisers", "momentum_step"),
+    ("sgd", "adam_step"): ("optimisers", "adam_step"),
+    ("sgd", "should_stop"): ("optimisers", "should_stop"),
+    ("sgd", "terminal_velocity"): ("optimisers", "terminal_velocity"),
+    ("sgd", "first_adam_step"): ("optimisers", "first_adam_step"),
+    ("samuel", "share_right"): ("samuel", "share_equal"),
+    ("checkers", "surprise"): ("checkers", "surprising_delta"),
+    ("universal", "bump"): ("universal", "bump_height"),
+}
 
-_UPGRADES = {1: _from_1}
+
+def _from_2(data: dict[str, Any]) -> dict[str, Any]:
+    "Some tasks moved or got other names. Where one has an entry under both, the right one stands."
+    chapters: dict[str, dict] = {}
+    for old_chapter, names in data["chapters"].items():
+        for old_name, entry in names.items():
+            chapter, name = _MOVED.get((old_chapter, old_name), (old_chapter, old_name))
+            there = chapters.setdefault(chapter, {}).setdefault(name, entry)
+            if there["outcome"] != "correct": chapters[chapter][name] = entry
+    return {**data, "format": 3, "chapters": chapters}
+
+
+_UPGRADES = {1: _from_1, 2: _from_2}
 
 # %% ../../../nbs/kit/exercises/progress.ipynb #41f58b96
 class _Newer(ValueError):

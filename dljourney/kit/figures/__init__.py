@@ -11,7 +11,8 @@ from dljourney.kit.faces import face
 TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
     from dljourney.kit.figures.diagrams import (
-        Diagram, program_diagram, sgd_diagram, trained_diagram, training_diagram, weights_diagram,
+        Diagram, graph_diagram, program_diagram, sgd_diagram, trained_diagram, training_diagram,
+        weights_diagram,
     )
     from dljourney.kit.figures.plots import (
         plot_band, plot_comparison, plot_curves, plot_losses, show_activations,
