@@ -28,7 +28,8 @@ from dljourney.kit.pictures import digits
 from dljourney.kit.pictures import Preprocess
 from dljourney.kit.pictures import photos
 from dljourney.program import Program, load, save
-from dljourney.transfer import bf16_helps, fine_tune, freeze, predict, pretrained, unfreeze
+from dljourney.kit.models import bf16_helps
+from dljourney.transfer import fine_tune, freeze, predict, pretrained, unfreeze
 
 PACKAGES = ["torch", "timm", "fastai", "pillow"]
 SIZE, BATCH, RATE = 128, 32, 0.01

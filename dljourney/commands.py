@@ -36,7 +36,7 @@ from dljourney.kit.files import (
     spelled,
     write_atomically,
 )
-from .kit.models import OFFLINE_CHOICE, HubError, own_weights, weights_file
+from .kit.models import bf16_helps, OFFLINE_CHOICE, HubError, own_weights, weights_file
 from .kit.pictures import ImageError, Preprocess, one_line, printable
 from .kit.training import as_a_whole
 from .kit.intervals import share, sure, wilson
@@ -44,7 +44,7 @@ from .kit.models import ModelFileError, describe, dry_run
 from .kit.pictures import Photos, Skipped, augment, photos
 from .kit.pictures.folders import left_out, table_file
 from .program import Program, load, save
-from .transfer import bf16_helps, confusions, fine_tune, predict, pretrained, worst
+from .transfer import confusions, fine_tune, predict, pretrained, worst
 
 # %% ../nbs/commands.ipynb #6fb443ee
 @dataclass(frozen=True)

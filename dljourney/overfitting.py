@@ -21,8 +21,7 @@ from torch import Tensor
 
 from .kit import expect, least_squares
 from .kit.least_squares import precise
-from .kit.training import Networks, StackedBatches, for_each, shifter
-from .kit.training import summed_cross_entropy
+from .kit.training import Networks, StackedBatches, for_each, shifter, summed_cross_entropy
 from .optimisers import AdamW
 from .sgd import train
 

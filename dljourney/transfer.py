@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['pretrained', 'features', 'predict', 'freeze', 'unfreeze', 'param_groups', 'half_cosine', 'set_rates', 'train_head',
            'train_all', 'fine_tune', 'draw_examples', 'confusions', 'Worst', 'worst', 'covered', 'looked_at',
-           'FineTuning', 'bf16_helps']
+           'FineTuning']
 
 # %% ../nbs/08_transfer.ipynb #71bcb64a
 import math
@@ -17,15 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from .kit.expect import check_labels, seeded
-from .kit.models import (ChannelsLast, batchwise, bf16_helps, last_parts, scores_for,
-                                  stages, timm_model)
+from .kit.models import ChannelsLast, batchwise, last_parts, scores_for, stages, timm_model
 from .kit.pictures import Preprocess
 from .kit.training import NORMS, Batches, FineTuning, Recipe, Training, hold
 from .optimisers import AdamW
 from .sgd import accuracy, batches, learn, minibatches, train
 
 # %% ../nbs/08_transfer.ipynb #bf16all0
-_all_ = ["FineTuning", "bf16_helps"]
+_all_ = ["FineTuning"]
 
 # %% ../nbs/08_transfer.ipynb #584407ee
 def pretrained(

@@ -21,8 +21,8 @@ from dljourney.kit.pictures import Preprocess
 from dljourney.kit.pictures import augment
 from dljourney.kit.training import Recipe
 from dljourney.sgd import SGD
+from dljourney.kit.models import bf16_helps
 from dljourney.transfer import (
-    bf16_helps,
     confusions,
     draw_examples,
     features,
