@@ -212,6 +212,41 @@ def _trained(tuning: Any, checkpoint: Path, now: dict[str, Any], resume: bool, q
         print(f"Stopped. The same command with --resume goes on from {checkpoint}", file=sys.stderr)
         raise
 
+# %% ../nbs/commands.ipynb #f1nep1ace
+def _places(folder: Any, out: Any) -> tuple[Path, Path]:
+    "Where the pictures are, and where the program goes, as the disk spells them."
+    for name, path in {"folder": folder, "out": out}.items(): check_path(name, path)
+    folder = spelled(folder)
+    place = spelled(f"{folder.resolve().name}-program" if out is None else out)
+    check_place("out", place)
+    return folder, place
+
+
+def _read(folder: Path, labels: Any, wants: Any, valid: float, seed: int, place: Path, quiet: bool) -> Photos:
+    "The pictures; what is doubtful about them is told."
+    data = photos(
+        folder, labels, size=wants.size, channels=wants.channels, interpolation=wants.interpolation,
+        valid=valid, seed=seed, leave_out=[place], progress=_progress("reading", quiet),
+    )  # fmt: skip
+    _check_classes(data, valid)
+    for doubt in data.remarks:
+        print(f"Careful: {doubt}", file=sys.stderr)
+    return data
+
+
+def _kept(net: Any, learned: FineTuned, checkpoint: Path, settings: dict[str, Any]) -> FineTuned:
+    "Measure and write what was learned; where that fails, the checkpoint stays."
+    try:
+        learned = replace(learned, scores=predict(net, learned.data.valid[0]))
+        _write(net, learned, settings)
+    except BaseException:
+        way = f"the same command with --resume goes on from {printable(checkpoint)}"
+        print(f"What was learned is kept: {way}", file=sys.stderr)
+        raise
+    checkpoint.unlink(missing_ok=True)  # ours, and of no use any more
+    checkpoint.with_suffix(".json").unlink(missing_ok=True)
+    return learned
+
 # %% ../nbs/commands.ipynb #161d149c
 @torch.random.fork_rng(devices=[])  # the caller's dice stay as they were
 def finetune_folder(
@@ -236,20 +271,11 @@ def finetune_folder(
     settings |= {k: os.fspath(v) for k, v in settings.items() if isinstance(v, os.PathLike)}
     if epochs == frozen_epochs == 0:
         raise ValueError("epochs: expected one or more, here or in frozen_epochs, got 0 in both")
-    paths = {"folder": folder, "out": out, "labels": labels, "weights": weights}
-    for name, path in paths.items(): check_path(name, path)
-    folder = spelled(folder)
-    place = spelled(f"{folder.resolve().name}-program" if out is None else out)
-    check_place("out", place)
+    for name, path in {"labels": labels, "weights": weights}.items(): check_path(name, path)
+    folder, place = _places(folder, out)
     wants = _wanted(model, size)
     own_weights(weights) if weights else weights_file(model)  # what is missing is told at once
-    data = photos(
-        folder, labels, size=wants.size, channels=wants.channels, interpolation=wants.interpolation,
-        valid=valid, seed=seed, leave_out=[place], progress=_progress("reading", quiet),
-    )  # fmt: skip
-    _check_classes(data, valid)
-    for doubt in data.remarks:
-        print(f"Careful: {doubt}", file=sys.stderr)
+    data = _read(folder, labels, wants, valid, seed, place, quiet)
     torch.manual_seed(seed)
     net = pretrained(model, len(data.classes), size=size, weights=weights or True)
     change = partial(augment, flip=model.split(".")[0] != "glyphnet" if flip is None else flip)
@@ -260,16 +286,9 @@ def finetune_folder(
     )  # fmt: skip
     checkpoint = place / "training.safetensors"
     _trained(tuning, checkpoint, _fingerprint(folder, data, settings), resume, quiet)
-    try:
-        program, scores = place / "program.safetensors", predict(net, data.valid[0])
-        learned = FineTuned(program, folder, data, tuning.history, scores)
-        _write(net, learned, settings)
-    except BaseException:
-        print(f"What was learned is kept: the same command with --resume goes on from {printable(checkpoint)}", file=sys.stderr)
-        raise
-    checkpoint.unlink(missing_ok=True)  # ours, and of no use any more
-    checkpoint.with_suffix(".json").unlink(missing_ok=True)
-    return learned
+    program, no_scores = place / "program.safetensors", torch.empty(0)
+    learned = FineTuned(program, folder, data, tuning.history, no_scores)
+    return _kept(net, learned, checkpoint, settings)
 
 # %% ../nbs/commands.ipynb #f4ebfe16
 def _write(net: Any, learned: FineTuned, settings: dict[str, Any]) -> None:

@@ -124,20 +124,10 @@ def _plain_traceback(output: Any) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 # %% ../../../nbs/kit/course/notebooks.ipynb #be8cbfea
-def run_notebook(
-    path: str | os.PathLike,  # the notebook to run; the file itself is only read
-    folder: str | os.PathLike | None = None,  # the kernel's working folder; None means the notebook's own
-    timeout: float = 120,  # seconds a single cell may take before it counts as hanging
-    on_cell: Callable[[int, int], None] | None = None,  # called with (cells done, cells in all) after each cell
-    env: dict[str, str] | None = None,  # environment variables to add for the kernel
-) -> Execution:  # outputs, seconds and the first error
-    "Execute a notebook in a real kernel. It stops at the first cell that raises."
+def _unrun(path: Path) -> Execution:
+    "A notebook without its outputs, ready to be run; or what is wrong with its file."
     import nbformat
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-    path = Path(path)
-    start = time.perf_counter()
     result = Execution(path)
     try:
         read_cells(path)
@@ -147,28 +137,55 @@ def run_notebook(
     except Exception:  # a damaged file fails in all sorts of ways
         result.error = _damaged(path)
         return result
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "python3", "language": "python"}
-    client = NotebookClient(
-        notebook, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": str(folder or path.parent)}}
-    )
-    runnable = [i for i, c in enumerate(notebook.cells) if c.cell_type == "code" and not _is_skipped(c.source)]
+    kernel = {"name": "python3", "display_name": "python3", "language": "python"}
+    notebook.metadata["kernelspec"] = kernel
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+    return result
+
+
+def _execute(result: Execution, folder: str, timeout: float, on_cell: Callable | None, env: dict) -> None:
+    "Run the cells in a kernel of their own; `failed_cell` stays at one that raises."
+    from nbclient import NotebookClient
+
+    cells = result.notebook.cells
+    runnable = [i for i, c in enumerate(cells) if c.cell_type == "code" and not _is_skipped(c.source)]
+    client = NotebookClient(
+        result.notebook, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": folder}}
+    )
+    with client.setup_kernel(env=env, stderr=subprocess.DEVNULL):
+        for done, i in enumerate(runnable, 1):
+            began = time.perf_counter()
+            result.failed_cell = i
+            client.execute_cell(cells[i], i)
+            result.failed_cell = None
+            result.cell_seconds[i] = time.perf_counter() - began
+            if on_cell:
+                on_cell(done, len(runnable))
+
+
+def run_notebook(
+    path: str | os.PathLike,  # the notebook to run; the file itself is only read
+    folder: str | os.PathLike | None = None,  # the kernel's working folder; None means the notebook's own
+    timeout: float = 120,  # seconds a single cell may take before it counts as hanging
+    on_cell: Callable[[int, int], None] | None = None,  # called with (cells done, cells in all) after each cell
+    env: dict[str, str] | None = None,  # environment variables to add for the kernel
+) -> Execution:  # outputs, seconds and the first error
+    "Execute a notebook in a real kernel. It stops at the first cell that raises."
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    start, result = time.perf_counter(), _unrun(Path(path))
+    if result.error:
+        return result
     variables = {**os.environ, "DLJOURNEY_NO_PROGRESS": "1", "PYTHONUNBUFFERED": "1", **(env or {})}
     try:
-        with client.setup_kernel(env=variables, stderr=subprocess.DEVNULL):
-            for done, i in enumerate(runnable, 1):
-                began = time.perf_counter()
-                result.failed_cell = i
-                client.execute_cell(notebook.cells[i], i)
-                result.failed_cell = None
-                result.cell_seconds[i] = time.perf_counter() - began
-                if on_cell:
-                    on_cell(done, len(runnable))
+        _execute(result, str(folder or result.path.parent), timeout, on_cell, variables)
     except CellExecutionError:
-        errors = [o for o in notebook.cells[result.failed_cell].outputs if o.output_type == "error"]
-        result.error = _plain_traceback(errors[-1]) if errors else "the cell failed without a traceback"
+        outputs = result.notebook.cells[result.failed_cell].outputs
+        errors = [o for o in outputs if o.output_type == "error"]
+        told = _plain_traceback(errors[-1]) if errors else ""
+        result.error = told or "the cell failed without a traceback"
     except CellTimeoutError:
         result.error = f"the cell did not finish within {timeout:.0f} seconds"
     except DeadKernelError:

@@ -214,23 +214,10 @@ def plot(
         x=None if x is None else list(map(float, x)), y=None if y is None else list(map(float, y))
     )
     return dict(
-        kind="plot",
-        name=name,
-        label=label,
-        width=width,
-        height=height,
-        **ends,
-        xlabel=xlabel,
-        ylabel=ylabel,
-        xlog=xlog,
-        ylog=ylog,
-        xticks=xticks,
-        yticks=yticks,
-        grid=grid,
-        axes=axes,
-        pointer=pointer,
-        new_row=new_row,
-    )
+        kind="plot", name=name, label=label, width=width, height=height, **ends, xlabel=xlabel,
+        ylabel=ylabel, xlog=xlog, ylog=ylog, xticks=xticks, yticks=yticks, grid=grid, axes=axes,
+        pointer=pointer, new_row=new_row,
+    )  # fmt: skip
 
 
 def image_grid(
