@@ -20,7 +20,7 @@ def _module(name: str) -> str:
 def __dir__() -> list[str]:
     return sorted(
         "".join(word.capitalize() for word in m.name.split("_"))
-        for m in pkgutil.iter_modules(__path__)
+        for m in pkgutil.iter_modules(globals().get("__path__", []))
     )
 
 
