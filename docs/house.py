@@ -52,9 +52,23 @@ def public_names(module: str) -> dict[str, str]:
     return {name: home(homes[name]) if name in homes else f"dljourney.{module}.{name}" for name in everything}
 
 
+@cache
+def faces() -> dict[str, dict[str, str]]:
+    "Each wing of the kit -> the names that its face hands out, and where each is defined."
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted(package.glob("kit/*/__init__.py")):
+        nodes = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.ImportFrom)]
+        wing = ".".join(path.parent.relative_to(package).parts)
+        rooms = [n for n in nodes if (n.module or "").startswith(f"dljourney.{wing}.")]
+        found[wing] = {a.name: f"{n.module}.{a.name}" for n in rooms for a in n.names}
+    return found
+
+
 def home(full: str) -> str:
     "Where a name that is passed on comes from."
     module, _, name = full.removeprefix("dljourney.").rpartition(".")
+    if name in faces().get(module, {}):
+        return home(faces()[module][name])
     return public_names(module).get(name, full) if module in modules() else full
 
 
@@ -72,6 +86,8 @@ def resolve(text: str, module: str = "", imported: dict[str, str] | None = None)
     for end in range(name.count("."), 0, -1):
         parts = name.split(".")
         source, target, tail = ".".join(parts[:end]), parts[end], parts[end + 1 :]
+        if target in faces().get(source, {}):
+            return ".".join([home(faces()[source][target]), *tail])
         if source in modules() and target in public_names(source):
             return ".".join([public_names(source)[target], *tail])
     return f"dljourney.{name}" if name in modules() and "dljourney." in text else None

@@ -206,7 +206,7 @@ def test_the_link_check_can_fail():
     ("sgd.train", "", "dljourney.sgd.train"),
     ("dljourney.sgd.train", "", "dljourney.sgd.train"),
     ("kit.figures.show_images", "", "dljourney.kit.figures.plots.show_images"),
-    ("kit.data.photos", "", "dljourney.kit.pictures.folders.photos"),
+    ("kit.pictures.photos", "", "dljourney.kit.pictures.folders.photos"),
     ("dljourney.sgd", "", "dljourney.sgd"),
     ("sgd", "", None), ("train", "", None), ("train = 3", "sgd", None), ("no_such_name", "sgd", None), ("3", "", None),
 ])

@@ -21,7 +21,7 @@ from dljourney.kit.exercises import as_all_tensors, as_arrays, as_lists, as_tens
 from torch import Tensor
 
 NBS = Path(__file__).parent.parent / "nbs"
-NOTEBOOK = {p.stem[3:]: p for p in sorted(NBS.glob("0*.ipynb"))}
+NOTEBOOK = {p.stem[3:]: p for p in sorted(NBS.glob("[01][0-9]_*.ipynb"))}
 VERBS = {"check", "hint", "solution", "quiz"}
 LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL"})
 STORES = frozenset({"STORE_NAME", "STORE_GLOBAL"})
@@ -208,7 +208,7 @@ def test_each_stub_says_what_comes(chapter):
             if checked(cell) and isinstance(stub, ast.FunctionDef) and stub.name in dir(check):
                 kinds = [ast.unparse(a.annotation) for a in stub.args.args if a.annotation]
                 assert len(kinds) == len(stub.args.args), f"{stub.name}: a parameter without a kind"
-                found[stub.name] = [eval(k, {"Callable": Callable, "Tensor": Tensor}) for k in kinds]
+                found[stub.name] = [eval(k, {"Callable": Callable, "Tensor": Tensor, "Value": sgd.Value}) for k in kinds]
     assert set(found) == {name for name, item in items(check).items() if item.wants_function}
     for name, kinds in found.items():
         seen = []

@@ -161,7 +161,7 @@ class FineTune(Train):
     "What `dljourney finetune` does, with its own checkpoints."
 
     def __init__(self, folder):
-        self.file, self.settings = folder / "training.safetensors", {"lr": 1}
+        self.file, self.settings = folder / "training.safetensors", {"lr": 1, "pictures": [24, 8]}
         self.wanted = in_a_child(lambda: fingerprint(tuning().run()))[0]
 
     def work(self, ready):

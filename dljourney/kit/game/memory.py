@@ -71,13 +71,13 @@ def _key(boards):
 def practise(
     remember:Callable[[Boards, Memory, int, float], Best], # look ahead, note what is found; the best moves
     memory:Memory|None, # go on with this one; None: start with an empty one
-    n_games:int,        # the other arguments are those of `rote`
-    depth:int,
-    seed:int,
-    fade:float,
-    fen:str,
-    opening:int,
-    max_plies:int,
+    n_games:int,        # games side by side
+    depth:int,          # plies that each move looks ahead
+    seed:int,           # of the opening moves
+    fade:float,         # how much a score loses with every ply of backing up
+    fen:str,            # where the games start
+    opening:int,        # plies played at random at the start
+    max_plies:int,      # then a game is stopped
 ) -> Memory: # with all the positions met
     "Play games side by side, remembering at each move; the memory is put in order now and then"
     n_games, depth = check_whole("n_games", n_games, 1), check_whole("depth", depth, 1)

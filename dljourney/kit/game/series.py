@@ -108,16 +108,16 @@ class Alpha:
 class Learning:
     "A run of `self_play`: iterate over it, or call `run()`; what has been learned can be read at any time"
     def __init__(self,
-        rules:Rules,    # how Alpha learns; the other arguments are those of `self_play`
-        n_series:int,
-        n_games:int,
-        depth:int,
-        seed:int,
-        series:int,
-        recompute:bool,
-        max_plies:int,
-        extend:bool,
-        cure:bool,
+        rules:Rules,     # how Alpha learns
+        n_series:int,    # series played side by side, each with an Alpha of its own
+        n_games:int,     # games in each series
+        depth:int,       # plies that both look ahead
+        seed:int,        # which terms each series begins with
+        series:int,      # 1: as in Samuel's first series; 2: as in his second
+        recompute:bool,  # save a board's score with the corrected coefficients
+        max_plies:int,   # a longer game is stopped
+        extend:bool,     # follow captures beyond the depth
+        cure:bool,       # set the leading term to zero after three black marks
     ):
         if series not in (1, 2): raise ValueError(f"series: expected 1 or 2, got {series!r}")
         n_series = check_whole("n_series", n_series, 1)

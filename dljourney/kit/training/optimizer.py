@@ -33,7 +33,11 @@ def _together(name: str) -> Callable:
     "The method `name` of tensors for a pack; the last letter says whether it changes them."
     at_once, rounds = getattr(torch, f"_foreach_{name}", None), name == "mul_"
 
-    def method(self, *args, **options):
+    def method(
+        self,
+        *args: Any,  # those of torch's method, a pack where it takes a tensor
+        **options: Any,  # its options
+    ) -> Any:
         if at_once is None or rounds and self[0].is_cpu and self[0].dtype in _halves:
             each = [[a[i] if isinstance(a, Pack) else a for a in args] for i in range(len(self))]
             got = [getattr(t, name)(*own, **options) for t, own in zip(self, each)]
