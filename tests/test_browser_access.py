@@ -33,20 +33,16 @@ def test_axe_finds_nothing_wrong_with_any_demo(front, theme):
         page.locator(f".jp-Notebook .jp-Cell >> nth={n}").locator(".dlj").first.wait_for()
     front.python(page, "pass")
     page.wait_for_timeout(500)
-    assert wrong(page) == []
-    page.evaluate("""() => {
-      document.querySelector('.dlj canvas[role=img]').removeAttribute('aria-label');
-      document.querySelector('.dlj label').style.color = '#888888';
-      document.querySelector('.dlj label').style.background = '#999999';
-    }""")
-    assert {name for name, _, _ in wrong(page)} == {"role-img-alt", "color-contrast"}, (
-        "axe can find something"
-    )
+    demos = {"include": [".jp-OutputArea-output .jupyter-widgets"]}
+    found = Axe().run(page, context=demos).response["violations"]
+    told = [(f["id"], f["impact"], n["html"][:120]) for f in found for n in f["nodes"]]
+    assert told == []
     front.shut(page)
 
 
-def wrong(page):
-    "What axe finds in the demos of a page."
-    demos = {"include": [".jp-OutputArea-output .jupyter-widgets"]}
-    found = Axe().run(page, context=demos).response["violations"]
-    return [(f["id"], f["impact"], n["html"][:120]) for f in found for n in f["nodes"]]
+def test_axe_can_find_something(front):
+    page = front.page()
+    page.set_content("<main><h1>x</h1><canvas role='img'></canvas><input></main>")
+    found = {f["id"] for f in Axe().run(page).response["violations"]}
+    assert {"label", "role-img-alt"} <= found
+    page.context.close()
