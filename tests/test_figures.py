@@ -49,7 +49,7 @@ def test_no_settings_leak_and_none_of_the_readers_settings_leak_in():
 
 
 def test_pyplot_and_torch_are_not_imported():
-    code = "import sys, dljourney.kit.figures.plots as f; f.sgd_diagram().to_png(); f.plot_losses([2, 1]).to_png(); "
+    code = "import sys, dljourney.kit.figures as f; f.sgd_diagram().to_png(); f.plot_losses([2, 1]).to_png(); "
     code += "assert not {'matplotlib.pyplot', 'torch', 'sklearn', 'IPython'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
@@ -58,7 +58,7 @@ def test_a_plain_script_saves_figures_the_same_each_time(tmp_path):
     code = """
 import sys, pathlib, warnings
 warnings.filterwarnings("ignore", r"'.*' (argument is )?deprecated", module="matplotlib")  # by a new pyparsing
-from dljourney.kit.figures import plots as figures
+from dljourney.kit import figures
 folder = pathlib.Path(sys.argv[1]); folder.mkdir()
 fig = figures.plot_losses([3, 2, 1], title="Loss")
 for kind in ("png", "svg", "pdf"): fig.savefig(folder / f"loss.{kind}")
