@@ -14,6 +14,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
 from dljourney.kit.course import docments
+from dljourney.kit.faces import rooms
 
 logger = logging.getLogger(__name__)
 package = Path(__file__).parent.parent / "dljourney"
@@ -53,22 +54,17 @@ def public_names(module: str) -> dict[str, str]:
 
 
 @cache
-def faces() -> dict[str, dict[str, str]]:
-    "Each wing of the kit -> the names that its face hands out, and where each is defined."
-    found: dict[str, dict[str, str]] = {}
-    for path in sorted(package.glob("kit/*/__init__.py")):
-        nodes = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.ImportFrom)]
-        wing = ".".join(path.parent.relative_to(package).parts)
-        rooms = [n for n in nodes if (n.module or "").startswith(f"dljourney.{wing}.")]
-        found[wing] = {a.name: f"{n.module}.{a.name}" for n in rooms for a in n.names}
-    return found
+def handed_out(module: str) -> dict[str, str]:
+    "What the face of a wing hands out: each name, and where it is defined."
+    found = rooms(f"dljourney.{module}") if module.startswith("kit.") else {}
+    return {name: f"{room}.{name}" for name, room in found.items()}
 
 
 def home(full: str) -> str:
     "Where a name that is passed on comes from."
     module, _, name = full.removeprefix("dljourney.").rpartition(".")
-    if name in faces().get(module, {}):
-        return home(faces()[module][name])
+    if name in handed_out(module):
+        return home(handed_out(module)[name])
     return public_names(module).get(name, full) if module in modules() else full
 
 
@@ -86,8 +82,8 @@ def resolve(text: str, module: str = "", imported: dict[str, str] | None = None)
     for end in range(name.count("."), 0, -1):
         parts = name.split(".")
         source, target, tail = ".".join(parts[:end]), parts[end], parts[end + 1 :]
-        if target in faces().get(source, {}):
-            return ".".join([home(faces()[source][target]), *tail])
+        if target in handed_out(source):
+            return ".".join([home(handed_out(source)[target]), *tail])
         if source in modules() and target in public_names(source):
             return ".".join([public_names(source)[target], *tail])
     return f"dljourney.{name}" if name in modules() and "dljourney." in text else None

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from dljourney.kit import faces
+
 root = Path(__file__).parent.parent
 chapters = ["samuel", "checkers", "sgd", "optimisers", "universal", "overfitting", "transfer", "program", "pretraining"]
 # A module may import what stands on a lower floor; chapters read each other in reading order.
@@ -36,14 +38,10 @@ def parts(path):
 
 
 @functools.cache
-def rooms(face):
+def rooms(package):
     "Behind a face, given as dotted parts: in which module each name stands that it hands out."
-    path = root / "dljourney" / Path(*face) / "__init__.py"
-    if not path.exists() or "= face(" not in path.read_text("utf-8"):
-        return {}
-    nodes = [n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.ImportFrom)]
-    found = {a.name: n.module.removeprefix("dljourney.") for n in nodes for a in n.names if n.module}
-    return {name: tuple(room.split(".")) for name, room in found.items() if room.startswith("kit.")}
+    found = faces.rooms(".".join(["dljourney", *package])) if package[:1] == ("kit",) else {}
+    return {name: tuple(module.split(".")[1:]) for name, module in found.items()}
 
 
 def imported(path):
@@ -101,11 +99,11 @@ def test_the_kit_has_no_import_cycles():
         visit(node)
 
 
-def faces():
+def wings():
     return [p.parent for p in sorted((root / "dljourney").glob("*/**/__init__.py")) if rooms(parts(p.parent))]
 
 
-@pytest.mark.parametrize("wing", faces(), ids=lambda p: ".".join(parts(p)))
+@pytest.mark.parametrize("wing", wings(), ids=lambda p: ".".join(parts(p)))
 def test_a_face_hands_out_what_its_rooms_export(wing):
     face = importlib.import_module(".".join(["dljourney", *parts(wing)]))
     there = {p.stem for p in wing.glob("*.py")} - {"__init__"}
