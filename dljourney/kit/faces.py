@@ -15,8 +15,8 @@ def rooms(
     from pathlib import Path
 
     spec = find_spec(package)
-    is_package = spec and spec.origin and spec.submodule_search_locations
-    source = Path(spec.origin).read_text("utf-8") if is_package else ""
+    if not (spec and spec.origin and spec.submodule_search_locations): return {}  # no package
+    source = Path(spec.origin).read_text("utf-8")
     blocks = [node for node in ast.parse(source).body if isinstance(node, ast.If)]
     imports = [node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom)]
     return {alias.name: str(node.module) for node in imports for alias in node.names}
