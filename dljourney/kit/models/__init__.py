@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dljourney.kit.models.hub import (
         HubError, OFFLINE_CHOICE, answers, own_weights, weights_file,
     )
+    from dljourney.kit.models.in_numpy import NumpyNet
     from dljourney.kit.models.modelfile import (
         ANEW, FORMAT, KEY, ModelFileError, WAY_OUT, build, checksum, describe, dry_run, packed,
         read_card, read_head, read_model, write_model,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         is_like, is_plain, last_parts, number_type, rests, same_numbers, stages, stirred, ties,
         told_otherwise, unwrapped,
     )
+    from dljourney.kit.models.planning import plan_of
     from dljourney.kit.models.weights import renamed, timm_model, unreached, watched
 
 # %% ../../../nbs/kit/models/face.ipynb #face0504
