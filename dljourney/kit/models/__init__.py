@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dljourney.kit.models.hub import (
         HubError, OFFLINE_CHOICE, answers, own_weights, weights_file,
     )
+    from dljourney.kit.models.in_browser import net_data
     from dljourney.kit.models.in_numpy import NumpyNet
     from dljourney.kit.models.modelfile import (
         ANEW, FORMAT, KEY, ModelFileError, WAY_OUT, build, checksum, describe, dry_run, packed,
