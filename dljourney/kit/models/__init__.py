@@ -34,7 +34,8 @@ if TYPE_CHECKING:
         is_like, is_plain, last_parts, number_type, rests, same_numbers, stages, stirred, ties,
         told_otherwise, unwrapped,
     )
-    from dljourney.kit.models.planning import plan_of
+    from dljourney.kit.models.planning import plan_of, proven_plan
+    from dljourney.kit.models.quick import quick_answers
     from dljourney.kit.models.weights import renamed, timm_model, unreached, watched
 
 # %% ../../../nbs/kit/models/face.ipynb #face0504

@@ -36,6 +36,6 @@ def _little(name: str, tensor: np.ndarray, kind: str) -> bytes:
     with np.errstate(over="ignore"):
         small = tensor.astype("<f2" if kind == "F16" else "<f4")
     if not np.isfinite(small).all():
-        raise ValueError(f"{name}: expected finite numbers up to 65504, which 16 bits can hold, got "
-                         f"{np.abs(tensor).max():g}; a smaller learning rate keeps weights small")
+        raise ValueError(f"{name}: expected finite numbers up to 65504, which 16 bits can hold, "
+                         f"got {np.abs(tensor).max():g}; a smaller learning rate keeps them small")
     return small.tobytes()

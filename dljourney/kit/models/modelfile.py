@@ -465,15 +465,17 @@ def checksum(
 
 def packed(
     model: nn.Module,  # whose weights to keep
-    card: Mapping[str, Any],  # what belongs to it, as plain data; holds "architecture"
+    card: Mapping[str, Any],  # what belongs to it, as plain data: "architecture", perhaps a "plan"
 ) -> bytes:  # a model file
     "A model file's bytes: weights as safetensors, the card as JSON, one checksum over both."
     again = {name for names in card["architecture"].get("tied", ()) for name in names[1:]}
     state = model.state_dict().items()
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in state if k not in again}
     whole = {"format": FORMAT, **card}
+    plan = whole.pop("plan", None)
+    sealed = checksum(_canonical(whole) + (_canonical(plan) if plan else ""), tensors)
     text = json.dumps(
-        {"card": whole, "sha256": checksum(_canonical(whole), tensors)},
+        {"card": whole, "sha256": sealed, **({"plan": plan} if plan else {})},
         ensure_ascii=False,
         sort_keys=True,
     )
@@ -513,8 +515,8 @@ def _card(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str, str]:
         )
     try:
         whole = json.loads(metadata[KEY])
-        card, sealed = whole["card"], whole["sha256"]
-        text, version = _canonical(card), card["format"]
+        card, plan, sealed = whole["card"], whole.get("plan"), whole["sha256"]
+        text, version = _canonical(card) + (_canonical(plan) if plan else ""), card["format"]
         text.encode("utf-8")
     except (ValueError, RecursionError, TypeError, KeyError):
         raise ModelFileError("the card is damaged") from None

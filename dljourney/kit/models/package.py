@@ -34,12 +34,14 @@ from dljourney.kit.models.modelfile import (
 )
 from dljourney.kit.models.parts import (
     as_model,
+    at_full,
     differences,
     has_hooks,
     is_finite,
     stirred,
     unwrapped,
 )
+from .planning import proven_plan
 
 # %% ../../../nbs/kit/models/package.ipynb #78fb1d40
 def checked_labels(
@@ -183,6 +185,7 @@ def card_of(
         "scores": {str(k): check_finite(f"scores[{k!r}]", v) for k, v in (scores or {}).items()},
         "settings": plain_data("settings", dict(settings or {})),
         "versions": versions(),
+        "plan": _plan(at_full(model), preprocess),
     }
 
 # %% ../../../nbs/kit/models/package.ipynb #7074f693
@@ -191,13 +194,7 @@ def scores_of(
     preprocess: Preprocess,  # what it wants to see
 ) -> Tensor:  # float32, (4, n_labels), on the CPU
     "What a model says to noise, to faint noise, to a ramp of grey, and to what no picture is."
-    noise = torch.rand(
-        2, preprocess.channels, *preprocess.size, generator=torch.Generator().manual_seed(0)
-    )
-    ramp = torch.linspace(0, 1, preprocess.size[1]).expand(1, *noise.shape[1:])
-    x = preprocess(torch.cat([noise, ramp]))
-    x = torch.cat([x[:1], x[1:2] * 0.01, x[2:], -10 * x[:1]])
-    x = as_model(model, x)
+    x = as_model(model, _tries(preprocess))
     try:
         with at_rest(model):
             scores = model(x)
@@ -218,6 +215,21 @@ def scores_of(
         )
         raise ValueError(f"model: expected one row of scores a picture, (N, n_labels), got {got}")
     return scores.float().cpu()
+
+
+def _tries(preprocess: Preprocess) -> Tensor:
+    "Noise, faint noise, a ramp of grey, and what no picture is."
+    noise = torch.rand(
+        2, preprocess.channels, *preprocess.size, generator=torch.Generator().manual_seed(0)
+    )
+    ramp = torch.linspace(0, 1, preprocess.size[1]).expand(1, *noise.shape[1:])
+    x = preprocess(torch.cat([noise, ramp]))
+    return torch.cat([x[:1], x[1:2] * 0.01, x[2:], -10 * x[:1]])
+
+
+def _plan(model: nn.Module, preprocess: Preprocess) -> dict[str, Any] | None:
+    "What the network does, step by step, for who has no torch; None where it has no plan."
+    return proven_plan(model, _tries(preprocess)[:2])
 
 # %% ../../../nbs/kit/models/package.ipynb #6ca0f805
 def prove(

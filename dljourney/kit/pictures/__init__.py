@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dljourney.kit.pictures.drawn import doodles, ready_digits, signs, stacked
     from dljourney.kit.pictures.folders import Photos, Skipped, augment, photos
     from dljourney.kit.pictures.images import (
-        ImageError, MAX_PIXELS, Preprocess, one_line, printable, read_image, sides,
+        ImageError, MAX_PIXELS, Preprocess, one_line, printable, read_image, read_pixels, sides,
     )
     from dljourney.kit.pictures.toys import (
         Digits, circles, clouds, digits, line, quadratic, sine, spiral, train_valid_split, xor,
