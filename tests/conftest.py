@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -26,9 +25,6 @@ common = dict(deadline=None, suppress_health_check=[HealthCheck.too_slow, Health
 settings.register_profile("default", derandomize=True, **common)
 settings.register_profile("soak", max_examples=2000, **common)
 settings.load_profile("soak" if os.environ.get("MINUTES") else "default")
-
-
-nbdev_test = pytest.StashKey()  # the process that runs it, and the file that it prints to
 
 
 def notebook_paths():
@@ -55,22 +51,14 @@ socket.getaddrinfo = look_up
 
 
 def pytest_collection_modifyitems(items):
-    "Browsers last: while Playwright is open, this thread has a running event loop, which other tests must not meet."
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    """What takes longest first, as `make test` deals whole files to two processes. Browsers last: while Playwright
+    is open, this thread has a running event loop, which other tests must not meet."""
+    order = ["notebooks", "site", None, "browser"]
 
+    def turn(item):
+        return next((order.index(mark) for mark in order if mark and item.get_closest_marker(mark)), order.index(None))
 
-def pytest_collection_finish(session):
-    "nbdev_test takes minutes: it starts at once, on the processor that the first tests leave idle."
-    if any(item.name == "test_nbdev_test_passes" for item in session.items) and not session.config.option.collectonly:
-        command = [sys.executable, "-c", "from nbdev.test import nbdev_test; nbdev_test(n_workers=1)"]
-        output = tempfile.TemporaryFile("w+")
-        run = subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-        session.config.stash[nbdev_test] = run, output
-
-
-def pytest_unconfigure(config):
-    if nbdev_test in config.stash:
-        config.stash[nbdev_test][0].kill()
+    items.sort(key=turn)
 
 
 def pytest_generate_tests(metafunc):
@@ -128,7 +116,9 @@ def site(wheel, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def executions(site):
-    """Each notebook executed once in a real kernel: a function from its path to its `Execution`. Two run at a time.
+    """Each notebook executed once in a real kernel: a function from its path to its `Execution`.
+
+    They run in the background, two at a time, or one where another process tests beside this one.
 
     The kernels import the package from the unpacked wheel and cannot reach the network, so one execution shows that the
     notebooks run, that the wheel is complete, and that nothing needs to be fetched.
@@ -138,7 +128,7 @@ def executions(site):
     from dljourney.kit.course import run_notebook
 
     env = {"PYTHONPATH": str(site)}
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(1 if "PYTEST_XDIST_WORKER" in os.environ else 2) as pool:
         futures = {p: pool.submit(run_notebook, p, env=env) for p in notebook_paths()}
         yield lambda path: futures[path].result()
         for future in futures.values():

@@ -1,8 +1,8 @@
-"Every notebook runs in a real kernel, quietly, and says the same as what is stored; nbdev's own test passes too."
+"Every notebook runs in a real kernel, quietly, and says the same as what is stored."
 import re
 
 import pytest
-from conftest import nbdev_test, notebook_paths, root
+from conftest import notebook_paths, root
 
 from dljourney.kit.course import run_notebook, settled
 
@@ -63,12 +63,3 @@ def test_ten_networks_read_digits_as_well_as_chapter_04_says(executions):
     mean = {name: float(share) for name, share in re.findall(r"(\w+: \w[\w ]+) ([\d.]+)%", told)}
     assert len(mean) == 6 and mean["random: our network"] >= 97
     assert mean["writers: our network"] >= mean["writers: MLPClassifier"] - 0.5
-
-
-def test_nbdev_test_passes(pytestconfig):
-    "nbdev's own runner agrees, with the notebooks' tests in its own kind of kernel. It began with the session."
-    run, output = pytestconfig.stash[nbdev_test]
-    run.wait()
-    output.seek(0)
-    told = output.read()
-    assert run.returncode == 0 and "Success" in told, told[-5000:]
