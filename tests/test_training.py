@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from dljourney import optimisers, sgd, transfer
 from dljourney.experiments.transfer import fit_glyphnet
-from dljourney.kit.training.norms import compares, in_company
+from dljourney.kit.training import FineTuning, compares, copied, in_company, within
 from dljourney.optimisers import lr_find
 from dljourney.sgd import accuracy, batches, learn, train
 
@@ -100,8 +100,7 @@ def test_the_notebook_s_optimiser_and_parabola_train_in_the_library():
 
 
 def test_the_library_calls_the_learn_it_is_given():
-    "Once for each batch, with the model, the batch, a loss to look at, and what acts as the"
-    "optimiser."
+    "Once a batch: with the model, the batch, a loss to look at, and what acts as the optimiser."
     seen = []
 
     def mine(model, batch, loss_func, opt):
@@ -221,8 +220,7 @@ def test_a_learn_without_a_loss_is_refused():
 
 
 def test_an_optimiser_of_inputs_may_forget_its_gradients_last():
-    "A picture that is optimised: nothing of the model learns, and after the step no gradient"
-    "is left."
+    "A picture that is optimised: of the model nothing learns, after the step no gradient is left."
 
     def forgets_last(model, batch, loss_func, opt):
         a, b = batch
@@ -244,6 +242,100 @@ def test_an_optimiser_of_inputs_may_forget_its_gradients_last():
             opt=lambda params, lr: sgd.SGD(linear().parameters(), lr),
             learn=forgets_last,
         ).run()
+
+
+def test_which_labels_count_is_asked_where_the_labels_are():
+    "Not on the model's device, for which the processor would wait in each step."
+    model = linear().to("meta")  # a device whose numbers nobody can read
+    training = run(model, [(x, y), (x, y)], learn=lambda *parts: 1.0)
+    assert next(training).loss == 1 and training.step == 1
+
+
+class Remembering(nn.Module):
+    "Buffers of every kind, changed in their place and replaced, by each batch that it sees."
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(4, dtype=torch.int64))
+        self.register_buffer("flags", torch.zeros(3, dtype=torch.bool))
+        self.register_buffer("last", None)
+        self.register_buffer("mean", torch.zeros(3))
+
+    def forward(self, x):
+        self.seen += 1
+        self.flags = ~self.flags
+        self.last = x[0]
+        self.mean.add_(x.mean(0))
+        return x
+
+
+def test_what_is_refused_changes_no_buffer_of_any_kind():
+    model = nn.Sequential(Remembering(), linear())
+    before = {name: copied(b) for name, b in model[0]._buffers.items()}
+    wrong = run(model, [(x, y)], lambda p, y: F.cross_entropy(p, y) * math.nan)
+    with pytest.raises(FloatingPointError):
+        next(wrong)
+    for name, b in model[0]._buffers.items():
+        assert b is before[name] is None or torch.equal(b, before[name]), name
+
+
+def test_a_loss_function_that_is_put_in_later_is_looked_at_too():
+    training = run(linear(1), [(x, x[:, 0])] * 2, lambda p, y: F.mse_loss(p[:, 0], y))
+    next(training)
+    training.loss_func = lambda p, y: (p - y).square().mean()
+    with pytest.raises(ValueError, match="^labels: expected the shape of the predictions"):
+        next(training)
+
+
+def test_a_zero_grad_that_is_put_on_later_is_called():
+    calls, model = [], linear()
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    training = train(model, [(x, y)] * 3, F.cross_entropy, opt)
+    next(training)
+    opt.zero_grad = lambda plain=opt.zero_grad: (calls.append(1), plain())
+    training.run()
+    assert calls == [1, 1]
+
+
+def test_what_a_learn_is_given_is_the_optimiser():
+    "Its groups, its schedulers and its hooks; what is set on the one is set on the other."
+    seen, model = [], linear()
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def noting(model, batch, loss_func, given):
+        given.note = "set"
+        seen.append(given.param_groups is opt.param_groups and isinstance(given, torch.optim.SGD))
+        return learn(model, batch, loss_func, given)
+
+    training = train(model, [(x, y)] * 3, F.cross_entropy, opt, learn=noting)
+    next(training)
+    opt.register_step_post_hook(lambda told, *rest: seen.append(told is opt))
+    scheduler = torch.optim.lr_scheduler.StepLR(opt, 1)  # puts its own `step` around the optimiser's
+    assert next(training).lr == 0.1
+    scheduler.step()
+    assert next(training).lr == pytest.approx(0.01)
+    assert seen == [True] * 5 and opt.note == "set"
+
+
+# Runs that are stopped and gone on with
+
+
+def test_a_run_whose_last_epoch_knows_no_seconds_can_go_on_by_the_clock():
+    "Trained by hand first, or stopped between an epoch's end and what the clock writes."
+    training = run(linear(), batches(x, y, 10, seed=0), epochs=9)
+    for _ in within(training, steps=4):
+        next(training)
+    assert training.history[-1]["seconds"] >= 0
+    training.history[-1]["seconds"] = 100.0
+    list(itertools.islice(training, 4))  # an epoch by hand
+    for _ in within(training, steps=12):
+        next(training)
+    assert len(training.history) == 3 and training.history[-1]["seconds"] >= 100
+
+
+def test_a_fine_tuning_without_phases_has_a_name_for_what_learns():
+    tuning = FineTuning([], lambda training: None)
+    assert tuning.phase == "all" and list(tuning) == [] and tuning.history == []
 
 
 # Batch norm and a last datapoint that is alone
@@ -708,8 +800,7 @@ def test_where_nothing_can_be_learned_there_is_no_suggestion(kind):
 
 
 def test_one_unlucky_batch_is_no_explosion():
-    "With single points a loss is often many times the lowest; only several in a row far"
-    "above all else count."
+    "Single points often lose many times the least; only several in a row, far above all, count."
     found = suggested("a curve, single points", 0)
     assert max(found.losses[:50]) > 4 * min(found.losses[:50]) and len(found.losses) > 50
 
