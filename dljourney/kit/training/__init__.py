@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         set_random_state, unpacked, write_state,
     )
     from dljourney.kit.training.watching import (
-        NotFinite, Unreported, Watch, asked, crossed, unreported,
+        NotFinite, Watch, asked, crossed, unreported,
     )
 
 # %% ../../../nbs/kit/training/face.ipynb #face0704

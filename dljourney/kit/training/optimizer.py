@@ -234,6 +234,11 @@ def _check_real(opt: "Optimizer"):
                     "torch.view_as_real gives two real numbers for each")
 
 
+def _without_history(grad: Tensor) -> Tensor:
+    "The same tensor: it no longer knows how it was computed. A view that never knew stays one."
+    return grad.requires_grad_(False) if grad.grad_fn is None else grad.detach_()
+
+
 def _sparse(opt: "Optimizer") -> TypeError:
     return TypeError(f"{opt.rule.name} takes dense gradients, got sparse ones; "
                      "use nn.Embedding(..., sparse=False), or torch.optim.SparseAdam")
@@ -312,9 +317,10 @@ class Optimizer(torch.optim.Optimizer):
 
     def zero_grad(self, set_to_none: bool = True):
         "Forget the gradients: `backward` adds to those that are there."
-        for p in [p for group in self.param_groups for p in group["params"]]:
-            if set_to_none: p.grad = None
-            elif p.grad is not None: p.grad.detach_().zero_()
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none: p.grad = None
+                elif p.grad is not None: _without_history(p.grad).zero_()
 
     def step(self, *args: Any, **kwargs: Any) -> Any:
         "One update of every parameter that has a gradient; of `closure()`, if given, that it made."

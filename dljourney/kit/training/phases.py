@@ -103,7 +103,7 @@ class FineTuning:
     @property
     def phase(self) -> str:
         "What learns now: the \"head\", or \"all\" of it."
-        return self.phases[max(len(self._runs) - 1, 0)].name
+        return self.phases[max(len(self._runs) - 1, 0)].name if self.phases else "all"
 
     def stop(self) -> Self:
         "End here: there is no further step."

@@ -16,7 +16,7 @@ from torch import nn
 
 from ..expect import check_finite, check_whole
 from .run import Training
-from .state import copied
+from .state import Buffers
 
 # %% ../../../nbs/kit/training/rates.ipynb #1f79d2ce
 @dataclass(frozen=True)
@@ -116,9 +116,8 @@ class Trials:
         self.modes = [(m, m.training) for m in model.modules()]
         self.training = begin()
         self.grads = [(p, p.grad) for p in model.parameters()]
-        self.buffers = [
-            (m._buffers, dict(m._buffers), copied(m._buffers)) for m in model.modules()
-        ]  # some are in no state
+        self.buffers = Buffers(model)  # some are in no state
+        self.buffers.keep()
         self.before = self.training.state_dict()
         rates = [group["lr"] for group in self.training.opt.param_groups]
         self.ratios = [rate / rates[0] if rates[0] else 1.0 for rate in rates]
@@ -159,11 +158,7 @@ class Trials:
         self.usual = self([lrs[0] * 1e-6] * len(lrs))
 
     def _put_back(self) -> None:
-        for table, tensors, values in self.buffers:
-            table.update(tensors)
-            for name, value in values.items():
-                if (tensor := tensors[name]) is not None:
-                    tensor.detach().copy_(value)
+        self.buffers.put_back()
         self.training.load_state_dict(self.before)
         for p, grad in self.grads:
             p.grad = grad

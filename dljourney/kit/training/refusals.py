@@ -149,21 +149,16 @@ class Belonging:
         self.params = [p for group in opt.param_groups for p in group.get("params", ())]
         learning = {id(p) for p in model.parameters() if p.requires_grad}
         self.is_clear = not self.params or any(id(p) in learning for p in self.params)
-        self.versions = [
-            p._version for p in self.params
-        ]  # a number that each change in its place raises
+        self.versions = [p._version for p in self.params]  # each change in its place raises it
 
-    def check(self) -> None:
-        "After a step: refuse parameters of which none had a gradient, and none moved."
-        if self.is_clear or any(p.grad is not None for p in self.params):
-            return
-        if [p._version for p in self.params] != self.versions:
-            return
-        raise ValueError(
-            "opt: expected the parameters of this model, got some of which none had a "
-            "gradient: it belongs "
-            "to another model, or to parts that do not learn; make it anew from model.parameters()"
-        )
+    def error(self) -> ValueError | None:
+        "After a step: what refuses parameters of which none had a gradient, and none moved."
+        if self.is_clear or any(p.grad is not None for p in self.params): return None
+        if [p._version for p in self.params] != self.versions: return None
+        return ValueError(
+            "opt: expected the parameters of this model, got some of which none had a gradient: it "
+            "belongs to another model, or to parts that do not learn; make it anew from "
+            "model.parameters()")
 
 # %% ../../../nbs/kit/training/refusals.ipynb #70510ae3
 def parts_of(

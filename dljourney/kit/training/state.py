@@ -114,44 +114,41 @@ def set_random_state(
 
 # %% ../../../nbs/kit/training/state.ipynb #5a11161d
 class Buffers:
-    "What was in a model's buffers before a step."
+    "What was in a model's buffers before a step, or before a run."
 
     def __init__(
         self,
         model: nn.Module,  # any module
     ):
         self.tables = [m._buffers for m in model.modules() if m._buffers]
-        self.seen: list[Tensor | None] = []  # all buffers of the last step
-        self.places: list[tuple[dict, str, Tensor]] = []  # those that a step may change
-        self.copies: list[tuple[list[Tensor], list[Tensor]]] = []  # the same, and what was in them
+        self.seen: list[Tensor | None] = []  # all buffers of the last time
+        self.whole: list[tuple[dict, dict]] = []  # each table, and the buffers that were in it
+        self.copies: list[tuple[list[Tensor], list[Tensor]]] = []  # they, and what was in them
 
     def keep(self) -> None:
         "Copy what is in them now."
         now = [b for table in self.tables for b in table.values()]
-        if len(now) != len(self.seen) or any(
-            map(operator.is_not, now, self.seen)
-        ):  # new ones: make room
-            self.seen = now
-            self.places = [
-                (table, name, b)
-                for table in self.tables
-                for name, b in table.items()
-                if b is not None and (b.is_floating_point() or not b.ndim)
-            ]
-            buffers = [b.detach() for *_, b in self.places]
-            kinds = [
-                [b for b in buffers if b.dtype == dtype] for dtype in {b.dtype for b in buffers}
-            ]
-            self.copies = [(kind, [torch.empty_like(b) for b in kind]) for kind in kinds]
-        for kind, copies in self.copies:
-            torch._foreach_copy_(copies, kind)  # one dtype at a time: faster on a GPU
+        new = len(now) != len(self.seen) or any(map(operator.is_not, now, self.seen))
+        if new: self._make_room(now)
+        for kind, copies in self.copies: torch._foreach_copy_(copies, kind)
+
+    def _make_room(self, now: list[Tensor | None]) -> None:
+        "For buffers that were not there before: one dtype at a time, which is faster on a GPU."
+        self.seen, self.whole = now, [(table, dict(table)) for table in self.tables]
+        buffers = [b.detach() for b in now if b is not None and _is_written(b)]
+        kinds = [[b for b in buffers if b.dtype == dtype] for dtype in {b.dtype for b in buffers}]
+        self.copies = [(kind, [torch.empty_like(b) for b in kind]) for kind in kinds]
 
     def put_back(self) -> None:
-        "Undo what a step did to them."
-        for kind, copies in self.copies:
-            torch._foreach_copy_(kind, copies)
-        for table, name, b in self.places:
-            table[name] = b
+        "Undo what was done to them since."
+        for kind, copies in self.copies: torch._foreach_copy_(kind, copies)
+        for table, before in self.whole: table.update(before)
+
+
+def _is_written(b: Tensor) -> bool:
+    "Can it be written to? Torch refuses a tensor in which one number stands at several places."
+    if b.layout is not torch.strided: return True
+    return not any(n > 1 and not stride for n, stride in zip(b.shape, b.stride()))
 
 # %% ../../../nbs/kit/training/state.ipynb #a2968d8a
 def packed(
