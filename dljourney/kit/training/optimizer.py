@@ -32,6 +32,7 @@ class Pack(list):
 def _together(name: str) -> Callable:
     "The method `name` of tensors for a pack; the last letter says whether it changes them."
     at_once, rounds = getattr(torch, f"_foreach_{name}", None), name == "mul_"
+    in_place = name.endswith("_")
 
     def method(
         self,
@@ -43,7 +44,7 @@ def _together(name: str) -> Callable:
             got = [getattr(t, name)(*own, **options) for t, own in zip(self, each)]
         else:
             got = at_once(self, *args, **options)
-        return self if name.endswith("_") else Pack(got)
+        return self if in_place else Pack(got)
 
     return method
 
@@ -198,11 +199,12 @@ def _walk(opt: "Optimizer", group: dict[str, Any]):
         if n > _piece and p.is_cpu:
             _cut(opt, steps, row, options) if cut else opt.update(steps, *row, **options)
             continue
-        if rows and (steps != t or p.dtype is not dtype or size + n > _pack and p.is_cpu):
+        kind = p.dtype
+        if rows and (steps != t or kind is not dtype or size + n > _pack and p.is_cpu):
             _move(opt, t, rows, options)
             rows, size = [], 0
         rows.append(row)
-        size, t, dtype = size + n, steps, p.dtype
+        size, t, dtype = size + n, steps, kind
     if rows: _move(opt, t, rows, options)
 
 # %% ../../../nbs/kit/training/optimizer.ipynb #0pt00014

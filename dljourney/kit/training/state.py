@@ -29,16 +29,11 @@ def mapped(
     state: Any,  # nested dicts, lists, tuples and tensors
 ) -> Any:  # the same nest, with `function` of each tensor in its place
     "Apply a function to each tensor of a nest."
-    if isinstance(state, Tensor):
-        return function(state)
-    if isinstance(state, dict):
-        return {k: mapped(function, v) for k, v in state.items()}
-    if isinstance(state, (list, tuple)):
-        parts = [mapped(function, v) for v in state]
-        return (
-            type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
-        )  # a named tuple takes them singly
-    return state
+    if isinstance(state, Tensor): return function(state)
+    if isinstance(state, dict): return {k: mapped(function, v) for k, v in state.items()}
+    if not isinstance(state, (list, tuple)): return state
+    parts, kind = [mapped(function, v) for v in state], type(state)
+    return kind(*parts) if hasattr(state, "_fields") else kind(parts)  # named ones: singly
 
 
 def moved(
@@ -62,11 +57,8 @@ def generators(
     "The random generators that deal the data."
     owners: list[Any] = [source]
     if hasattr(source, "batch_sampler"):
-        owners += [
-            source.sampler,
-            source.batch_sampler,
-            getattr(source.batch_sampler, "sampler", None),
-        ]
+        inner = getattr(source.batch_sampler, "sampler", None)
+        owners += [source.sampler, source.batch_sampler, inner]
     own = (getattr(owner, "generator", None) for owner in owners)
     return list({id(g): g for g in own if isinstance(g, torch.Generator)}.values())
 
@@ -78,18 +70,12 @@ def random_state(
 ) -> dict[str, Any]:  # for `set_random_state`
     "The random states that a step may use."
     state: dict[str, Any] = {"data": [g.get_state() for g in generators(source)]}
-    if not everything:
-        return state
+    if not everything: return state
     name, keys, *rest = np.random.get_state(legacy=True)
-    state |= {
-        "torch": torch.get_rng_state(),
-        "python": random.getstate(),
-        "numpy": (name, torch.from_numpy(np.asarray(keys, np.int64)), *rest),
-    }
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    if device.type == "mps":
-        state["mps"] = torch.mps.get_rng_state()
+    state["torch"], state["python"] = torch.get_rng_state(), random.getstate()
+    state["numpy"] = name, torch.from_numpy(np.asarray(keys, np.int64)), *rest
+    if device.type == "cuda": state["cuda"] = torch.cuda.get_rng_state(device)
+    if device.type == "mps": state["mps"] = torch.mps.get_rng_state()
     return state
 
 
@@ -101,8 +87,7 @@ def set_random_state(
     "Undo whatever was drawn since `random_state`."
     for generator, its_state in zip(generators(source), state["data"]):
         generator.set_state(its_state)
-    if "torch" not in state:
-        return
+    if "torch" not in state: return
     torch.set_rng_state(state["torch"])
     random.setstate(state["python"])
     name, keys, *rest = state["numpy"]
@@ -162,16 +147,11 @@ def packed(
     if isinstance(state, dict):
         return {"dict": [[k, packed(v, tensors)] for k, v in state.items()]}
     if isinstance(state, (list, tuple)):
-        return {
-            "tuple" if isinstance(state, tuple) else "list": [packed(v, tensors) for v in state]
-        }
-    if state is None or isinstance(state, (bool, int, float, str)):
-        return state
-    raise TypeError(
-        "state: expected tensors, numbers, strings, lists and dicts of them, got "
-        f"{type(state).__name__}; "
-        "keep what cannot be saved outside of the run"
-    )
+        kind = "tuple" if isinstance(state, tuple) else "list"
+        return {kind: [packed(v, tensors) for v in state]}
+    if state is None or isinstance(state, (bool, int, float, str)): return state
+    raise TypeError("state: expected tensors, numbers, strings, lists and dicts of them, got "
+                    f"{type(state).__name__}; keep what cannot be saved outside of the run")
 
 
 def unpacked(
@@ -179,13 +159,10 @@ def unpacked(
     tensors: dict[str, Tensor],  # and the tensors
 ) -> Any:  # the state
     "The inverse of `packed`."
-    if not isinstance(state, dict):
-        return state
+    if not isinstance(state, dict): return state
     ((kind, value),) = state.items()
-    if kind == "tensor":
-        return tensors[value]
-    if kind == "dict":
-        return {k: unpacked(v, tensors) for k, v in value}
+    if kind == "tensor": return tensors[value]
+    if kind == "dict": return {k: unpacked(v, tensors) for k, v in value}
     return (tuple if kind == "tuple" else list)(unpacked(v, tensors) for v in value)
 
 # %% ../../../nbs/kit/training/state.ipynb #f03b58a5
@@ -199,9 +176,8 @@ def write_state(
     "Write a state into one file, whole or not there at all."
     tensors: dict[str, Tensor] = {}
     text = packed(state, tensors)
-    tensors = tensors or {
-        "none": torch.zeros(0)
-    }  # safetensors 0.4 writes a broken head where there is no tensor
+    # safetensors 0.4 writes a broken head where there is no tensor
+    tensors = tensors or {"none": torch.zeros(0)}
     header = json.dumps({"state": text, "sha256": checksum(json.dumps(text), tensors)})
     return write_atomically(path, safetensors.torch.save(tensors, {_KEY: header}))
 
@@ -217,15 +193,8 @@ def read_state(
         if checksum(json.dumps(whole["state"]), tensors) != whole["sha256"]:
             raise ValueError("the checksum does not fit")
         return unpacked(whole["state"], tensors)
-    except (
-        safetensors.SafetensorError,
-        AttributeError,
-        KeyError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as e:
+    except (safetensors.SafetensorError, AttributeError, KeyError, RecursionError, TypeError,
+            ValueError) as e:
         raise ValueError(
             f"{path}: expected a file that Training.save wrote, got another kind or a damaged one "
-            f"({type(e).__name__}: {str(e)[:200]}); begin the run again without it"
-        ) from None
+            f"({type(e).__name__}: {str(e)[:200]}); begin the run again without it") from None
