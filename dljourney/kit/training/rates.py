@@ -26,7 +26,7 @@ class LearningRates:
     lrs: tuple[float, ...]  # learning rates of the first run, rising
     losses: tuple[float, ...]  # the loss before each update, all finite
     suggestion: float | None  # the rate that learned most; None: none learned more than noise
-    tried: dict[float, float]  # the rates that raced, the mean loss at each one's end; inf: exploded
+    tried: dict[float, float]  # the rates that raced, the mean loss at the end; inf: exploded
 
     def __repr__(self) -> str:
         found = "no suggestion: the loss does not fall"

@@ -149,7 +149,7 @@ class Training:
             return watch.loss(self.learn(self.model, batch, watch, opt))
 
     def _refused(self, e: Exception, batch: Any, lr: float, belonging: Any) -> Exception:
-        "Undo what a step did, and say what happened. A batch whose loss is no number is passed over."
+        "Undo what a step did, say what happened; a loss that is no number: pass over its batch."
         self._buffers.put_back()
         if not isinstance(e, NotFinite):
             wrong = self._watch.n_asked and belonging and belonging.error()
