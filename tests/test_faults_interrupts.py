@@ -401,23 +401,29 @@ def test_at_rest_within_at_rest_and_a_thread_that_is_waited_for_inside():
 
 
 def calls_of(work, interrupt=0):
-    "Do the work, with an interrupt as the call of that number begins; how many Python functions were called."
+    "Do the work, interrupted as the call of that number begins; how many calls there were."
     n = 0
 
     def watch(frame, event, argument):
         nonlocal n
         n += event == "call"
         if event == "call" and n == interrupt:
-            sys.setprofile(None)
+            sys.settrace(None)
             signal.raise_signal(signal.SIGINT)
 
     with contextlib.suppress(KeyboardInterrupt):
         try:
-            sys.setprofile(watch)
+            sys.settrace(watch)
             work()
         finally:
-            sys.setprofile(None)
+            sys.settrace(None)
     return n
+
+
+class Small(nn.Sequential):
+    "What rest changes, once each, a part within a part; and the facts that a timm model tells."
+
+    pretrained_cfg = {"input_size": (1, 8, 8), "mean": (0.5,), "std": (0.5,)}
 
 
 def resting_work(name):
@@ -425,9 +431,11 @@ def resting_work(name):
     if name == "train":
         model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Dropout())
         a, b, opt = torch.rand(8, 2), torch.arange(8) % 3, sgd.SGD(model.parameters(), 0.1)
-        return model, lambda: sgd.train(model, [(a, b)], F.cross_entropy, opt, 1, (a, b), [sgd.accuracy]).run()
-    next(tuning())
-    net, seen = copy.deepcopy(glyphnet[0]).train(), torch.rand(2, 1, 32, 32)
+        rest = F.cross_entropy, opt, 1, (a, b), [sgd.accuracy]
+        return model, lambda: sgd.train(model, [(a, b)], *rest).run()
+    part = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout())
+    net, seen = Small(part, nn.Flatten(), nn.Linear(72, 2)).train(), torch.rand(2, 1, 8, 8)
+    part[1].eval()  # a mode of its own
     if name == "predict":
         return net, lambda: transfer.predict(net, seen)
     if name == "looked_at":
@@ -436,17 +444,21 @@ def resting_work(name):
     return known.model, lambda: known(seen)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # interrupts of a generator's end
+# interrupts of a generator's end
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", ["train", "predict", "looked_at", "Program"])
 def test_an_interrupt_at_any_call_leaves_modes_and_gradients_as_they_were(name):
-    "Python's own `with torch.no_grad()` does not: an interrupt as its end begins leaves gradients off for good."
+    "`with torch.no_grad()` does not: an interrupt as its end begins leaves gradients off for good."
     model, work = resting_work(name)
     work()
     modes = [m.training for m in model.modules()]
-    for n in range(1, calls_of(work) + 1):
+    n_calls = calls_of(work)
+    assert n_calls > 50 and (name in ("train", "Program") or len(set(modes)) == 2)
+    for n in range(1, n_calls + 1):
         calls_of(work, interrupt=n)
-        left = torch.is_grad_enabled(), torch.is_inference_mode_enabled(), [m.training for m in model.modules()]
+        gradients, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
         torch.set_grad_enabled(True)
+        left = gradients, inference, [m.training for m in model.modules()]
         assert left == (True, False, modes), f"interrupted at call {n}"
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -501,11 +513,12 @@ def test_stop_ends_scikit_learns_networks_and_the_loop_over_them():
     y = np.arange(2000) % 10
     fitted = []
     timer = threading.Timer(0.5, _thread.interrupt_main)
-    timer.start()
-    began = time.monotonic()
+    began, long = time.monotonic(), 100_000
     with pytest.raises(KeyboardInterrupt):
+        timer.start()
         for seed in range(5):
-            stoppable_fit(MLPClassifier(random_state=seed, max_iter=100_000, tol=0, n_iter_no_change=100_000), x, y)
+            model = MLPClassifier(random_state=seed, max_iter=long, tol=0, n_iter_no_change=long)
+            stoppable_fit(model, x, y)
             fitted.append(seed)
     timer.join()
     assert not fitted and time.monotonic() - began < 20

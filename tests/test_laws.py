@@ -7,6 +7,7 @@ may join it: a law that holds again where the list says that it does not fails a
 import ast
 import functools
 import inspect
+import itertools
 import json
 import re
 import subprocess
@@ -180,6 +181,24 @@ def test_a_function_has_40_lines():
                 if n > 40:
                     found[f"{name_of(path)}.{node.name}"] = n
     holds("functions of 40 lines", found)
+
+
+def cut_docstrings(tree):
+    "A second string after a docstring is a statement that does nothing: half of it is lost."
+    is_text = lambda n: (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)
+                         and isinstance(n.value.value, str))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from (b.lineno for a, b in itertools.pairwise(node.body)
+                        if is_text(a) and is_text(b))
+
+
+def test_a_docstring_is_one_string():
+    found = {}
+    for path in [*modules(), *(root / "tests").glob("*.py")]:
+        lines = list(cut_docstrings(ast.parse(path.read_text("utf-8"))))
+        found |= {f"{path.name}:{line}": 1 for line in lines}
+    holds("a docstring is one string", found)
 
 
 def our_classes():
