@@ -52,7 +52,6 @@ allowed = {
     ("kit/exercises/tasks.py", "exec"): "a solution that ships with the course, never a file's content",
     ("demos/__init__.py", "importlib.import_module"): "one of the modules that lie in its own folder, by name",
     ("kit/faces.py", "importlib.import_module"): "one of the rooms that a face of ours names in its source",
-    ("pretraining.py", "runpy.run_module"): "the command of this package, by its own name",
 }
 
 
