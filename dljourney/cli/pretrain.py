@@ -76,8 +76,8 @@ def ship(
 def main(
     argv: list[str] | None = None,  # arguments; None: those of the command line
 ) -> int:
-    "`python -m dljourney.pretraining --minutes 60 --out FOLDER`: make the bundled model anew."
-    prog = "python -m dljourney.pretraining"
+    "`python -m dljourney.cli.pretrain --minutes 60 --out FOLDER`: make the bundled model anew."
+    prog = "python -m dljourney.cli.pretrain"
     parser = argparse.ArgumentParser(prog=prog, description=main.__doc__)
     add = parser.add_argument
     add("--minutes", type=float, help="how long to train, by the clock")
@@ -124,7 +124,7 @@ def facts(
                      "minutes": round(last["seconds"] / 60, 1),
                      "CPU minutes": round(last["cpu_seconds"] / 60, 1),
                      "last loss": last["loss"] and round(last["loss"], 3),
-                     "by": "python -m dljourney.pretraining, on one thread of a CPU"},
+                     "by": "python -m dljourney.cli.pretrain, on one thread of a CPU"},
         **as_plain(results),
         "limits": ["one character in the middle of the picture, white on black or black on white",
                    "blind to colour, and to anything but shape",

@@ -49,6 +49,8 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         indices = self.deal(len(self.tensors[0]), self.batch_size, self.shuffle, self.generator)
+        if self.n_batches:
+            indices = itertools.islice(indices, self.n_batches)
         small = sum(t.nbytes for t in self.tensors) <= 1 << 26
         if self.change is not None or self.n_batches or (self.shuffle and not small):
             return map(self._gathered, indices)
