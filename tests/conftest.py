@@ -126,9 +126,9 @@ def site(wheel, tmp_path_factory):
 def executions(site):
     """Each notebook executed once in a real kernel: a function from its path to its `Execution`.
 
-    Two run at a time, or one where another process tests beside this one. The kernels import the package from the unpacked wheel and cannot reach the
-    network, so one execution shows that the notebooks run, that the wheel is complete, and that
-    nothing needs to be fetched.
+    Two run at a time, or one where another process tests beside this one. The kernels import the
+    package from the unpacked wheel and cannot reach the network, so one execution shows that the
+    notebooks run, that the wheel is complete, and that nothing needs to be fetched.
     """
     from concurrent.futures import ThreadPoolExecutor
 

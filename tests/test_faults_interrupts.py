@@ -6,7 +6,6 @@ group of its own.
 
 import contextlib
 import copy
-import functools
 import hashlib
 import json
 import os
