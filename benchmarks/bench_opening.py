@@ -87,7 +87,7 @@ def lines(harness):
     python = {"python -c pass": fresh("-c", "pass")}
     harness.compare("import dljourney", fresh("-c", "import dljourney"), python, runs=15, note="the bar: 0.1 s")
     harness.compare(
-        "dljourney --help", fresh("-m", "dljourney.course", "--help"), python, runs=15, note="the bar: 0.3 s"
+        "dljourney --help", fresh("-m", "dljourney.cli.course", "--help"), python, runs=15, note="the bar: 0.3 s"
     )
     torch = {"import torch": fresh("-c", "import torch")}
     for chapter in chapters():
@@ -105,7 +105,7 @@ def lines(harness):
                          our_name=dear[0], note=f"milliseconds of CPU time each: {each}")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         ours, theirs = [], []
-        command = [sys.executable, "-m", "dljourney.course", "course", "here"]
+        command = [sys.executable, "-m", "dljourney.cli.course", "course", "here"]
         subprocess.run([*command, "--help"], check=True, stdout=subprocess.DEVNULL)
         answers(command, folder)  # lays the course
         for _ in range(runs):

@@ -25,7 +25,7 @@ families = {  # heading -> which modules; those of the exercises hold no names o
     "Experiments": ["experiments."],
     "Demos": ["demos."],
     "The kit": ["kit."],
-    "The course and its commands": ["course", "commands", "cli."],
+    "The course and its commands": ["cli."],
 }
 
 

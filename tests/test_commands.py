@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from dljourney.course import main
+from dljourney.cli.course import main
 from dljourney.kit.models import own_weights
 from dljourney.program import load
 
@@ -130,7 +130,7 @@ def test_labels_of_a_foreign_program_cannot_command_the_terminal(tmp_path, capsy
 def test_finetune_leaves_the_callers_dice_alone(signs, tmp_path, monkeypatch):
     import torch
 
-    from dljourney.commands import finetune_folder
+    from dljourney.cli.finetune import finetune_folder
 
     torch.manual_seed(5)
     want = torch.rand(3)
@@ -147,7 +147,8 @@ def test_finetune_leaves_the_callers_dice_alone(signs, tmp_path, monkeypatch):
 
 
 def test_predict_streams(out, folder):
-    command = [sys.executable, "-m", "dljourney.course", "predict", str(out), *[str(folder / "ring" / "1.png")] * 200]
+    pictures = [str(folder / "ring" / "1.png")] * 200
+    command = [sys.executable, "-m", "dljourney.cli.course", "predict", str(out), *pictures]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     first = [process.stdout.readline() for _ in range(2)]
     rest = process.stdout.read()
@@ -398,13 +399,13 @@ def test_a_new_run_does_not_pass_off_an_old_checkpoint_as_its_own(signs, monkeyp
     ("predict", KeyboardInterrupt(), 130),
 ])  # fmt: skip
 def test_what_fails_after_training_does_not_lose_the_training(name, problem, status, signs, monkeypatch, capsys):
-    from dljourney import commands
+    from dljourney.cli import finetune
 
     def fail(*args, **more):
         raise problem
 
     with monkeypatch.context() as patch:
-        patch.setattr(commands, name, fail)
+        patch.setattr(finetune, name, fail)
         assert main(["finetune", "signs", *QUICK]) == status
     assert "--resume" in capsys.readouterr().err
     with monkeypatch.context() as patch:
@@ -468,7 +469,7 @@ def test_two_folders_of_the_same_name_do_not_take_each_others_program(tmp_path, 
 
 @pytest.mark.parametrize("name", ["save", "write_report"])
 def test_a_second_run_that_fails_at_its_end_leaves_the_first_ones_files(name, signs, monkeypatch, capsys):
-    from dljourney import commands
+    from dljourney.cli import finetune
 
     assert main(["finetune", "signs", *QUICK]) == 0
     place = signs.parent / "signs-program"
@@ -478,7 +479,7 @@ def test_a_second_run_that_fails_at_its_end_leaves_the_first_ones_files(name, si
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(commands, name, fail)
+        patch.setattr(finetune, name, fail)
         assert main(["finetune", "signs", *QUICK, "--seed", "1"]) == 2
     after = everything(place)
     assert before.items() <= after.items() and set(after) - set(before) == {"training.safetensors", "training.json"}
@@ -495,7 +496,7 @@ def test_a_run_that_ends_early_leaves_no_pile_of_notes(signs, monkeypatch, capsy
 
 
 def test_a_report_is_written_again_beside_what_differs(signs, tmp_path, capsys):
-    from dljourney.commands import finetune_folder, write_report
+    from dljourney.cli.finetune import finetune_folder, write_report
 
     result = finetune_folder(signs, tmp_path / "o", epochs=1, frozen_epochs=0, quiet=True)
     report = result.program.with_name("report.html")
@@ -677,10 +678,10 @@ def test_a_folder_with_nothing_to_learn_is_an_error(change, told, signs, capsys)
 def test_a_file_in_the_place_of_the_results_is_told_before_anything_is_read(
     place, signs, monkeypatch, capsys
 ):
-    from dljourney import commands
+    from dljourney.cli import finetune
 
     Path("mine.txt").write_text("mine")
-    monkeypatch.setattr(commands, "photos", None)
+    monkeypatch.setattr(finetune, "photos", None)
     assert main(["finetune", "signs", *QUICK, "--out", place]) == 2
     told = (
         f"out: expected a folder, or a new name for one, got {Path(place)}, but mine.txt is a file"
@@ -694,10 +695,10 @@ def test_own_weights_are_a_way_out_without_the_network(signs, tmp_path, monkeypa
     import timm
     import torch
 
-    from dljourney import commands
+    from dljourney.cli import finetune
 
     with monkeypatch.context() as patch:
-        patch.setattr(commands, "photos", None)  # told before anything is read
+        patch.setattr(finetune, "photos", None)  # told before anything is read
         assert main(["finetune", "signs", *QUICK, "--model", "test_resnet"]) == 2
         told = capsys.readouterr().err
         assert (

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dljourney import course
+from dljourney.cli import course
 from dljourney.kit.files import notebooks_folder
 from dljourney.kit.course.lab import _is_taken
 
@@ -216,7 +216,7 @@ def test_killed_at_any_moment_every_file_is_whole(tmp_path):
     b = write_course(tmp_path / "b", {f"{i:02}_c": f"b{big}" for i in range(8)})
     mine = tmp_path / "mine"
     code = (
-        "import sys, itertools; from dljourney.course import lay_course\n"
+        "import sys, itertools; from dljourney.cli.course import lay_course\n"
         "for s in itertools.cycle(sys.argv[2:]): lay_course(sys.argv[1], source=s); print(flush=True)"
     )
     whole = {(s / f"{i:02}_c.ipynb").read_bytes() for s in (a, b) for i in range(8)}
@@ -457,7 +457,7 @@ def environment(place):
 
 def start_course(place, name, *more):
     "`dljourney course` as a process of its own, with a Jupyter that knows of nothing else."
-    command = [sys.executable, "-m", "dljourney.course", "course", "--no-browser"]
+    command = [sys.executable, "-m", "dljourney.cli.course", "course", "--no-browser"]
     return subprocess.Popen([*command, str(place / name), *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             text=True, env=environment(place), start_new_session=True)
 

@@ -48,7 +48,7 @@ def test_the_command_runs_chapters_from_the_wheel_without_a_warning(site, tmp_pa
     "The command line's own way; that every notebook runs from the wheel is tested in test_notebooks.py."
     code = "import dljourney; print(dljourney.__file__)"
     assert str(site) in run_in(site, "-c", code).stdout
-    done = run_in(site, "-W", "default", "-m", "dljourney.course", "run", "00_start", "--save", str(tmp_path))
+    done = run_in(site, "-W", "default", "-m", "dljourney.cli.course", "run", "00_start", "--save", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     assert "1 passed, 0 failed" in done.stdout and "Warning" not in done.stderr
     assert (tmp_path / "00_start.ipynb").exists()
@@ -56,7 +56,7 @@ def test_the_command_runs_chapters_from_the_wheel_without_a_warning(site, tmp_pa
 
 def test_opening_imports_nothing_heavy(site):
     "torch, timm, matplotlib and Jupyter are imported by what needs them, when it needs them."
-    code = "import sys, dljourney, dljourney.course as c\ntry: c.main(['--help'])\nexcept SystemExit: pass\n" \
+    code = "import sys, dljourney, dljourney.cli.course as c\ntry: c.main(['--help'])\nexcept SystemExit: pass\n" \
            "print({'torch','timm','matplotlib','sklearn','nbformat','ipywidgets','numpy'} & set(sys.modules))"
     assert run_in(site, "-c", code).stdout.endswith("set()\n")
 

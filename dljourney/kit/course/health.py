@@ -125,7 +125,7 @@ def _kernel_finding() -> Finding:
     if python.startswith("python"):  # Jupyter replaces a bare name by its own Python
         python = sys.executable
     ok = _is_this_python(python)
-    advice = "" if ok else f"open the course with this Python: {sys.executable} -m dljourney.course course"
+    advice = "" if ok else f"open the course with this Python: {sys.executable} -m dljourney.cli.course course"
     return Finding(ok, f"the Python kernel runs {python}", advice)
 
 
