@@ -517,6 +517,22 @@ def test_predict_passes_over_what_is_hidden_in_a_folder(out, tmp_path, capsys):
     assert [a["file"] for a in answers] == [str(folder / "ring" / f"{i}.png") for i in (0, 1)]
 
 
+@pytest.mark.parametrize("place, told", [
+    ("https://example.com/x", "out: expected a path on this machine"),
+    ("mine.txt", "out: expected a folder, or a new name for one"),
+    ("mine.txt/deeper", "out: expected a folder, or a new name for one"),
+])  # fmt: skip
+def test_pretraining_looks_at_its_place_before_anything_is_drawn(place, told, tmp_path, monkeypatch, capsys):
+    from dljourney.cli import pretrain
+
+    monkeypatch.chdir(tmp_path)
+    Path("mine.txt").write_text("mine")
+    monkeypatch.setattr(pretrain, "source_bank", None)
+    with pytest.raises(SystemExit) as end:
+        pretrain.main(["--steps", "1", "--out", place])
+    assert end.value.code == 2 and told in capsys.readouterr().err
+
+
 def test_help_shows_examples(capsys):
     for command in ("finetune", "predict"):
         with pytest.raises(SystemExit) as end:

@@ -180,6 +180,22 @@ def test_a_chapter_with_another_number_leaves_what_was_edited_and_says_so(tmp_pa
     assert [r.action for r in course.lay_course(mine, source=new)] == ["unchanged"] * 4
 
 
+def test_a_new_version_beside_an_edited_chapter_goes_with_the_old_number(tmp_path):
+    sources = [write_course(tmp_path / version, {f"{number}_universal": version})
+               for number, version in [("05", "v1"), ("05", "v2"), ("05", "v3"), ("06", "v4")]]
+    mine = tmp_path / "mine"
+    course.lay_course(mine, source=sources[0])
+    (mine / "05_universal.ipynb").write_text("my own work")
+    for source in sources[1:3]:
+        course.lay_course(mine, source=source)
+        if source is sources[1]: (mine / "05_universal.new.ipynb").write_text("edited too")
+    laid = course.lay_course(mine, source=sources[3])
+    assert {p.name: p.read_text() for p in mine.glob("05*")} == {
+        "05_universal.ipynb": "my own work", "05_universal.new.ipynb": "edited too"}
+    assert [(r.path.name, r.action) for r in laid if r.action == "removed"] == [
+        ("05_universal.new-2.ipynb", "removed")]
+
+
 def test_a_removed_number_is_told(tmp_path, capsys):
     old = write_course(tmp_path / "old", {"05_universal": "v1"})
     course.lay_course(tmp_path / "mine", source=old)
@@ -553,6 +569,50 @@ def test_a_port_that_is_taken_is_told(tmp_path, capsys, monkeypatch):
     for port in ("0", "-1", "65536"):
         assert course.main(["course", str(tmp_path / "c"), "--port", port]) == 2
         assert "port: expected a number from 1 to 65535" in capsys.readouterr().err
+
+
+def test_a_port_that_is_not_for_everybody_is_not_called_taken(tmp_path, capsys, monkeypatch):
+    class Guarded(socket.socket):
+        def bind(self, address):
+            if address[1] < 1024: raise PermissionError(13, "Permission denied")
+            super().bind(address)
+
+    monkeypatch.setattr(socket, "socket", Guarded)
+    assert course.main(["course", str(tmp_path / "c"), "--port", "80"]) == 2
+    told = "port: expected one that you may use, got 80; choose another, 1024 or more"
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_stopped_while_the_server_starts_the_course_ends_quietly(number, status, tmp_path, monkeypatch):
+    from dljourney.kit.course import lab
+
+    def starting(*args, **more):
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    monkeypatch.setattr(lab.subprocess, "Popen", starting)
+    assert course.main(["course", str(tmp_path / "c"), "--no-browser"]) == status
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_stopped_again_and_again_the_course_ends_quietly(tmp_path, monkeypatch):
+    from dljourney.kit.course import lab
+
+    class Stubborn:
+        def __init__(self, *args, **more):
+            self.stdin = open(os.devnull, "w")
+
+        def wait(self, seconds=None):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+
+        def kill(self):
+            pass
+
+    monkeypatch.setattr(lab.subprocess, "Popen", Stubborn)
+    assert course.main(["course", str(tmp_path / "c"), "--no-browser"]) == 130
 
 
 def test_progress_and_fresh_run_tell_what_is_solved(tmp_path, capsys, monkeypatch):

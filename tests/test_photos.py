@@ -604,6 +604,22 @@ def test_numbers_may_come_from_numpy(tmp_path):
         photos(tmp_path, valid="0.2")
 
 
+@pytest.mark.parametrize("wrong, told", [
+    ({"size": 8193}, "size: expected 1 to 8192"), ({"size": (8, 9000)}, "size: expected 1 to 8192"),
+    ({"channels": 2}, "channels: expected 1"), ({"fit": "stretch"}, "fit: expected one of"),
+    ({"interpolation": "cubic"}, "interpolation: expected one of"),
+])  # fmt: skip
+def test_what_photos_cannot_give_is_refused_before_room_is_made(wrong, told, tmp_path, monkeypatch):
+    from dljourney.kit.pictures import folders
+
+    monkeypatch.setattr(folders, "_room", None)
+    for kind in ("cat", "dog"):
+        (tmp_path / kind).mkdir()
+        corner_picture().save(tmp_path / kind / "1.png")
+    with pytest.raises(ValueError, match=f"^{told}"):
+        photos(tmp_path, **wrong)
+
+
 def test_the_sizes_of_a_preprocess_are_whole_numbers_of_any_kind():
     want = Preprocess((32, 32), 1)
     for size in (32, np.int64(32), [32, 32], (np.int64(32), 32), np.array([32, 32]), torch.tensor([32, 32])):
