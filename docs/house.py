@@ -29,6 +29,7 @@ def jupyter_anchor(heading: str) -> str:
 # What there is to link to
 
 
+@cache
 def modules() -> dict[str, Path]:
     "Every module with public names, by its name without `dljourney.`."
     paths = [p for p in sorted(package.rglob("*.py")) if not p.stem.startswith("_")]
