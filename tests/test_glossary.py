@@ -1,4 +1,4 @@
-"The glossary: each term once, in one sentence, and every link of it leads to a heading that is there."
+"The glossary: each term once, in one sentence; every link leads to a heading that is there."
 import json
 import re
 from pathlib import Path
@@ -49,7 +49,8 @@ def test_each_term_stands_once_in_one_sentence():
 
 def test_each_chapter_is_in_it():
     chapters = {p.name for p in nbs.glob("[0-9][0-9]_*.ipynb")} - {"00_start.ipynb"}
-    missing = chapters - {link.partition("#")[0] for *_, link in entry.findall(words("glossary.ipynb"))}
+    led_to = {link.partition("#")[0] for *_, link in entry.findall(words("glossary.ipynb"))}
+    missing = chapters - led_to
     assert not missing, f"no term leads to {sorted(missing)}"
 
 
@@ -74,9 +75,10 @@ def test_a_wrong_link_is_found():
 
 
 def test_every_chapter_invites_to_play():
-    "An experiment without a right answer, at least one a chapter: a box, or a heading above a demo."
+    "An experiment without a right answer, one a chapter: a box, or a heading above a demo."
     play = re.compile(r"^> \*\*Play\.\*\*|^#+ Play: ", re.M)
-    without = [p.name for p in sorted(nbs.glob("[01][0-9]_*.ipynb"))[1:] if not play.search(words(p.name))]
+    names = sorted(p.name for p in nbs.glob("[01][0-9]_*.ipynb"))[1:]
+    without = [name for name in names if not play.search(words(name))]
     assert not without, f"no Play box in {without}"
 
 
