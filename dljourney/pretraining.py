@@ -187,9 +187,3 @@ def error_ratio(
     ratios = a[again].mean(1) / b[again].mean(1)
     low, high = ratios.quantile(torch.tensor([0.025, 0.975])).tolist()
     return float(a.mean() / b.mean()), low, high
-
-# %% ../nbs/10_pretraining.ipynb #c0a91001
-if __name__ == "__main__" and "get_ipython" not in globals():
-    import runpy
-
-    runpy.run_module("dljourney.cli.pretrain", run_name="__main__")

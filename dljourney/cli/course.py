@@ -7,7 +7,6 @@ __all__ = ['Laid', 'lay_course', 'choose_chapters', 'results_table', 'exercises_
 
 # %% ../../nbs/cli/course.ipynb #9937b010
 import argparse
-import hashlib
 import html
 import json
 import os
@@ -15,6 +14,7 @@ import re
 import sys
 import tempfile
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,10 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..kit.course import course_map
-from ..kit.course import doctor, is_installed
-from ..kit.files import check_path, check_place, notebooks_folder, why, write_atomically
-from ..kit.course import Chapter, Execution, chapters, run_notebook, save_notebook, settled
+from dljourney.kit.course import (
+    Chapter, Execution, chapters, course_map, doctor, is_installed, open_lab, run_notebook,
+    save_notebook, settled,
+)
+from dljourney.kit.files import (
+    check_path, check_place, fingerprint, notebooks_folder, why, write_atomically,
+)
 
 # %% ../../nbs/cli/course.ipynb #9ddba83c
 @dataclass(frozen=True)
@@ -37,22 +40,17 @@ class Laid:
     other: Path | None = None  # kept, removed: the new version; reset, aside: the edited one
 
     def __str__(self) -> str:
+        other = self.other.name if self.other else ""
         text = {
             "updated": "updated to this version (you had not edited it)",
-            "kept": "kept: it holds your edits" + (f"; the new version is {self.other.name}" if self.other else ""),
-            "reset": f"fresh again; yours is {self.other.name if self.other else ''}",
-            "removed": f"removed: it is {self.other.name if self.other else ''} now "
-            "(you had not edited it)",
-            "aside": f"laid aside: yours is {self.other.name if self.other else ''}",
+            "kept": f"kept: it holds your edits{other and f'; the new version is {other}'}",
+            "reset": f"fresh again; yours is {other}",
+            "removed": f"removed: it is {other} now (you had not edited it)",
+            "aside": f"laid aside: yours is {other}",
         }.get(self.action, self.action)
         return f"{self.path.name}: {text}"
 
 # %% ../../nbs/cli/course.ipynb #596d6d08
-def _fingerprint(data: bytes) -> str:
-    "SHA-256 of the bytes, in hexadecimal."
-    return hashlib.sha256(data).hexdigest()
-
-
 def _read_manifest(path: Path) -> dict[str, list[str]]:
     "Fingerprints of the files laid before, by name; empty where the record is missing or damaged."
     try:
@@ -62,7 +60,20 @@ def _read_manifest(path: Path) -> dict[str, list[str]]:
         return {}  # with no record every differing file counts as edited: the safe side
 
 
-def _free_name(path: Path, word: str, may_replace: Callable[[Path], bool] = lambda p: False) -> Path:
+def _write_manifest(path: Path, known: dict[str, list[str]]) -> None:
+    "Keep the fingerprints of the files laid, by name."
+    record = {"format": 1, "version": __version__, "laid": known}
+    write_atomically(path, json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+
+def _is_known(file: Path, known: dict[str, list[str]]) -> bool:
+    "Whether a file is still as we wrote it."
+    return file.is_file() and fingerprint(file.read_bytes()) in known.get(file.name, [])
+
+
+def _free_name(
+    path: Path, word: str, may_replace: Callable[[Path], bool] = lambda p: False
+) -> Path:
     "The first of `x.word.ipynb`, `x.word-2.ipynb`, ... that is free, or that may be replaced."
     n = 1
     while True:
@@ -75,31 +86,33 @@ def _free_name(path: Path, word: str, may_replace: Callable[[Path], bool] = lamb
 def lay_course(
     folder: str | os.PathLike,  # where to; made where missing
     reset: bool = False,  # lay edited notebooks aside and start afresh
-    source: str | os.PathLike | None = None,  # where the chapters come from; None means the installed ones
+    source: str | os.PathLike | None = None,  # where the chapters come from; None: the installed
 ) -> list[Laid]:  # what happened, file by file
     "Copy the chapters into `folder` without overwriting anything that the learner edited."
     check_path("folder", folder)
     folder, source = Path(folder), notebooks_folder() if source is None else Path(source)
     if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"expected a folder, got the file {folder}: choose another name for the course")
+        raise NotADirectoryError(f"expected a folder, got the file {folder}: choose another name "
+                                 "for the course")
     if folder.resolve() == source.resolve():
-        raise ValueError(f"{folder} holds the course's own notebooks: choose another folder for your copy")
+        raise ValueError(f"{folder} holds the course's own notebooks: choose another folder for "
+                         "your copy")
     laid = chapters(source)
     if damaged := [str(c.path) for c in laid if c.damage]:
-        raise ValueError(f"{', '.join(damaged)}: damaged, install dljourney again (pip install --force-reinstall dljourney)")
+        raise ValueError(f"{', '.join(damaged)}: damaged, install dljourney again "
+                         "(pip install --force-reinstall dljourney)")
     manifest = folder / ".dljourney" / "course.json"
     known = _read_manifest(manifest)
     results = [_lay_file(c.path, folder / c.path.name, known, reset) for c in laid]
     results += _lay_old_numbers(folder, [c.path.name for c in laid], known, reset)
-    record = {"format": 1, "version": __version__, "laid": known}
-    write_atomically(manifest, json.dumps(record, indent=1, sort_keys=True) + "\n")
+    _write_manifest(manifest, known)
     return results
 
 # %% ../../nbs/cli/course.ipynb #3e94dd01
 def _lay_file(source: Path, target: Path, known: dict[str, list[str]], reset: bool) -> Laid:
-    "Lay one notebook; `known` (fingerprints by name) grows. A kill between two lines leaves every file whole."
+    "Lay one notebook; `known` (fingerprints by name) grows. A kill leaves every file whole."
     data = source.read_bytes()
-    new = _fingerprint(data)
+    new = fingerprint(data)
     prints = known.setdefault(target.name, [])
 
     def lay(path: Path) -> None:
@@ -108,13 +121,10 @@ def _lay_file(source: Path, target: Path, known: dict[str, list[str]], reset: bo
         if new not in names:
             names.append(new)
 
-    def is_untouched(path: Path) -> bool:
-        return _fingerprint(path.read_bytes()) in known.get(path.name, [])
-
     if not target.exists():
         lay(target)
         return Laid(target, "new")
-    old = _fingerprint(target.read_bytes())
+    old = fingerprint(target.read_bytes())
     if old == new:
         if new not in prints:
             prints.append(new)
@@ -127,9 +137,9 @@ def _lay_file(source: Path, target: Path, known: dict[str, list[str]], reset: bo
         write_atomically(mine, target.read_bytes())
         lay(target)
         return Laid(target, "reset", mine)
-    if new in prints:  # the learner edited this very version, or has had the new one beside it already
+    if new in prints:  # this very version was edited, or the new one lies beside it already
         return Laid(target, "kept")
-    beside = _free_name(target, "new", may_replace=is_untouched)
+    beside = _free_name(target, "new", may_replace=lambda path: _is_known(path, known))
     lay(beside)
     prints.append(new)
     return Laid(target, "kept", beside)
@@ -142,10 +152,11 @@ def _lay_old_numbers(
     today = {name[2:]: folder / name for name in names}
     results = []
     for old in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
-        new = today.get(old.name[2:])
-        if new is None or old.name in names or not old.is_file():
+        first = re.sub(r"\.new(-\d+)?\.ipynb$", ".ipynb", old.name)  # beside which we laid this one
+        new = today.get(first[2:])
+        if new is None or first in names or not old.is_file():
             continue
-        if _fingerprint(old.read_bytes()) in known.get(old.name, []):
+        if _is_known(old, known):
             old.unlink()
             results.append(Laid(old, "removed", new))
         elif reset:
@@ -160,18 +171,18 @@ def _lay_old_numbers(
 def _course(args: argparse.Namespace) -> int:
     "`dljourney course`"
     results = lay_course(args.folder, reset=args.reset)
-    counts = {action: sum(r.action == action for r in results) for action in dict.fromkeys(r.action for r in results)}
-    print(f"The course is in {Path(args.folder).resolve()} ({', '.join(f'{n} {a}' for a, n in counts.items())})")
+    counts = Counter(r.action for r in results)
+    told = ", ".join(f"{n} {action}" for action, n in counts.items())
+    print(f"The course is in {Path(args.folder).resolve()} ({told})")
     for result in results:
         if result.action not in ("new", "unchanged"):
             print(f"  {result}")
     if args.lay_only:
         return 0
     if not is_installed("jupyterlab"):
-        print('JupyterLab is not installed here. Install it with:  pip install "dljourney[course]"', file=sys.stderr)
+        print('JupyterLab is not installed here. Install it with:  pip install "dljourney[course]"',
+              file=sys.stderr)
         return 1
-    from dljourney.kit.course import open_lab
-
     return open_lab(args.folder, not args.no_browser, args.port)
 
 # %% ../../nbs/cli/course.ipynb #31c4a17f
@@ -180,7 +191,8 @@ def _progress(args: argparse.Namespace) -> int:
     from dljourney.kit.exercises import course_folder
 
     if course_folder(args.folder) is None:
-        raise ValueError(f"{Path(args.folder).resolve()} is not in a folder that `dljourney course` made")
+        place = Path(args.folder).resolve()
+        raise ValueError(f"{place} is not in a folder that `dljourney course` made")
     print(course_map(args.folder))
     return 0
 
@@ -192,15 +204,18 @@ def choose_chapters(
     "Find chapters by number, topic or file name."
     there = chapters(folder)
     if not there:
-        raise ValueError(f"expected chapters such as 04_sgd.ipynb in {folder}, found none: lay them (dljourney course)")
+        raise ValueError(f"expected chapters such as 04_sgd.ipynb in {folder}, found none: lay "
+                         "them (dljourney course)")
     if not names:
         return there
     chosen = []
     for name in names:
         stem = Path(name).stem
-        found = [c for c in there if stem in (c.name, c.name[:2], c.name[3:]) or stem.zfill(2) == c.name[:2]]
+        number = stem.zfill(2)
+        found = [c for c in there if stem in (c.name, c.name[3:]) or number == c.name[:2]]
         if not found:
-            raise ValueError(f"no chapter is called {name!r}; there are: {', '.join(c.name for c in there)}")
+            known = ", ".join(c.name for c in there)
+            raise ValueError(f"no chapter is called {name!r}; there are: {known}")
         chosen += found
     return chosen
 
@@ -213,8 +228,10 @@ def results_table(
     for r in results:
         place, seconds = r.slowest
         slowest = f"{seconds:.1f} s (cell {place})" if r.cell_seconds else "-"
-        result = "passed" if r.passed else "damaged" if r.notebook is None else f"FAILED in cell {r.failed_cell}"
-        lines.append(f"{r.path.stem:<20}{len(r.cell_seconds):>6}{r.seconds:>9.1f}   {slowest:<18}{result}")
+        failure = "damaged" if r.notebook is None else f"FAILED in cell {r.failed_cell}"
+        result = "passed" if r.passed else failure
+        counts = f"{len(r.cell_seconds):>6}{r.seconds:>9.1f}"
+        lines.append(f"{r.path.stem:<20}{counts}   {slowest:<18}{result}")
     good = sum(r.passed for r in results)
     return "\n".join([*lines, f"{good} passed, {len(results) - good} failed"])
 
@@ -229,25 +246,28 @@ def exercises_table(
     for r in results:
         outcomes = outcomes_in(r.notebook) if r.notebook else {}
         right = [name for (_, name), outcome in outcomes.items() if outcome == "correct"]
-        wrong = [name for (_, name), outcome in outcomes.items() if outcome in ("incorrect", "error")]
+        is_wrong = lambda outcome: outcome in ("incorrect", "error")
+        wrong = [name for (_, name), outcome in outcomes.items() if is_wrong(outcome)]
         if outcomes:
             lines.append(f"{r.path.stem}: {len(right)} of {len(outcomes)} right in a fresh process")
-            lines += [f"  right: {', '.join(right)}"] * bool(right) + [f"  not yet: {', '.join(wrong)}"] * bool(wrong)
+            lines += [f"  right: {', '.join(right)}"] if right else []
+            lines += [f"  not yet: {', '.join(wrong)}"] if wrong else []
     return "\n".join(lines)
 
 # %% ../../nbs/cli/course.ipynb #b3c549b1
 def run_chapters(
     chosen: Sequence[Chapter],  # what to run
-    folder: str | os.PathLike | None = None,  # the kernels' working folder; None means a temporary one
-    save: str | os.PathLike | None = None,  # a folder for the executed notebooks; others that are there stay
-    html: str | os.PathLike | None = None,  # a folder for them as HTML pages; others that are there stay
+    folder: str | os.PathLike | None = None,  # the kernels' working folder; None: a temporary one
+    save: str | os.PathLike | None = None,  # where to keep the notebooks; others there stay
+    html: str | os.PathLike | None = None,  # where to keep HTML pages; others there stay
     timeout: float = 120,  # seconds a single cell may take
 ) -> list[Execution]:  # in the same order
     "Execute chapters one after the other, each in a fresh kernel, with a progress bar."
     from tqdm import tqdm
 
     results = []
-    with tempfile.TemporaryDirectory(prefix="dljourney-") as temporary, tqdm(total=0, unit="cell", leave=False) as bar:
+    workplace = tempfile.TemporaryDirectory(prefix="dljourney-")
+    with workplace as temporary, tqdm(total=0, unit="cell", leave=False) as bar:
         for chapter in chosen:
             bar.set_description(chapter.name)
 
@@ -270,25 +290,23 @@ def run_chapters(
 
 @contextmanager
 def _beside_others(path: Path) -> Iterator[Path]:
-    "Where to write: a file that no run wrote, or that was edited since, is the learner's, and the new one stands beside it."
+    "Where to write: what no run wrote, or was edited since, is the learner's; ours goes beside."
     from tqdm import tqdm
 
     record = path.parent / ".dljourney" / "run.json"
     known = _read_manifest(record)
-
-    def is_ours(file: Path) -> bool:
-        return file.is_file() and _fingerprint(file.read_bytes()) in known.get(file.name, [])
-
-    new = path if is_ours(path) or not path.exists() else _free_name(path, "run", may_replace=is_ours)
+    is_ours = lambda file: _is_known(file, known)
+    may_write = is_ours(path) or not path.exists()
+    new = path if may_write else _free_name(path, "run", may_replace=is_ours)
     yield new
-    known[new.name] = [_fingerprint(new.read_bytes())]
-    write_atomically(record, json.dumps({"format": 1, "version": __version__, "laid": known}, indent=1, sort_keys=True) + "\n")
+    known[new.name] = [fingerprint(new.read_bytes())]
+    _write_manifest(record, known)
     if new != path:
         tqdm.write(f"{path} is yours and is kept; this run is saved as {new.name}", file=sys.stderr)
 
 # %% ../../nbs/cli/course.ipynb #24163137
 def _with_alternative_texts(page: str, notebook: Any) -> str:
-    "The page with each picture's alternative text, which nbconvert leaves in the output's metadata."
+    "The page with each picture's alternative text, which nbconvert leaves in the metadata."
     texts = {}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
@@ -298,7 +316,8 @@ def _with_alternative_texts(page: str, notebook: Any) -> str:
 
     def describe(match: re.Match) -> str:
         alt = texts.get("".join(match[2].split()))
-        return f'<img alt="{alt}" {match[1]}src="data:image/png;base64,{match[2]}"' if alt else match[0]
+        source = f'src="data:image/png;base64,{match[2]}"'
+        return f'<img alt="{alt}" {match[1]}{source}' if alt else match[0]
 
     return re.sub(r'<img alt="[^"]*"\s*([^>]*?)src="data:image/png;base64,([^"]*)"', describe, page)
 
@@ -307,28 +326,31 @@ def notebook_html(
     notebook: Any,  # an executed notebook, as nbformat's NotebookNode
     title: str,  # the page's title
 ) -> str:  # one page, pictures inside
-    "An executed notebook as a page that needs no kernel; live widgets are shown as their still pictures."
+    "An executed notebook as a page that needs no kernel; widgets are shown as still pictures."
     from nbconvert import HTMLExporter
 
     notebook = settled(notebook)
-    exporter = HTMLExporter(embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True)
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of missing alternative texts: see below
-        page = exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})[0]
+    exporter = HTMLExporter(
+        embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True
+    )  # fmt: skip
+    named = {"metadata": {"name": title}}
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of texts: see below
+        page = exporter.from_notebook_node(notebook, resources=named)[0]
     return _with_alternative_texts(page, notebook)
 
 # %% ../../nbs/cli/course.ipynb #e480ae01
 def _run(args: argparse.Namespace) -> int:
     "`dljourney run`"
     if not (is_installed("nbclient") and is_installed("ipykernel")):
-        print('Running chapters needs Jupyter. Install it with:  pip install "dljourney[course]"', file=sys.stderr)
+        print('Running chapters needs Jupyter. Install it with:  pip install "dljourney[course]"',
+              file=sys.stderr)
         return 1
     if not args.timeout > 0:
         raise ValueError(f"timeout: expected seconds, more than 0, got {args.timeout:g}")
     for name in ("save", "html"):
         check_place(name, getattr(args, name))
-    results = run_chapters(
-        choose_chapters(args.chapters, args.folder), args.folder, args.save, args.html, timeout=args.timeout
-    )
+    chosen = choose_chapters(args.chapters, args.folder)
+    results = run_chapters(chosen, args.folder, args.save, args.html, timeout=args.timeout)
     for r in results:
         if not r.passed:
             where = f", cell {r.failed_cell}" if r.notebook else ""
@@ -342,7 +364,8 @@ def _run(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     "`dljourney list`"
     for c in choose_chapters([], args.folder):
-        print(f"{c.name:<18}{f'{c.minutes} min' if c.minutes else '':>7}  {c.damage or f'{c.title}. {c.summary}'}")
+        minutes = f"{c.minutes} min" if c.minutes else ""
+        print(f"{c.name:<18}{minutes:>7}  {c.damage or f'{c.title}. {c.summary}'}")
     return 0
 
 # %% ../../nbs/cli/course.ipynb #f1f1bb29
@@ -374,44 +397,85 @@ def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     text = ("Teach a model your own pictures; write it as a program, with a report. The exit "
             "status is 1 where pictures raise doubts: a class too small to learn from or to judge.")
     tune = add("finetune", _finetune, text)
-    tune.add_argument("folder", metavar="FOLDER", help="pictures, one subfolder a class")
-    tune.add_argument("--model", default="glyphnet", metavar="NAME", help="any of timm's models (default: glyphnet, offline)")
-    tune.add_argument("--weights", metavar="FILE", help="start from this .safetensors file")
-    tune.add_argument("--epochs", type=int, default=5, metavar="N", help="with the whole model (default: 5)")
-    tune.add_argument("--frozen-epochs", type=int, default=5, metavar="N", help="before that, the head alone (default: 5)")
-    tune.add_argument("--out", metavar="DIR", help="where the results go; what is there gets other names (default: FOLDER-program)")
-    tune.add_argument("--labels", metavar="CSV", help="a table with the columns file and label, for a flat folder")
-    tune.add_argument("--size", type=int, help="side of the pictures in pixels (default: the model's own)")
-    tune.add_argument("--valid", type=float, default=0.2, help="share of each class to hold out (default: 0.2)")
-    tune.add_argument("--lr", type=float, default=5e-4, help="learning rate of the body (default: 0.0005)")
-    tune.add_argument("--flip", action=argparse.BooleanOptionalAction, help="mirror pictures (default: not for glyphnet)")
-    tune.add_argument("--seed", type=int, default=0, help="of split and order (default: 0)")
-    tune.add_argument("--resume", action="store_true", help="go on after an interruption")
-    tune.add_argument("--quiet", action="store_true", help="no progress bars")
-    use = add("predict", _predict, "Say what is in pictures; the exit status is 1 where one could not be read.")
-    use.add_argument("program", metavar="PROGRAM", help="the program's file, or the folder that holds it")
+    option = tune.add_argument
+    option("folder", metavar="FOLDER", help="pictures, one subfolder a class")
+    option("--model", default="glyphnet", metavar="NAME",
+           help="any of timm's models (default: glyphnet, offline)")
+    option("--weights", metavar="FILE", help="start from this .safetensors file")
+    option("--epochs", type=int, default=5, metavar="N", help="with the whole model (default: 5)")
+    option("--frozen-epochs", type=int, default=5, metavar="N",
+           help="before that, the head alone (default: 5)")
+    option("--out", metavar="DIR",
+           help="where the results go; what is there gets other names (default: FOLDER-program)")
+    option("--labels", metavar="CSV",
+           help="a table with the columns file and label, for a flat folder")
+    option("--size", type=int, help="side of the pictures in pixels (default: the model's own)")
+    option("--valid", type=float, default=0.2,
+           help="share of each class to hold out (default: 0.2)")
+    option("--lr", type=float, default=5e-4, help="learning rate of the body (default: 0.0005)")
+    option("--flip", action=argparse.BooleanOptionalAction,
+           help="mirror pictures (default: not for glyphnet)")
+    option("--seed", type=int, default=0, help="of split and order (default: 0)")
+    option("--resume", action="store_true", help="go on after an interruption")
+    option("--quiet", action="store_true", help="no progress bars")
+    text = "Say what is in pictures; the exit status is 1 where one could not be read."
+    use = add("predict", _predict, text)
+    use.add_argument("program", metavar="PROGRAM",
+                     help="the program's file, or the folder that holds it")
     use.add_argument("images", nargs="+", metavar="IMAGE",
                      help="pictures, folders of them, patterns, or - (standard input)")
     use.add_argument("--json", action="store_true", help="one JSON array instead of a table")
 
 # %% ../../nbs/cli/course.ipynb #8e3e0ff7
 _examples = {
-    "course": "dljourney course                     lay the course in ./dljourney-course and open it\n"
-    "dljourney course ~/learning --port 8890   elsewhere, on a port of your choice\n"
-    "dljourney course --reset                  lay your edited chapters aside and start afresh",
-    "run": "dljourney run                             run every chapter, print a table\n"
-    "dljourney run 04 overfitting              run two of them\n"
-    "dljourney run --folder dljourney-course   run your own copies, in their folder\n"
-    "dljourney run 04 --html pages             keep a page to read (formulas need the network)",
-    "progress": "dljourney progress                        what you have solved, what is next (in the course's folder)",
-    "list": "dljourney list                            chapters, minutes, what each is about",
-    "doctor": "dljourney doctor                          what is installed, what is missing, what to do",
-    "finetune": "dljourney finetune photos                 one subfolder a class; writes photos-program/\n"
-    "dljourney finetune photos --model resnet18 --epochs 8 --out birds",
-    "predict": "dljourney predict photos-program new.jpg   name what is in a picture\n"
-    "dljourney predict birds *.jpg --json      as JSON, for other programs\n"
-    "curl -s ADDRESS | dljourney predict birds -   a picture from elsewhere",
-}
+    "course": """
+dljourney course                     lay the course in ./dljourney-course and open it
+dljourney course ~/learning --port 8890   elsewhere, on a port of your choice
+dljourney course --reset                  lay your edited chapters aside and start afresh""",
+    "run": """
+dljourney run                             run every chapter, print a table
+dljourney run 04 overfitting              run two of them
+dljourney run --folder dljourney-course   run your own copies, in their folder
+dljourney run 04 --html pages             keep a page to read (formulas need the network)""",
+    "progress": """
+dljourney progress                        what you have solved, what is next \
+(in the course's folder)""",
+    "list": """
+dljourney list                            chapters, minutes, what each is about""",
+    "doctor": """
+dljourney doctor                          what is installed, what is missing, what to do""",
+    "finetune": """
+dljourney finetune photos                 one subfolder a class; writes photos-program/
+dljourney finetune photos --model resnet18 --epochs 8 --out birds""",
+    "predict": """
+dljourney predict photos-program new.jpg   name what is in a picture
+dljourney predict birds *.jpg --json      as JSON, for other programs
+curl -s ADDRESS | dljourney predict birds -   a picture from elsewhere""",
+}  # each begins on a line of its own
+
+
+def _add_course(course: argparse.ArgumentParser) -> None:
+    "What `dljourney course` may be told."
+    option = course.add_argument
+    option("folder", nargs="?", default="dljourney-course", metavar="FOLDER")
+    option("--reset", action="store_true", help="lay edited chapters aside (nothing is deleted)")
+    option("--no-browser", action="store_true",
+           help="print the address instead of opening a browser")
+    option("--port", type=int, help="the port JupyterLab should listen on")
+    option("--lay-only", action="store_true", help="lay the chapters, do not open JupyterLab")
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    "What `dljourney run` may be told."
+    option = run.add_argument
+    option("chapters", nargs="*", metavar="CHAPTER",
+           help="number, topic or file name (default: all)")
+    option("--folder", help="run the chapters of this folder, in it (default: the installed ones)")
+    option("--save", metavar="FOLDER",
+           help="keep the executed notebooks here; files of yours stay")
+    option("--html", metavar="FOLDER", help="keep them as pages here; files of yours stay")
+    option("--timeout", type=float, default=120,
+           help="seconds a single cell may take (default: 120)")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -420,7 +484,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dljourney",
         description="A course you can run: how machines learn, on your own laptop.",
-        epilog="examples:\n  " + "\n  ".join(text.split("\n")[0] for text in _examples.values())
+        epilog="examples:\n  " + "\n  ".join(text.split("\n")[1] for text in _examples.values())
         + "\n\nexit status:\n  0 all is well\n  1 done, but look at what was told: of a file, "
         "a class, a chapter, a package\n  2 not done: the message says why\n  130 stopped",
         formatter_class=shape,
@@ -428,25 +492,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dljourney {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    def add(name: str, function: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        epilog = "examples:\n  " + _examples[name].replace("\n", "\n  ")
-        command = commands.add_parser(name, help=text, description=text, epilog=epilog, formatter_class=shape)
+    def add(
+        name: str, function: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
+        epilog = "examples:" + _examples[name].replace("\n", "\n  ")
+        command = commands.add_parser(
+            name, help=text, description=text, epilog=epilog, formatter_class=shape
+        )
         command.set_defaults(function=function)
         return command
 
-    course = add("course", _course, "Lay the chapters in a folder of yours and open JupyterLab there.")
-    course.add_argument("folder", nargs="?", default="dljourney-course", metavar="FOLDER")
-    course.add_argument("--reset", action="store_true", help="lay edited chapters aside (nothing is deleted)")
-    course.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
-    course.add_argument("--port", type=int, help="the port JupyterLab should listen on")
-    course.add_argument("--lay-only", action="store_true", help="lay the chapters, do not open JupyterLab")
-    run = add("run", _run, "Execute chapters without a browser and print a table.")
-    run.add_argument("chapters", nargs="*", metavar="CHAPTER", help="number, topic or file name (default: all)")
-    run.add_argument("--folder", help="run the chapters of this folder, in it (default: the installed ones)")
-    run.add_argument("--save", metavar="FOLDER", help="keep the executed notebooks here; files of yours stay")
-    run.add_argument("--html", metavar="FOLDER", help="keep them as pages here; files of yours stay")
-    run.add_argument("--timeout", type=float, default=120, help="seconds a single cell may take (default: 120)")
-    add("progress", _progress, "Say what is solved.").add_argument("folder", nargs="?", default=".", metavar="FOLDER")
+    text = "Lay the chapters in a folder of yours and open JupyterLab there."
+    _add_course(add("course", _course, text))
+    _add_run(add("run", _run, "Execute chapters without a browser and print a table."))
+    progress = add("progress", _progress, "Say what is solved.")
+    progress.add_argument("folder", nargs="?", default=".", metavar="FOLDER")
     add("list", _list, "List the chapters.").add_argument("--folder", help="those of this folder")
     add("doctor", _doctor, "Look at this machine and say what is missing.")
     _add_program_commands(add)
@@ -461,7 +521,7 @@ def _told(error: Exception) -> str:
 
 
 def main(
-    argv: Sequence[str] | None = None,  # the words after `dljourney`; None reads them from the command line
+    argv: Sequence[str] | None = None,  # the words after `dljourney`; None: as they were typed
 ) -> int:  # 0 where all went well
     "The command `dljourney`."
     words, parser = sys.argv[1:] if argv is None else argv, _parser()
@@ -474,7 +534,7 @@ def main(
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (ValueError, OSError, ArithmeticError) as error:  # ArithmeticError: a learning rate that was too large
+    except (ValueError, OSError, ArithmeticError) as error:  # the last: of a large learning rate
         print(f"dljourney {args.command}: {_told(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -27,13 +27,15 @@ import torch
 from ..kit import figures
 from ..kit.expect import check_whole
 from ..kit.files import check_path, check_place, spelled, write_atomically
-from ..kit.models import bf16_helps, OFFLINE_CHOICE, HubError, own_weights, weights_file
-from ..kit.pictures import Preprocess, one_line, printable
+from ..kit.intervals import Measured, measured, sure, wilson
+from dljourney.kit.models import (
+    HubError, ModelFileError, OFFLINE_CHOICE, bf16_helps, describe, dry_run, own_weights,
+    weights_file,
+)
+from dljourney.kit.pictures import (
+    Photos, Preprocess, Skipped, augment, left_out, one_line, photos, printable, table_file,
+)
 from ..kit.training import as_a_whole
-from ..kit.intervals import share, sure, wilson
-from ..kit.models import ModelFileError, describe, dry_run
-from ..kit.pictures import Photos, Skipped, augment, photos
-from ..kit.pictures.folders import left_out, table_file
 from ..program import save
 from ..transfer import confusions, fine_tune, predict, pretrained, worst
 
@@ -54,37 +56,33 @@ class FineTuned:
         return int((self.scores.argmax(1) == self.data.valid[1]).sum())
 
     @property
-    def accuracy(self) -> float:
-        "The share of the held-out pictures that the program names rightly; see `wilson`."
-        return self.n_right / len(self.scores)
-
-    @property
-    def doubts(self) -> list[str]:
-        "Why the program may know less than it seems to, a line each; see `Photos.remarks`."
-        return self.data.remarks
+    def score(self) -> Measured:
+        "The share of the held-out pictures that the program names rightly, with its interval."
+        return measured(self.n_right, len(self.scores))
 
 # %% ../../nbs/cli/finetune.ipynb #069c448e
 def _check_classes(data: Photos, valid: float) -> None:
     "Refuse a folder from which nothing can be learned, or nothing told about what was learned."
-    names = ", ".join(name for name, (n_train, _) in data.counts.items() if not n_train)
     if len(data.classes) < 2:
         advice = "give each class a subfolder of its own, or a label in the table"
         raise ValueError("folder: expected two classes or more, got one, "
                          f"{data.classes[0]}; {data.hint or advice}{left_out(data.skipped)}")
+    names = ", ".join(name for name, (n_train, _) in data.counts.items() if not n_train)
     if names:
         raise ValueError("folder: expected pictures to train on in each class, got none in "
                          f"{names}; add some, or take the class away{left_out(data.skipped)}")
-    if data.n_train == len(data) and valid == 0:
+    if data.n_train < len(data):
+        return
+    if valid == 0:
         raise ValueError("valid: expected a share above 0, such as 0.2: without held-out pictures "
                          "nothing tells how good the program is, got 0")
-    if data.n_train == len(data):
-        told = ", ".join(f"{name} {n}" for name, (n, _) in data.counts.items())
-        raise ValueError("folder: expected at least two pictures in a class, so that one can be "
-                         f"held out, got {told}{left_out(data.skipped)}")
+    told = ", ".join(f"{name} {n}" for name, (n, _) in data.counts.items())
+    raise ValueError("folder: expected at least two pictures in a class, so that one can be "
+                     f"held out, got {told}{left_out(data.skipped)}")
 
 
 def _wanted(model: str, size: int | None) -> Preprocess:
-    "What a model wants to see; a size in which it sees nothing, or that it cannot take, is refused."
+    "What a model wants to see; a size in which it sees nothing, or cannot take, is refused."
     if size is None:
         return Preprocess.of(pretrained(model, 2, weights=False))
     side = check_whole("size", size, 16)
@@ -103,19 +101,20 @@ def _progress(words: str, quiet: bool) -> Callable:
     "A progress bar on the error stream, with the time that is left."
     from tqdm import tqdm
 
-    return partial(tqdm, desc=words, file=sys.stderr, disable=quiet, leave=False, dynamic_ncols=True)
+    options = {"file": sys.stderr, "leave": False, "dynamic_ncols": True}
+    return partial(tqdm, desc=words, disable=quiet, **options)
 
 
-def _fingerprint(folder: Path, data: Photos, settings: dict[str, Any]) -> dict[str, Any]:
-    "What a run must share with the one whose checkpoint it takes up: settings, classes, and which picture is where."
+def _note_of(folder: Path, data: Photos, settings: dict[str, Any]) -> dict[str, Any]:
+    "What a run shares with the one that it takes up: settings, classes, which picture is where."
     labels = settings["labels"]
     if isinstance(labels, str):
         labels = os.path.realpath(table_file(folder, labels))
     weights = settings["weights"] and os.path.realpath(spelled(settings["weights"]))
+    paths = {"folder": os.path.realpath(folder), "labels": labels, "weights": weights}
     places = [(f.relative_to(folder).as_posix(), n) for f, n in zip(data.files, data.y.tolist())]
     return {
-        "settings": settings | {"folder": os.path.realpath(folder)}
-                    | {"labels": labels, "weights": weights},
+        "settings": settings | paths,
         "classes": data.classes,
         "pictures": [data.n_train, len(data) - data.n_train],
         "files": hashlib.sha256(ascii(places).encode()).hexdigest(),
@@ -128,21 +127,23 @@ def _difference(then: dict[str, Any], now: dict[str, Any]) -> str:
         return ""
     if then["settings"] != now["settings"]:
         old, new = then["settings"], now["settings"]
-        return "other settings: " + ", ".join(f"{k} {old.get(k)!r}, now {v!r}" for k, v in new.items() if old.get(k) != v)
+        changed = [f"{k} {old.get(k)!r}, now {v!r}" for k, v in new.items() if old.get(k) != v]
+        return f"other settings: {', '.join(changed)}"
     if then["classes"] != now["classes"]:
         told = [", ".join(map(one_line, run["classes"])) for run in (then, now)]
         return f"other classes: {told[0]}, now {told[1]}"
     told = ["{} to train and {} held out".format(*run["pictures"]) for run in (then, now)]
-    return f"other pictures: {told[0]}, now {told[1]}" + ("" if told[0] != told[1] else ", but not the same files")
+    but = ", but not the same files" if told[0] == told[1] else ""
+    return f"other pictures: {told[0]}, now {told[1]}{but}"
 
 # %% ../../nbs/cli/finetune.ipynb #d1475078
 def _set_aside(files: Iterable[Path], what: str) -> None:
-    "Give those files of one folder that are there other names, all with the same number, and say so."
+    "Give those files of one folder that are there other names, all with one number, and say so."
     files = [file for file in files if file.exists()]
     if not files:
         return
     named = ([file.with_stem(f"{file.stem}-{n}") for file in files] for n in itertools.count(1))
-    places = next(all_of_them for all_of_them in named if not any(place.exists() for place in all_of_them))
+    places = next(new for new in named if not any(place.exists() for place in new))
     for file, place in zip(files, places):
         file.rename(place)
     names = ", ".join(printable(place.name) for place in places)
@@ -151,69 +152,91 @@ def _set_aside(files: Iterable[Path], what: str) -> None:
 
 @contextmanager
 def _placing(folder: Path) -> Iterator[Path]:
-    "Give a folder to write to, whose files move to `folder` when the block ends well; others in their places are set aside."
+    "A folder to write to; its files move to `folder` when the block ends well, others make room."
     with tempfile.TemporaryDirectory(prefix=".", dir=folder) as name:
         yield Path(name)
         pairs = [(file, folder / file.name) for file in sorted(Path(name).iterdir())]
         with as_a_whole():
-            others = [old for new, old in pairs if old.exists() and not filecmp.cmp(new, old, shallow=False)]
+            there = [(new, old) for new, old in pairs if old.exists()]
+            others = [old for new, old in there if not filecmp.cmp(new, old, shallow=False)]
             _set_aside(others, "What was there before")
             for new, old in pairs:
                 os.replace(new, old)
 
 
 def _is_note(file: Path) -> bool:
-    "Whether a file is the note of a run: what stands there without its checkpoint is of no use."
+    "Whether a file is a run's note: what stands there without its checkpoint is of no use."
     try:
-        return set(json.loads(file.read_text(encoding="utf-8"))) == {"settings", "classes", "pictures", "files"}
+        found = set(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):
         return False
+    return found == {"settings", "classes", "pictures", "files"}
 
 # %% ../../nbs/cli/finetune.ipynb #d1475079
-def _trained(tuning: Any, checkpoint: Path, now: dict[str, Any], resume: bool, quiet: bool) -> None:
-    "Run to the end, with a checkpoint at each epoch's end and at an interruption; the last one stays until it is removed."
-    note, now = checkpoint.with_suffix(".json"), json.loads(json.dumps(now))
-    if resume and checkpoint.is_file() and note.is_file():
-        try:
-            difference = _difference(json.loads(note.read_text(encoding="utf-8")), now)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            difference = f"a note that cannot be read, {note.name}"
-        if difference:
-            raise ValueError(f"{printable(checkpoint.parent)} holds a run with {difference}; give the same as then, or another "
-                             "--out, or leave out --resume to begin again")
-        tuning.resume(checkpoint)
-    else:
-        if resume:
-            print("There is nothing to resume, so this run begins anew.", file=sys.stderr)
-        if checkpoint.exists():
-            _set_aside([checkpoint, note], "The checkpoint of an earlier run")
-        elif not _is_note(note):
-            _set_aside([note], "What was there before")
-        write_atomically(note, json.dumps(now))
+def _trained(
+    tuning: Any, checkpoint: Path, now: dict[str, Any], resume: bool, quiet: bool
+) -> None:
+    "Run to the end; a checkpoint is written at each epoch's end and at an interruption, and stays."
+    now = json.loads(json.dumps(now))
+    _begin(tuning, checkpoint, now, resume)
+    n_held = now["pictures"][1]
     try:
-        with _progress("learning", quiet)(total=len(tuning), initial=tuning.step, unit="step") as bar:
+        with _progress("learning", quiet)(
+            total=len(tuning), initial=tuning.step, unit="step"
+        ) as bar:
             for step in tuning:
                 bar.update()
                 if step.is_epoch_end:
-                    accuracy, n = tuning.history[-1]["accuracy"], now["pictures"][1]
-                    bar.set_postfix_str(f"accuracy {accuracy:.3f}, {sure(round(accuracy * n), n)}")
+                    row = tuning.history[-1]
+                    how_sure = sure(_right(row, n_held), n_held)
+                    bar.set_postfix_str(f"accuracy {row['accuracy']:.3f}, {how_sure}")
                     tuning.save(checkpoint)
     except KeyboardInterrupt:
         tuning.save(checkpoint)
         print(f"Stopped. The same command with --resume goes on from {checkpoint}", file=sys.stderr)
         raise
 
+
+def _begin(tuning: Any, checkpoint: Path, now: dict[str, Any], resume: bool) -> None:
+    "Take up the run that a checkpoint and its note are of, or make room for a new one."
+    note = checkpoint.with_suffix(".json")
+    if resume and checkpoint.is_file() and note.is_file():
+        try:
+            difference = _difference(json.loads(note.read_text(encoding="utf-8")), now)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            difference = f"a note that cannot be read, {note.name}"
+        if difference:
+            raise ValueError(f"{printable(checkpoint.parent)} holds a run with {difference}; give "
+                             "the same as then, or another --out, or leave out --resume to begin "
+                             "again")
+        tuning.resume(checkpoint)
+        return
+    if resume:
+        print("There is nothing to resume, so this run begins anew.", file=sys.stderr)
+    if checkpoint.exists():
+        _set_aside([checkpoint, note], "The checkpoint of an earlier run")
+    elif not _is_note(note):
+        _set_aside([note], "What was there before")
+    write_atomically(note, json.dumps(now))
+
+
+def _right(row: dict[str, Any], n_held: int) -> int:
+    "How many of the held-out pictures were named rightly at the end of an epoch."
+    return round(row["accuracy"] * n_held)
+
 # %% ../../nbs/cli/finetune.ipynb #f1nep1ace
 def _places(folder: Any, out: Any) -> tuple[Path, Path]:
     "Where the pictures are, and where the program goes, as the disk spells them."
-    for name, path in {"folder": folder, "out": out}.items(): check_path(name, path)
+    check_path("folder", folder)
     folder = spelled(folder)
-    place = spelled(f"{folder.resolve().name}-program" if out is None else out)
+    place = f"{folder.resolve().name}-program" if out is None else out
     check_place("out", place)
-    return folder, place
+    return folder, spelled(place)
 
 
-def _read(folder: Path, labels: Any, wants: Any, valid: float, seed: int, place: Path, quiet: bool) -> Photos:
+def _read(
+    folder: Path, labels: Any, wants: Any, valid: float, seed: int, place: Path, quiet: bool
+) -> Photos:
     "The pictures; what is doubtful about them is told."
     data = photos(
         folder, labels, size=wants.size, channels=wants.channels, interpolation=wants.interpolation,
@@ -242,7 +265,7 @@ def _kept(net: Any, learned: FineTuned, checkpoint: Path, settings: dict[str, An
 @torch.random.fork_rng(devices=[])  # the caller's dice stay as they were
 def finetune_folder(
     folder: str | os.PathLike,  # pictures: one subfolder a class, or with `labels`
-    out: str | os.PathLike | None = None,  # where program, pictures and report go; None: FOLDER-program, in this folder
+    out: str | os.PathLike | None = None,  # where the results go; None: FOLDER-program, here
     *,
     model: str = "glyphnet",  # a timm model's name; "glyphnet" needs no network
     weights: str | os.PathLike | None = None,  # a safetensors file; None: the model's own
@@ -252,17 +275,18 @@ def finetune_folder(
     size: int | None = None,  # side of the pictures in pixels; None: the model's own
     valid: float = 0.2,  # share of each class to hold out
     lr: float = 5e-4,  # learning rate of the body's last stage
-    flip: bool | None = None,  # mirror pictures at random; None: yes, but not for glyphnet (letters have a direction)
+    flip: bool | None = None,  # mirror at random; None: yes, but not for glyphnet's letters
     seed: int = 0,  # of the split, the order and the changes
     resume: bool = False,  # go on after an interruption
     quiet: bool = False,  # no progress bars
 ) -> FineTuned:  # the program's path, the data, the history, the scores
-    "Fine-tune a model on a folder of pictures; write the program and a report, and keep what is there under other names."
+    "Fine-tune on a folder of pictures; write program and report, keep others by other names."
     settings = {k: v for k, v in locals().items() if k not in ("out", "resume", "quiet")}
     settings |= {k: os.fspath(v) for k, v in settings.items() if isinstance(v, os.PathLike)}
     if epochs == frozen_epochs == 0:
         raise ValueError("epochs: expected one or more, here or in frozen_epochs, got 0 in both")
-    for name, path in {"labels": labels, "weights": weights}.items(): check_path(name, path)
+    check_path("labels", labels)
+    check_path("weights", weights)
     folder, place = _places(folder, out)
     wants = _wanted(model, size)
     own_weights(weights) if weights else weights_file(model)  # what is missing is told at once
@@ -276,7 +300,7 @@ def finetune_folder(
         augment=change, bf16=bf16_helps(net), seed=seed,
     )  # fmt: skip
     checkpoint = place / "training.safetensors"
-    _trained(tuning, checkpoint, _fingerprint(folder, data, settings), resume, quiet)
+    _trained(tuning, checkpoint, _note_of(folder, data, settings), resume, quiet)
     program, no_scores = place / "program.safetensors", torch.empty(0)
     learned = FineTuned(program, folder, data, tuning.history, no_scores)
     return _kept(net, learned, checkpoint, settings)
@@ -284,20 +308,16 @@ def finetune_folder(
 # %% ../../nbs/cli/finetune.ipynb #f4ebfe16
 def _write(net: Any, learned: FineTuned, settings: dict[str, Any]) -> None:
     "Write the program and its report."
-    n = len(learned.scores)
-    low, high = wilson(learned.n_right, n)
-    told = {"accuracy": learned.accuracy, "accuracy_low": low, "accuracy_high": high, "pictures": n}
+    score = learned.score
+    told = {"accuracy": score.value, "accuracy_low": score.low, "accuracy_high": score.high}
+    told["pictures"] = len(learned.scores)
+    paths = {k: settings[k] for k in ("folder", "labels", "weights") if settings[k]}
+    places = {k: Path(path).resolve() for k, path in paths.items()}  # `save` keeps their names
     with _placing(learned.program.parent) as new:
         result = replace(learned, program=new / learned.program.name)
-        settings = _without_places(settings)
-        save(net, result.program, learned.data.classes, scores=told, settings=settings)
+        classes = learned.data.classes
+        save(net, result.program, classes, scores=told, settings=settings | places)
         write_report(result)
-
-
-def _without_places(settings: dict[str, Any]) -> dict[str, Any]:
-    "Settings that everybody may see: of files and folders the name, not where they stand here."
-    paths = {k: settings[k] for k in ("folder", "labels", "weights") if settings[k]}
-    return settings | {k: Path(path).resolve().name for k, path in paths.items()}
 
 # %% ../../nbs/cli/finetune.ipynb #5eda6739
 def _curves(history: list[dict], n_held: int) -> Any:
@@ -308,9 +328,10 @@ def _curves(history: list[dict], n_held: int) -> Any:
     left.plot(epochs, [row["valid_loss"] for row in history], "o--", ms=4, label="held out")
     left.set(title="Loss", xlabel="epoch")
     left.legend()
-    right.plot(epochs, [row["accuracy"] for row in history], "o-", ms=4, color=figures.COLOURS["green"])
-    low, high = zip(*(wilson(round(row["accuracy"] * n_held), n_held) for row in history))
-    right.fill_between(epochs, low, high, color=figures.COLOURS["green"], alpha=0.15, lw=0)
+    green = figures.COLOURS["green"]
+    right.plot(epochs, [row["accuracy"] for row in history], "o-", ms=4, color=green)
+    low, high = zip(*(wilson(_right(row, n_held), n_held) for row in history))
+    right.fill_between(epochs, low, high, color=green, alpha=0.15, lw=0)
     right.set(title="Accuracy, held out, with 95% interval", xlabel="epoch")
     right.set_ylim(min(0.5, *low) - 0.02, 1.02)
     n_head = sum(row["phase"] == "head" for row in history)
@@ -323,13 +344,14 @@ def _curves(history: list[dict], n_held: int) -> Any:
 
 def _pictures(result: FineTuned) -> dict[str, bytes]:
     "The report's figures as PNG files, by name."
-    x, y = result.data.valid
+    (x, y), names = result.data.valid, result.data.classes
     found = worst(result.scores, y, 12)
+    shown, labels = x[found.which], y[found.which]
     pictures = {
         "curves.png": _curves(result.history, len(y)),
-        "confusions.png": figures.show_confusions(confusions(result.scores, y), result.data.classes),
+        "confusions.png": figures.show_confusions(confusions(result.scores, y), names),
         "worst.png": figures.show_images(
-            x[found.which], y[found.which], found.said, class_names=result.data.classes, n_cols=4, size=1.9
+            shown, labels, found.said, class_names=names, n_cols=4, size=1.9
         ),
     }
     return {name: fig.to_png() for name, fig in pictures.items()}
@@ -345,7 +367,7 @@ def history_table(
     for i, row in enumerate(history):
         phase = {"head": "the head", "all": "everything"}[row["phase"]]
         losses = f"{row['loss']:>14.4f}{row['valid_loss']:>15.4f}"
-        how_sure = sure(round(row["accuracy"] * n_held), n_held)
+        how_sure = sure(_right(row, n_held), n_held)
         lines.append(f"{i + 1:>5}  {phase:<12}{losses}{row['accuracy']:>10.3f}  {how_sure}")
     return "\n".join(lines)
 
@@ -366,9 +388,11 @@ def class_table(
 # %% ../../nbs/cli/finetune.ipynb #0fc7da2a
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width"><style>
-:root {{ color-scheme: light dark }} body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
-padding: 0 1rem }} img {{ max-width: 100%; height: auto }} pre {{ overflow-x: auto; padding: .7rem 1rem; border-radius: 8px;
-background: color-mix(in srgb, currentColor 8%, transparent) }} </style>
+:root {{ color-scheme: light dark }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
+padding: 0 1rem }}
+img {{ max-width: 100%; height: auto }} pre {{ overflow-x: auto; padding: .7rem 1rem;
+border-radius: 8px; background: color-mix(in srgb, currentColor 8%, transparent) }} </style>
 <h1>{title}</h1><p>{summary}</p>{doubts}
 <h2>Learning</h2><img src="{curves}" alt="loss and accuracy by epoch"><pre>{history}</pre>
 <h2>What is taken for what</h2><img src="{confusions}" alt="confusion matrix"><pre>{classes}</pre>
@@ -393,26 +417,31 @@ def _named_from(folder: Path, data: Photos) -> Photos:
 
 def _page(result: FineTuned, pictures: dict[str, bytes]) -> str:
     "The report as one page with its pictures inside."
-    inside = {n.removesuffix(".png"): f"data:image/png;base64,{base64.b64encode(p).decode()}" for n, p in pictures.items()}
-    data, escape = _named_from(result.folder, result.data), html.escape
+    data = _named_from(result.folder, result.data)
+    escape = html.escape
     n = len(result.scores)
-    summary = f"{result.n_right} of {n} held-out pictures named rightly: "
-    summary += f"{share(result.n_right, n)}."
+    title = " or ".join(data.classes[:4]) + (" or ..." if len(data.classes) > 4 else "")
+    summary = f"{result.n_right} of {n} held-out pictures named rightly: {result.score}."
     doubts = "".join(f"<p><b>Careful:</b> {escape(doubt)}.</p>" for doubt in data.remarks)
     skipped = "".join(f"<li>{escape(str(s))}</li>" for s in data.skipped)
+    inside = {name.removesuffix(".png"): _as_address(png) for name, png in pictures.items()}
     return _PAGE.format(
-        title=escape(" or ".join(data.classes[:4]) + (" or ..." if len(data.classes) > 4 else "")), summary=summary,
-        doubts=doubts,
-        history=history_table(result.history, n),
-        classes=escape(class_table(result)), n_skipped=len(data.skipped),
-        program=result.program.name, skipped=f"<ul>{skipped}</ul>" if skipped else "<p>No file.</p>", **inside,
+        title=escape(title), summary=summary, doubts=doubts,
+        history=history_table(result.history, n), classes=escape(class_table(result)),
+        n_skipped=len(data.skipped), program=result.program.name,
+        skipped=f"<ul>{skipped}</ul>" if skipped else "<p>No file.</p>", **inside,
     )  # fmt: skip
+
+
+def _as_address(png: bytes) -> str:
+    "A picture as the address of itself."
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def write_report(
     result: FineTuned,  # what training gave
 ) -> Path:  # report.html, beside the program
-    "Write curves, confusions and worst pictures beside the program, and one page that holds them all."
+    "Write curves, confusions and worst pictures beside the program, and a page that holds them."
     pictures = _pictures(result)
     with _placing(result.program.parent) as new:
         for name, data in (pictures | {"report.html": _page(result, pictures)}).items():
@@ -435,11 +464,11 @@ def finetune_command(
         raise HubError(str(e).replace(choice, _WITHOUT_NETWORK)) from None
     for skipped in result.data.skipped:
         print(f"left out {skipped}")
-    n, right = len(result.scores), result.n_right
+    n = len(result.scores)
     print(f"\n{history_table(result.history, n)}\n\n{class_table(result)}\n")
-    print(f"{right} of {n} held-out pictures are named rightly: {share(right, n)}.")
+    print(f"{result.n_right} of {n} held-out pictures are named rightly: {result.score}.")
     print(f"program  {result.program}\nreport   {result.program.with_name('report.html')}")
-    return 1 if result.doubts else 0
+    return 1 if result.data.remarks else 0
 
 
 _WITHOUT_NETWORK = (

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..kit.files import check_path, expanded, is_address
-from ..kit.intervals import share
+from ..kit.intervals import measured
 from ..kit.pictures import ImageError, one_line, printable
 from ..program import Program, load
 
@@ -27,7 +27,7 @@ class _Asked(NamedTuple):
     folders: tuple[str, ...] = ()  # that lead to it, from the one that was given on
 
 
-def _listed(names: Iterable[str]) -> Iterator[_Asked]:
+def _asked_for(names: Iterable[str]) -> Iterator[_Asked]:
     "The files, those in folders, those that a pattern stands for, and `-`, standard input."
     for name in map(os.fspath, names):
         if name == "-":
@@ -37,7 +37,7 @@ def _listed(names: Iterable[str]) -> Iterator[_Asked]:
         elif is_address(name):
             yield _Asked(name, b"", "an address; download the picture, then give its file")
         else:
-            found = expanded([name])
+            found = expanded(name)
             for path in found:
                 told = name if len(found) == 1 and path == Path(name) else os.fspath(path)
                 yield from _inside(path) if path.is_dir() else [_Asked(told, path)]
@@ -70,7 +70,7 @@ def _answers(machine: Program, names: Iterable[str]) -> Iterator[tuple[_Asked, _
     waiting: deque[_Asked] = deque()
 
     def sources() -> Iterator[Any]:
-        for asked in _listed(names):
+        for asked in _asked_for(names):
             waiting.append(asked)
             yield asked.source
 
@@ -85,7 +85,7 @@ def predict_files(
     as_json: bool = False,  # one JSON array instead of a table
     write: Callable[[str], Any] = sys.stdout.write,  # where the answers go, one by one
 ) -> int:  # how many files could not be read
-    "Name what is in pictures, one after another; a file that cannot be read is told and passed over."
+    "Name what is in pictures, one after another; what cannot be read is told and passed over."
     check_path("program", program)
     machine, n_bad, first, right = load(program), 0, True, []
     if not as_json:
@@ -104,9 +104,9 @@ def predict_files(
         write("[]\n" if first else "]\n")
     if right:
         n_right, n = sum(right), len(right)
-        told = f"Of {n} pictures in folders that are named like a label, {n_right} are named "
-        told += f"rightly: {share(n_right, n)}. It counts if the program did not learn from them."
-        print(told, file=sys.stderr)
+        print(f"Of {n} pictures in folders that are named like a label, {n_right} are named "
+              f"rightly: {measured(n_right, n)}. It counts if the program did not learn from them.",
+              file=sys.stderr)
     return n_bad
 
 
