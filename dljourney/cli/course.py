@@ -477,7 +477,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     option("--timeout", type=float, default=120,
            help="seconds a single cell may take (default: 120)")
 
-
+# %% ../../nbs/cli/course.ipynb #c0a7e5d1
 def _parser() -> argparse.ArgumentParser:
     "The command line's grammar."
     shape = argparse.RawDescriptionHelpFormatter

@@ -285,8 +285,7 @@ def finetune_folder(
     settings |= {k: os.fspath(v) for k, v in settings.items() if isinstance(v, os.PathLike)}
     if epochs == frozen_epochs == 0:
         raise ValueError("epochs: expected one or more, here or in frozen_epochs, got 0 in both")
-    check_path("labels", labels)
-    check_path("weights", weights)
+    for name, path in {"labels": labels, "weights": weights}.items(): check_path(name, path)
     folder, place = _places(folder, out)
     wants = _wanted(model, size)
     own_weights(weights) if weights else weights_file(model)  # what is missing is told at once
@@ -437,7 +436,7 @@ def _as_address(png: bytes) -> str:
     "A picture as the address of itself."
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
-
+# %% ../../nbs/cli/finetune.ipynb #c0a7e5d2
 def write_report(
     result: FineTuned,  # what training gave
 ) -> Path:  # report.html, beside the program

@@ -548,8 +548,7 @@ def photos(
         others = [i for i in items if i.label not in names]
         skipped += [Skipped(i.file, f"its label {i.label!r} is not in classes") for i in others]
         items = [i for i in items if i.label in names]
-    settings = {"channels": shape[0], "fit": fit, "interpolation": interpolation}
-    settings["max_pixels"] = max_pixels
+    settings = dict(channels=shape[0], fit=fit, interpolation=interpolation, max_pixels=max_pixels)
     room, reasons = _pixels(items, shape, settings, split, memory, keep_in, progress)
     skipped += [Skipped(i.file, reason) for i, reason in zip(items, reasons) if reason]
     train, held = _split([i for i, reason in zip(items, reasons) if not reason], *split)
