@@ -40,7 +40,7 @@ test-lowest: .venv-lowest/.dev  ## the fast tests with the lowest versions that 
 
 edit: .venv/.dev  ## open JupyterLab on nbs/, with nbdev's git hooks in place
 	$(BIN)/nbdev_install_hooks
-	@$(BIN)/python -c 'import sys; from dljourney.kit.course.lab import open_lab; sys.exit(open_lab("nbs"))'
+	@$(BIN)/python -c 'import sys; from dljourney.kit.course import open_lab; sys.exit(open_lab("nbs"))'
 
 export: .venv/.dev  ## clean the notebooks and write the modules from them
 	$(BIN)/nbdev_clean

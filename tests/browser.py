@@ -364,7 +364,7 @@ class Front:
     def command(self, *arguments, cwd=None):
         "What `dljourney ARGUMENTS` prints in a terminal."
         done = subprocess.run(
-            [sys.executable, "-m", "dljourney.course", *map(str, arguments)],
+            [sys.executable, "-m", "dljourney.cli.course", *map(str, arguments)],
             cwd=cwd or self.root, env=self.env,
             capture_output=True, text=True, timeout=120,
         )  # fmt: skip

@@ -206,16 +206,10 @@ def test_other_versions_are_written_beside_the_seeds_that_used_them(tmp_path, mo
     assert data["seeds"]["1"]["versions"] == {"python": "3.99.0"}
 
 
-@pytest.mark.parametrize(
-    "bad, error",
-    [
-        (math.nan, ValueError),
-        (-math.inf, ValueError),
-        ([1, [math.inf]], ValueError),
-        (object(), TypeError),
-        (1j, TypeError),
-    ],
-)
+@pytest.mark.parametrize("bad, error", [
+    (math.nan, ValueError), (-math.inf, ValueError), ([1, [math.inf]], ValueError),
+    (object(), TypeError), (1j, TypeError),
+])  # fmt: skip
 def test_a_row_that_json_cannot_hold_is_refused_by_name(tmp_path, bad, error):
     with pytest.raises(error, match=r"seed 4, row 0\['loss'\]"):
         run_experiment("walk", lambda seed: {"loss": bad}, [4], folder=tmp_path)

@@ -24,7 +24,8 @@ from faults import cases, forked, in_a_child, lengths, received
 from test_course import write_course
 from torch import nn
 
-from dljourney import commands, course, optimisers, program, sgd, transfer
+from dljourney import optimisers, program, sgd, transfer
+from dljourney.cli import course, finetune
 from dljourney.kit.exercises import progress
 from dljourney.kit.pictures import Preprocess, augment
 from dljourney.kit.training import as_a_whole, at_rest
@@ -172,7 +173,7 @@ class FineTune(Train):
     def work(self, ready):
         run = tuning()
         ready()
-        commands._trained(run, self.file, self.settings, resume=True, quiet=True)
+        finetune._trained(run, self.file, self.settings, resume=True, quiet=True)
         self.file.unlink(missing_ok=True)
         return fingerprint(run)
 

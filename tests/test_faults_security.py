@@ -125,7 +125,8 @@ def test_nothing_of_the_course_asks_the_network(tmp_path):
     code = f"""
 import importlib, sys
 for name in {names!r}: importlib.import_module(name)
-from dljourney import course, transfer, program
+from dljourney import program, transfer
+from dljourney.cli import course
 from dljourney.kit.pictures import digits
 model = transfer.pretrained("glyphnet", 3)
 transfer.features(model, digits().valid[0][:4])
@@ -223,7 +224,7 @@ def test_labels_in_a_report_are_text_and_not_page(tmp_path):
     import torch
     from PIL import Image
 
-    from dljourney.commands import FineTuned, _page
+    from dljourney.cli.finetune import FineTuned, _page
     from dljourney.kit.pictures import photos
 
     for name in ("<script>alert(1)</script>", "&amp;"):

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 import dljourney
 from dljourney.kit.models import glyphnet
 from dljourney.kit.seeds import stored_rows
-from dljourney.kit.intervals import as_plain, counted, over_draws
+from dljourney.kit.intervals import as_plain, measured, over_draws
 from dljourney.pretraining import error_ratio
 
 weights = Path(dljourney.__file__).parent / "weights" / "glyphnet.safetensors"
@@ -113,7 +113,7 @@ def test_the_file_is_small_and_its_card_is_right():
 def test_each_result_on_the_card_stands_beside_its_interval():
     card, found = glyphnet.card(), {}
     for name, n in (("new pictures", 2000), ("unseen face", 1509)):
-        found[name] = counted(round(card["results"][name] * n), n)
+        found[name] = measured(round(card["results"][name] * n), n)
     for script in ("Armenian", "Georgian", "Tifinagh"):
         rows = [row for row in stored_rows("glyphnet_one_shot") if row["script"] == script]
         rows = [row for row in rows if row["start"] == "glyphnet" and not row["full"]]

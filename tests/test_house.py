@@ -26,9 +26,7 @@ floors = {
     "experiments": 21,
     "demos": 22,
     "exercises": 23,
-    "commands": 24,
-    "course": 25,
-    "cli": 26,
+    "cli": 24,
 }
 
 
@@ -80,7 +78,7 @@ def arrow_is_allowed(source, target):
     if b not in floors:
         return b.startswith("_")
     if b == "whole_game":
-        return a in ("course", "cli", "exercises", "demos", "experiments")
+        return a in ("cli", "exercises", "demos", "experiments")
     return floors[b] < floors[a]
 
 
