@@ -71,6 +71,10 @@ def test_points_that_are_no_numbers_or_outside_are_left_out():
     assert float(heights.max()) == pytest.approx(0.4)
 
 
+def test_the_panel_of_the_losses_is_there_before_there_are_any():
+    assert DrawACurve().draw()["losses"], "nothing moves under the pen that draws the first curve"
+
+
 def test_the_network_learns_what_is_drawn_and_follows_a_new_stroke():
     demo = DrawACurve(n_hidden=20)
     demo.step(200)
