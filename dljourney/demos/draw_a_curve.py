@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dljourney.kit.live import (
-    Live, as_array, button, code, line, plot, points, readout, slider, toggle
+    Live, as_array, button, code, line, plot, points, readout, slider, toggle, view
 )
 from ..optimisers import Adam
 from ..sgd import train
@@ -131,8 +131,8 @@ class DrawACurve(Live):
         figures = {"steps": len(self.losses), "largest error": float(error),
                    "parameters": 3 * self.n_hidden + 1}
         marks = _with_curve(_network_marks(self.network, self.units), self.x, self.y)
-        return {"curve": marks, "losses": _loss_line(self.losses), "figures": figures,
-                "code": self.code()}
+        losses = view(_loss_line(self.losses))  # from the start: nothing moves under a pen
+        return {"curve": marks, "losses": losses, "figures": figures, "code": self.code()}
 
     def code(self) -> str:
         "A program that fits the same curve, by training or by hand."
