@@ -1,4 +1,4 @@
-"The demos of chapters 06 and 07: what they compute, and that browser and Python agree."
+"The demos of chapters 05 to 07: what they compute, and that browser and Python agree."
 import ast
 import functools
 import json
@@ -209,6 +209,8 @@ def frame(chapter, demo, then="", old="", new=""):
 
 
 @pytest.mark.parametrize("chapter, demo, then, old, new", [
+    ("05_optimisers", "RollDownhill", "", "value=-lr / (1 - beta1**t)", "value=-lr"),
+    ("05_optimisers", "RollDownhill", "", "1 - beta2**t) ** 0.5", "1 - beta2**t) ** 0.4"),
     ("06_universal", "DrawACurve", "", "weight.copy_(4 * side", "weight.copy_(5 * side"),
     ("06_universal", "DrawACurve", "", '"lr": lr / 20', '"lr": lr / 2'),
     ("06_universal", "DrawACurve", "build", "heads.bias.copy_(tops[:1])", "heads.bias.fill_(1)"),
