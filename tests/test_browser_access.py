@@ -56,7 +56,8 @@ def test_axe_looks_into_every_demo_and_finds_nothing_wrong(front, theme):
     front.python(page, "pass")
     for name in ("answering", "wrong", "error:not([hidden])"):  # words that are not always there
         page.locator(f".dlj-{name}").first.wait_for()
-    assert wrong(page) == []
+    found = wrong(page)
+    assert found == [], "\n".join(map(str, found))
     n_views = page.evaluate(SPOIL)
     assert n_views >= len(cells)
     told = {(rule, html.split('"')[1]) for rule, _, html in wrong(page)}

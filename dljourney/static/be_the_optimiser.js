@@ -32,10 +32,11 @@ const demo = {
       ...ends.map((e, i) => lineMark([0, e], [3 - i, 3 - i], { colour: "purple", width: 5 })),
       pointsMark(ends, [3, 2, 1], { colour: "purple", size: 6 }),
     ];
+    const lineOfBest = ruleMark({ y: best, colour: "green", label: "best" });
     const curve = lineMark(grid, grid.map(f), { label: "your curve" });
     return {
       curve: { marks: [errors, pointsMark(x, y), curve], y: [low, high] },
-      meter: { marks: [level, ruleMark({ y: best, colour: "green", label: "best" })], y: [0.03, 30] },
+      meter: { marks: [level, lineOfBest], y: [0.03, 30] },
       slope: slopes ? arrows : [],
       figures: { loss, "best possible": best },
     };

@@ -97,7 +97,8 @@ _MARKS: dict[str, Callable] = dict(
                                        **_style(m)),
     bars=lambda ax, m: ax.bar(m["x"], m["height"], m["width"], **_style(m)),
     note=lambda ax, m: ax.text(m["x"], m["y"], m["text"], color=_colour(m["colour"]), fontsize=9,
-                               ha=m["align"], va="center", weight="bold" if m["bold"] else "normal"),
+                               weight="bold" if m["bold"] else "normal",
+                               ha=m["align"], va="center"),
     handle=lambda ax, m: ax.scatter([m["x"]], [m["y"]], s=160, color=_colour(m["colour"]),
                                     edgecolors="white", linewidths=2, zorder=5))
 
