@@ -112,9 +112,8 @@ def test_another_weight_is_another_win_rate(front, page):
     shown(page, demo, "points", before)
     slider = demo.get_by_label("MOB: total mobility")
     drag(page, slider, -40)
-    assert (
-        front.python(page, "print(machine.weights.MOB)") == "0.0"
-    )  # 100 games are played on release, not on the way
+    # 100 games are played on release, not on the way
+    assert front.python(page, "print(machine.weights.MOB)") == "0.0"
     page.mouse.up()
     front.until(page, "machine.weights.MOB < 0")
     front.until(page, f"{points} != {before!r}")
