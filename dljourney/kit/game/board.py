@@ -221,8 +221,9 @@ class Board(_Hearing):
                             f"apply, on_move, pause, flipped, size")
         fen = write_fen(*read_fen(fen))  # as the page reads it
         self.rules, self.reply, self.apply, self.on_move, self.pause = rules, reply, apply, on_move, pause
-        self._you, self._main, self._positions, self._showing = sides[you], MainThread(), [fen], False
+        self._you, self._main, self._positions = sides[you], MainThread(), [fen]
         super().__init__(**{"fen": fen, "flipped": you == "black", **values})
+        self._showing = False
         self.on_msg(lambda _, message, __: self._main.soon(lambda: self._heard(message)))
         self.reset()
 
