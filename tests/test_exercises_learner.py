@@ -4,6 +4,7 @@ import builtins
 import dis
 import importlib
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -93,6 +94,22 @@ def test_a_solution_pasted_into_its_notebook_needs_no_other_import(chapter):
     for name, item in items(importlib.import_module(f"dljourney.exercises.{chapter}").check).items():
         missing = names(item.code, LOADS) - names(item.code, STORES) - known
         assert not missing, f"solution.{name}() uses {missing}, which the notebook does not have"
+
+
+MODULES = {"F", "bisect", "collections", "functools", "itertools", "math", "nn", "np", "optim", "plt",
+           "random", "statistics", "torch"}
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_a_hint_names_no_module_that_the_notebook_lacks(chapter):
+    "Or it says that the module has to be imported."
+    known = set().union(*(names(c, STORES, inside=False) for c in code_cells(NOTEBOOK[chapter])))
+    for name, item in items(importlib.import_module(f"dljourney.exercises.{chapter}").check).items():
+        spans = re.findall(r"`([^`]+)`", " ".join([item.task, *item.hints]))
+        told = {span.removeprefix("import ") for span in spans if span.startswith("import ")}
+        used = {word for span in spans for word in re.findall(r"(?<![\w.])(\w+)\.\w", span)}
+        missing = used & MODULES - known - told
+        assert not missing, f"hint.{name}() uses {missing}, which the notebook does not have"
 
 
 FUNCTIONS = [pytest.param(chapter, name, id=f"{chapter}-{name}") for chapter in chapters()
