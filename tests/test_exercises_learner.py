@@ -17,8 +17,7 @@ import torch
 from exercise_cases import chapters, is_correct, solution_of
 
 from dljourney.exercises import overfitting, sgd, universal
-from dljourney.kit.exercises import items
-from dljourney.kit.exercises import as_all_tensors, as_arrays, as_lists, as_tensors
+from dljourney.kit.exercises import as_all_tensors, as_arrays, as_lists, as_tensors, items
 from torch import Tensor
 
 NBS = Path(__file__).parent.parent / "nbs"
