@@ -1,4 +1,4 @@
-"""How a chapter's exercises are tested: solution, two other right answers, three typical wrong ones.
+"""How a chapter's exercises are tested: solution, two other right answers, three wrong ones.
 
 In `tests/test_exercises_<chapter>.py`:
 

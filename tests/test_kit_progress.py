@@ -206,7 +206,7 @@ def test_every_name_that_moved_leads_to_a_task_of_today():
 
 
 def test_all_that_could_be_solved_in_format_2_is_solved_today(folder):
-    "Who solved every task of the last version with that format has them solved under today's names."
+    "Who solved every task of the last version with that format has solved them under today's names"
     file_in(folder).write_bytes((Path(__file__).parent / "progress_format_2.json").read_bytes())
     solved = {(c, n) for c in read(folder).chapters for n in read(folder).solved(c)}
     assert len(solved) == 151 and solved <= tasks_of_today()

@@ -96,8 +96,8 @@ class Incorrect(Exception):
     def explained(self, fits: dict[str, list[bool]]) -> "Incorrect":
         "With the mistake that fits in every case, else the one that fits here"
         best = [text for text, fit in fits.items() if all(fit)]
-        is_yes_or_no = dict(self.facts).get("expected") in ("True", "False")  # which fits too easily
-        if not best and not is_yes_or_no: best = [text for text, fit in fits.items() if fit[0]]
+        fits_too_easily = dict(self.facts).get("expected") in ("True", "False")
+        if not best and not fits_too_easily: best = [text for text, fit in fits.items() if fit[0]]
         return Incorrect(best[0], self.facts) if best else self
 
 
