@@ -27,11 +27,8 @@ def page(front, repeat):
 def clean(page):
     "No test leaves an error in the console, on the screen, or a request to elsewhere."
     yield
-    assert (
-        page.problems == []
-        and page.outside == []
-        and page.locator(".dlj-error:visible").count() == 0
-    )
+    assert page.problems == [] and page.outside == []
+    assert page.locator(".dlj-error:visible").count() == 0
 
 
 def shown(page, demo, name, text):

@@ -1,4 +1,4 @@
-"Every notebook runs in a real kernel, quietly, and says the same as what is stored."
+"Every notebook runs in a real kernel, quietly, and has its pictures stored."
 import re
 
 import pytest
@@ -7,7 +7,8 @@ from conftest import notebook_paths, root
 from dljourney.kit.course import run_notebook, settled
 
 pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(900)]
-each_notebook = pytest.mark.parametrize("path", notebook_paths(), ids=lambda p: str(p.relative_to(root / "nbs")))
+names = [str(p.relative_to(root / "nbs")) for p in notebook_paths()]
+each_notebook = pytest.mark.parametrize("path", notebook_paths(), ids=names)
 
 
 @each_notebook
@@ -36,7 +37,7 @@ def test_kernels_use_the_wheel_without_a_network(site, tmp_path):
 
 @each_notebook
 def test_stored_outputs_have_their_pictures(path, executions):
-    "A reader without a kernel sees a picture wherever a reader with one sees a picture, a page or a widget."
+    "A reader without a kernel sees a picture where one with it sees a picture, a page or a widget"
     import nbformat
 
     stored, fresh = nbformat.read(path, 4), settled(executions(path).notebook)

@@ -21,9 +21,8 @@ def softmax(scores):
 _softmax = exercise(
     softmax,
     task="Turn a list of scores into probabilities: e to the power of each score, divided by the "
-    "sum of all of them. Scores "
-    "may be as large as 1000, where `math.exp` overflows: taking the same number away from "
-    "all of them changes nothing.",
+         "sum of all of them. Scores may be as large as 1000, where `math.exp` overflows: taking "
+         "the same number away from all of them changes nothing.",
     cases=[([1.0, 2.0, 3.0],), ([0.0, 0.0],), ([-1.0, 4.0, 0.5, 0.5],), ([1000.0, 999.0],)],
     mistakes={
         "You divided the scores themselves by their sum; scores may be negative. Take e to their "
@@ -36,11 +35,11 @@ _softmax = exercise(
         ],
     },
     hints=[
-        "`math.exp(score)` is always positive.",
+        "`import math`: `math.exp(score)` is always positive.",
         "Take the largest score away from all first: then none is above 0.",
     ],
     why="The largest score is taken away so that exp never overflows; numerator and denominator "
-    "shrink alike.",
+        "shrink alike.",
 )
 
 # %% ../../nbs/exercises/program.ipynb #9579a226
@@ -96,7 +95,7 @@ _named = exercise(
         "Sort the pairs by the second part, the largest first, then `dict(pairs)`.",
     ],
     why="A dict keeps the order in which it was filled, so `next(iter(answer))` is the program's "
-    "answer.",
+        "answer.",
 )
 
 # %% ../../nbs/exercises/program.ipynb #ebc5e703
@@ -107,7 +106,7 @@ def prepare_pixels(pixels, mean, std):
 _prepare_pixels = exercise(
     prepare_pixels,
     task="Bring pixels from 0..255 to the model's scale: to [0, 1], minus the mean, divided by "
-    "std.",
+         "std.",
     cases=[([0, 255, 51], 0.25, 0.5), ([128], 0.0, 1.0), ([10, 20], 0.5, 0.25)],
     mistakes={
         "The pixels were not brought to [0, 1]: divide them by 255 first.": lambda x, m, s: [
@@ -196,8 +195,7 @@ def _reader(file):
 _answer_all = exercise(
     answer_all,
     task="Call `read(file)` for each file. Return two dicts: `{file: answer}`, and `{file: text of "
-    "the error}` for those where "
-    "it raised `ValueError`. A bad file must not stop the others.",
+         "the error}` for those where it raised `ValueError`. A bad file must not stop the others.",
     cases=[
         (["a.png", "bad.png", "ccc.png"], _reader),
         (["bad1", "bad2"], _reader),
@@ -226,7 +224,7 @@ def fills_file(shapes, n_bytes):
 _fills_file = exercise(
     fills_file,
     task="A file announces float32 tensors (4 bytes a number) of these shapes and holds `n_bytes` "
-    "of numbers. Do they fit exactly?",
+         "of numbers. Do they fit exactly?",
     cases=[
         ([(2, 3), (3,)], 36),
         ([(2, 3), (3,)], 40),
@@ -252,11 +250,11 @@ _fills_file = exercise(
         ),
     },
     hints=[
-        "`math.prod(shape)` is how many numbers a tensor holds.",
+        "`import math`: `math.prod(shape)` is how many numbers a tensor holds.",
         "Add up 4 times that for all shapes and compare.",
     ],
     why="This check is done before memory is taken: a file of 100 bytes that announces terabytes "
-    "gets none.",
+        "gets none.",
 )
 
 # %% ../../nbs/exercises/program.ipynb #5883a22a
@@ -291,11 +289,11 @@ _looks_strange = exercise(
         "You compared with the first known picture only.": lambda f, k, v: math.dist(f, k[0]) > v,
     },
     hints=[
-        "`math.dist(a, b)` is the distance of two lists of numbers.",
+        "`import math`: `math.dist(a, b)` is the distance of two lists of numbers.",
         "`all(... for k in known)`",
     ],
     why="The distance to the nearest known picture is a cheap alarm for inputs unlike the training "
-    "data.",
+        "data.",
 )
 
 # %% ../../nbs/exercises/program.ipynb #b8b3b824
@@ -322,8 +320,7 @@ _questions = [
     }),
     choice("forgotten",
            "A model that was right on 97 % gives nonsense in your friend's web page. What do you "
-           "look at first?",
-               "b", {
+           "look at first?", "b", {
         "a": ("Whether it trained long enough.",
               "It was right on 97 %. Training is not the difference."),
         "b": ("Whether the page prepares pictures as in training.",
