@@ -23,13 +23,8 @@ def light(image):
 
 
 def entry(name, value):
-    return {
-        "name": name,
-        "type": "image/png",
-        "size": 99,
-        "content": memoryview(picture(value)),
-        "last_modified": NOW,
-    }
+    return {"name": name, "type": "image/png", "size": 99, "content": memoryview(picture(value)),
+            "last_modified": NOW}
 
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -53,9 +48,7 @@ def test_the_button_asks_the_program():
     demo = Upload(light)
     demo.button.value = eight
     assert [(name, next(iter(answer))) for name, _, answer in demo.found] == [
-        ("a.png", "light"),
-        ("b.png", "dark"),
-    ]
+        ("a.png", "light"), ("b.png", "dark")]
     assert "a.png" in demo.result.value and "light" in demo.result.value
 
 
@@ -153,11 +146,8 @@ def test_it_shows_a_still_picture():
         demo.ask([("x", np.zeros((9, 9), np.uint8)), ("bad", b"junk")])
     nothing = Upload(light).still()
     demo.ask([("bad", b"junk")])
-    assert (
-        demo.still().startswith(b"\x89PNG")
-        and demo.still() != nothing
-        and "image/png" in demo._repr_mimebundle_()
-    )
+    assert demo.still().startswith(b"\x89PNG") and demo.still() != nothing
+    assert "image/png" in demo._repr_mimebundle_()
 
 
 def test_a_program_that_answers_without_looking_has_a_still_picture_too():
@@ -175,7 +165,6 @@ def test_a_program_from_chapter_09_fits():
     from dljourney.program import Program
 
     torch.manual_seed(0)
-    program = Program(
-        nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), ["a", "b", "c"], Preprocess((8, 8), 1)
-    )
+    program = Program(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), ["a", "b", "c"],
+                      Preprocess((8, 8), 1))
     assert set(Upload(program).ask([("x", picture())])[0][2]) == {"a", "b", "c"}

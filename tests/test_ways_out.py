@@ -11,17 +11,14 @@ import torch
 from test_kept_models import OwnHead, own_forward, softened
 from torch import nn
 
-from dljourney.kit.models import HubError
+from dljourney.kit.models import HubError, ModelFileError
 from dljourney.kit.pictures import Preprocess
-from dljourney.kit.models import ModelFileError
 from dljourney.program import Program, export_onnx, load, save
 from dljourney.transfer import fine_tune, freeze, predict, pretrained
 
 grey = Preprocess(size=(8, 8), channels=1)
-x, y = (
-    torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0)),
-    torch.tensor([0, 1, 0, 1]),
-)
+x, y = (torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0)),
+        torch.tensor([0, 1, 0, 1]))
 
 
 def told(call, *kinds):
@@ -50,9 +47,8 @@ def with_own_head():
     return net
 
 
-@pytest.mark.parametrize(
-    "make", [Own, with_own_head, softened, own_forward], ids=lambda f: f.__name__
-)
+@pytest.mark.parametrize("make", [Own, with_own_head, softened, own_forward],
+                         ids=lambda f: f.__name__)
 @pytest.mark.filterwarnings("ignore")
 def test_export_onnx_takes_what_save_refuses(make, tmp_path):
     ort = pytest.importorskip("onnxruntime")
@@ -133,8 +129,7 @@ def test_a_pickle_is_converted(tmp_path):
     back = pretrained("test_resnet", 3, weights=tmp_path / "model.safetensors")
     assert torch.equal(back.fc.weight, net.fc.weight)
     assert "dljourney.program.save writes it, or for its weights as safetensors" in told(
-        lambda: load(file)
-    )
+        lambda: load(file))
 
 
 # Weights
@@ -163,11 +158,8 @@ def test_without_the_network_both_ways_out_work(tmp_path, monkeypatch):
 
 
 def test_a_model_without_weights_on_the_hub_starts_from_random_ones():
-    name = next(
-        n
-        for n in timm.list_models("test_*") + timm.list_models("resnet*")
-        if not (timm.get_pretrained_cfg(n).hf_hub_id or timm.get_pretrained_cfg(n).file)
-    )
+    name = next(n for n in timm.list_models("test_*") + timm.list_models("resnet*")
+                if not (timm.get_pretrained_cfg(n).hf_hub_id or timm.get_pretrained_cfg(n).file))
     text = told(lambda: pretrained(name, 2), HubError)
     assert "weights=False starts from random ones" in text
     assert pretrained(name, 2, weights=False).num_classes == 2
@@ -199,9 +191,7 @@ def test_another_precision():
     assert fine_tune(half.float(), x, y, epochs=1, frozen_epochs=0, bf16=True).run().history
     half.layer4.half()
     assert "model.float()" in told(lambda: predict(half, x)) and predict(half.float(), x).shape == (
-        4,
-        2,
-    )
+        4, 2)
 
 
 @pytest.mark.parametrize("bad, text, way", [

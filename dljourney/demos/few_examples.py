@@ -47,9 +47,8 @@ class FewExamplesRace:
 
     def errors(self) -> dict[str, float]:
         "The share of the unseen pictures that each way gets wrong so far."
-        return {
-            way: float((said != self.unseen[1]).float().mean()) for way, said in self.said.items()
-        }
+        return {way: float((said != self.unseen[1]).float().mean())
+                for way, said in self.said.items()}
 
     def _run(self, weights: bool) -> tuple[torch.nn.Module, Any]:
         with torch.random.fork_rng(devices=[]):  # the caller's dice stay as they are
@@ -112,20 +111,16 @@ class FewExamples(Live):
         super().__init__(**values)
 
     def work(self) -> Iterator:
-        self.race = FewExamplesRace(
-            self.known, self.unseen, self.n_examples, self.draw_number, self.tune
-        )
+        self.race = FewExamplesRace(self.known, self.unseen, self.n_examples, self.draw_number,
+                                    self.tune)
         return iter(self.race)
 
     def draw(self):
         errors = self.race.errors()
         heights = [errors.get(way, 0.0) for way in WAYS]
         top = max(0.1, *heights) * 1.15
-        words = [
-            note(i, h + 0.03 * top, f"{h:.1%}", bold=True)
-            for i, h in enumerate(heights)
-            if WAYS[i] in errors
-        ]
+        words = [note(i, h + 0.03 * top, f"{h:.1%}", bold=True) for i, h in enumerate(heights)
+                 if WAYS[i] in errors]
         curves = []
         for way, colour in zip(WAYS, COLOURS):
             if seen := self.race.history.get(way):

@@ -76,13 +76,11 @@ def _thumbnail(picture: Any) -> str:
 
 def _bar(label: str, probability: float) -> str:
     "One label with its probability."
-    return (
-        '<div style="display:flex;gap:8px;align-items:center">'
-        '<span style="width:9em;overflow:hidden;text-overflow:ellipsis">'
-        f"{html.escape(label)}</span>"
-        f'<span style="background:#2f7fd6;height:10px;width:{140 * probability:.0f}px"></span>'
-        f"<span>{probability:.1%}</span></div>"
-    )
+    return ('<div style="display:flex;gap:8px;align-items:center">'
+            '<span style="width:9em;overflow:hidden;text-overflow:ellipsis">'
+            f"{html.escape(label)}</span>"
+            f'<span style="background:#2f7fd6;height:10px;width:{140 * probability:.0f}px"></span>'
+            f"<span>{probability:.1%}</span></div>")
 
 
 def answers_html(
@@ -98,18 +96,13 @@ def answers_html(
         else:
             told = "".join(_bar(*pair) for pair in list(answer.items())[:n_labels])
         image = _thumbnail(picture)
-        shown = (
-            f'<img src="{image}" width="64" height="64" alt="" style="border-radius:6px">'
-            if image
-            else ""
-        )
-        rows.append(
-            '<div class="dljourney-answer" '
-            'style="display:flex;gap:14px;align-items:center;margin:8px 0;'
-            'color:var(--jp-ui-font-color1,currentColor)">'
-            f'<span style="width:64px">{shown}</span>'
-            f"<div><b>{html.escape(name)}</b>{told}</div></div>"
-        )
+        shown = (f'<img src="{image}" width="64" height="64" alt="" style="border-radius:6px">'
+                 if image else "")
+        rows.append('<div class="dljourney-answer" '
+                    'style="display:flex;gap:14px;align-items:center;margin:8px 0;'
+                    'color:var(--jp-ui-font-color1,currentColor)">'
+                    f'<span style="width:64px">{shown}</span>'
+                    f"<div><b>{html.escape(name)}</b>{told}</div></div>")
     return "".join(rows)
 
 # %% ../../nbs/demos/upload.ipynb #3c54e04d
@@ -128,11 +121,8 @@ def _still(found: Sequence[Found]) -> bytes:
         return show_images(shown, words, n_cols=4, size=1.6).to_png()
     fig, ax = subplots(figsize=(5, 1.2), alt="an upload button and a drawing pad")
     ax.axis("off")
-    told = (
-        "None of the pictures could be read."
-        if found
-        else "Upload pictures, or draw: the answers appear here."
-    )
+    told = ("None of the pictures could be read." if found
+            else "Upload pictures, or draw: the answers appear here.")
     ax.text(0.5, 0.5, told, ha="center", va="center")
     return fig.to_png()
 
@@ -205,9 +195,8 @@ class Upload(ipywidgets.VBox):
         self.program, self.n_labels = program, n_labels
         self.found: list[Found] = []
         self.button = PictureButton()
-        self.pad = DrawingPad(
-            label="or draw", hint="draw here", size="small", layout={"width": "210px"}
-        )
+        self.pad = DrawingPad(label="or draw", hint="draw here", size="small",
+                              layout={"width": "210px"})
         self.clear = ipywidgets.Button(description="Clear", layout={"width": "auto"})
         self.result = ipywidgets.HTML("<i>The files stay on this machine.</i>")
         self.button.observe(lambda change: self.ask(uploaded_files(change["new"])), "value")
@@ -233,9 +222,8 @@ class Upload(ipywidgets.VBox):
     def reset(self) -> None:
         "Forget pictures and answers."
         self.found = []
-        self.button.set_trait(
-            "value", type(self.button.value)()
-        )  # or the same file, chosen again, would be no change
+        # or the same file, chosen again, would be no change
+        self.button.set_trait("value", type(self.button.value)())
         self.pad.clear()
         self._show()
 

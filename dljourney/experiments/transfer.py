@@ -43,9 +43,7 @@ def changed_copies(
     y: Tensor,  # labels, (N,)
     seed: int,  # of the changes
     n_max: int = 2000,  # at most so many changed copies in all; the pictures themselves come on top
-) -> tuple[
-    Tensor, Tensor
-]:  # the images and up to 16 changed copies of each, at 32 x 32; their labels
+) -> tuple[Tensor, Tensor]:  # images and up to 16 changed copies of each, at 32 x 32; labels
     "A few examples become many: each again and again, turned, slanted and bent a little."
     x = F.interpolate(_learnable(x, y), (32, 32), mode="bilinear")
     copies = min(16, n_max // len(x))
@@ -60,11 +58,11 @@ def fit_pixels(
     C: float = 10.0,  # how closely to follow the examples, more than 0
     copies: bool = True,  # learn from warped copies too
 ) -> Callable[[Tensor], Tensor]:
-    ("A support vector machine on bare pixels: what to beat. Gives a function from images to "
-     "decisions.")
+    "A support vector machine on bare pixels, what to beat: a function from images to decisions."
     from sklearn.svm import SVC
 
-    flat = lambda x: F.interpolate(x, (8, 8), mode="area").flatten(1).numpy()
+    def flat(x): return F.interpolate(x, (8, 8), mode="area").flatten(1).numpy()
+
     more = changed_copies(x, y, seed) if copies else (_learnable(x, y), y)
     machine = SVC(C=C).fit(flat(more[0]), more[1].numpy())
     return lambda x: torch.from_numpy(machine.predict(flat(_floats(x))))
@@ -83,9 +81,8 @@ def fit_probe(
     with torch.random.fork_rng(devices=[]):  # the caller's dice stay as they are
         body = pretrained("glyphnet", in_chans=1)
     more = changed_copies(x, y, seed) if copies else (_learnable(x, y), y)
-    machine = LogisticRegression(C=C, max_iter=300).fit(
-        features(body, more[0]).numpy(), more[1].numpy()
-    )
+    machine = LogisticRegression(C=C, max_iter=300).fit(features(body, more[0]).numpy(),
+                                                        more[1].numpy())
     return lambda x: torch.from_numpy(machine.predict(features(body, x).numpy()))
 
 # %% ../../nbs/experiments/transfer.ipynb #exptr008
@@ -106,29 +103,16 @@ def fit_glyphnet(
     change = partial(augment, flip=False, warp=0.03)
     ways: dict[str, Any] = {} if weights else {"head": 1.0, "decay": 1.0, "batch_norm": True}
     frozen = epochs // 2 if weights else 0
-    fine_tune(
-        model,
-        x,
-        y,
-        epochs=epochs - frozen,
-        frozen_epochs=frozen,
-        batch_size=50,
-        lr=lr,
-        augment=change,
-        seed=seed,
-        **ways,
-    ).run()
+    fine_tune(model, x, y, epochs=epochs - frozen, frozen_epochs=frozen, batch_size=50, lr=lr,
+              augment=change, seed=seed, **ways).run()
     return lambda x: predict(model, x).argmax(1)
 
 # %% ../../nbs/experiments/transfer.ipynb #647d78fa
-METHODS: dict[
-    str, tuple[Callable, tuple[dict[str, Any], ...]]
-] = {  # a function, and the settings that are tried for it
+# of each method its function, and the settings that are tried for it
+METHODS: dict[str, tuple[Callable, tuple[dict[str, Any], ...]]] = {
     "SVM on pixels": (fit_pixels, ({"C": 1.0}, {"C": 10.0}, {"C": 10.0, "copies": False})),
-    "random weights": (
-        partial(fit_glyphnet, weights=False, steps=120),
-        ({"lr": 3e-3}, {"lr": 1e-2}),
-    ),
+    "random weights": (partial(fit_glyphnet, weights=False, steps=120),
+                       ({"lr": 3e-3}, {"lr": 1e-2})),
     "linear probe": (fit_probe, ({"C": 0.1}, {"C": 1.0})),
     "fine-tuning": (fit_glyphnet, ({"lr": 3e-4}, {"lr": 1e-3})),
 }
@@ -140,8 +124,7 @@ def tune_few_examples(
     counts: Sequence[int | None] = COUNTS,  # examples a class
     methods: Sequence[str] = tuple(METHODS),  # which of `METHODS`
 ) -> list[dict[str, Any]]:  # a row for each method, count and setting
-    ("Try every setting of every method on pictures that are held out for choosing: the test "
-     "pictures stay closed.")
+    "Try every setting of every method on held-out pictures: the test pictures stay closed."
     (x, y), (xv, yv), _ = digits()
     rows = []
     for n in counts:
@@ -150,14 +133,8 @@ def tune_few_examples(
             fit, grid = METHODS[method]
             for i, setting in enumerate(grid):
                 right = fit(x[few], y[few], seed, **setting)(xv) == yv
-                rows.append(
-                    {
-                        "method": method,
-                        "n": n or 0,
-                        "setting": i,
-                        "accuracy": float(right.float().mean()),
-                    }
-                )
+                rows.append({"method": method, "n": n or 0, "setting": i,
+                             "accuracy": float(right.float().mean())})
     return rows
 
 
@@ -176,24 +153,17 @@ def few_examples(
     seed: int,  # another seed draws other examples
     counts: Sequence[int | None] = COUNTS,  # examples a class
     methods: Sequence[str] = tuple(METHODS),  # which of `METHODS`
-) -> list[
-    dict[str, Any]
-]:  # a row for each method and count, with its accuracy on the 899 test pictures
-    ("Learn digits from a few examples a class in several ways, each with the setting that was "
-     "chosen for it.")
+) -> list[dict[str, Any]]:  # a row for each method and count: its accuracy on 899 test pictures
+    "Learn digits from a few examples in several ways, each with the setting chosen for it."
     (x, y), _, (xt, yt) = digits()
-    starts = {
-        "scratch" if m in ("SVM on pixels", "random weights") else "pretrained" for m in methods
-    }
-    chosen = chosen_settings(
-        [row for start in sorted(starts) for row in stored_rows(f"{start}_tuning")]
-    )
+    starts = {"scratch" if m in ("SVM on pixels", "random weights") else "pretrained"
+              for m in methods}
+    chosen = chosen_settings([row for start in sorted(starts)
+                              for row in stored_rows(f"{start}_tuning")])
     tuned = {n for _, n in chosen}
     if not {n or 0 for n in counts} <= tuned:
-        raise ValueError(
-            f"counts: expected some of those that were tuned, {sorted(tuned - {0})} "
-            f"or None, got {counts}"
-        )
+        raise ValueError(f"counts: expected some of those that were tuned, {sorted(tuned - {0})} "
+                         f"or None, got {counts}")
     rows = []
     for n in counts:
         few = draw_examples(y, n, seed)

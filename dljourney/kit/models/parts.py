@@ -20,19 +20,9 @@ from ..expect import check_whole
 
 # %% ../../../nbs/kit/models/parts.ipynb #759eac43
 _TORCHS = frozenset(vars(nn.Module()))
-_NOTES = frozenset(
-    (
-        "num_classes",
-        "in_chans",
-        "pretrained_cfg",
-        "default_cfg",
-        "pretrained_model_args",
-        "feature_info",
-        "grad_checkpointing",
-        "_model_args",
-        "_traits",
-    )
-)
+_NOTES = frozenset(("num_classes", "in_chans", "pretrained_cfg", "default_cfg",
+                    "pretrained_model_args", "feature_info", "grad_checkpointing", "_model_args",
+                    "_traits"))
 _RESTING = ("Identity", "Dropout", "DropPath", "DropBlock", "AlphaDropout", "FeatureAlphaDropout")
 
 
@@ -103,13 +93,11 @@ def told_otherwise(
 ) -> dict[str, Any]:  # the options of `layer` that `twin` has otherwise
     "In which options two layers differ; code that was put in the place of a method is one."
     own, other = facts(layer), facts(twin)
-    code = {
-        k for k, v in vars(layer).items() if callable(v) and callable(getattr(type(layer), k, None))
-    }
+    code = {k for k, v in vars(layer).items() if callable(v)
+            and callable(getattr(type(layer), k, None))}
     names = [k for k in {**own, **dict.fromkeys(code)} if k in other or k in code]
-    found = {
-        k: vars(layer)[k] for k in names if k not in other or not alike(vars(layer)[k], other[k])
-    }
+    found = {k: vars(layer)[k] for k in names if k not in other
+             or not alike(vars(layer)[k], other[k])}
     return found | {k: None for k in other if k not in own and k not in vars(layer)}
 
 # %% ../../../nbs/kit/models/parts.ipynb #771b867b
@@ -120,15 +108,10 @@ def is_like(
     "Compare two layers without their options and without what is inside their parts."
     if layer is None or twin is None:
         return layer is twin
-    shapes = [
-        {k: None if t is None else t.shape for k, t in (m._parameters | m._buffers).items()}
-        for m in (layer, twin)
-    ]
-    return (
-        type(layer) is type(twin)
-        and layer._modules.keys() == twin._modules.keys()
-        and shapes[0] == shapes[1]
-    )
+    shapes = [{k: None if t is None else t.shape for k, t in (m._parameters | m._buffers).items()}
+              for m in (layer, twin)]
+    return (type(layer) is type(twin) and layer._modules.keys() == twin._modules.keys()
+            and shapes[0] == shapes[1])
 
 # %% ../../../nbs/kit/models/parts.ipynb #616674a9
 def differences(
@@ -163,10 +146,8 @@ def _in_layers(layer: nn.Module | None, twin: nn.Module | None, path: str) -> It
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
     "Every parameter and buffer under each of its names."
-    return {
-        **dict(model.named_parameters(remove_duplicate=False)),
-        **dict(model.named_buffers(remove_duplicate=False)),
-    }
+    return {**dict(model.named_parameters(remove_duplicate=False)),
+            **dict(model.named_buffers(remove_duplicate=False))}
 
 
 def ties(
@@ -210,10 +191,8 @@ def heads(
     found = get() if callable(get) else None
     layers: list[Any] = list(found) if isinstance(found, _SEVERAL) else [found]
     if not layers or not all(isinstance(h, nn.Module) and [*h.parameters()] for h in layers):
-        raise ValueError(
-            f"model: expected a timm model with a head, got {type(model).__name__}; "
-            "pretrained(name, num_classes=...) makes one"
-        )
+        raise ValueError(f"model: expected a timm model with a head, got {type(model).__name__}; "
+                         "pretrained(name, num_classes=...) makes one")
     return layers
 
 
@@ -231,9 +210,8 @@ def stages(
     # a few models do not tell their stages: the body is one
     match: Any = getattr(model, "group_matcher", None)
     groups = group_parameters(model, match(coarse=True)) if match else {0: list(named)}
-    body = [
-        [(n, named[n]) for n in groups[key] if id(named[n]) not in head] for key in sorted(groups)
-    ]
+    body = [[(n, named[n]) for n in groups[key] if id(named[n]) not in head]
+            for key in sorted(groups)]
     return [*filter(None, body), [(n, p) for n, p in named.items() if id(p) in head]]
 
 
@@ -253,14 +231,12 @@ def number_type(
     model: nn.Module,  # any network
 ) -> torch.dtype:  # of its parameters and tables; float32 where it has none
     "The type of numbers that a network computes with."
-    found = {
-        t.dtype: None for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()
-    }
+    found = {t.dtype: None for t in (*model.parameters(), *model.buffers())
+             if t.is_floating_point()}
     if len(found) > 1:
         raise TypeError(
             f"model: expected parameters of one type, got {' and '.join(sorted(map(str, found)))}; "
-            "model.float() makes all of them float32"
-        )
+            "model.float() makes all of them float32")
     return next(iter(found), torch.float32)
 
 
@@ -287,11 +263,9 @@ def check_learns(
 ) -> nn.Module:  # the same
     "Refuse numbers of another type: in 16 bits the small steps of training are lost."
     if number_type(model) != torch.float32:
-        raise TypeError(
-            "model: expected parameters of torch.float32, to learn with, "
-            f"got {number_type(model)}; "
-            "model.float() converts them, and bf16=True computes in bfloat16"
-        )
+        raise TypeError("model: expected parameters of torch.float32, to learn with, "
+                        f"got {number_type(model)}; "
+                        "model.float() converts them, and bf16=True computes in bfloat16")
     return model
 
 
@@ -300,10 +274,8 @@ def at_full(
 ) -> nn.Module:  # the same where it is that already, a copy otherwise
     "A network on the CPU in float32."
     tensors = [*model.parameters(), *model.buffers()]
-    if all(
-        t.device.type == "cpu" and t.dtype in (torch.float32, torch.int64, torch.bool)
-        for t in tensors
-    ):
+    if all(t.device.type == "cpu" and t.dtype in (torch.float32, torch.int64, torch.bool)
+           for t in tensors):
         return model
     return copy.deepcopy(model).cpu().float()
 
@@ -313,8 +285,8 @@ def unwrapped(
 ) -> nn.Module:  # the one inside
     "Take a network out of what torch.compile, DataParallel and their like put around it."
     if not isinstance(model, nn.Module):
-        raise TypeError(f"model: expected a network, a torch.nn.Module, got {type(model).__name__}; "
-                        "give the model itself")
+        raise TypeError("model: expected a network, a torch.nn.Module, "
+                        f"got {type(model).__name__}; give the model itself")
     wraps = (nn.DataParallel, nn.parallel.DistributedDataParallel)
     while isinstance(model, wraps) or "_orig_mod" in model._modules:
         inner: Any = model.module if isinstance(model, wraps) else model._modules["_orig_mod"]
