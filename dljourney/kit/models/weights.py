@@ -227,9 +227,6 @@ def _load(name: str, file: Path, is_own: bool, options: dict[str, Any]) -> nn.Mo
     if is_own:
         _understand(source)
     n = source.n_classes if is_own else source.cfg.num_classes
-    if n is None and "num_classes" not in options and source.is_whole:
-        raise ValueError(
-            f"weights: {printable(file)} holds no head for {name}; num_classes=... makes a new one")
     if is_own and n is not None:
         options = {"num_classes": n} | options
     is_new_head = n != options.get("num_classes", source.cfg.num_classes)
@@ -247,11 +244,14 @@ def _load(name: str, file: Path, is_own: bool, options: dict[str, Any]) -> nn.Mo
                if not (is_new_head and k.startswith(source.heads))]
     if missing:
         raise _refusal(source, missing, is_new_head)
+    if n is None and "num_classes" not in options and source.cfg.num_classes:
+        raise ValueError(
+            f"weights: {printable(file)} holds no head for {name}; num_classes=... makes a new one")
     true = source.cfg.to_dict()
     kept = {k: v for k, v in model.pretrained_cfg.items() if k not in told}
     model.pretrained_cfg = model.default_cfg = kept | {k: v for k, v in true.items() if k in told}
     if is_own:
-        _tell(source, n, options["num_classes"])
+        _tell(source, n, model.num_classes)
     return model
 
 
