@@ -117,7 +117,7 @@ def is_like(
 def differences(
     model: nn.Module,  # a network
     twin: nn.Module,  # another that should be the same function
-) -> Iterator[str]:  # what differs, one text each, such as "layer fc is a Linear, not a Conv2d"
+) -> Iterator[str]:  # what differs, one text each, such as "layer fc is Linear, not Conv2d"
     "Compare two networks part by part; no difference means one and the same function."
     yield from _in_layers(model, twin, "")
     others = _tensors(twin)
@@ -136,7 +136,7 @@ def _in_layers(layer: nn.Module | None, twin: nn.Module | None, path: str) -> It
     if layer is None or twin is None or not is_like(layer, twin):
         if layer is not twin:
             kinds = type(layer).__name__, type(twin).__name__
-            yield f"{where} is a {kinds[0]}, not a {kinds[1]} with the same parts"
+            yield f"{where} is {kinds[0]}, not {kinds[1]} with the same parts"
         return
     for name in told_otherwise(layer, twin):
         yield f"{where} has another {name}"
