@@ -54,7 +54,13 @@ def mean_recursive(mean, batches, momentum):
     if not batches:
         return mean
     first, *rest = batches
-    return mean_recursive((1 - momentum) * mean + momentum * (sum(first) / len(first)), rest, momentum)
+    moved = (1 - momentum) * mean + momentum * (sum(first) / len(first))
+    return mean_recursive(moved, rest, momentum)
+
+
+def only_right(right, said, n_classes):
+    pairs = list(zip(right, said))
+    return [[pairs.count((r, s)) * (r == s) for s in range(n_classes)] for r in range(n_classes)]
 
 
 def counts_by_comprehension(right, said, n_classes):
@@ -100,9 +106,10 @@ CASES = {
         right=[nearest_by_tensor, nearest_by_min],
         wrong=[
             ("farthest", lambda q, f, y: max(zip(f, y), key=lambda p: math.dist(q, p[0]))[1]),
-            ("cancel", lambda q, f, y: y[min(range(len(f)), key=lambda i: sum(a - b for a, b in zip(f[i], q)))]),
+            ("cancel", lambda q, f, y: y[int(np.subtract(f, q).sum(1).argmin())]),
             ("their *squares*", lambda q, f, y: y[int(np.abs(np.subtract(f, q)).sum(1).argmin())]),
-            ("Its label is wanted", lambda q, f, y: min(range(len(f)), key=lambda i: math.dist(q, f[i]))),
+            ("Its label is wanted",
+             lambda q, f, y: min(range(len(f)), key=lambda i: math.dist(q, f[i]))),
         ],
     ),
     "stage_rates": Cases(
@@ -125,7 +132,8 @@ CASES = {
         right=[mean_by_step, mean_recursive],
         wrong=[
             ("share of the *new*", lambda m, bs, a: mean_recursive(m, bs, 1 - a)),
-            ("all numbers at once", lambda m, bs, a: mean_recursive(m, [sum(bs, [])] if bs else [], a)),
+            ("all numbers at once",
+             lambda m, bs, a: mean_recursive(m, [sum(bs, [])] if bs else [], a)),
             ("*mean* is wanted", lambda m, bs, a: mean_recursive(m, [[sum(b)] for b in bs], a)),
         ],
     ),
@@ -134,10 +142,7 @@ CASES = {
         wrong=[
             ("swapped", lambda r, s, n: counts_by_comprehension(s, r, n)),
             ("one and the same list", shared_rows),
-            (
-                "The mistakes are",
-                lambda r, s, n: [[sum(a == b == i == j for a, b in zip(r, s)) for j in range(n)] for i in range(n)],
-            ),
+            ("The mistakes are", only_right),
         ],
     ),
     "worst_first": Cases(

@@ -81,13 +81,13 @@ print(json.dumps(program(sys.argv[2:])))
 
 
 @pytest.mark.parametrize("kind", ["timm", "sequential"])
-def test_parity_on_200_pictures_alone_in_batch_and_in_a_fresh_process(kind, tmp_path):
+def test_parity_on_70_pictures_alone_in_batch_and_in_a_fresh_process(kind, tmp_path):
     net, preprocess = ((timm_net(), Preprocess.of(timm_net(), 48)) if kind == "timm"
                        else (small_net(), grey))
     labels = ["a", "b", "ç 猫"]
     program = load(save(net, tmp_path / "p.safetensors", labels, preprocess=preprocess))
     paths = []
-    for i, im in enumerate(pictures(200)):
+    for i, im in enumerate(pictures(70)):  # three batches
         paths.append(str(tmp_path / f"{i}.{'jpg' if i % 2 else 'png'}"))
         im.save(paths[-1])
     batch = program(paths)
@@ -103,7 +103,7 @@ def test_parity_on_200_pictures_alone_in_batch_and_in_a_fresh_process(kind, tmp_
         for i, label in enumerate(labels):
             assert max(abs(alone[label] - p[label]) for p in (in_batch, elsewhere)) < 1e-5
             assert abs(alone[label] - row[i]) < 1e-5
-    assert len({round(a["b"], 4) for a in batch}) > 100  # the pictures do differ
+    assert len({round(a["b"], 4) for a in batch}) > 35  # the pictures do differ
 
 
 def test_every_kind_of_picture_is_taken(program_file, tmp_path):
@@ -742,11 +742,11 @@ def test_onnx_gives_the_same_probabilities(kind, tmp_path):
     ort = pytest.importorskip("onnxruntime")
     if kind == "program":
         program = Program(timm_net(), ["a", "b", "c"], Preprocess.of(timm_net(), 32))
-        for _ in range(2):  # the second replaces the first
-            path = exported(program, tmp_path / "net.onnx")
+        path = exported(program, tmp_path / "net.onnx")
     else:
         program = Program(nn.Sequential(nn.AvgPool2d(4), Own()), ["a", "b", "c"], grey)
-        path = exported(program.model, tmp_path / "net.onnx", grey, ["a", "b", "c"])
+        for _ in range(2):  # the second replaces the first
+            path = exported(program.model, tmp_path / "net.onnx", grey, ["a", "b", "c"])
     for place in (root, sys.prefix, "Own", ".py"):
         assert place.encode() not in path.read_bytes(), "it names files of this machine"
     session = ort.InferenceSession(str(path))

@@ -106,8 +106,8 @@ _stage_rates = exercise(
         "You lowered the rate in equal steps. Each stage has `decay` *times* the next one's rate.":
             lambda n, lr, d: [lr * (1 - (1 - d) * (n - 1 - i)) for i in range(n)],
     },
-    hints=["How many stages lie between stage i and the last one?", "`lr * decay ** (n_stages - 1 "
-                                                                    "- i)`"],
+    hints=["How many stages lie between stage i and the last one?",
+           "`lr * decay ** (n_stages - 1 - i)`"],
     why="Early layers know edges, which every task needs: they should move least.",
 )
 
@@ -125,13 +125,10 @@ _n_steps = exercise(
     cases=[(100, 32, 1, 4), (64, 32, 2, 0), (1, 50, 3, 3)],
     mistakes={
         "The short last batch is missing: round up, not down.": lambda n, b, f, e: n // b * (f + e),
-        "You left out the epochs with the frozen body: the head "
-        "takes steps too.": lambda n, b, f, e: (
-            math.ceil(n / b) * e
-        ),
-        "You rounded once at the end. Every epoch has its own short batch.": lambda n, b, f, e: (
-            math.ceil(n * (f + e) / b)
-        ),
+        "You left out the epochs with the frozen body: the head takes steps too.":
+            lambda n, b, f, e: math.ceil(n / b) * e,
+        "You rounded once at the end. Every epoch has its own short batch.":
+            lambda n, b, f, e: math.ceil(n * (f + e) / b),
     },
     hints=[
         "First: how many batches are in one epoch?",
@@ -144,6 +141,12 @@ _n_steps = exercise(
 def running_mean(mean, batches, momentum):
     for batch in batches:
         mean = (1 - momentum) * mean + momentum * sum(batch) / len(batch)
+    return mean
+
+
+def _fold_sum(mean, batches, momentum):
+    for b in batches:
+        mean = (1 - momentum) * mean + momentum * sum(b)
     return mean
 
 
@@ -167,18 +170,13 @@ _running_mean = exercise(
         "little with each batch.": lambda m, bs, a: (
             m + a * (sum(map(sum, bs)) / max(1, sum(map(len, bs))) - m) if bs else m
         ),
-        "You added up the batch. Its *mean* is wanted.": lambda m, bs, a: _fold_sum(m, bs, a),
+        "You added up the batch. Its *mean* is wanted.": _fold_sum,
     },
     hints=["One line in a loop: new = (1 - momentum) * old + momentum * mean of the batch."],
     why="It happens with or without gradients. That is why freezing parameters does not freeze "
     "BatchNorm.",
 )
 
-
-def _fold_sum(mean, batches, momentum):
-    for b in batches:
-        mean = (1 - momentum) * mean + momentum * sum(b)
-    return mean
 
 # %% ../../nbs/exercises/transfer.ipynb #1ec01f32
 def confusion_counts(right, said, n_classes):
@@ -331,14 +329,7 @@ _questions += [
 # %% ../../nbs/exercises/transfer.ipynb #df6a49cd
 check, hint, solution, quiz = verbs(
     "transfer",
-    exercises=[
-        _learns,
-        _nearest_label,
-        _stage_rates,
-        _n_steps,
-        _running_mean,
-        _confusion_counts,
-        _worst_first,
-    ],
+    exercises=[_learns, _nearest_label, _stage_rates, _n_steps, _running_mean, _confusion_counts,
+               _worst_first],
     questions=_questions,
 )

@@ -37,7 +37,7 @@ def answers(
     "Find out quickly whether a server can be reached."
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    reached = threading.Event()
+    done, reached = threading.Event(), threading.Event()
 
     def ask() -> None:
         try:
@@ -45,9 +45,9 @@ def answers(
             reached.set()
         except OSError:
             pass
-        done.set()
+        finally:
+            done.set()
 
-    done = threading.Event()
     threading.Thread(target=ask, daemon=True).start()
     done.wait(seconds)
     return reached.is_set()

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ANEW', 'WAY_OUT', 'KEY', 'FORMAT', 'ModelFileError', 'read_head', 'describe', 'build', 'checksum', 'packed',
-           'write_model', 'read_card', 'read_model', 'dry_run']
+           'read_card', 'read_model', 'dry_run']
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #c9d944b5
 import hashlib
@@ -22,9 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ..files import write_atomically
-from .parts import (facts, is_finite, is_like, is_plain, rests, ties,
-                                        told_otherwise)
+from .parts import (facts, has_weights, is_finite, is_like, is_plain,
+                                        last_layers, rests, ties, told_otherwise)
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #160538bb
 ANEW = "fetch the file again, or write it anew with dljourney.program.save"
@@ -188,17 +187,21 @@ def _describe_layers(box: nn.Sequential, where: str = "") -> list[dict[str, Any]
     return [row if name == str(i) else row | {"name": name} for i, (name, row) in enumerate(rows)]
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #a5582d4d
+def _is_absurd(value: Any, least: float, most: float) -> bool:
+    "Whether an option, or one number of several, is out of all bounds."
+    values = value if isinstance(value, list | tuple) else [value]
+    return len(values) > 16 or any(isinstance(v, int | float) and not least <= v <= most
+                                   for v in values)
+
+
 def _build_layer(data: Any, types: dict[str, type[nn.Module]]) -> nn.Module:
     "The layer that `_describe_layer` described."
     if data["layer"] == "Sequential":
         return _build_layers(data["layers"], types)
     options = {str(k): tuple(v) if isinstance(v, list) else v for k, v in data["options"].items()}
     for name, value in options.items():
-        numbers = value if isinstance(value, tuple) else (value,)
-        is_absurd = len(numbers) > 16 or any(isinstance(n, int | float) and abs(n) > 2**31
-                                             for n in numbers)
         # a device of its own would take the memory that "meta" spares
-        if is_absurd or name in ("device", "dtype"):
+        if _is_absurd(value, -(2**31), 2**31) or name in ("device", "dtype"):
             raise ModelFileError(
                 f"a layer ({data['layer'][:40]}) has an absurd option, {name[:40]}")
     return types[data["layer"]](**options)
@@ -250,9 +253,7 @@ def _build_timm(data: Mapping[str, Any]) -> nn.Module:
         if type(data[key]) is not int or not least <= data[key] <= 100_000:
             raise ModelFileError(f"architecture: {key} is {str(data[key])[:40]}")
     for key, value in options.items():
-        values = value if isinstance(value, list) else [value]
-        if (key not in _OPTIONS or len(values) > 16 or any(isinstance(v, int) and not 0 <= v <= 4096
-                                                           for v in values)):
+        if key not in _OPTIONS or _is_absurd(value, 0, 4096):
             raise ModelFileError(f"architecture: unknown or absurd option {key[:40]!r}")
     sizes = {"num_classes": data["num_classes"], "in_chans": data["in_chans"]}
     return _changed(timm.create_model(name, pretrained=False, **sizes, **options), data)
@@ -270,10 +271,8 @@ def _changed(model: nn.Module, data: Mapping[str, Any]) -> nn.Module:
     for path, options in told.items():
         layer = model.get_submodule(path)
         for name, value in options.items():
-            values = value if isinstance(value, list) else [value]
-            sizes = [v for v in values if isinstance(v, int | float)]
-            is_absurd = len(values) > 16 or any(abs(n) > 4096 for n in sizes)
-            if is_absurd or name not in facts(layer) or not is_plain(value):
+            is_known = name in facts(layer) and is_plain(value)
+            if not is_known or _is_absurd(value, -4096, 4096):
                 raise ModelFileError(
                     f"architecture: unknown or absurd option {name[:40]!r} of layer {path[:80]!r}")
             setattr(layer, name, tuple(value) if isinstance(value, list) else value)
@@ -355,11 +354,7 @@ def describe(
 
 def _has_head(model: Any) -> bool:
     "Whether something of a timm model makes scores of features."
-    get = getattr(model, "get_classifier", None)
-    found = get() if callable(get) else None
-    heads = found if isinstance(found, tuple | list) else [found]
-    has_weights = any(isinstance(h, nn.Module) and [*h.parameters()] for h in heads)
-    return has_weights or bool(getattr(model, "num_classes", 0))
+    return any(map(has_weights, last_layers(model))) or bool(getattr(model, "num_classes", 0))
 
 
 def build(
@@ -413,14 +408,6 @@ def _canonical(card: Mapping[str, Any]) -> str:
     "The card as one and the same text, whoever writes it."
     return json.dumps(card, ensure_ascii=False, allow_nan=False, sort_keys=True)
 
-
-def write_model(
-    path: str | os.PathLike,  # where the file should stand
-    model: nn.Module,  # whose weights to keep
-    card: Mapping[str, Any],  # what belongs to it, as plain data; holds "architecture"
-) -> Path:  # the path
-    "Write a model file, whole or not at all."
-    return write_atomically(path, packed(model, card))
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #de90c4db
 def read_card(

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from .hub import own_weights, weights_file
-from .parts import is_finite
+from .parts import is_finite, tensors_of
 from ..pictures import printable
 
 # %% ../../../nbs/kit/models/weights.ipynb #474c7833
@@ -75,8 +75,7 @@ def unreached(
 ) -> list[str]:  # names in its `state_dict` that got nothing; counters and tables are no loss
     "What is in a network and was not in the file."
     known = {id(t) for t in reached}
-    found = {**dict(model.named_parameters(remove_duplicate=False)),
-             **dict(model.named_buffers(remove_duplicate=False))}
+    found = tensors_of(model)
     return [k for k in model.state_dict() if found[k].is_floating_point()
             and id(found[k]) not in known]
 
