@@ -2,8 +2,11 @@
 
 import copy
 import inspect
+import json
+import re
 from dataclasses import fields
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -371,7 +374,11 @@ def test_too_many_stages_are_refused_before_anything_is_trained(data):
 def test_a_run_of_other_phases_is_refused_and_changes_nothing(data, saved, given, n_steps,
                                                               tmp_path):
     x, y, *_ = data
-    make = lambda phases: fine_tune(net(), x, y, frozen_epochs=phases[0], epochs=phases[1])
+
+    def make(phases): return fine_tune(net(), x, y, frozen_epochs=phases[0], epochs=phases[1])
+
+    def counted(run): return {k: v for k, v in run.state_dict().items() if k != "training"}
+
     run = make(saved)
     for _ in range(n_steps):
         next(run)
@@ -379,10 +386,11 @@ def test_a_run_of_other_phases_is_refused_and_changes_nothing(data, saved, given
     other = make(given)
     next(other)
     training = other.training
-    before = other.phase, other.step, other.history
+    before = other.phase, other.step, other.history, counted(other)
     with pytest.raises(ValueError, match="frozen_epochs it was saved with"):
         other.resume(tmp_path / "run.safetensors")
-    assert other.training is training and (other.phase, other.step, other.history) == before
+    assert other.training is training
+    assert (other.phase, other.step, other.history, counted(other)) == before
     other.run()
     assert other.step == len(other)
 
@@ -453,6 +461,15 @@ def test_a_schedule_is_an_assignment_before_each_step(data):
 def test_a_recipe_holds_what_fine_tune_is_given():
     given = inspect.signature(fine_tune).parameters
     assert list(given) == [f.name for f in fields(Recipe)]
+
+
+def test_the_text_tells_on_which_side_of_the_found_rate_section_6_is():
+    file = Path(__file__).parent.parent / "nbs/08_transfer.ipynb"
+    cells = json.loads(file.read_text("utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    said = "".join("".join(output.get("text", "")) for output in outputs)
+    (found,) = re.findall(r"for param_groups: lr = ([0-9.]+)", said)
+    assert float(found) > 1e-3, "section 5 says that the rate 0.001 of section 6 stays below it"
 
 
 def test_a_run_of_runs_tells_what_its_runs_tell(data):

@@ -55,7 +55,7 @@ _MAX_BOXES = 400_000
 # %% ../../../nbs/kit/models/modelfile.ipynb #c613c098
 def read_head(
     path: str | os.PathLike,  # a model file
-) -> tuple[dict[str, str], dict[str, tuple[str, tuple[int, ...]]]]:  # metadata; {name: (dtype, shape)}
+) -> tuple[dict[str, str], dict[str, tuple[str, tuple[int, ...]]]]:  # metadata; dtypes and shapes
     "Read and check the head of a safetensors file; nothing of what it announces is loaded."
     try:
         with open(path, "rb") as file:
