@@ -57,11 +57,8 @@ def _check_order(answer):
         {"ant": 0.1, "bee": 0.7, "cat": 0.2},
         called='named([0.1, 0.7, 0.2], ["ant", "bee", "cat"])',
         mistakes={
-            "You swapped keys and values: the label is the key.": {
-                0.1: "ant",
-                0.7: "bee",
-                0.2: "cat",
-            },
+            "You swapped keys and values: the label is the key.": {0.1: "ant", 0.7: "bee",
+                                                                   0.2: "cat"},
             "Only the likeliest label is there. Keep all of them.": {"bee": 0.7},
         },
     )
@@ -133,26 +130,13 @@ _middle_square = exercise(
     task="Find the largest square in the middle of a picture. Return `(left, top, right, bottom)`.",
     cases=[(400, 300), (300, 400), (50, 50), (7, 3)],
     mistakes={
-        "That is the square in the upper left corner. Move it to the middle.": lambda w, h: (
-            0,
-            0,
-            min(w, h),
-            min(w, h),
-        ),
-        "You returned (left, top, width, height). The last two are "
-        "right and bottom.": lambda w, h: (
-            (w - min(w, h)) / 2,
-            (h - min(w, h)) / 2,
-            min(w, h),
-            min(w, h),
-        ),
-        "Your box is larger than the picture: its side is the "
-        "*smaller* of width and height.": lambda w, h: (
-            (w - max(w, h)) / 2,
-            (h - max(w, h)) / 2,
-            (w + max(w, h)) / 2,
-            (h + max(w, h)) / 2,
-        ),
+        "That is the square in the upper left corner. Move it to the middle.":
+            lambda w, h: (0, 0, min(w, h), min(w, h)),
+        "You returned (left, top, width, height). The last two are right and bottom.":
+            lambda w, h: ((w - min(w, h)) / 2, (h - min(w, h)) / 2, min(w, h), min(w, h)),
+        "Your box is larger than the picture: its side is the *smaller* of width and height.":
+            lambda w, h: ((w - max(w, h)) / 2, (h - max(w, h)) / 2,
+                          (w + max(w, h)) / 2, (h + max(w, h)) / 2),
     },
     hints=[
         "The side is the smaller of width and height.",
@@ -341,9 +325,8 @@ _questions += [
     short("way_out",
           "Which file format runs a network with code of its own outside Python? (four letters)",
           ["ONNX"],
-          "It holds the computation itself, not the names of classes.", {"json":
-                                                                         "JSON holds data. A "
-                                                                         "computation is more."}),
+          "It holds the computation itself, not the names of classes.",
+          {"json": "JSON holds data. A computation is more."}),
     choice("sure", "The program says: 99 % a 7. What does that mean?", "b", {
         "a": ("It is a 7 with 99 % certainty.",
               "Only if the input is like the training data. It may be no digit at all."),
@@ -361,23 +344,15 @@ _questions += [
     }),
     number("bytes",
            "A layer has 256 x 10 weights and 10 biases in float32. How many bytes is that?", 10280,
-           "(2560 + 10) numbers of 4 bytes.", {2570:
-                                               "That is how many numbers there are; each takes 4 "
-                                               "bytes.",
-                                               10240: "The biases are missing."}, tol=0.0001),
+           "(2560 + 10) numbers of 4 bytes.",
+           {2570: "That is how many numbers there are; each takes 4 bytes.",
+            10240: "The biases are missing."}, tol=0.0001),
 ]
 
 # %% ../../nbs/exercises/program.ipynb #954920d3
 check, hint, solution, quiz = verbs(
     "program",
-    exercises=[
-        _softmax,
-        _named,
-        _prepare_pixels,
-        _middle_square,
-        _answer_all,
-        _fills_file,
-        _looks_strange,
-    ],
+    exercises=[_softmax, _named, _prepare_pixels, _middle_square, _answer_all, _fills_file,
+               _looks_strange],
     questions=_questions,
 )
