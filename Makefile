@@ -6,6 +6,7 @@ FOLDER ?= dljourney-course
 NAME ?=
 ONLY ?=
 MINUTES ?= 30
+TWO = -n 2 --dist loadfile --no-loadscope-reorder  # two processes, a file of tests at a time
 UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 SOURCES := settings.ini setup.py pyproject.toml constraints.txt
@@ -25,10 +26,10 @@ course: .venv/.course  ## install what is missing, lay the course in dljourney-c
 	@$(BIN)/dljourney course $(FOLDER) $(ARGS)
 
 test: .venv/.dev  ## run every notebook and every test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(TWO) $(ARGS)
 
 test-fast: .venv/.dev  ## the same without browser, notebooks and site
-	$(BIN)/python -m pytest -m 'not soak and not browser and not notebooks and not site' $(ARGS)
+	$(BIN)/python -m pytest -m 'not soak and not browser and not notebooks and not site' $(TWO) $(ARGS)
 
 soak: .venv/.dev  ## the long tests (MINUTES=30)
 	MINUTES=$(MINUTES) REPEAT=10 $(BIN)/python -m pytest -m 'soak or browser' --timeout 0 $(ARGS)
@@ -39,7 +40,7 @@ test-lowest: .venv-lowest/.dev  ## the fast tests with the lowest versions that 
 
 edit: .venv/.dev  ## open JupyterLab on nbs/, with nbdev's git hooks in place
 	$(BIN)/nbdev_install_hooks
-	@$(BIN)/python -c 'import sys; from dljourney.kit.course.lab import open_lab; sys.exit(open_lab("nbs"))'
+	@$(BIN)/python -c 'import sys; from dljourney.kit.course import open_lab; sys.exit(open_lab("nbs"))'
 
 export: .venv/.dev  ## clean the notebooks and write the modules from them
 	$(BIN)/nbdev_clean

@@ -1,7 +1,8 @@
 """The game's engine
 
-Random games of English draughts, plies a second of CPU time on one thread: our tensors beside OpenSpiel's engine, which
-is C++ driven from Python move by move (its games end as draws after 40 moves without a capture, ours after 200 plies).
+Random games of English draughts, plies a second of CPU time on one thread: our tensors beside
+OpenSpiel's engine, which is C++ driven from Python move by move (its games end as draws after 40
+moves without a capture, ours after 200 plies).
 Then perft, and how the speed grows with the number of games at once.
 """
 
@@ -74,8 +75,8 @@ def lines(harness):
         start = time.process_time()
         self_play(50).run()
         seconds.append((time.process_time() - start) / 50)
-    harness.quantity("a series of 28 games, 50 learned side by side, depth 3 and captures, 38 terms", seconds, unit="s",
-                     bar=1, note=series_note)  # fmt: skip
+    harness.quantity("a series of 28 games, 50 learned side by side, depth 3 and captures, "
+                     "38 terms", seconds, unit="s", bar=1, note=series_note)
     # the paper's four
     four, sixteen = dict(DENY=1, MOBIL=1, CENT=1, ADV=1), dict.fromkeys(list(TERMS)[:16], 1)
     for name, weights in (("four terms", four), ("16 terms", sixteen)):

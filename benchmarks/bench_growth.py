@@ -1,8 +1,9 @@
 """How cost grows
 
-The same work at many sizes, CPU time on one thread, and the power of the size that the time follows (1: twice the size
-takes twice the time). Below the last decade the fixed cost of a call shows: the power over the last decade is the one
-to plan with. Where there is a GPU, the lines that compute in tensors are measured there as well.
+The same work at many sizes, CPU time on one thread, and the power of the size that the time follows
+(1: twice the size takes twice the time). Below the last decade the fixed cost of a call shows: the
+power over the last decade is the one to plan with. Where there is a GPU, the lines that compute in
+tensors are measured there as well.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dljourney.kit.pictures import digits
 from dljourney.kit.game import random_games
-from dljourney.kit.pictures import photos
+from dljourney.kit.pictures import digits, photos
 from dljourney.overfitting import double_descent, polynomial_fits
 from dljourney.transfer import features, pretrained
 
@@ -89,12 +89,11 @@ def on_gpu(harness):
 
         return run
 
-    for name, make, sizes in (
-        ("random games of checkers", lambda n: lambda: random_games(n, device="cuda"), (1, 100, 10_000, 100_000)),
-        ("features of pictures, glyphnet", lambda n: lambda: features(model, torch.rand(n, 1, 32, 32, device="cuda")),
-         (1, 100, 10_000, 100_000)),
-    ):  # fmt: skip
-        for n in sizes:
+    random = lambda n: torch.rand(n, 1, 32, 32, device="cuda")
+    works = {"random games of checkers": lambda n: lambda: random_games(n, device="cuda"),
+             "features of pictures, glyphnet": lambda n: lambda: features(model, random(n))}
+    for name, make in works.items():
+        for n in (1, 100, 10_000, 100_000):
             run = waited(make(n))
             run()
             times = []
@@ -109,12 +108,17 @@ def lines(harness):
     most = 1000 if harness.quick else 100_000
     note = "to the end or 200 plies"
     harness.growth("random games of checkers", boards, decades(1, most), what="games", note=note)
-    harness.growth("polynomial fits, degree 9, 30 shared points", fits, decades(10, 10 * most), what="fits")
-    note = "500 digits, 899 to test on; up to 500 features one least-squares fit, beyond it the smallest of many"
+    name = "polynomial fits, degree 9, 30 shared points"
+    harness.growth(name, fits, decades(10, 10 * most), what="fits")
+    note = ("500 digits, 899 to test on; up to 500 features one least-squares fit, beyond it the "
+            "smallest of many")
     top = 1000 if harness.quick else 10_000
-    harness.growth("a double-descent fit, features included", widths, decades(10, top), what="width", note=note)
-    harness.growth("features of pictures, glyphnet", images, decades(1, most // 10), what="pictures")
+    name = "a double-descent fit, features included"
+    harness.growth(name, widths, decades(10, top), what="width", note=note)
+    name = "features of pictures, glyphnet"
+    harness.growth(name, images, decades(1, most // 10), what="pictures")
     harness.growth("reading JPEGs of 500 x 375", files, decades(1, most // 100), what="files")
     note = "a large JPEG is decoded at a smaller scale; above 89 million pixels it is left out"
-    harness.growth("reading one JPEG", side, [*decades(10, 3000), 9000], what="pixels a side", note=note)
+    sizes = [*decades(10, 3000), 9000]
+    harness.growth("reading one JPEG", side, sizes, what="pixels a side", note=note)
     on_gpu(harness)

@@ -1,9 +1,9 @@
 """How far from the limits of the machine
 
-Each line beside the least that any program would have to do for it, measured on the spot: move the same bytes through
-memory once, multiply and add as often in one large matrix product, decode the same files and nothing else. A ratio of 1
-can hardly be beaten (a convolution may do with fewer multiplications); what a larger one is made of stands below the
-table.
+Each line beside the least that any program would have to do for it, measured on the spot: move the
+same bytes through memory once, multiply and add as often in one large matrix product, decode the
+same files and nothing else. A ratio of 1 can hardly be beaten (a convolution may do with fewer
+multiplications); what a larger one is made of stands below the table.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def optimiser(make):
     opt.step()
     states = len([t for t in opt.state[params[0]].values() if torch.is_tensor(t) and t.dim()])
     n = sum(p.numel() for p in params)
-    weights, gradients, kept = torch.zeros(n), torch.zeros(n), [torch.zeros(n) for _ in range(states)]
+    weights, gradients = torch.zeros(n), torch.zeros(n)
+    kept = [torch.zeros(n) for _ in range(states)]
 
     def bytes_once():
         weights.add_(gradients)  # reads two, writes one
@@ -44,12 +45,13 @@ def optimiser(make):
 
 
 def products(model, x, bf16):
-    "The features of pictures, and one large matrix product after another, with as many multiplications."
+    "The features of pictures, and large matrix products with as many multiplications."
     with FlopCounterMode(display=False) as counter:
         features(model, x)
     side, dtype = 1024, torch.bfloat16 if bf16 else torch.float32
     a, b = torch.randn(side, side).to(dtype), torch.randn(side, side).to(dtype)
-    out, times = torch.empty(side, side, dtype=dtype), max(1, round(counter.get_total_flops() / (2 * side**3)))
+    times = max(1, round(counter.get_total_flops() / (2 * side**3)))
+    out = torch.empty(side, side, dtype=dtype)
 
     def multiply():
         for _ in range(times):
@@ -73,7 +75,7 @@ def decoded(n):
 
 
 def fits(n):
-    "n polynomials of degree 9 through 30 shared points, and the one product that turns heights into coefficients."
+    "n polynomials of degree 9 through 30 shared points; one product of heights to coefficients."
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(30, generator=generator, dtype=torch.float64)
     y = torch.randn(n, 30, generator=generator, dtype=torch.float64)
@@ -83,11 +85,13 @@ def fits(n):
 
 
 said = {  # what profiles say
-    "Adam": "seven operations, one after another, on pieces that stay in the cache: a quarter of the time is the root, "
-    "a sixth each the two averages' mixing and the last division; torch's fused kernel does all in one pass",
-    "glyphnet": "layers of 32 to 256 channels on 16 x 16 pixels and fewer are too small to keep the multipliers busy; "
-    "pooling and normalisation take their share",
-    "JPEG": "four tenths of the time are the decoding, a quarter is the resizing, the rest is opening and checking",
+    "Adam": "seven operations, one after another, on pieces that stay in the cache: a quarter of "
+    "the time is the root, a sixth each the two averages' mixing and the last division; torch's "
+    "fused kernel does all in one pass",
+    "glyphnet": "layers of 32 to 256 channels on 16 x 16 pixels and fewer are too small to keep "
+    "the multipliers busy; pooling and normalisation take their share",
+    "JPEG": "four tenths of the time are the decoding, a quarter is the resizing, the rest is "
+    "opening and checking",
 }
 
 
@@ -101,8 +105,10 @@ def lines(harness):
     ):
         ours, limit = optimiser(make)
         note = said["Adam"] if name == "Adam" else ""
-        harness.compare(f"opt.step(), ResNet-18, {name}", ours, {moved: limit}, number=number, runs=9, note=note)
-    resnet, photographs = pretrained("resnet18", num_classes=2, weights=False), torch.rand(8, 3, 224, 224)
+        name = f"opt.step(), ResNet-18, {name}"
+        harness.compare(name, ours, {moved: limit}, number=number, runs=9, note=note)
+    resnet = pretrained("resnet18", num_classes=2, weights=False)
+    photographs = torch.rand(8, 3, 224, 224)
     glyphnet, signs = pretrained("glyphnet", num_classes=10), torch.rand(256, 1, 32, 32)
     for bf16 in (False, True):
         kind = "bfloat16" if bf16 else "float32"
@@ -112,9 +118,11 @@ def lines(harness):
         ):
             ours, limit = products(model, x, bf16)
             note = said["glyphnet"] if model is glyphnet else ""
-            harness.compare(f"features of {name}, {kind}", ours, {multiplied: limit}, number=2, note=note)
+            name = f"features of {name}, {kind}"
+            harness.compare(name, ours, {multiplied: limit}, number=2, note=note)
     ours, limit = decoded(100)
     alone = {"Pillow decodes them, no more": limit}
     harness.compare("100 JPEGs of 500 x 375, read to 128 x 128", ours, alone, note=said["JPEG"])
     ours, limit = fits(10_000)
-    harness.compare("10,000 polynomial fits of degree 9", ours, {"the one product in them": limit}, number=20)
+    alone = {"the one product in them": limit}
+    harness.compare("10,000 polynomial fits of degree 9", ours, alone, number=20)

@@ -155,14 +155,12 @@ def frame_rates(front: Any, seconds: int = 4, runs: int = 3) -> list[float]:
     page.wait_for_selector(".dlj canvas")
     page.get_by_role("button", name="Play").click()
     page.wait_for_timeout(1000)
+    seen = "document.querySelector('.dlj').dlj.model.get('_seen')"
     rates = []
     for _ in range(runs):
-        before = int(page.evaluate("document.querySelector('.dlj').dlj.model.get('_seen')"))
+        before = page.evaluate(seen)
         page.wait_for_timeout(1000 * seconds)
-        rates.append(
-            (int(page.evaluate("document.querySelector('.dlj').dlj.model.get('_seen')")) - before)
-            / seconds
-        )
+        rates.append((page.evaluate(seen) - before) / seconds)
     front.shut(page)
     return rates
 
@@ -180,21 +178,9 @@ def lines(harness: Any):
     peers = {WAYS[n]: times[n] for n in (3, 5, 4)}
     note = f"a key round trip; medians over {len(times[1])} rounds"
     common = dict(unit="s", note=note)
-    harness.quantity(
-        "key to screen, the maths in the browser",
-        times[1],
-        peers,
-        bar=1 / 8,
-        our_name=WAYS[1],
-        **common,
-    )
-    harness.quantity(
-        "key to screen, PyTorch computes", times[2], peers, bar=1 / 3, our_name=WAYS[2], **common
-    )
-    harness.quantity(
-        "frames a second of the Playground, 2-8-8-2, 10 steps of training a frame",
-        statistics.median(rates),
-        unit="frames/s",
-        bar=10,
-        higher_is_better=True,
-    )
+    harness.quantity("key to screen, the maths in the browser", times[1], peers, bar=1 / 8,
+                     our_name=WAYS[1], **common)
+    harness.quantity("key to screen, PyTorch computes", times[2], peers, bar=1 / 3,
+                     our_name=WAYS[2], **common)
+    harness.quantity("frames a second of the Playground, 2-8-8-2, 10 steps of training a frame",
+                     statistics.median(rates), unit="frames/s", bar=10, higher_is_better=True)

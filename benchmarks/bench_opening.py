@@ -1,8 +1,9 @@
 """Opening: imports, the command, JupyterLab
 
-`import dljourney`, the command's help, and each chapter's module in a fresh process beside the import of torch, which
-most of them cannot do without; what our own code adds once PyTorch, timm, matplotlib, ipywidgets and scikit-learn are
-there; and the time from `dljourney course` on a folder that exists until JupyterLab answers, beside `jupyter lab`.
+`import dljourney`, the command's help, and each chapter's module in a fresh process beside the
+import of torch, which most of them cannot do without; what our own code adds once PyTorch, timm,
+matplotlib, ipywidgets and scikit-learn are there; and the time from `dljourney course` on a folder
+that exists until JupyterLab answers, beside `jupyter lab`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ import dljourney
 from dljourney.kit.course import chapters
 
 PACKAGES = ["torch", "timm", "jupyterlab"]
-HEAVY = """torch timm torchvision matplotlib.figure matplotlib.pyplot ipywidgets anywidget sklearn.datasets
+HEAVY = """torch timm torchvision matplotlib.figure matplotlib.pyplot ipywidgets anywidget
+sklearn.datasets
 safetensors.torch PIL.Image"""
 
 
@@ -35,11 +37,12 @@ def fresh(*code: str):
 
 def modules() -> list[str]:
     found = pkgutil.walk_packages(dljourney.__path__, "dljourney.")
-    return sorted(m.name for m in found if not m.ispkg and not m.name.endswith("_modidx") and "__main__" not in m.name)
+    names = sorted(m.name for m in found if not m.ispkg)
+    return [name for name in names if not name.endswith("_modidx") and "__main__" not in name]
 
 
 def own_cost(names: list[str], runs: int) -> dict[str, list[float]]:
-    "CPU seconds that each module's import takes in a copy of a process that has the large libraries already."
+    "CPU seconds that each module's import takes where the large libraries are loaded already."
     code = f"""
 import importlib, json, os, sys, time
 for m in {HEAVY.split()!r}: importlib.import_module(m)
@@ -57,7 +60,8 @@ for _ in range({runs}):
         os.close(r), os.close(w)
 print(json.dumps(found))
 """
-    out = subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(out.stdout)
 
 
@@ -67,8 +71,10 @@ def answers(command: list[str], folder: str) -> float:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     start = time.perf_counter()
-    process = subprocess.Popen([*command, "--no-browser", f"--port={port}"], cwd=folder, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+    command = [*command, "--no-browser", f"--port={port}"]
+    nothing = subprocess.DEVNULL
+    process = subprocess.Popen(command, cwd=folder, stdout=nothing, stderr=nothing,
+                               start_new_session=True)
     try:
         while time.perf_counter() - start < 120:
             try:
@@ -85,27 +91,29 @@ def answers(command: list[str], folder: str) -> float:
 def lines(harness):
     runs = 3 if harness.quick else 5
     python = {"python -c pass": fresh("-c", "pass")}
-    harness.compare("import dljourney", fresh("-c", "import dljourney"), python, runs=15, note="the bar: 0.1 s")
-    harness.compare(
-        "dljourney --help", fresh("-m", "dljourney.course", "--help"), python, runs=15, note="the bar: 0.3 s"
-    )
+    ours, note = fresh("-c", "import dljourney"), "the bar: 0.1 s"
+    harness.compare("import dljourney", ours, python, runs=15, note=note)
+    ours, note = fresh("-m", "dljourney.cli.course", "--help"), "the bar: 0.3 s"
+    harness.compare("dljourney --help", ours, python, runs=15, note=note)
     torch = {"import torch": fresh("-c", "import torch")}
     for chapter in chapters():
         module = re.sub(r"^\d+_", "", chapter.path.stem)
         if module in ("start", "glossary"):
             continue
-        harness.compare(f"import dljourney.{module}", fresh("-c", f"import dljourney.{module}"), torch, judged_by="cpu")
+        line = f"import dljourney.{module}"
+        harness.compare(line, fresh("-c", line), torch, judged_by="cpu")
     if hasattr(os, "fork"):
         cost = own_cost(modules(), runs)
-        dear = sorted(cost, key=lambda name: -statistics.median(cost[name]))
-        each = ", ".join(
-            f"{name.removeprefix('dljourney.')} {1e3 * statistics.median(cost[name]):.0f}" for name in dear
-        )
-        harness.quantity(f"our own part of an import, the dearest of {len(dear)} modules", cost[dear[0]], unit="s",
-                         our_name=dear[0], note=f"milliseconds of CPU time each: {each}")  # fmt: skip
+        middle = {name: statistics.median(times) for name, times in cost.items()}
+        dear = sorted(cost, key=lambda name: -middle[name])
+        short = lambda name: name.removeprefix("dljourney.")
+        each = ", ".join(f"{short(name)} {1e3 * middle[name]:.0f}" for name in dear)
+        title = f"our own part of an import, the dearest of {len(dear)} modules"
+        harness.quantity(title, cost[dear[0]], unit="s", our_name=dear[0],
+                         note=f"milliseconds of CPU time each: {each}")
     with tempfile.TemporaryDirectory() as folder:
         ours, theirs = [], []
-        command = [sys.executable, "-m", "dljourney.course", "course", "here"]
+        command = [sys.executable, "-m", "dljourney.cli.course", "course", "here"]
         subprocess.run([*command, "--help"], check=True, stdout=subprocess.DEVNULL)
         answers(command, folder)  # lays the course
         for _ in range(runs):

@@ -1,8 +1,9 @@
 """The training loop and the optimisers
 
-One network, 64-32-10, batches of 64 from 3,200 datapoints in memory, cross-entropy, SGD: the same steps by a bare
-PyTorch loop, `dljourney.sgd.train`, and the loops of other libraries with their output, progress bars and checkpoints
-switched off. Then one `opt.step()` beside torch's, for ten small tensors and for the parameters of a ResNet-18.
+One network, 64-32-10, batches of 64 from 3,200 datapoints in memory, cross-entropy, SGD: the same
+steps by a bare PyTorch loop, `dljourney.sgd.train`, and the loops of other libraries with their
+output, progress bars and checkpoints switched off. Then one `opt.step()` beside torch's, for ten
+small tensors and for the parameters of a ResNet-18.
 """
 
 from __future__ import annotations
@@ -81,19 +82,10 @@ def with_skorch(harness):
         return None
     from skorch import NeuralNetClassifier
 
-    net = NeuralNetClassifier(
-        network(),
-        criterion=nn.CrossEntropyLoss,
-        optimizer=torch.optim.SGD,
-        lr=0.01,
-        max_epochs=epochs,
-        batch_size=batch_size,
-        iterator_train__shuffle=True,
-        train_split=None,
-        callbacks="disable",
-        verbose=0,
-        warm_start=True,
-    )
+    options = dict(criterion=nn.CrossEntropyLoss, optimizer=torch.optim.SGD, lr=0.01)
+    data = dict(batch_size=batch_size, iterator_train__shuffle=True, train_split=None)
+    quiet = dict(callbacks="disable", verbose=0, warm_start=True)
+    net = NeuralNetClassifier(network(), max_epochs=epochs, **options, **data, **quiet)
     net.initialize()
     return lambda: net.partial_fit(x, y)
 
@@ -119,16 +111,9 @@ def with_lightning(harness):
     module, data = Module(), loader()
 
     def epoch():
-        trainer = L.Trainer(
-            max_epochs=epochs,
-            accelerator="cpu",
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-        )
-        trainer.fit(module, data)
+        quiet = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False,
+                     enable_model_summary=False, num_sanity_val_steps=0)
+        L.Trainer(max_epochs=epochs, accelerator="cpu", **quiet).fit(module, data)
 
     return epoch
 
@@ -144,8 +129,10 @@ def with_fastai(harness):
 
     pairs = list(zip(x, y))
     data = DataLoader(pairs, bs=batch_size, shuffle=True, num_workers=0)
-    one_batch = DataLoader(pairs[:batch_size], bs=batch_size, num_workers=0)  # it insists on validating
-    learn = Learner(DataLoaders(data, one_batch), network(), loss_func=F.cross_entropy, opt_func=fastai_sgd, lr=0.01)
+    one_batch = DataLoader(pairs[:batch_size], bs=batch_size, num_workers=0)
+    loaders = DataLoaders(data, one_batch)  # it insists on validating
+    options = dict(loss_func=F.cross_entropy, opt_func=fastai_sgd, lr=0.01)
+    learn = Learner(loaders, network(), **options)
 
     def fit():
         with learn.no_bar(), learn.no_logging():
@@ -155,7 +142,7 @@ def with_fastai(harness):
 
 
 def pair(name: str, params: list[torch.Tensor], **options):
-    """A step of ours, of torch's default and of torch's fused kernel, on the same parameters and gradients.
+    """A step of ours, of torch's default and of torch's fused kernel, on the same numbers.
 
     The very same: where copies of large tensors happen to lie in memory decides up to 10 %.
     """
@@ -170,14 +157,16 @@ def pair(name: str, params: list[torch.Tensor], **options):
         return opt.step
 
     theirs = getattr(torch.optim, name)
-    fused = {} if name == "RMSprop" else {f"torch.optim.{name}(fused=True)": step(theirs, fused=True)}
-    return step(getattr(optimisers, name)), {f"torch.optim.{name}": step(theirs), **fused}
+    steps = {f"torch.optim.{name}": step(theirs)}
+    if name != "RMSprop": steps[f"torch.optim.{name}(fused=True)"] = step(theirs, fused=True)
+    return step(getattr(optimisers, name)), steps
 
 
 def first_optimiser(module: str):
     "A fresh process that builds one optimiser; the import of torch is the same on both sides."
-    code = f"import torch; from {module} import SGD; SGD([torch.zeros(1, requires_grad=True)], lr=0.1)"
-    return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+    code = ["import torch", f"from {module} import SGD", "w = torch.zeros(1, requires_grad=True)",
+            "SGD([w], lr=0.1)"]
+    return lambda: subprocess.run([sys.executable, "-c", "; ".join(code)], check=True)
 
 
 def lines(harness):
@@ -186,59 +175,49 @@ def lines(harness):
     os.chdir(tempfile.mkdtemp())
     quiet = contextlib.redirect_stdout(io.StringIO())
     with quiet:
-        others = {"skorch": with_skorch(harness), "Lightning": with_lightning(harness), "fastai": with_fastai(harness)}
-    loops = {
-        "bare loop, torch.optim.SGD": bare(torch.optim.SGD, shuffled),
-        "bare loop, a gather for each batch": bare(torch.optim.SGD, gathered),
-    }
+        others = {"skorch": with_skorch(harness), "Lightning": with_lightning(harness),
+                  "fastai": with_fastai(harness)}
+    loops = {"bare loop, torch.optim.SGD": bare(torch.optim.SGD, shuffled),
+             "bare loop, a gather for each batch": bare(torch.optim.SGD, gathered)}
     common = dict(units=steps, judged_by="cpu", warmup=2)
     name = "a step of the loop, torch's SGD on both sides"
-    harness.compare(name, ours(torch.optim.SGD), loops, bar=1.03, runs=51, our_name="train, torch.optim.SGD", **common)
+    theirs = dict(our_name="train, torch.optim.SGD", **common)
+    harness.compare(name, ours(torch.optim.SGD), loops, bar=1.03, runs=51, **theirs)
     name = "a step of the loop, our SGD"
-    harness.compare(name, ours(sgd.SGD), loops, bar=0.85, runs=51, our_name="train, our SGD", **common)
+    own = dict(our_name="train, our SGD", **common)
+    harness.compare(name, ours(sgd.SGD), loops, bar=0.85, runs=51, **own)
     data = loader()
     peers = {"bare loop, DataLoader": bare(torch.optim.SGD, lambda: data)}
     name = "a step of the loop, from a DataLoader"
-    harness.compare(name, ours(torch.optim.SGD, data), peers, runs=11, our_name="train, torch.optim.SGD", **common)
+    harness.compare(name, ours(torch.optim.SGD, data), peers, runs=11, **theirs)
     with quiet:
         name = "a step of the loop, beside other libraries"
-        note = "their usual way with tensors in memory: a DataLoader; callbacks, progress bars and logs off"
-        harness.compare(name, ours(sgd.SGD), others, runs=5, our_name="train, our SGD", note=note, **common)
+        note = ("their usual way with tensors in memory: a DataLoader; "
+                "callbacks, progress bars and logs off")
+        harness.compare(name, ours(sgd.SGD), others, runs=5, note=note, **own)
 
     shapes = [torch.randn(32, 32) for _ in range(10)]
     family = [("SGD", {}), ("SGD", {"momentum": 0.9}), ("RMSprop", {}), ("Adam", {}), ("AdamW", {})]
+    few = dict(number=100, runs=15, judged_by="cpu")
     for name, options in family:
-        what = f"{name}{', momentum' if options else ''}"
-        step, peers = pair(name, shapes, **options)
-        harness.compare(
-            f"opt.step(), ten 32 x 32 tensors, {what}", step, peers, bar=0.7, number=100, runs=15, judged_by="cpu"
-        )
+        what = f"opt.step(), ten 32 x 32 tensors, {name}{', momentum' if options else ''}"
+        harness.compare(what, *pair(name, shapes, **options), bar=0.7, **few)
     import torchvision
 
     params = [p.detach() for p in torchvision.models.resnet18().parameters()]
+    many = dict(number=2, runs=15, warmup=2, judged_by="cpu")
     for name, options in family:
-        what = f"{name}{', momentum' if options else ''}"
-        step, peers = pair(name, params, **options)
-        harness.compare(
-            f"opt.step(), ResNet-18, {what}",
-            step,
-            peers,
-            bar=0.9 if name in ("Adam", "AdamW") else 1.05,
-            number=2,
-            runs=15,
-            warmup=2,
-            judged_by="cpu",
-        )
-    harness.compare(
-        "a process that builds its first optimiser, import torch included",
-        first_optimiser("dljourney.sgd"),
-        {"torch.optim.SGD": first_optimiser("torch.optim")},
-        note=first_note,
-    )
+        what = f"opt.step(), ResNet-18, {name}{', momentum' if options else ''}"
+        bar = 0.9 if name in ("Adam", "AdamW") else 1.05
+        harness.compare(what, *pair(name, params, **options), bar=bar, **many)
+    peers = {"torch.optim.SGD": first_optimiser("torch.optim")}
+    name = "a process that builds its first optimiser, import torch included"
+    harness.compare(name, first_optimiser("dljourney.sgd"), peers, note=first_note)
 
 
 first_note = (
-    "torch's optimisers import the compiler, torch._dynamo, when the first one is built; ours do not. The fused "
-    "kernels of torch read and write each tensor once where a chain of operations passes over it several times; "
-    "they are the better choice for large models, and train takes them like any other optimiser."
+    "torch's optimisers import the compiler, torch._dynamo, when the first one is built; ours do "
+    "not. The fused kernels of torch read and write each tensor once where a chain of operations "
+    "passes over it several times; they are the better choice for large models, and train takes "
+    "them like any other optimiser."
 )

@@ -24,12 +24,10 @@ import torch.nn.functional as F
 from PIL import Image
 
 from dljourney import sgd
-from dljourney.kit.pictures import digits
-from dljourney.kit.pictures import Preprocess
-from dljourney.kit.pictures import photos
-from dljourney.program import Program, load, save
 from dljourney.kit.models import bf16_helps
-from dljourney.transfer import fine_tune, freeze, predict, pretrained, unfreeze
+from dljourney.kit.pictures import Preprocess, digits, photos
+from dljourney.program import Program, load, save
+from dljourney.transfer import draw_examples, fine_tune, freeze, predict, pretrained, unfreeze
 
 PACKAGES = ["torch", "timm", "fastai", "pillow"]
 SIZE, BATCH, RATE = 128, 32, 0.01
@@ -46,10 +44,8 @@ def folder_of_photos(n: int = 120) -> Path:
     for name, photo in zip(("temple", "flower"), load_sample_images().images):
         (folder / name).mkdir(parents=True)
         for i in range(n // 2):
-            top, left = (
-                dice.integers(0, photo.shape[0] - 300),
-                dice.integers(0, photo.shape[1] - 400),
-            )
+            top = dice.integers(0, photo.shape[0] - 300)
+            left = dice.integers(0, photo.shape[1] - 400)
             patch = Image.fromarray(photo[top : top + 300, left : left + 400])
             patch.resize((500, 375)).save(folder / name / f"{i}.jpg", quality=90)
     return folder
@@ -58,11 +54,8 @@ def folder_of_photos(n: int = 120) -> Path:
 def network(n_classes: int) -> torch.nn.Module:
     torch.manual_seed(0)
     model = timm.create_model("resnet18", num_classes=n_classes)
-    model.pretrained_cfg = {
-        **model.pretrained_cfg,
-        "input_size": (3, SIZE, SIZE),
-        "interpolation": "bilinear",
-    }
+    model.pretrained_cfg = {**model.pretrained_cfg, "input_size": (3, SIZE, SIZE),
+                            "interpolation": "bilinear"}
     return model
 
 
@@ -82,9 +75,8 @@ def with_fastai(harness, folder: Path, frozen: int, full: int, losses: list):
     if harness.peer("fastai") is None:
         return None
     import fastai.callback.progress  # noqa: F401  (adds Learner.no_bar)
-    from fastai.data.transforms import Normalize  # noqa: F401
-    from fastai.vision.all import SGD, ImageDataLoaders, Learner  # noqa: F811
-    from fastai.vision.all import Normalize, Resize, ResizeMethod  # noqa: F811
+    from fastai.vision.all import (SGD, ImageDataLoaders, Learner, Normalize, Resize,
+                                   ResizeMethod)
 
     def run():
         names = [p.name for p in sorted(folder.iterdir()) if p.is_dir()]
@@ -96,13 +88,8 @@ def with_fastai(harness, folder: Path, frozen: int, full: int, losses: list):
         )  # fmt: skip
         data.train.drop_last = False  # every picture in every epoch, as on our side
         model = unfreeze(network(len(names)))  # BatchNorm at rest, as on our side
-        options = dict(
-            loss_func=F.cross_entropy,
-            opt_func=SGD,
-            splitter=by_part(model),
-            train_bn=False,
-            wd=0.01,
-        )
+        options = dict(loss_func=F.cross_entropy, opt_func=SGD, splitter=by_part(model),
+                       train_bn=False, wd=0.01)
         learn = Learner(data, model, **options)
         with learn.no_bar(), learn.no_logging():
             learn.freeze()
@@ -117,11 +104,9 @@ def with_fastai(harness, folder: Path, frozen: int, full: int, losses: list):
 
 
 def on_digits(seed: int, fastai: bool) -> float:
-    ("Accuracy on digits by other writers after ten examples a class: glyphnet, one recipe, two "
-     "libraries.")
+    "Accuracy on digits by other writers after ten examples a class: one recipe, two libraries."
     pool, _, (x_test, y_test) = digits("writers")
-    order = torch.randperm(len(pool[1]), generator=torch.Generator().manual_seed(seed))
-    rows = torch.cat([order[pool[1][order] == c][:10] for c in range(10)])
+    rows = draw_examples(pool[1], 10, seed)
     x, y = pool[0][rows], pool[1][rows]
     torch.manual_seed(seed)
     model = unfreeze(pretrained("glyphnet", num_classes=10))
@@ -133,17 +118,10 @@ def on_digits(seed: int, fastai: bool) -> float:
 
         prepare = Preprocess.of(model)
         pairs = list(zip(prepare(x), y))
-        dls = DataLoaders(
-            *(DataLoader(pairs, bs=32, shuffle=go, num_workers=0) for go in (True, False))
-        )
-        learn = Learner(
-            dls,
-            model,
-            loss_func=F.cross_entropy,
-            opt_func=Adam,
-            splitter=by_part(model),
-            train_bn=False,
-        )
+        dls = DataLoaders(*(DataLoader(pairs, bs=32, shuffle=go, num_workers=0)
+                            for go in (True, False)))
+        learn = Learner(dls, model, loss_func=F.cross_entropy, opt_func=Adam,
+                        splitter=by_part(model), train_bn=False)
         with learn.no_bar(), learn.no_logging():
             learn.freeze()
             learn.fit(10, lr=1e-2)
@@ -152,18 +130,8 @@ def on_digits(seed: int, fastai: bool) -> float:
         with torch.inference_mode():
             return float((model.eval()(prepare(x_test)).argmax(1) == y_test).float().mean())
     lr, head = 3e-4, 1e-2 / 3e-4
-    fine_tune(
-        model,
-        x,
-        y,
-        frozen_epochs=10,
-        epochs=10,
-        lr=lr,
-        head=head,
-        decay=1.0,
-        schedule=None,
-        seed=seed,
-    ).run()
+    fine_tune(model, x, y, frozen_epochs=10, epochs=10, lr=lr, head=head, decay=1.0, schedule=None,
+              seed=seed).run()
     return float((predict(model, x_test).argmax(1) == y_test).float().mean())
 
 
@@ -174,19 +142,16 @@ def by_part(model):
 
 
 def largest_memory() -> float:
-    ("This process's largest memory, in MB. Linux's ru_maxrss begins with the parent's; the "
-     "kernel's own mark does not.")
+    "This process's largest memory, in MB. Linux's ru_maxrss begins with the parent's."
     if sys.platform == "linux":
         status = Path("/proc/self/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        2**20 if sys.platform == "darwin" else 1024
-    )
+    unit = 2**20 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def peak(who: str, folder: Path):
-    ("A fresh process trains one frozen and four full epochs and prints its largest memory in MB; "
-     "None without fastai.")
+    "The largest memory, in MB, of a fresh process that trains one frozen and four full epochs."
     command = [sys.executable, "-m", "benchmarks.bench_transfer", who, str(folder)]
     run = subprocess.run(command, stdout=subprocess.PIPE,
                          stderr=subprocess.DEVNULL, text=True, check=True)  # fmt: skip
@@ -194,16 +159,13 @@ def peak(who: str, folder: Path):
 
 
 def predictors(harness, folder: Path):
-    ("A program, the plain timm way to do the same, and an exported fastai learner, on the "
-     "folder's "
-     "files.")
+    "A program, the plain timm way, and an exported fastai learner, on the folder's files."
     files = sorted(folder.rglob("*.jpg"))[:100]
     model = freeze(network(2))
     file = save(model, Path(scratch.name, "program.safetensors"), preprocess=Preprocess.of(model))
     program: Program = load(file)
-    transform = timm.data.create_transform(
-        input_size=(3, SIZE, SIZE), interpolation="bilinear", crop_pct=1.0
-    )
+    transform = timm.data.create_transform(input_size=(3, SIZE, SIZE), interpolation="bilinear",
+                                           crop_pct=1.0)
     model.eval()
     learner, exported = None, Path(scratch.name, "learner.pkl")
     train = with_fastai(harness, folder, 1, 0, [])
@@ -231,9 +193,8 @@ def fresh(code: str, *args: object):
     "A process that answers once."
 
     def run():
-        subprocess.run(
-            [sys.executable, "-c", code, *map(str, args)], check=True, stdout=subprocess.DEVNULL
-        )
+        subprocess.run([sys.executable, "-c", code, *map(str, args)], check=True,
+                       stdout=subprocess.DEVNULL)
 
     return run
 
@@ -266,27 +227,19 @@ def lines(harness):
         peers = {"fastai": with_fastai(harness, folder, frozen, full, theirs)}
         n_photos = sum(1 for _ in folder.rglob("*.jpg"))
         note = f"{n_photos} photos; ours in {'bfloat16' if bf16 else 'float32'} when not frozen"
-        harness.compare(
-            name, ours(folder, frozen, full, mine, bf16), peers, bar=bar, judged_by="cpu", note=note
-        )
-        harness.quantity(
-            f"training loss after {name}",
-            mine[-1],
-            {"fastai": theirs[-1] if theirs else None},
-            unit="",
-        )
+        harness.compare(name, ours(folder, frozen, full, mine, bf16), peers, bar=bar,
+                        judged_by="cpu", note=note)
+        harness.quantity(f"training loss after {name}", mine[-1],
+                         {"fastai": theirs[-1] if theirs else None}, unit="")
     n = 3 if harness.quick else 5
     theirs = [peak("fastai", folder) for _ in range(n)] if harness.peer("fastai") else None
     mine = [peak("ours", folder) for _ in range(n)]
     harness.quantity("peak memory, one frozen and four full epochs", mine,
                      {"fastai": theirs}, unit="MB")  # fmt: skip
-    seeds, note = (
-        range(n),
-        "ten examples a class, 10 frozen and 10 full epochs, Adam, no augmentation; the range over "
-        "seeds",
-    )
-    theirs = [on_digits(seed, True) for seed in seeds] if harness.peer("fastai") else None
-    mine = [on_digits(seed, False) for seed in seeds]
+    note = ("ten examples a class, 10 frozen and 10 full epochs, Adam, no augmentation; "
+            "the range over seeds")
+    theirs = [on_digits(seed, True) for seed in range(n)] if harness.peer("fastai") else None
+    mine = [on_digits(seed, False) for seed in range(n)]
     harness.quantity("accuracy on digits by other writers, glyphnet", mine,
                      {"fastai": theirs}, unit="", higher_is_better=True, note=note)  # fmt: skip
     ask, plain, asked, file, exported, files = predictors(harness, folder)
@@ -301,10 +254,7 @@ if __name__ == "__main__":  # a child of `peak`
     from benchmarks.harness import Harness
 
     who, place = sys.argv[1], Path(sys.argv[2])
-    work = (
-        with_fastai(Harness(), place, 1, 4, [])
-        if who == "fastai"
-        else ours(place, 1, 4, [], bf16_helps(network(2)))
-    )
+    work = (with_fastai(Harness(), place, 1, 4, []) if who == "fastai"
+            else ours(place, 1, 4, [], bf16_helps(network(2))))
     work()
     print(largest_memory())

@@ -5,7 +5,8 @@
     python -m benchmarks.experiments --list          # names, seeds stored, seconds
     python -m benchmarks.experiments NAME --fresh    # forget what is stored and start over
 
-Each seed is kept in nbs/results/NAME.json as soon as it is done, so the command may be stopped at any time.
+Each seed is kept in nbs/results/NAME.json as soon as it is done: the command may be stopped at any
+time.
 The engine is `dljourney.kit.seeds`; its notebook says how to add an experiment.
 """
 
@@ -20,12 +21,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Experiment:
-    "One experiment at full size. `run_seed` is a function, or 'module:function' so that the table imports nothing."
+    "One experiment at full size. 'module:function' as `run_seed`: the table imports nothing."
 
     run_seed: str | Callable[..., Any]
     seeds: Iterable[int]
     settings: Mapping[str, Any] = field(default_factory=dict)
-    tolerance: float = 0.05  # how far a rerun may be off on another processor or other versions (relative and absolute)
+    # how far a rerun may be off on another processor or other versions, relative and absolute
+    tolerance: float = 0.05
     varies: tuple[str, ...] = ()  # fields of a row that differ from run to run, such as timings
 
     def function(self) -> Callable[..., Any]:
@@ -47,7 +49,8 @@ ALL_THE_WAY = (1, 60, 3e-4, False), (5, 0, 0.0, False), (20, 300, 1e-3, True)
 
 def from_glyphnet(per_class: int, steps: int, lr: float, **more: Any) -> dict[str, Any]:
     "A trial that starts from the weights that ship, with a head fitted to them."
-    return {"per_class": per_class, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1} | more
+    trial = {"per_class": per_class, "start": "glyphnet", "steps": steps, "lr": lr, "probe": 0.1}
+    return trial | more
 
 
 def from_random(per_class: int, steps: int, lr: float, **more: Any) -> dict[str, Any]:
@@ -68,30 +71,28 @@ GLYPHNET_TUNING = [
       for k in (1, 5, 20) for steps, lr, norm in HALFWAY[k]),
 ]
 DIGITS = "dljourney.experiments.pretraining:digits_seed"
+SERIES = "dljourney.experiments.checkers:series_rows"
 
 EXPERIMENTS: dict[str, Experiment] = {
-    # "name": Experiment("dljourney.chapter:run_seed_function", range(10), {"setting": 1}),
+    # "name": Experiment("dljourney.experiments.chapter:rows", range(10), {"setting": 1}),
     "hinges": Experiment("dljourney.experiments.universal:hinge_rows", range(10), tolerance=0.9),
-    "width_and_depth": Experiment("dljourney.experiments.universal:depth_rows", range(10), tolerance=0.5),
-    "checkers_series_1": Experiment("dljourney.experiments.checkers:series_rows", range(1)),  # fifty in one batch
-    "checkers_series_2": Experiment("dljourney.experiments.checkers:series_rows", range(1), {"series": 2}),
-    "checkers_stale_scores": Experiment(
-        "dljourney.experiments.checkers:series_rows", range(1), {"recompute": False}
-    ),
+    "width_and_depth": Experiment("dljourney.experiments.universal:depth_rows", range(10),
+                                  tolerance=0.5),
+    "checkers_series_1": Experiment(SERIES, range(1)),  # fifty in one batch
+    "checkers_series_2": Experiment(SERIES, range(1), {"series": 2}),
+    "checkers_stale_scores": Experiment(SERIES, range(1), {"recompute": False}),
     "checkers_hills": Experiment("dljourney.experiments.checkers:hill_rows", range(1)),
     "checkers_self_play": Experiment("dljourney.experiments.checkers:modern_rows", range(10)),
     "double_descent": Experiment("dljourney.experiments.overfitting:descent_rows", range(10)),
     "trained_descent": Experiment(
         "dljourney.experiments.overfitting:trained_descent_rows", range(5), tolerance=0.3
     ),
-    "shuffled_labels": Experiment(
-        "dljourney.experiments.overfitting:memory_rows", range(10), tolerance=0.2, varies=("epochs_to_full",)
-    ),
+    "shuffled_labels": Experiment("dljourney.experiments.overfitting:memory_rows", range(10),
+                                  tolerance=0.2, varies=("epochs_to_full",)),
     "leaks": Experiment("dljourney.experiments.overfitting:leaks", range(20)),
     "cures": Experiment("dljourney.experiments.overfitting:cure_rows", range(10), tolerance=0.3),
-    "epochs": Experiment(
-        "dljourney.experiments.overfitting:epoch_rows", range(10), tolerance=0.5, varies=("best_epoch",)
-    ),
+    "epochs": Experiment("dljourney.experiments.overfitting:epoch_rows", range(10), tolerance=0.5,
+                         varies=("best_epoch",)),
     # tuning before what uses it; from_scratch does not depend on the weights that ship
     "scratch_tuning": Experiment("dljourney.experiments.transfer:tune_few_examples",
         range(100, 102), {"methods": SCRATCH}),
@@ -149,14 +150,15 @@ def run(name: str, fresh: bool = False) -> None:
         spent.append(seconds)
         rest = left * sum(spent) / len(spent)
         done = len(seeds) - left
-        line = f"{name}: {done}/{len(seeds)} seeds, seed {seed} took {seconds:.1f} s, about {rest:.0f} s left"
-        print(line, flush=True)
+        print(f"{name}: {done}/{len(seeds)} seeds, seed {seed} took {seconds:.1f} s, "
+              f"about {rest:.0f} s left", flush=True)
 
     print(f"{name}: {results_file(name)}", flush=True)
-    data = run_experiment(name, experiment.function(), seeds, experiment.settings, fresh=fresh, report=report)
+    data = run_experiment(name, experiment.function(), seeds, experiment.settings, fresh=fresh,
+                          report=report)
     note = "" if spent else " (all stored already)"
-    line = f"{name}: {len(data['seeds'])} seeds, {len(data['rows'])} rows, {data['seconds']:.1f} s in all{note}"
-    print(line, flush=True)
+    print(f"{name}: {len(data['seeds'])} seeds, {len(data['rows'])} rows, "
+          f"{data['seconds']:.1f} s in all{note}", flush=True)
 
 
 def overview() -> None:
@@ -169,14 +171,16 @@ def overview() -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments", description=__doc__.splitlines()[0])
+    about = __doc__.splitlines()[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments", description=about)
     parser.add_argument("names", nargs="*", metavar="NAME", help="experiments to run; none: all")
     parser.add_argument("--list", action="store_true", help="show what there is and what is stored")
     parser.add_argument("--fresh", action="store_true", help="forget what is stored and start over")
     args = parser.parse_args(argv)
     unknown = [name for name in args.names if name not in EXPERIMENTS]
     if unknown:
-        parser.error(f"no experiment {', '.join(unknown)}; there are: {', '.join(EXPERIMENTS) or 'none'}")
+        known = ", ".join(EXPERIMENTS) or "none"
+        parser.error(f"no experiment {', '.join(unknown)}; there are: {known}")
     if args.fresh and not args.names:
         parser.error("--fresh forgets stored seeds: name the experiments it is meant for")
     if args.list:

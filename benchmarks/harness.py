@@ -2,13 +2,13 @@
 
 A topic's file, `benchmarks/bench_<topic>.py`, has one function, `lines(harness)`, which calls
 
-    harness.compare("a step of SGD, ten small tensors", ours, {"torch.optim.SGD": theirs}, bar=0.7, number=200)
+    harness.compare("a step of SGD", ours, {"torch.optim.SGD": theirs}, bar=0.7, number=200)
 
-once for each line. `ours` and the peers are functions without arguments that do the same work. They run in
-turns, at least five times each, on one thread; the table gives medians and spread of the wall time, the CPU
-time beside it, and the ratio ours / peer as the median of the ratios of neighbouring runs (so that whatever
-slows the machine down for a while slows both). The bar is compared with that ratio. `python -m benchmarks.run`
-runs all topics, or those in ONLY=.
+once for each line. `ours` and the peers are functions without arguments that do the same work. They
+run in turns, at least five times each, on one thread; the table gives medians and spread of the
+wall time, the CPU time beside it, and the ratio ours / peer as the median of the ratios of
+neighbouring runs (so that whatever slows the machine down for a while slows both). The bar is
+compared with that ratio. `python -m benchmarks.run` runs all topics, or those in ONLY=.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Contender:
     "The times of one contender on one line."
 
     name: str
-    wall: list[float] = field(default_factory=list)  # seconds for each unit of work, one number a run
+    wall: list[float] = field(default_factory=list)  # seconds for each unit of work, one a run
     cpu: list[float] = field(default_factory=list)
     missing: str = ""  # why there are no times
 
@@ -44,7 +44,7 @@ class Line:
 
     name: str
     contenders: list[Contender]  # ours first
-    bar: float | None = None  # ours / the first peer is to be at most this (at least, where higher is better)
+    bar: float | None = None  # ours / the first peer: at most (at least, where higher is better)
     bars: dict[str, float] = field(default_factory=dict)  # bars against other peers, by name
     judged_by: str = "wall"
     unit: str = "s"  # "s" for times; else what the numbers of `quantity` count
@@ -76,20 +76,19 @@ class Growth:
     name: str
     what: str  # what is counted: "boards", "pixels a side"
     sizes: list[float] = field(default_factory=list)
-    cpu: list[list[float]] = field(default_factory=list)  # seconds of CPU time, for each size one number a run
+    # seconds of CPU time, for each size one number a run
+    cpu: list[list[float]] = field(default_factory=list)
     note: str = ""
 
     def medians(self) -> list[float]:
         return [statistics.median(times) for times in self.cpu]
 
     def slope(self, last: float | None = None) -> float:
-        "The power of the size that the time follows: least squares on logarithms, over the last `last`-fold or all."
-        pairs = [
-            (math.log(n), math.log(t))
-            for n, t in zip(self.sizes, self.medians())
-            if last is None or n >= self.sizes[-1] / last
-        ]
-        return statistics.linear_regression(*zip(*pairs)).slope if len(pairs) > 1 else float("nan")
+        "The power of the size that the time follows: least squares on logarithms, all or the last."
+        least = 0 if last is None else self.sizes[-1] / last
+        pairs = [(n, t) for n, t in zip(self.sizes, self.medians()) if n >= least]
+        logs = [(math.log(n), math.log(t)) for n, t in pairs]
+        return statistics.linear_regression(*zip(*logs)).slope if len(logs) > 1 else float("nan")
 
 
 class Harness:
@@ -120,8 +119,8 @@ class Harness:
         bars: Mapping[str, float] | None = None,  # the same for other peers, by name
         runs: int | None = None,  # how often each contender is timed, in turns; 5 at least
         number: int = 1,  # calls in one timing
-        units: float = 1,  # units of work in one call (steps, images): the times are given for one unit
-        judged_by: str = "wall",  # "cpu" where both sides compute on one thread and the machine is shared
+        units: float = 1,  # units of work in one call (steps, images): times are for one unit
+        judged_by: str = "wall",  # "cpu" where both compute on one thread, on a shared machine
         warmup: int = 1,  # calls before the first timing
         before: Callable[[], Any] | None = None,  # called, untimed, before each timing
         our_name: str = "dljourney",
@@ -130,20 +129,15 @@ class Harness:
         "Time `ours` beside `peers`, in turns, and keep the line."
         runs = 5 if self.quick else max(5, runs or self.runs)
         work = {our_name: ours, **peers}
-        line = Line(
-            name,
-            [Contender(k, missing="" if f else "not installed") for k, f in work.items()],
-            bar,
-            dict(bars or {}),
-            judged_by,
-            note=note,
-        )
+        contenders = [Contender(k, missing="" if f else "not installed") for k, f in work.items()]
+        line = Line(name, contenders, bar, dict(bars or {}), judged_by, note=note)
         live = [(c, f) for c, f in zip(line.contenders, work.values()) if f]
         for _, f in live:
             for _ in range(warmup):
                 f()
         for run in range(runs):
-            for contender, f in live if run % 2 == 0 else reversed(live):  # neither side is always first
+            # neither side is always first
+            for contender, f in live if run % 2 == 0 else reversed(live):
                 if before:
                     before()
                 wall, cpu = timed(f, number)
@@ -166,12 +160,12 @@ class Harness:
         note: str = "",
     ) -> Line:
         "Keep a line of numbers that were measured by other means than `compare`."
-        many = lambda v: [float(n) for n in v] if isinstance(v, (list, tuple)) else [float(v)]
+        many = lambda v: [float(n) for n in (v if isinstance(v, (list, tuple)) else [v])]
         contenders = [Contender(our_name, many(ours))]
-        contenders += [
-            Contender(k, many(v) if v is not None else [], missing="" if v is not None else "not installed")
-            for k, v in (peers or {}).items()
-        ]
+        for peer, v in (peers or {}).items():
+            is_there = v is not None
+            missing = "" if is_there else "not installed"
+            contenders.append(Contender(peer, many(v) if is_there else [], missing=missing))
         if bar is not None and not peers:
             contenders.append(Contender("the bar itself", [1.0]))
         line = Line(name, contenders, bar, unit=unit, higher_is_better=higher_is_better, note=note)
@@ -181,7 +175,7 @@ class Harness:
     def growth(
         self,
         name: str,  # the work
-        make: Callable[[int], Callable[[], Any]],  # a size -> a function that does work of that size once
+        make: Callable[[int], Callable[[], Any]],  # a size -> what does work of that size once
         sizes: Sequence[int],  # rising; at least three decades where the machine allows
         *,
         what: str,  # what is counted
@@ -201,15 +195,17 @@ class Harness:
             if once > seconds:
                 break
         self.growths.append(found)
-        print(f"  {name}: time grows as {what} to the power {found.slope(10):.2f}", file=sys.stderr, flush=True)
+        told = f"time grows as {what} to the power {found.slope(10):.2f}"
+        print(f"  {name}: {told}", file=sys.stderr, flush=True)
         return found
 
     def as_dict(self) -> dict[str, Any]:
-        return {"lines": [asdict(line) for line in self.lines], "growths": [asdict(g) for g in self.growths]}
+        lines, growths = ([asdict(x) for x in found] for found in (self.lines, self.growths))
+        return {"lines": lines, "growths": growths}
 
 
 def timed(f: Callable[[], Any], number: int) -> tuple[float, float]:
-    "Seconds of wall and of CPU time, the children's included, for `number` calls; no collection of garbage between."
+    "Seconds of wall and CPU time, the children's included, for `number` calls, garbage kept."
     gc.collect()
     was_on = gc.isenabled()
     gc.disable()
@@ -260,22 +256,20 @@ def table(lines: list[Line]) -> str:
             if c.missing:
                 rows.append(f"| | {c.name} | {c.missing} | | | | | |")
                 continue
-            spread = (
-                f" ({readable(min(c.wall), line.unit)} to {readable(max(c.wall), line.unit)})"
-                if len(c.wall) > 1
-                else ""
-            )
+            shown = [readable(v, line.unit) for v in (min(c.wall), max(c.wall))]
+            spread = f" ({' to '.join(shown)})" if len(c.wall) > 1 else ""
             cpu = readable(statistics.median(c.cpu), line.unit) if c.cpu else ""
-            ratio = [f"{r:.2f}" if i and (r := line.ratio(c, kind)) is not None else "" for kind in ("wall", "cpu")]
+            ratios = [line.ratio(c, kind) if i else None for kind in ("wall", "cpu")]
+            wall_ratio, cpu_ratio = ("" if r is None else f"{r:.2f}" for r in ratios)
             bar, met = (line.bar_of(c), line.verdict(c)) if i else (None, None)
             sign = ">=" if line.higher_is_better else "<="
-            verdict = (
-                "" if met is None else ("met" if met else "**missed**") + (" (CPU)" if line.judged_by == "cpu" else "")
-            )
-            rows.append(
-                f"| {line.name if not i else ''} | {c.name} | {readable(statistics.median(c.wall), line.unit)}{spread} "
-                f"| {cpu} | {ratio[0]} | {ratio[1]} | {'' if bar is None else f'{sign} {bar:g}'} | {verdict} |"
-            )
+            by = " (CPU)" if line.judged_by == "cpu" else ""
+            verdict = "" if met is None else ("met" if met else "**missed**") + by
+            name = "" if i else line.name
+            median = readable(statistics.median(c.wall), line.unit)
+            told = "" if bar is None else f"{sign} {bar:g}"
+            rows.append(f"| {name} | {c.name} | {median}{spread} "
+                        f"| {cpu} | {wall_ratio} | {cpu_ratio} | {told} | {verdict} |")
     return "\n".join(rows) + notes(lines)
 
 
@@ -306,7 +300,8 @@ def machine() -> str:
     except OSError:
         pass
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{model}, {os.cpu_count()} cores{load}, {platform.system()}, Python {platform.python_version()}, one thread"
+    system = f"{platform.system()}, Python {platform.python_version()}"
+    return f"{model}, {os.cpu_count()} cores{load}, {system}, one thread"
 
 
 def versions(names: list[str]) -> str:

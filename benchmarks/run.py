@@ -1,4 +1,4 @@
-"""Run the benchmarks: all of them, or `ONLY=sgd,checkers python -m benchmarks.run`; writes benchmarks/RESULTS.md.
+"""Run all benchmarks, or `ONLY=sgd,game python -m benchmarks.run`; writes benchmarks/RESULTS.md.
 
 Each topic runs in a process of its own. A topic that was not run keeps its section of RESULTS.md.
 """
@@ -19,10 +19,11 @@ here = Path(__file__).parent
 results = here / "RESULTS.md"
 head = """# dljourney beside its peers
 
-Written by `make bench` (`make bench ONLY=sgd` for one topic). Both sides do the same work, in turns, on one thread, in
-one process. Times are medians, with the smallest and largest; a ratio is the median of the ratios of neighbouring
-runs, and below 1 means that dljourney is faster (for times). `(CPU)` marks bars that are judged by CPU time, which a
-busy machine does not distort. [harness.py](harness.py) has the details."""
+Written by `make bench` (`make bench ONLY=sgd` for one topic). Both sides do the same work, in
+turns, on one thread, in one process. Times are medians, with the smallest and largest; a ratio is
+the median of the ratios of neighbouring runs, and below 1 means that dljourney is faster (for
+times). `(CPU)` marks bars that are judged by CPU time, which a busy machine does not distort.
+[harness.py](harness.py) has the details."""
 
 
 def topics() -> list[str]:
@@ -72,15 +73,15 @@ def main() -> int:
         return 0
     from benchmarks import harness as h
 
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    env = os.environ | dict.fromkeys(
+        ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     failed, missed = [], []
     for topic in topics():
         print(f"== {topic}", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             path = f"{folder}/lines.json"
-            code = subprocess.run(
-                [sys.executable, "-m", "benchmarks.run", "--one", topic, path], cwd=here.parent, env=env
-            )
+            command = [sys.executable, "-m", "benchmarks.run", "--one", topic, path]
+            code = subprocess.run(command, cwd=here.parent, env=env)
             if code.returncode:
                 failed.append(topic)
                 continue
@@ -88,9 +89,11 @@ def main() -> int:
         lines = [h.line_from(d) for d in data["lines"]]
         text = f"{data['machine']}; {data['versions']}; {datetime.date.today().isoformat()}"
         growths = [h.Growth(**g) for g in data["growths"]]
-        tables = "\n\n".join([*([h.table(lines)] if lines else []), *([h.growth_table(growths)] if growths else [])])
-        write({**sections(), topic: f"## {data['title']}\n\n{text}\n\n{tables}"})
-        print(tables, flush=True)
+        tables = [h.table(lines)] if lines else []
+        tables += [h.growth_table(growths)] if growths else []
+        told = "\n\n".join(tables)
+        write({**sections(), topic: f"## {data['title']}\n\n{text}\n\n{told}"})
+        print(told, flush=True)
         missed += [
             f"{topic}: {line.name}, beside {c.name}"
             for line in lines

@@ -17,17 +17,16 @@ from torch import Tensor
 
 from .kit.expect import check_whole
 from dljourney.kit.game import (
-    IN_USE, PIECE, START, TERMS, WIN, Best, Boards, Judge, Learning, Leaves, Memory, Outcome, Player,
-    Rules, Term, alpha_beta, apply_move, coefficients, legal_moves, moves, parameters, perft,
-    piece_advantage, play_games, play_moves, polynomial, practise, random_games, read_pdn, search,
-    term_values, write_pdn,
+    IN_USE, PIECE, START, TERMS, WIN, Best, Boards, Judge, Learning, Leaves, Memory, Outcome,
+    Player, Rules, Term, alpha_beta, apply_move, coefficients, legal_moves, moves, parameters,
+    perft, piece_advantage, play_games, play_moves, polynomial, practise, random_games, read_pdn,
+    search, term_values, write_pdn,
 )
 
 # %% ../nbs/03_checkers.ipynb #cad139a8
 _all_ = ["START", "Boards", "Learning", "Memory", "Outcome", "alpha_beta", "apply_move",
-         "legal_moves",
-         "moves", "perft", "play_moves", "random_games", "read_pdn", "search", "write_pdn", "TERMS",
-         "Term", "parameters", "polynomial", "term_values"]
+         "legal_moves", "moves", "perft", "play_moves", "random_games", "read_pdn", "search",
+         "write_pdn", "TERMS", "Term", "parameters", "polynomial", "term_values"]
 
 # %% ../nbs/03_checkers.ipynb #5d3a0f01
 def samuels_score(
@@ -38,13 +37,13 @@ def samuels_score(
     return piece_advantage(leaves.boards) + term_values(leaves).double() @ coefficients(weights)
 
 # %% ../nbs/03_checkers.ipynb #a3e4fb95
-HAND_SET = {"KCENT": 2.0**17, "CENT": 2.0**16, "BACK": 2.0**16, "OREO": 2.0**15, "MOBIL": -2.0**14,
-            # by a person who has read a book on the game
-            "THRET": -2.0**15, "EXPOS": -2.0**13, "ADV": 2.0**13}
+# by a person who has read a book on the game
+HAND_SET = {"KCENT": 2.0**17, "CENT": 2.0**16, "BACK": 2.0**16, "OREO": 2.0**15,
+            "MOBIL": -2.0**14, "THRET": -2.0**15, "EXPOS": -2.0**13, "ADV": 2.0**13}
 
 # %% ../nbs/03_checkers.ipynb #0372eb66
 def play(
-    black:Player,                   # {term: coefficient}; {} looks at pieces only, None moves at random
+    black:Player,                   # {term: coefficient}; {}: pieces only, None: moves at random
     white:Player,                   # the same for White
     n_games:int=1000,               # games, each from its own opening
     depth:int=1,                    # plies that both look ahead
@@ -61,15 +60,16 @@ def play(
 def match(
     a:Player,         # one player
     b:Player,         # the other
-    n_games:int=40,   # an even number; half of them with a as Black: the same openings, colours changed
+    n_games:int=40,   # an even number; in half of them a is Black: the same openings both ways
     depth:int=2,      # plies that both look ahead
     seed:int=0,       # decides the openings
 ) -> Outcome: # counted for a
     "Two players meet from the same openings with both colours"
-    if check_whole("n_games", n_games, 2) % 2:
+    n_games = check_whole("n_games", n_games, 2)
+    if n_games % 2:
         both = "as every opening is played with both colours"
         raise ValueError(f"n_games: expected an even number, {both}, got {n_games}")
-    half = int(n_games) // 2
+    half = n_games // 2
     first, second = play(a, b, half, depth, seed), play(b, a, half, depth, seed)
     return Outcome(first.plies + second.plies, first.wins + second.losses,
                    first.losses + second.wins, first.draws + second.draws)
@@ -99,7 +99,7 @@ def _span(uses):
 def correlate(
     correlation:Tensor, # C of each term, in [-1, 1]
     uses:Tensor,        # how often each term has been corrected
-    agree:Tensor,       # +1 where the term's sign and delta's agree, -1 where they do not, 0: not corrected
+    agree:Tensor,       # +1 where the term's sign is delta's, -1 where it is not, 0: not corrected
     boost:Tensor|float=1.0, # 2 or 4 make the change larger
 ) -> Tensor: # the new C
     "Samuel's correlation rule: C moves towards +1 or -1 by one part in N"
@@ -162,13 +162,13 @@ def self_play(
     n_games:int=28,       # games in each; in the first half Alpha is White
     depth:int=3,          # plies to look ahead
     seed:int=0,           # which 16 terms each series begins with, and the order of the reserve
-    series:int=1,         # 1: as in Samuel's first series; 2: with the changes he made for the second
-    recompute:bool=True,  # save the score of a board with the corrected coefficients, as he learned to
+    series:int=1,         # 1: as in Samuel's first series; 2: with what he changed for the second
+    recompute:bool=True,  # save a board's score with the corrected coefficients, as he learned to
     max_plies:int=70,     # a longer game is stopped, as he did in the second series
     extend:bool=True,     # follow captures beyond the depth
     cure:bool=True,       # set the leading term to zero after three black marks
 ) -> Learning: # iterate over it, or call its run()
-    "Generalisation learning of 1959: Alpha learns from its own surprises, Beta is frozen for each game"
+    "Generalisation learning of 1959: Alpha learns from its surprises, Beta is frozen for each game"
     rules = Rules(surprising, credit, boost, to_blame, correlate, powers_of_two)
     return Learning(rules, n_series, n_games, depth, seed, series, recompute, max_plies, extend,
                     cure)
@@ -206,7 +206,7 @@ def rote(
     depth:int=3,           # plies to look ahead
     seed:int=0,            # decides the openings
     memory:Memory|None=None, # go on with this memory; None: start with an empty one
-    fade:float=0.02,       # the sense of direction: how much a score loses with every ply of backing up
+    fade:float=0.02,       # the sense of direction: what a score loses at every ply of backing up
     fen:str=START,         # where games begin
     opening:int=4,         # plies played at random at the start of each game
     max_plies:int=60,      # then a game is stopped

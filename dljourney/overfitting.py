@@ -390,7 +390,7 @@ def stop_early(
 # %% ../nbs/07_overfitting.ipynb #1825cba9
 def judge(
     networks: Networks,  # `n_members` for each ensemble, one ensemble after the other
-    x: Tensor,  # inputs, (m, ...)
+    x: Tensor,  # inputs, (m, n_in) or (m, c, h, w); (n_networks, m, n_in): one set for each
     y: Tensor,  # labels, (m,), or a row for each ensemble
     n_members: int = 1,  # networks whose probabilities are averaged
 ) -> tuple[Tensor, Tensor]:  # one entry for each ensemble

@@ -36,7 +36,7 @@ def glyphs(
     starts = counts.cumsum(0) - counts
 
     def deal(n: int, size: int, shuffle: bool, generator: torch.Generator) -> Iterator[Tensor]:
-        for _ in range(n_batches):
+        while True:
             y = torch.randint(len(counts), (size,), generator=generator)
             nth = (torch.rand(size, generator=generator) * counts[y]).long()
             yield rows[starts[y] + nth]
@@ -182,14 +182,9 @@ def error_ratio(
     "Compare two methods on the same draws; the draws, drawn anew 10,000 times, give the interval."
     a, b = 1 - torch.tensor(list(ours)), 1 - torch.tensor(list(theirs))
     if len(a) != len(b) or not len(a):
-        raise ValueError(f"expected as many draws of both, got {len(a)} and {len(b)}")
+        raise ValueError("ours and theirs: expected equally many draws, one or more, got "
+                         f"{len(a)} and {len(b)}; measure both on the same draws")
     again = torch.randint(len(a), (10_000, len(a)), generator=seeded(seed))
     ratios = a[again].mean(1) / b[again].mean(1)
     low, high = ratios.quantile(torch.tensor([0.025, 0.975])).tolist()
     return float(a.mean() / b.mean()), low, high
-
-# %% ../nbs/10_pretraining.ipynb #c0a91001
-if __name__ == "__main__" and "get_ipython" not in globals():
-    import runpy
-
-    runpy.run_module("dljourney.cli.pretrain", run_name="__main__")

@@ -87,8 +87,8 @@ def export_onnx(
     path = onnx_path(path)
     if isinstance(model, Program):
         labels, preprocess, model = model.labels, model.preprocess, model.model
-    network = at_full(unwrapped(model))
-    preprocess = Preprocess.of(network) if preprocess is None else preprocess
+    model, preprocess = for_a_file(model, preprocess)
+    network = at_full(model)
     names = checked_labels(labels, scores_of(network, preprocess).shape[1])
     with at_rest(network), replacing(path) as temporary:
         temporary.write_bytes(as_onnx(network, preprocess, names))

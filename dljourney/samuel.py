@@ -16,7 +16,7 @@ from dljourney.kit.expect import check_whole
 
 # %% ../nbs/02_samuel.ipynb #3fd68842
 def hidden_score(
-    rule: Callable[[Tensor], object],  # takes one image, (64,) float32 in [0, 1]; something true means "an 8"
+    rule: Callable[[Tensor], object],  # image, (64,) float32 in [0, 1] -> something true for an 8
 ) -> float:  # share of right answers, 0 to 1
     "Score a rule for telling 3 from 8 on held-out images that the scorer does not show."
     from dljourney.kit.pictures import digits
@@ -53,7 +53,7 @@ def random_search(
 def improve(
     weights: Tensor,  # where to start
     performance: Callable[[Tensor], float],  # scores a weight assignment, higher is better
-    mechanism: Callable[[Round, Callable[[Tensor], float]], Round],  # makes the next round from the last
+    mechanism: Callable[[Round, Callable[[Tensor], float]], Round],  # last round -> next round
     rounds: int,  # how often to go round
 ) -> Iterator[Round]:  # the rounds, one by one, `rounds` of them
     "Samuel's loop: measure, let the mechanism change the weights, measure again."
@@ -85,7 +85,7 @@ def hill_climb(
 # %% ../nbs/02_samuel.ipynb #1e0164cd
 def gradient_ascent(
     current: Round,  # where we stand
-    performance: Callable[[Tensor], float],  # scores a weight assignment, higher is better; must feel small changes
+    performance: Callable[[Tensor], float],  # higher is better; must feel small changes
     lr: float = 50.0,  # how far to move for a given slope
     nudge: float = 0.01,  # how much to change a weight when asking
 ) -> Round:  # the next round; its score can be lower if `lr` is too large

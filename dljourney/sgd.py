@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from dljourney.kit.expect import check_whole
 from dljourney.kit.training.dealing import Batches, sized
 from dljourney.kit.training.optimizer import Optimizer
-from dljourney.kit.training.refusals import best_nudge, check_scores, distance, float_copies
+from dljourney.kit.training.refusals import best_nudge, check_scores, float_copies, walked
 from dljourney.kit.training.run import Step, Training
 
 # %% ../nbs/04_sgd.ipynb #aa000005
@@ -69,7 +69,7 @@ def numerical_gradient(
                 right, up = flat[i].item(), float(f(work[0] if is_one else work))
                 flat[i] = here - h
                 left, down = flat[i].item(), float(f(work[0] if is_one else work))
-                slope.view(-1)[i] = (up - down) / distance(left, right, h, w.dtype)
+                slope.view(-1)[i] = (up - down) / walked(left, right, h, w.dtype)
                 flat[i] = here
     return slopes[0] if is_one else slopes
 

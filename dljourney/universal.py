@@ -39,9 +39,7 @@ def hinge_fit(
         hinges.bias.copy_(-knots[:-1])
         heads.weight.copy_(turns[None])
         heads.bias.copy_(tops[:1])
-    network = nn.Sequential(hinges, nn.ReLU(), heads)
-    check_drawing(network, places, heights)
-    return network
+    return check_drawing(nn.Sequential(hinges, nn.ReLU(), heads), places, heights)
 
 # %% ../nbs/06_universal.ipynb #c33d85e0
 def contributions(

@@ -1,6 +1,7 @@
-"""Lay the site's pages in a folder and let Sphinx build them: `python docs/build.py [FOLDER]`, or `make docs`.
+"""Lay the site's pages in a folder and let Sphinx build them: `make docs`, or this with a FOLDER.
 
-The chapters are the committed notebooks with the outputs that `make notebooks` stored. Nothing is executed.
+The chapters are the committed notebooks with the outputs that `make notebooks` stored. Nothing is
+executed.
 """
 import argparse
 import base64
@@ -21,11 +22,12 @@ from house import modules, public_names  # noqa: E402
 from dljourney.kit.course import Chapter, chapters  # noqa: E402
 
 families = {  # heading -> which modules; those of the exercises hold no names of their own
-    "Chapters": "whole_game samuel checkers sgd optimisers universal overfitting transfer program pretraining".split(),
+    "Chapters": ["whole_game", "samuel", "checkers", "sgd", "optimisers", "universal",
+                 "overfitting", "transfer", "program", "pretraining"],
     "Experiments": ["experiments."],
     "Demos": ["demos."],
     "The kit": ["kit."],
-    "The course and its commands": ["course", "commands", "cli."],
+    "The course and its commands": ["cli."],
 }
 
 
@@ -33,21 +35,24 @@ families = {  # heading -> which modules; those of the exercises hold no names o
 
 
 def page_of(notebook: dict, name: str) -> dict:
-    "A notebook as a page: directives and hidden cells gone, plumbing folded, pictures with their words and size."
+    "A notebook as a page: directives and hidden cells gone, pictures with their words and size."
     notebook = copy.deepcopy(notebook)
     notebook["metadata"]["language_info"] = {"name": "python", "pygments_lexer": "python3"}
     cells = [part for cell in notebook["cells"] if (part := cell_of(cell))]
-    cells.insert(1, dict(cell_type="markdown", id="still-copy", metadata={}, source=still_note(name)))
+    still = {"cell_type": "markdown", "id": "still-copy", "metadata": {}}
+    cells.insert(1, still | {"source": still_note(name)})
     notebook["cells"] = cells
     return notebook
 
 
 def still_note(name: str) -> str:
     "What a reader of a still page should know."
-    text = "A still copy, to read. In the notebook the pictures move, the cells run, and the exercises answer:"
+    text = ("A still copy, to read. In the notebook the pictures move, the cells run, and the "
+            "exercises answer:")
     if name in ("glossary", "00_start"):
         text = "This page is also a notebook of the course:"
-    return f":::{{container}} still-note\n{text} [start the course](index.md#Start) on your own computer.\n:::"
+    start = "[start the course](index.md#Start) on your own computer."
+    return f":::{{container}} still-note\n{text} {start}\n:::"
 
 
 def cell_of(cell: dict) -> dict | None:
@@ -95,8 +100,10 @@ def face(notebook: dict, chapter: Chapter) -> bytes:
     "The picture that stands for a chapter: the fullest of its demos, else of its figures."
     if chapter.name == "01_whole_game":  # its demo starts with an empty pad
         return (here / "images" / "teach_me.png").read_bytes()
-    pictures = [(base64.b64decode("".join(o["data"]["image/png"])), "".join(o["data"].get("text/plain", "")))
-                for c in notebook["cells"] for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    found = [output["data"] for output in outputs if "image/png" in output.get("data", {})]
+    pictures = [(base64.b64decode("".join(data["image/png"])), "".join(data.get("text/plain", "")))
+                for data in found]
     demos = [png for png, plain in pictures if re.match(r"[A-Z]\w+\(", plain)]
     return max(demos or [png for png, _ in pictures], key=len)
 
@@ -113,7 +120,8 @@ def card(chapter: Chapter, notebook: dict, folder: Path) -> str:
     minutes = f"\n\n{chapter.minutes} minutes" if chapter.minutes else ""
     title = f"**[{number} {escape(chapter.title)}]({chapter.name}.ipynb)**"
     alt = f"The picture of chapter {number}"
-    return f":::{{container}} card\n![{alt}]({image})\n\n{title}\n\n{chapter.summary}{minutes}\n:::\n"
+    picture = f"![{alt}]({image})"
+    return f":::{{container}} card\n{picture}\n\n{title}\n\n{chapter.summary}{minutes}\n:::\n"
 
 
 def numbered(chapter: Chapter) -> str:
@@ -138,7 +146,8 @@ def api_page(module: str, chapter: Chapter | None) -> str:
             passed_on.append(f":py:obj:`{name} <{target}>`")
             continue
         kind = kind_of(module, name)
-        text += f".. auto{kind}:: {full}.{name}\n" + ("   :members:\n" if kind == "class" else "") + "\n"
+        text += f".. auto{kind}:: {full}.{name}\n"
+        text += "   :members:\n\n" if kind == "class" else "\n"
     return text + (f"Also found here: {', '.join(passed_on)}.\n" if passed_on else "")
 
 
@@ -147,17 +156,19 @@ def summary(module: str) -> str:
 
     from house import as_rst
 
-    return as_rst(ast.get_docstring(ast.parse(modules()[module].read_text(encoding="utf-8"))) or "", module)
+    tree = ast.parse(modules()[module].read_text(encoding="utf-8"))
+    return as_rst(ast.get_docstring(tree) or "", module)
 
 
 def kind_of(module: str, name: str) -> str:
     text = modules()[module].read_text(encoding="utf-8")
     found = re.search(rf"^(async def|def|class) {name}\b", text, re.M)
-    return {"class": "class", "def": "function", "async def": "function"}[found[1]] if found else "data"
+    kinds = {"class": "class", "def": "function", "async def": "function"}
+    return kinds[found[1]] if found else "data"
 
 
 def lay(folder: Path) -> None:
-    "Write every source page into `folder`; unchanged ones keep their date, so that Sphinx leaves them alone."
+    "Write every source page into `folder`; Sphinx leaves unchanged ones alone."
     nbs = {c.name: c for c in chapters(root / "nbs")}
     pages: dict[str, str] = {}
     cards = []
@@ -168,15 +179,18 @@ def lay(folder: Path) -> None:
         if name not in ("glossary", "00_start"):
             cards.append(card(chapter, notebook, folder))
     front = (here / "index.md").read_text(encoding="utf-8")
-    front = front.replace("<!-- chapters -->", "::::{container} cards\n" + "\n".join(cards) + "::::")
+    shown = "::::{container} cards\n" + "\n".join(cards) + "::::"
+    front = front.replace("<!-- chapters -->", shown)
     contents = "\n".join(f"{numbered(c)} <{name}>" for name, c in nbs.items())
     pages["index.md"] = front.replace("<!-- contents -->", contents)
     by_module = {re.sub(r"^\d+_", "", name): c for name, c in nbs.items()}
     index = heading("API reference") + (here / "api.rst").read_text(encoding="utf-8")
     for title, starts in families.items():
-        names = [m for m in modules() if public_names(m) and (m in starts or m.partition(".")[0] + "." in starts)]
+        is_one = lambda m, starts=starts: m in starts or m.partition(".")[0] + "." in starts
+        names = [m for m in modules() if public_names(m) and is_one(m)]
         names.sort(key=lambda m: starts.index(m) if m in starts else 0)
-        index += heading(title, "-") + ".. toctree::\n   :hidden:\n\n" + "".join(f"   {m} <{m}>\n" for m in names)
+        index += heading(title, "-") + ".. toctree::\n   :hidden:\n\n"
+        index += "".join(f"   {m} <{m}>\n" for m in names)
         index += "\n.. list-table::\n   :widths: 30 70\n\n"
         index += "".join(f"   * - :doc:`{m} <{m}>`\n     - {summary(m)}\n" for m in names) + "\n"
         for m in names:
@@ -195,13 +209,15 @@ def lay(folder: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", default=root / "_docs", type=Path, help="the site goes to html/ in it")
+    parser.add_argument("folder", nargs="?", default=root / "_docs", type=Path,
+                        help="the site goes to html/ in it")
     folder = parser.parse_args().folder
     lay(folder / "pages")
     from sphinx.cmd.build import build_main
 
-    failed = build_main(["-W", "--keep-going", "-q", "-b", "html", "-c", str(here), "-d", str(folder / "doctrees"),
-                         str(folder / "pages"), str(folder / "html")])
+    places = [str(folder / name) for name in ("doctrees", "pages", "html")]
+    options = ["-W", "--keep-going", "-q", "-b", "html", "-c", str(here), "-d"]
+    failed = build_main([*options, *places])
     if not failed:
         print(f"The site is {folder / 'html' / 'index.html'}")
     return failed

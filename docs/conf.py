@@ -1,4 +1,4 @@
-"Sphinx's settings; the work is in house.py. `make docs` builds the site from pages that build.py lays."
+"Sphinx's settings; the work is in house.py. `make docs` builds the site, from pages of build.py."
 import configparser
 import os
 import sys

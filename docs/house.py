@@ -1,4 +1,4 @@
-"""What this site adds to Sphinx: docments in the API pages, links from prose to the API, formulas as MathML.
+"""What this site adds to Sphinx: docments in the API, links from prose to it, formulas as MathML.
 
 Nothing here is needed to run the course.
 """
@@ -29,6 +29,7 @@ def jupyter_anchor(heading: str) -> str:
 # What there is to link to
 
 
+@cache
 def modules() -> dict[str, Path]:
     "Every module with public names, by its name without `dljourney.`."
     paths = [p for p in sorted(package.rglob("*.py")) if not p.stem.startswith("_")]
@@ -50,7 +51,8 @@ def public_names(module: str) -> dict[str, str]:
                 homes |= {a.asname or a.name: f"{source}.{a.name}" for a in node.names}
         elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
             everything = ast.literal_eval(node.value)
-    return {name: home(homes[name]) if name in homes else f"dljourney.{module}.{name}" for name in everything}
+    full = lambda name: home(homes[name]) if name in homes else f"dljourney.{module}.{name}"
+    return {name: full(name) for name in everything}
 
 
 @cache
@@ -69,7 +71,7 @@ def home(full: str) -> str:
 
 
 def resolve(text: str, module: str = "", imported: dict[str, str] | None = None) -> str | None:
-    "The full name of what `text` in backticks means, on a page about `module`; None where it is no public name."
+    "The full name of what `text` in backticks means, on a page about `module`; None: no public."
     found = word.match(text)
     rest = text[found.end() :] if found else text
     if not found or (rest and not re.fullmatch(r"\(.*\)", rest)):
@@ -93,7 +95,7 @@ def resolve(text: str, module: str = "", imported: dict[str, str] | None = None)
 
 
 def as_rst(text: str, module: str) -> str:
-    "A line of a docstring or a comment: `code` stays code, or becomes a link, and nothing else is markup."
+    "A line of a docstring or a comment: `code` stays code or becomes a link; no other markup."
     def part(i: int, piece: str) -> str:
         if i % 2 == 0:
             return re.sub(r"([*_|\\<>:])", r"\\\1", piece)
@@ -112,7 +114,8 @@ def add_docments(app, what, name, obj, options, lines):
         return
     module = max((m for m in modules() if name.startswith(f"dljourney.{m}.")), key=len, default="")
     if what in ("data", "attribute") and not docments(obj):
-        lines[:] = [as_rst(line, module) for line in lines if not isinstance(obj, (str, int, float, dict, tuple, list))]
+        is_plain = isinstance(obj, (str, int, float, dict, tuple, list))
+        lines[:] = [] if is_plain else [as_rst(line, module) for line in lines]
         return
     lines[:] = [as_rst(line, module) for line in lines]
     found = docments(obj)
@@ -148,9 +151,8 @@ class LinkNames(SphinxTransform):
                 continue
             full = resolve(literal.astext(), module, imported)
             if full:
-                link = addnodes.pending_xref(
-                    "", refdomain="py", reftype="obj", reftarget=full, refdoc=page, refwarn=False, refexplicit=True
-                )
+                link = addnodes.pending_xref("", refdomain="py", reftype="obj", reftarget=full,
+                                             refdoc=page, refwarn=False, refexplicit=True)
                 literal.replace_self(link)
                 link += literal
 
@@ -163,7 +165,8 @@ class LinkChapters(SphinxTransform):
 
     def apply(self, **kwargs):
         page = self.env.docname
-        pages = {name[:2]: name for name in self.env.found_docs if re.match(r"\d\d_", name) and name != page}
+        others = [name for name in self.env.found_docs if re.match(r"\d\d_", name) and name != page]
+        pages = {name[:2]: name for name in others}
         if page.startswith("api/"):
             return
         sections = [s for s in self.document.findall(nodes.section) if s["ids"]]
@@ -172,13 +175,16 @@ class LinkChapters(SphinxTransform):
             if not isinstance(text.parent, (nodes.paragraph, nodes.emphasis, nodes.strong)):
                 continue
             around, parts, at = text.parent, [], 0
-            while around is not None and not isinstance(around, (nodes.reference, addnodes.pending_xref)):
+            links = nodes.reference, addnodes.pending_xref
+            while around is not None and not isinstance(around, links):
                 around = around.parent
             for found in () if around is not None else self.spoken.finditer(str(text)):
                 words, chapter, section = found.groups()
                 if chapter in pages:
-                    link = addnodes.pending_xref("", refdomain="std", reftype="doc", reftarget=f"/{pages[chapter]}",
-                                                 refdoc=page, refwarn=True, refexplicit=True)
+                    target = f"/{pages[chapter]}"
+                    link = addnodes.pending_xref(
+                        "", refdomain="std", reftype="doc", reftarget=target, refdoc=page,
+                        refwarn=True, refexplicit=True)
                 elif section in titles:
                     link = nodes.reference("", "", internal=True, refid=titles[section])
                 else:
@@ -198,14 +204,13 @@ def names_on(page: str, path: Path) -> tuple[str, dict[str, str]]:
     import json
 
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
     imported: dict[str, str] = {}
-    for cell in cells:
-        if cell["cell_type"] == "code":
-            for source, names in re.findall(r"^from (dljourney\S*) import ([\w, ]+)", "".join(cell["source"]), re.M):
-                for name in re.split(r",\s*", names.strip()):
-                    full = home(f"{source}.{name}")
-                    if source != "dljourney.kit" and ".exercises." not in source:
-                        imported[name] = demos().get(full, full)
+    for source, names in re.findall(r"^from (dljourney\S*) import ([\w, ]+)", code, re.M):
+        for name in re.split(r",\s*", names.strip()):
+            full = home(f"{source}.{name}")
+            if source != "dljourney.kit" and ".exercises." not in source:
+                imported[name] = demos().get(full, full)
     return re.sub(r"^\d+_", "", page), imported
 
 

@@ -13,23 +13,10 @@ import time
 import urllib.request
 from pathlib import Path
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-NAMES = [
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "chrome",
-    "msedge",
-]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
+         "msedge"]
 PLACES = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -62,17 +49,9 @@ def find_chromium(installed=installed, run=subprocess.run, is_root=None):
     is_root = (hasattr(os, "geteuid") and os.geteuid() == 0) if is_root is None else is_root
     attempts = []
     if is_root and shutil.which("apt-get"):
-        attempts += [
-            ["apt-get", "update"],
-            [
-                "apt-get",
-                "install",
-                "-y",
-                "--no-install-recommends",
-                "chromium",
-                "fonts-dejavu-core",
-            ],
-        ]
+        needs = ["chromium", "fonts-dejavu-core"]
+        attempts += [["apt-get", "update"],
+                     ["apt-get", "install", "-y", "--no-install-recommends", *needs]]
     attempts += [[sys.executable, "-m", "playwright", "install", "chromium"]]
     for command in attempts:
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
@@ -102,12 +81,8 @@ def wait_for(url, process, log, seconds=240):
 
 def notebook(*cells):
     "A notebook of code cells, as JSON."
-    made = [
-        dict(
-            cell_type="code", id=f"cell{i}", metadata={}, outputs=[], execution_count=None, source=c
-        )
-        for i, c in enumerate(cells)
-    ]
+    plain = dict(cell_type="code", metadata={}, outputs=[], execution_count=None)
+    made = [dict(plain, id=f"cell{i}", source=c) for i, c in enumerate(cells)]
     meta = dict(kernelspec=dict(name="python3", display_name="Python 3", language="python"))
     return json.dumps(dict(cells=made, metadata=meta, nbformat=4, nbformat_minor=5))
 
@@ -124,14 +99,8 @@ class Front:
         self.root.mkdir()
         self.processes = []
         self._settings()
-        self.port = self._serve(
-            "-m",
-            "jupyterlab",
-            *self._lab_options(),
-            "--ServerApp.port={port}",
-            f"--ServerApp.root_dir={self.root}",
-            ready="/api?token=" + self.token,
-        )
+        ready = f"/api?token={self.token}"
+        self.port = self._serve("jupyterlab", *self._lab_options(), ready=ready)
         self.playwright = sync_playwright().start()
         self.browser = self.playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         self.n = 0
@@ -153,10 +122,11 @@ class Front:
         apputils.mkdir(parents=True)
         news = {"fetchNews": "false", "checkForUpdates": False}
         (apputils / "notification.jupyterlab-settings").write_text(json.dumps(news))
-        self.env = {  # without DLJOURNEY_NO_PROGRESS: what a learner solves is recorded
-            **{
-                name: value for name, value in os.environ.items() if name != "DLJOURNEY_NO_PROGRESS"
-            },
+        ours = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")]
+        # without DLJOURNEY_NO_PROGRESS: what a learner solves is recorded
+        known = {k: value for k, value in os.environ.items() if k != "DLJOURNEY_NO_PROGRESS"}
+        self.env = {
+            **known,
             "OMP_NUM_THREADS": "1",
             "JUPYTERLAB_SETTINGS_DIR": str(self.folder / "settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(self.folder / "workspaces"),
@@ -165,37 +135,25 @@ class Front:
             "JUPYTER_RUNTIME_DIR": str(self.folder / "runtime"),
             "IPYTHONDIR": str(self.folder / "ipython"),
             "HOME": str(self.folder),
-            "PYTHONPATH": os.pathsep.join(
-                filter(None, [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")])
-            ),
+            "PYTHONPATH": os.pathsep.join(filter(None, ours)),
         }
 
     def _lab_options(self, app="LabApp"):
-        return [
-            "--no-browser",
-            "--ServerApp.ip=127.0.0.1",
-            "--ServerApp.port_retries=0",
-            f"--IdentityProvider.token={self.token}",
-            *(
-                ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-                if app == "LabApp"
-                else []
-            ),
-            *(["--LabApp.news_url=None"] if app == "LabApp" else []),
-            "--expose-app-in-browser",
-            *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
-        ]
+        options = ["--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0",
+                   "--ServerApp.port={port}", f"--ServerApp.root_dir={self.root}",
+                   f"--IdentityProvider.token={self.token}", "--expose-app-in-browser"]
+        if app == "LabApp":
+            options += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+                        "--LabApp.news_url=None"]
+        if hasattr(os, "geteuid") and os.geteuid() == 0: options.append("--allow-root")
+        return options
 
-    def _serve(self, *command, ready):
+    def _serve(self, module, *options, ready):
         port = free_port()
         log = self.folder / f"server-{port}.log"
         process = subprocess.Popen(
-            [sys.executable, *(c.format(port=port) for c in command)],
-            cwd=self.root,
-            env=self.env,
-            stdout=log.open("w"),
-            stderr=subprocess.STDOUT,
-        )
+            [sys.executable, "-m", module, *(option.format(port=port) for option in options)],
+            cwd=self.root, env=self.env, stdout=log.open("w"), stderr=subprocess.STDOUT)
         self.processes.append(process)
         wait_for(f"http://127.0.0.1:{port}{ready}", process, log)
         return port
@@ -203,17 +161,16 @@ class Front:
     def page(self, width=1280, height=900, theme="light", scale=1):
         "An empty page that notes its errors and the requests that leave this machine."
         context = self.browser.new_context(
-            viewport=dict(width=width, height=height), device_scale_factor=scale, color_scheme=theme
-        )
+            viewport=dict(width=width, height=height), device_scale_factor=scale,
+            color_scheme=theme)
         context.set_default_timeout(120_000)  # a busy machine is no error
         page = context.new_page()
         page.problems, page.outside, page.dark = [], [], theme == "dark"
         page.on("pageerror", lambda e: page.problems.append(f"{e}\n{e.stack}"))
         page.on("console", lambda m: page.problems.append(m.text) if m.type == "error" else None)
         inside = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
-        page.on(
-            "request", lambda r: None if r.url.startswith(inside) else page.outside.append(r.url)
-        )
+        page.on("request",
+                lambda r: None if r.url.startswith(inside) else page.outside.append(r.url))
         return page
 
     def open(self, *cells, run=True, **options):
@@ -230,10 +187,8 @@ class Front:
         "A notebook of the server's folder in JupyterLab as it is, in a new page if none is given."
         self._wear("JupyterLab Dark" if options.get("theme") == "dark" else "JupyterLab Light")
         page = page or self.page(**options)
-        page.goto(
-            f"http://127.0.0.1:{self.port}/lab/workspaces/w{secrets.token_hex(4)}/tree/{name}"
-            f"?token={self.token}&reset"
-        )
+        place = f"/lab/workspaces/w{secrets.token_hex(4)}/tree/{name}"
+        page.goto(f"http://127.0.0.1:{self.port}{place}?token={self.token}&reset")
         page.evaluate(
             """async name => {
               while (!window.jupyterapp) await new Promise(done => setTimeout(done, 30));
@@ -256,14 +211,8 @@ class Front:
         node away twice and throws
         ("removeChild: not a child of this node"). It does so in a notebook without any widget.
         """
-        themes = (
-            self.folder
-            / "settings"
-            / "@jupyterlab"
-            / "apputils-extension"
-            / "themes.jupyterlab-settings"
-        )
-        themes.write_text(json.dumps({"theme": theme}))
+        settings = self.folder / "settings/@jupyterlab/apputils-extension"
+        (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
 
     def run_all(self, page):
         page.evaluate(
@@ -297,15 +246,8 @@ class Front:
         self.n += 1
         name = f"test{self.n}.ipynb"
         (self.root / name).write_text(notebook(*cells))
-        port = self._serve(
-            "-m",
-            "voila",
-            name,
-            "--no-browser",
-            "--port={port}",
-            "--Voila.ip=127.0.0.1",
-            ready="/voila/static/voila.js",
-        )
+        port = self._serve("voila", name, "--no-browser", "--port={port}", "--Voila.ip=127.0.0.1",
+                           ready="/voila/static/voila.js")
         page = self.page(**options)
         page.goto(f"http://127.0.0.1:{port}/", timeout=60_000)
         return page
@@ -315,14 +257,8 @@ class Front:
         self.n += 1
         name = f"test{self.n}.ipynb"
         (self.root / name).write_text(notebook(*cells))
-        port = self._serve(
-            "-m",
-            "notebook",
-            *self._lab_options("JupyterNotebookApp"),
-            "--ServerApp.port={port}",
-            f"--ServerApp.root_dir={self.root}",
-            ready="/api?token=" + self.token,
-        )
+        port = self._serve("notebook", *self._lab_options("JupyterNotebookApp"),
+                           ready=f"/api?token={self.token}")
         page = self.page(**options)
         page.goto(f"http://127.0.0.1:{port}/notebooks/{name}?token={self.token}", timeout=60_000)
         page.evaluate(
@@ -340,16 +276,14 @@ class Front:
         "Until `code`, an expression, has the wanted value in the page's kernel."
         end = time.monotonic() + seconds
         while (value := self.python(page, f"print(repr({code}))")) != repr(wanted):
-            assert time.monotonic() < end, (
-                f"{code} is still {value} after {seconds} s, wanted {wanted!r}"
-            )
+            told = f"{code} is still {value} after {seconds} s, wanted {wanted!r}"
+            assert time.monotonic() < end, told
             page.wait_for_timeout(100)
 
     def cell(self, page, id):
         "The cell with this id."
-        n = page.evaluate(
-            "id => window.panel.content.widgets.findIndex(c => c.model.id === id)", id
-        )
+        place = "id => window.panel.content.widgets.findIndex(c => c.model.id === id)"
+        n = page.evaluate(place, id)
         assert n >= 0, f"the notebook has no cell {id}"
         panel = page.evaluate("window.panel.id")
         return page.locator(f"#{panel} .jp-Notebook > .jp-WindowedPanel-outer .jp-Cell >> nth={n}")
@@ -364,7 +298,7 @@ class Front:
     def command(self, *arguments, cwd=None):
         "What `dljourney ARGUMENTS` prints in a terminal."
         done = subprocess.run(
-            [sys.executable, "-m", "dljourney.course", *map(str, arguments)],
+            [sys.executable, "-m", "dljourney.cli.course", *map(str, arguments)],
             cwd=cwd or self.root, env=self.env,
             capture_output=True, text=True, timeout=120,
         )  # fmt: skip

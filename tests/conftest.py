@@ -1,17 +1,18 @@
-"What every test stands on: one thread, no progress written, reproducible examples, notebooks run once."
+"What every test stands on: one thread, no progress written, examples that repeat, one execution."
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
-# Before torch is imported: two threads on two shared cores are slower than one, and a rerun must be bit-identical.
-os.environ.update(OMP_NUM_THREADS="1", DLJOURNEY_NO_PROGRESS="1", MPLBACKEND="Agg", HF_HUB_OFFLINE="1")
+# Before torch is imported: two threads on two shared cores are slower than one, and a rerun must be
+# bit-identical.
+os.environ.update(OMP_NUM_THREADS="1", DLJOURNEY_NO_PROGRESS="1", MPLBACKEND="Agg",
+                  HF_HUB_OFFLINE="1")
 os.environ.setdefault("PYTHONHASHSEED", "0")
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what runs in the background like this
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's way in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup does so
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -22,13 +23,11 @@ from hypothesis import HealthCheck, settings
 root = Path(__file__).parent.parent
 sys.path.insert(0, str(Path(__file__).parent))  # so that tests share their helpers
 
-common = dict(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+quiet = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+common = dict(deadline=None, suppress_health_check=quiet)
 settings.register_profile("default", derandomize=True, **common)
 settings.register_profile("soak", max_examples=2000, **common)
 settings.load_profile("soak" if os.environ.get("MINUTES") else "default")
-
-
-nbdev_test = pytest.StashKey()  # the process that runs it, and the file that it prints to
 
 
 def notebook_paths():
@@ -41,7 +40,8 @@ no_network = """
 import socket
 def refuse(self, address, *rest):
     host = address[0] if isinstance(address, tuple) else address
-    if self.family != getattr(socket, "AF_UNIX", None) and host not in ("127.0.0.1", "::1", "localhost"):
+    here = host in ("127.0.0.1", "::1", "localhost")
+    if self.family != getattr(socket, "AF_UNIX", None) and not here:
         raise OSError(f"the network is blocked in this test: {host}")
     return connect(self, address, *rest)
 connect, socket.socket.connect = socket.socket.connect, refuse
@@ -55,26 +55,21 @@ socket.getaddrinfo = look_up
 
 
 def pytest_collection_modifyitems(items):
-    "Browsers last: while Playwright is open, this thread has a running event loop, which other tests must not meet."
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    """What takes longest first, as `make test` deals whole files to two processes.
 
+    Browsers last: Playwright's event loop runs in this thread, and others must not meet it.
+    """
+    order = ["notebooks", "site", None, "browser"]
 
-def pytest_collection_finish(session):
-    "nbdev_test takes minutes: it starts at once, on the processor that the first tests leave idle."
-    if any(item.name == "test_nbdev_test_passes" for item in session.items) and not session.config.option.collectonly:
-        command = [sys.executable, "-c", "from nbdev.test import nbdev_test; nbdev_test(n_workers=1)"]
-        output = tempfile.TemporaryFile("w+")
-        run = subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-        session.config.stash[nbdev_test] = run, output
+    def turn(item):
+        marks = (mark for mark in order if mark and item.get_closest_marker(mark))
+        return order.index(next(marks, None))
 
-
-def pytest_unconfigure(config):
-    if nbdev_test in config.stash:
-        config.stash[nbdev_test][0].kill()
+    items.sort(key=turn)
 
 
 def pytest_generate_tests(metafunc):
-    "REPEAT=10 runs every browser test ten times; not the soak's, which goes on for as long as it is told."
+    "REPEAT=10 runs every browser test ten times; not the soak's, which goes on as long as told."
     n = int(os.environ.get("REPEAT", "1"))
     marked = metafunc.definition.get_closest_marker
     if n > 1 and marked("browser") and not marked("soak"):
@@ -104,21 +99,22 @@ def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     source = tmp_path_factory.mktemp("source") / "dljourney"
     # build from what git would hand out, so that a file missing from the commit is missing here too
-    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, capture_output=True, text=True)
+    listed = ["git", "ls-files", "-co", "--exclude-standard"]
+    files = subprocess.run(listed, cwd=root, capture_output=True, text=True)
     for name in files.stdout.splitlines():
         if (root / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((root / name).read_bytes())
     # the wheel is built from the sdist, so that both are complete
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder)]
+    done = subprocess.run([*command, str(source)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return next(folder.glob("*.whl"))
 
 
 @pytest.fixture(scope="session")
 def site(wheel, tmp_path_factory):
-    "The wheel unpacked in a folder of its own, far from the repository, with the network blocked for who uses it."
+    "The wheel unpacked far from the repository, with the network blocked for who uses it."
     folder = tmp_path_factory.mktemp("site")
     with zipfile.ZipFile(wheel) as z:
         z.extractall(folder)
@@ -128,9 +124,10 @@ def site(wheel, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def executions(site):
-    """Each notebook executed once in a real kernel: a function from its path to its `Execution`. Two run at a time.
+    """Each notebook executed once in a real kernel: a function from its path to its `Execution`.
 
-    The kernels import the package from the unpacked wheel and cannot reach the network, so one execution shows that the
+    Two run at a time, or one where another process tests beside this one. The kernels import the
+    package from the unpacked wheel and cannot reach the network, so one execution shows that the
     notebooks run, that the wheel is complete, and that nothing needs to be fetched.
     """
     from concurrent.futures import ThreadPoolExecutor
@@ -138,7 +135,7 @@ def executions(site):
     from dljourney.kit.course import run_notebook
 
     env = {"PYTHONPATH": str(site)}
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(1 if "PYTEST_XDIST_WORKER" in os.environ else 2) as pool:
         futures = {p: pool.submit(run_notebook, p, env=env) for p in notebook_paths()}
         yield lambda path: futures[path].result()
         for future in futures.values():

@@ -1,4 +1,4 @@
-"""How a chapter's exercises are tested: its solution, two other right answers, three typical wrong ones.
+"""How a chapter's exercises are tested: solution, two other right answers, three wrong ones.
 
 In `tests/test_exercises_<chapter>.py`:
 
@@ -8,7 +8,7 @@ In `tests/test_exercises_<chapter>.py`:
     CASES = {
         "step": Cases(
             right=[lambda w, grad, lr: w + grad * -lr, another],
-            wrong=[("uphill", lambda w, grad, lr: w + lr * grad), ("a part of the message", f), ("...", g)],
+            wrong=[("uphill", lambda w, grad, lr: w + lr * grad), ("part of the message", f), ...],
         ),
     }
     test_exercises = tests_of(sgd, CASES)
@@ -21,6 +21,7 @@ import importlib
 import math
 import pkgutil
 import random
+from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -39,7 +40,8 @@ def chapters():
         package = importlib.import_module("dljourney.exercises")
     except ModuleNotFoundError:
         return []
-    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
+    names = [m.name for m in pkgutil.iter_modules(package.__path__)]
+    return sorted(name for name in names if not name.startswith("_"))
 
 
 def learners_names():
@@ -73,8 +75,8 @@ def is_correct(module, name, answer):
 
 def is_told(module, name, fragment, answer):
     result = judge(module, name, answer)
-    assert result.outcome in ("incorrect", "error"), f"a wrong answer to {name} passed as {result.outcome}"
-    said = repr(result)
+    outcome, said = result.outcome, repr(result)
+    assert outcome in ("incorrect", "error"), f"a wrong answer to {name} passed as {outcome}"
     assert fragment in said, f"{name}: expected {fragment!r} in\n{said}"
 
 
@@ -83,7 +85,8 @@ def question_holds(question):
     assert (outcome, message) == ("correct", question.why) and message
     assert question.tempting, f"{question.name} has no tempting wrong answer"
     for given, reason in question.tempting.items():
-        assert question.judge(given) == ("incorrect", reason) and reason, f"{question.name}: {given!r}"
+        judged = question.judge(given)
+        assert judged == ("incorrect", reason) and reason, f"{question.name}: {given!r}"
         assert reason != question.why
     if question.options:
         assert len(question.options) >= 3
@@ -93,16 +96,17 @@ def question_holds(question):
 def tests_of(module, cases):
     "A test function with one case for each answer and each question."
     table = []
-    for name, item in items(module.check).items():
-        table.append(pytest.param(lambda n=name, i=item: is_correct(module, n, solution_of(i)), id=f"{name}-solution"))
+
+    def add(label, holds, *args):
+        table.append(pytest.param(partial(holds, *args), id=label))
+
+    def solved(name, item): is_correct(module, name, solution_of(item))
+
+    for name, item in items(module.check).items(): add(f"{name}-solution", solved, name, item)
     for name, (right, wrong) in cases.items():
-        for i, answer in enumerate(right):
-            table.append(pytest.param(lambda n=name, a=answer: is_correct(module, n, a), id=f"{name}-right{i}"))
-        for fragment, answer in wrong:
-            table.append(pytest.param(lambda n=name, f=fragment, a=answer: is_told(module, n, f, a),
-                                      id=f"{name}-{fragment[:20]}"))
-    for name, question in items(module.quiz).items():
-        table.append(pytest.param(lambda q=question: question_holds(q), id=f"quiz-{name}"))
+        for i, answer in enumerate(right): add(f"{name}-right{i}", is_correct, module, name, answer)
+        for part, answer in wrong: add(f"{name}-{part[:20]}", is_told, module, name, part, answer)
+    for name, question in items(module.quiz).items(): add(f"quiz-{name}", question_holds, question)
 
     @pytest.mark.parametrize("holds", table)
     def test(holds):

@@ -1,4 +1,4 @@
-"Shared by the fault tests: how long to go on, how to damage bytes, and a child process to do dangerous things in."
+"Shared by the fault tests: how long to go on, damaged bytes, a child process for dangers."
 
 import json
 import os
@@ -29,20 +29,22 @@ def cases(length, full, share=0.0):
 
 
 def damaged(data, rng):
-    "The bytes, damaged in one of the ways in which disks, cables, editors and enemies damage files."
+    "The bytes, damaged in one of the ways of disks, cables, editors and enemies."
     data = bytearray(data)
     if not data:
         return bytes(data)
     i = rng.randrange(len(data)) if rng.random() < 0.5 else rng.randrange(min(len(data), 200))
     j = rng.randrange(len(data))
-    way = rng.choice(["cut", "flip", "flip", "extreme", "zeros", "noise", "insert", "twice", "swap", "drop", "grow"])
+    way = rng.choice(["cut", "flip", "flip", "extreme", "zeros", "noise", "insert", "twice", "swap",
+                      "drop", "grow"])
     if way == "cut":
         del data[i:]
     elif way == "flip":
         for _ in range(rng.randint(1, 12)):
             data[rng.randrange(i, len(data))] ^= 1 << rng.randrange(8)
     elif way == "extreme":
-        value = rng.choice([b"\xff" * 4, b"\x7f\xff\xff\xff", b"\0" * 4, b"\0\0\0\1", b"\x80\0\0\0", b"\xff\xfe"])
+        value = rng.choice([b"\xff" * 4, b"\x7f\xff\xff\xff", b"\0" * 4, b"\0\0\0\1",
+                            b"\x80\0\0\0", b"\xff\xfe"])
         data[i : i + len(value)] = value
     elif way == "zeros":
         data[i : i + rng.randint(1, 500)] = b"\0" * rng.randint(1, 500)
@@ -63,7 +65,7 @@ def damaged(data, rng):
 
 
 def in_a_child(work, seconds=240):
-    "`work()` in a forked process: what it gives (as JSON), and by how many MB its memory grew at most."
+    "`work()` in a forked process: what it gives (as JSON), and how many MB its memory grew."
 
     def measured():
         before = peak()  # a child begins with a peak of its own
@@ -78,7 +80,7 @@ def peak():
 
 
 def forked(work):
-    "Start `work()` in a forked process; its id, and a pipe that will carry the text it gives, or its traceback."
+    "Start `work()` in a forked process; its id, and a pipe for the text it gives, or a traceback."
     reading, writing = os.pipe()
     pid = os.fork()
     if pid:
@@ -100,7 +102,7 @@ def forked(work):
 
 
 def received(pid, pipe, seconds):
-    "The text that a forked process gave; it fails where the process crashed, raised, or took too long."
+    "The text that a forked process gave; it fails where that crashed, raised, or took too long."
     text, end = b"", time.monotonic() + seconds
     try:
         while True:
@@ -116,5 +118,6 @@ def received(pid, pipe, seconds):
     finally:
         os.close(pipe)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    assert status == 0, f"the process ended with {status}:\n{text.decode('utf-8', 'replace')[-3000:]}"
+    told = text.decode("utf-8", "replace")
+    assert status == 0, f"the process ended with {status}:\n{told[-3000:]}"
     return text.decode("utf-8")

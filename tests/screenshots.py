@@ -1,4 +1,7 @@
-"Every demo in a real JupyterLab, light and dark, wide and narrow: `python -m tests.screenshots OUT [NAME...]`."
+"""Every demo in a real JupyterLab, light and dark, wide and narrow.
+
+`python -m tests.screenshots OUT [NAME...]`
+"""
 
 import sys
 from pathlib import Path
@@ -8,7 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from browser import Front
 
 DEMOS = {
-    "RollDownhill": "from dljourney.demos import RollDownhill\nRollDownhill(landscape='ravine', lr=0.3)",
+    "RollDownhill": """from dljourney.demos import RollDownhill
+RollDownhill(landscape='ravine', lr=0.3)""",
     "BeTheOptimiser": "from dljourney.demos import BeTheOptimiser\nBeTheOptimiser()",
     "Playground": """from dljourney.demos import Playground
 d = Playground(dataset='spiral', units=8, layers=2); d.step(600); d""",
@@ -16,7 +20,8 @@ d = Playground(dataset='spiral', units=8, layers=2); d.step(600); d""",
 d = Playground(dataset='circles'); d.step(100); d.show_code(); d""",
     "DrawACurve": "from dljourney.demos import DrawACurve\nd = DrawACurve(); d.step(150); d",
     "PolynomialFit": "from dljourney.demos import PolynomialFit\nPolynomialFit()",
-    "ShuffledLabels": "from dljourney.demos import ShuffledLabels\nd = ShuffledLabels(); d.step(30); d",
+    "ShuffledLabels": """from dljourney.demos import ShuffledLabels
+d = ShuffledLabels(); d.step(30); d""",
     "DoubleDescent": "from dljourney.demos import DoubleDescent\nDoubleDescent()",
     "Cures": "from dljourney.demos import Cures\nd = Cures(dropout=0.8); d.step(25); d",
     "FewExamples": "from dljourney.demos import FewExamples\nd = FewExamples(); d.step(8); d",
@@ -53,16 +58,18 @@ def main(out, *names):
     out.mkdir(parents=True, exist_ok=True)
     try:
         page = front.open(*(DEMOS[name] for name in names), height=1100)
-        for n in range(len(names)):  # until each is there
-            page.locator(f".jp-Notebook .jp-Cell >> nth={n}").locator(".dlj, .widget-upload").first.wait_for()
+        cells = [page.locator(f".jp-Notebook .jp-Cell >> nth={n}") for n in range(len(names))]
+        for cell in cells:  # until each is there
+            cell.locator(".dlj, .widget-upload").first.wait_for()
         for theme in ("Light", "Dark"):
-            change = "async theme => { await window.jupyterapp.commands.execute('apputils:change-theme', { theme }); }"
-            page.evaluate(change, f"JupyterLab {theme}")
+            page.evaluate("""async theme => {
+              await window.jupyterapp.commands.execute("apputils:change-theme", { theme });
+            }""", f"JupyterLab {theme}")
             for size, (width, height) in SIZES.items():
                 page.set_viewport_size(dict(width=width, height=height))
                 page.wait_for_timeout(1200)  # JupyterLab's splash screen fades
-                for n, name in enumerate(names):
-                    node = page.locator(f".jp-Notebook .jp-Cell >> nth={n}").locator(".jp-OutputArea").first
+                for cell, name in zip(cells, names):
+                    node = cell.locator(".jp-OutputArea").first
                     node.scroll_into_view_if_needed()
                     page.wait_for_timeout(200)
                     node.screenshot(path=out / f"{name}-{theme.lower()}-{size}.png")

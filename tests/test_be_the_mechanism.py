@@ -47,7 +47,9 @@ def test_the_mechanism_given_is_the_one_that_runs_and_it_starts_where_you_stand(
 
 
 def test_weights_past_a_slider_are_scored_as_the_slider_shows_them():
-    demo = BeTheMechanism(mechanism=lambda current, performance: Round(w := current.weights + 99, performance(w)))
+    def far(current, performance): return Round(w := current.weights + 99, performance(w))
+
+    demo = BeTheMechanism(mechanism=far)
     demo.step()
     assert demo.top_left == 10.0 and demo.tries.scores[-1] == demo.tries.performance(demo.weights)
 

@@ -111,7 +111,7 @@ def test_the_curve_is_the_last_that_was_drawn(front):
     canvas = page.locator(".dlj-plot canvas").first
     canvas.scroll_into_view_if_needed()
     for n in range(TRIES):
-        end = 0.5 + 0.06 * n
+        end = 0.5 + 0.06 * (n % 8)  # another one than the last, and on the canvas
         place = "n => n.dlj.at('curve', {}, 0)"
         box = canvas.bounding_box()
         node = page.locator(".dlj").first
@@ -123,8 +123,25 @@ def test_the_curve_is_the_last_that_was_drawn(front):
             page.wait_for_timeout(6)
         page.mouse.up()
         front.until(page, f"abs(float(demo.x[-1]) - {end}) < 0.03")
-        page.wait_for_timeout(600)  # nothing older comes after it
+        page.wait_for_timeout(800)  # nothing older comes after it
         assert front.python(page, f"print(abs(float(demo.x[-1]) - {end}) < 0.03)") == "True"
+    front.python(page, "demo.pause()")
+    front.shut(page)
+
+
+def test_nothing_moves_under_the_pen_that_draws_the_first_curve(front):
+    page = opened(front, CURVE, [])
+    canvas = page.locator(".dlj-plot canvas").first
+    canvas.scroll_into_view_if_needed()
+    before = canvas.bounding_box()
+    page.mouse.move(before["x"] + 100, before["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(before["x"] + 200, before["y"] + 120, steps=5)
+    front.until(page, "len(demo.losses) > 3")
+    losses = "JSON.stringify(document.querySelector('.dlj').dlj.frame().losses)"
+    page.wait_for_function(f"{losses}.includes('line')")  # the page shows them
+    assert canvas.bounding_box() == before
+    page.mouse.up()
     front.python(page, "demo.pause()")
     front.shut(page)
 

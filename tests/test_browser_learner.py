@@ -18,7 +18,8 @@ from dljourney.kit.pictures import doodles
 pytestmark = pytest.mark.browser
 
 FIRST_CELL, MAP = "102638b3", "0569d946"  # in 00_start
-FIRST_WORDS, DESK, SAVE, PHOTOS, UPLOAD = "4cef7f2c", "66e05f9b", "e661b53b", "9e88a972", "8173d98d"  # in 01_whole_game
+# in 01_whole_game
+FIRST_WORDS, DESK, SAVE, PHOTOS, UPLOAD = "4cef7f2c", "66e05f9b", "e661b53b", "9e88a972", "8173d98d"
 YOUR_TURN, EXERCISE, QUESTION = "4b76e6a9", "e953590c", "383ca88a"
 WRONG = "def likeliest(answer):\n    return max(answer)\n\ncheck.likeliest(likeliest)"
 RIGHT = WRONG.replace("max(answer)", "max(answer, key=answer.get)")
@@ -42,6 +43,9 @@ def here(page):
     }""")
 
 
+MODEL = "window.panel.content.widgets.find(c => c.model.id === id).model"
+
+
 def run_up_to(front, page, last):
     "Shift+Enter, cell by cell, until the one called `last` has run."
     active = "window.panel.content.activeCell.model.id"
@@ -50,7 +54,7 @@ def run_up_to(front, page, last):
         page.wait_for_function(f"now => {active} !== now", arg=now)
         if now == last:
             break
-    idle = "id => window.panel.content.widgets.find(c => c.model.id === id).model.executionState !== 'running'"
+    idle = f"id => {MODEL}.executionState !== 'running'"
     page.wait_for_function(idle, arg=last, timeout=120_000)
     front.python(page, "pass")  # its turn comes when all cells before it are through
 
@@ -59,7 +63,8 @@ def select(front, page, id):
     "A click left of a cell, as one selects it to run it."
     cell = front.cell(page, id)
     cell.scroll_into_view_if_needed()
-    cell.locator(".jp-InputPrompt:visible, .jp-RenderedMarkdown:visible").first.click(position=dict(x=3, y=3))
+    left = cell.locator(".jp-InputPrompt:visible, .jp-RenderedMarkdown:visible").first
+    left.click(position=dict(x=3, y=3))
     page.wait_for_function("id => window.panel.content.activeCell.model.id === id", arg=id)
 
 
@@ -83,12 +88,15 @@ def shelf(page):
 
 WATCH = """() => {
   window.seen = [];
-  const bars = () => [...document.querySelectorAll('.dlj-bar.dlj-taught i')].map(i => i.style.width).join();
+  const bars = () =>
+    [...document.querySelectorAll('.dlj-bar.dlj-taught i')].map(i => i.style.width).join();
   window.watching = new MutationObserver(() => {
     const now = bars();
-    if (!window.seen.length || window.seen.at(-1)[1] !== now) window.seen.push([performance.now(), now]);
+    const isNew = !window.seen.length || window.seen.at(-1)[1] !== now;
+    if (isNew) window.seen.push([performance.now(), now]);
   });
-  window.watching.observe(document.querySelector('.dlj-desk'), { subtree: true, attributes: true, childList: true });
+  window.watching.observe(document.querySelector('.dlj-desk'),
+    { subtree: true, attributes: true, childList: true });
 }"""
 
 
@@ -122,20 +130,22 @@ def test_a_learners_first_fifteen_minutes(front, course):
     cards = front.cell(page, MAP).locator("td")
     cards.first.wait_for()
     assert cards.count() >= 9 and "next" in cards.first.inner_text()
-    assert not page.evaluate("window.panel.content.widgets.find(c => c.model.id === '0569d946').model.trusted")
+    assert not page.evaluate(f"id => {MODEL}.trusted", MAP)
     front.cell(page, MAP).scroll_into_view_if_needed()
     front.shot(page, "01-map-first-opened")
 
     # and trusted, after Shift + Enter; a card leads to its chapter
     select(front, page, FIRST_CELL)
     run_up_to(front, page, MAP)
-    assert front.cell(page, FIRST_CELL).locator(".jp-OutputArea").inner_text().strip().endswith("42")
+    printed = front.cell(page, FIRST_CELL).locator(".jp-OutputArea").inner_text()
+    assert printed.strip().endswith("42")
     cards.first.wait_for()
     assert "of 18 solved" not in cards.first.inner_text() or cards.first.inner_text().count("0 of")
     front.cell(page, MAP).scroll_into_view_if_needed()
     front.shot(page, "02-map-run")
     front.cell(page, MAP).locator("a", has_text="whole game").click()
-    page.wait_for_function("window.jupyterapp.shell.currentWidget.title.label === '01_whole_game.ipynb'")
+    title = "window.jupyterapp.shell.currentWidget.title.label"
+    page.wait_for_function(f"{title} === '01_whole_game.ipynb'")
     here(page)
 
     # Chapter 01: the desk
@@ -160,20 +170,24 @@ def test_a_learners_first_fifteen_minutes(front, course):
       const desk = document.querySelector('.dlj-desk');
       let began;
       const watching = new MutationObserver(() => {
-        if (desk.classList.contains('dlj-answering')) { watching.disconnect(); done(performance.now() - began); }
+        if (!desk.classList.contains('dlj-answering')) return;
+        watching.disconnect();
+        done(performance.now() - began);
       });
       watching.observe(desk, { attributes: true });
       const teach = document.querySelector('.dlj-teach');
       teach.addEventListener('click', () => { began = performance.now(); }, { once: true });
       teach.click();
     })""")
-    print(f"\nTeach answers after {taught / 1000:.2f} s; {time.monotonic() - began:.0f} s after the cell was run")
+    print(f"\nTeach answers after {taught / 1000:.2f} s; "
+          f"{time.monotonic() - began:.0f} s after the cell was run")
     front.shot(page, "05-taught")
 
     # The answers follow the pen
     page.evaluate(WATCH)
+    star = made["star"][3].strokes[0]
     fine = [[x + (u - x) * k / 4, y + (v - y) * k / 4]
-            for (x, y), (u, v) in zip(made["star"][3].strokes[0], made["star"][3].strokes[0][1:]) for k in range(4)]
+            for (x, y), (u, v) in zip(star, star[1:]) for k in range(4)]
     stroke(page, fine, lift=False, wait=15)
     page.wait_for_function("document.querySelector('.dlj-verdict').textContent.startsWith('star')")
     front.shot(page, "06-while-drawing")
@@ -181,11 +195,13 @@ def test_a_learners_first_fifteen_minutes(front, course):
     times = [t for t, _ in page.evaluate("window.seen")]
     rate = 1000 * (len(times) - 1) / (times[-1] - times[0])
     busy = json.loads(front.python(page, BUSY))
-    print(f"{len(times)} answers while drawing, {rate:.0f} a second; in the kernel a processor is busy for "
-          f"{busy['teach']:.2f} s with Teach and {1000 * busy['answer']:.0f} ms with an answer")  # fmt: skip
+    print(f"{len(times)} answers while drawing, {rate:.0f} a second; in the kernel a processor is "
+          f"busy for {busy['teach']:.2f} s with Teach and {1000 * busy['answer']:.0f} ms with an "
+          "answer")
     assert len(times) > 5 and busy["teach"] < 1 and busy["answer"] < 0.1  # bars: 0.5 s, 50 ms
     page.locator(".dlj-keep").nth(1).click()  # new to both networks: a test
-    page.wait_for_function("document.querySelector('.dlj-readout').textContent.includes('new drawings')")
+    readout = "document.querySelector('.dlj-readout').textContent"
+    page.wait_for_function(f"{readout}.includes('new drawings')")
 
     # A program, asked from a terminal
     page.wait_for_function("document.querySelector('.dlj-bar.dlj-scratch span') !== null")
@@ -226,7 +242,8 @@ def test_a_learners_first_fifteen_minutes(front, course):
     here(page)
     select(front, page, MAP)
     page.keyboard.press("Shift+Enter")
-    page.wait_for_function("[...document.querySelectorAll('td')].some(c => /[12] of 18 solved/.test(c.textContent))")
+    page.wait_for_function("""[...document.querySelectorAll('td')].some(
+      c => /[12] of 18 solved/.test(c.textContent))""")
     front.cell(page, MAP).scroll_into_view_if_needed()
     front.shot(page, "11-map-knows")
     assert " of 18 solved" in front.command("progress", cwd=course)
@@ -248,8 +265,8 @@ def test_a_learners_first_fifteen_minutes(front, course):
     front.shot(page, "12-opened-again")
     assert page.problems == [] and page.outside == []
     front.shut(page)
-    solved = json.loads((course / ".dljourney" / "progress.json").read_text())["chapters"]["whole_game"]
-    assert solved["likeliest"] == {"outcome": "correct", "tries": 2}
+    progress = json.loads((course / ".dljourney" / "progress.json").read_text())
+    assert progress["chapters"]["whole_game"]["likeliest"] == {"outcome": "correct", "tries": 2}
 
 
 def test_your_own_photos_by_folder_and_by_button(front, course):

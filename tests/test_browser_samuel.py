@@ -27,11 +27,8 @@ def page(front, repeat):
 def clean(page):
     "No test leaves an error in the console, on the screen, or a request to elsewhere."
     yield
-    assert (
-        page.problems == []
-        and page.outside == []
-        and page.locator(".dlj-error:visible").count() == 0
-    )
+    assert page.problems == [] and page.outside == []
+    assert page.locator(".dlj-error:visible").count() == 0
 
 
 def shown(page, demo, name, text):
@@ -112,9 +109,8 @@ def test_another_weight_is_another_win_rate(front, page):
     shown(page, demo, "points", before)
     slider = demo.get_by_label("MOB: total mobility")
     drag(page, slider, -40)
-    assert (
-        front.python(page, "print(machine.weights.MOB)") == "0.0"
-    )  # 100 games are played on release, not on the way
+    # 100 games are played on release, not on the way
+    assert front.python(page, "print(machine.weights.MOB)") == "0.0"
     page.mouse.up()
     front.until(page, "machine.weights.MOB < 0")
     front.until(page, f"{points} != {before!r}")

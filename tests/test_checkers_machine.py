@@ -14,8 +14,7 @@ from dljourney.checkers import (
 )
 from dljourney.demos.checkers_machine import CheckersMachine, choose, reasons
 from dljourney.experiments.checkers import TemporalDifferences
-from dljourney.kit.game import draw_board
-from dljourney.kit.game import START, apply_move
+from dljourney.kit.game import START, apply_move, draw_board
 from dljourney.samuel import improve
 
 
@@ -100,10 +99,14 @@ def test_rote_repeats_and_goes_on():
 
 def test_self_play_is_a_mechanism_and_repeats():
     start = torch.cat([torch.ones(1), torch.zeros(38)])
-    runs = [list(improve(start, lambda w: 0.0, TemporalDifferences(8, plies=10, seed=3), rounds=2)) for _ in range(2)]
-    assert torch.equal(runs[0][-1].weights, runs[1][-1].weights)
-    assert not torch.equal(runs[0][-1].weights, start) and start[0] == 1 and not start[1:].any()
-    assert len(as_player(runs[0][-1].weights)) == 38
+
+    def learned():
+        mechanism = TemporalDifferences(8, plies=10, seed=3)
+        return list(improve(start, lambda w: 0.0, mechanism, rounds=2))[-1].weights
+
+    weights = learned()
+    assert torch.equal(weights, learned()) and len(as_player(weights)) == 38
+    assert not torch.equal(weights, start) and start[0] == 1 and not start[1:].any()
 
 
 def test_the_slope_of_surprise_is_autograds():
@@ -138,7 +141,8 @@ def test_the_machine_takes_what_it_can():
 def test_the_demo_plays_and_gives_reasons(opponent):
     demo = CheckersMachine(n_games=10, depth=1, opponent=opponent, MOB=10.0)
     demo.board.play("11-15")
-    assert demo.board.fen.startswith("B:") and "pieces" in demo.weights.said and len(demo.board.history) == 2
+    assert demo.board.fen.startswith("B:") and "pieces" in demo.weights.said
+    assert len(demo.board.history) == 2
 
 
 def told(demo):

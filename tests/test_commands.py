@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from dljourney.course import main
+from dljourney.cli.course import main
 from dljourney.kit.models import own_weights
 from dljourney.program import load
 
@@ -30,6 +30,9 @@ def drawing(kind, seed):
         pen.line((18 + dx, 10 + dy, 44 + dx, 36 + dy), fill=0, width=5)
         pen.line((44 + dx, 10 + dy, 18 + dx, 36 + dy), fill=0, width=5)
     return im
+
+
+FIGURES = {"curves.png", "confusions.png", "worst.png"}
 
 
 @pytest.fixture(scope="module")
@@ -47,39 +50,33 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def out(folder, tmp_path_factory):
     place = tmp_path_factory.mktemp("out") / "signs-program"
-    assert main(["finetune", str(folder), "--out", str(place), "--epochs", "1", "--frozen-epochs", "8", "--quiet"]) == 0
+    args = ["finetune", str(folder), "--epochs", "1", "--frozen-epochs", "8", "--quiet"]
+    assert main([*args, "--out", str(place)]) == 0
     return place
 
 
 def test_finetune_writes_program_and_report(out):
     names = {p.name for p in out.iterdir()}
-    assert names == {"program.safetensors", "report.html", "curves.png", "confusions.png", "worst.png"}
+    assert names == {"program.safetensors", "report.html"} | FIGURES
     program = load(out)
     assert program.labels == ["cross <b>", "ring"] and program.card["scores"]["accuracy"] >= 0.75
-    for name in ("curves.png", "confusions.png", "worst.png"):
+    for name in FIGURES:
         Image.open(out / name).verify()
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 3 and not re.search(r"(src|href)=.(?!data:)", page)
-    assert "notes.txt" in page and "cut.png" in page and "cross &lt;b&gt;" in page and "<b>" not in page
+    assert page.count("data:image/png;base64,") == 3
+    assert not re.search(r"(src|href)=.(?!data:)", page)
+    assert "notes.txt" in page and "cut.png" in page
+    assert "cross &lt;b&gt;" in page and "<b>" not in page
 
 
 def test_finetune_tells_what_it_did(folder, tmp_path, capsys):
-    args = [
-        "finetune",
-        str(folder),
-        "--out",
-        str(tmp_path / "o"),
-        "--epochs",
-        "0",
-        "--frozen-epochs",
-        "2",
-        "--seed",
-        "1",
-    ]
+    args = ["finetune", str(folder), "--out", str(tmp_path / "o"), "--epochs", "0",
+            "--frozen-epochs", "2", "--seed", "1"]
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     assert main(args) == 0
     told = capsys.readouterr()
-    assert "left out" in told.out and "notes.txt: not a picture" in told.out and "cut.png: damaged" in told.out
+    assert "left out" in told.out and "cut.png: damaged" in told.out
+    assert "notes.txt: not a picture" in told.out
     assert re.search(r"epoch +learning +training loss +held-out loss +accuracy", told.out)
     assert "the head" in told.out and "report.html" in told.out and "learning" in told.err
     assert before == {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
@@ -89,7 +86,8 @@ def test_predict_prints_a_table_and_goes_on_past_bad_files(out, folder, capsys):
     files = [str(folder / "ring" / "1.png"), "nowhere.png", str(folder / "cross <b>" / "2.png")]
     assert main(["predict", str(out), *files]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4 and "ring" in lines[1] and "nowhere.png: no such file" in lines[2] and "cross" in lines[3]
+    assert len(lines) == 4 and "ring" in lines[1] and "cross" in lines[3]
+    assert "nowhere.png: no such file" in lines[2]
     assert main(["predict", str(out / "program.safetensors"), files[0]]) == 0
 
 
@@ -98,10 +96,14 @@ def test_predict_json_is_one_array(out, folder, capsys):
     answers = json.loads(capsys.readouterr().out)
     assert len(answers) == 12 + 2 + 1
     good = [a for a in answers if "error" not in a]
-    assert len(good) == 12 and all(set(a) == {"file", "label", "probability", "probabilities"} for a in good)
+    fields = {"file", "label", "probability", "probabilities"}
+    assert len(good) == 12 and all(set(a) == fields for a in good)
     assert all(abs(sum(a["probabilities"].values()) - 1) < 1e-4 for a in good)
-    assert all(a["probability"] == a["probabilities"][a["label"]] == max(a["probabilities"].values()) for a in good)
-    assert {Path(a["file"]).name for a in answers if "error" in a} == {"notes.txt", "cut.png", "nowhere.png"}
+    for a in good:
+        found = a["probabilities"]
+        assert a["probability"] == found[a["label"]] == max(found.values())
+    bad = {Path(a["file"]).name for a in answers if "error" in a}
+    assert bad == {"notes.txt", "cut.png", "nowhere.png"}
     (out.parent / "empty").mkdir()
     assert main(["predict", str(out), "--json", str(out.parent / "empty")]) == 0
     assert json.loads(capsys.readouterr().out) == []
@@ -124,13 +126,14 @@ def test_labels_of_a_foreign_program_cannot_command_the_terminal(tmp_path, capsy
     assert "\x1b" not in told and "\ufffd[2J\ufffd[1;1Hdog" in told
     assert main(["predict", str(file), "--json", str(tmp_path / "1.png")]) == 0
     told = capsys.readouterr().out
-    assert "\x1b" not in told and json.loads(told)[0]["label"] == label  # JSON escapes, and loses nothing
+    # JSON escapes, and loses nothing
+    assert "\x1b" not in told and json.loads(told)[0]["label"] == label
 
 
 def test_finetune_leaves_the_callers_dice_alone(signs, tmp_path, monkeypatch):
     import torch
 
-    from dljourney.commands import finetune_folder
+    from dljourney.cli.finetune import finetune_folder
 
     torch.manual_seed(5)
     want = torch.rand(3)
@@ -147,7 +150,8 @@ def test_finetune_leaves_the_callers_dice_alone(signs, tmp_path, monkeypatch):
 
 
 def test_predict_streams(out, folder):
-    command = [sys.executable, "-m", "dljourney.course", "predict", str(out), *[str(folder / "ring" / "1.png")] * 200]
+    pictures = [str(folder / "ring" / "1.png")] * 200
+    command = [sys.executable, "-m", "dljourney.cli.course", "predict", str(out), *pictures]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     first = [process.stdout.readline() for _ in range(2)]
     rest = process.stdout.read()
@@ -212,7 +216,8 @@ def test_an_interrupted_run_resumes(folder, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(transfer.FineTuning, "__next__", stop_at_the_third)
     assert main([*args, str(tmp_path / "part")]) == 130
-    assert "--resume" in capsys.readouterr().err and not (tmp_path / "part" / "program.safetensors").exists()
+    assert "--resume" in capsys.readouterr().err
+    assert not (tmp_path / "part" / "program.safetensors").exists()
     monkeypatch.undo()
     assert main([*args, str(tmp_path / "part"), "--resume", "--lr", "0.1"]) == 2
     assert "other settings" in capsys.readouterr().err
@@ -264,7 +269,8 @@ def test_a_second_run_does_not_learn_from_the_first_ones_report(place, signs, mo
         assert main(args) == 0
     told = capsys.readouterr().out
     where = signs.parent / place if place != "." else signs / "signs-program"
-    assert load(where).labels == ["cross", "ring"] and told.count(" of 2 held-out pictures are named rightly") == 2
+    assert load(where).labels == ["cross", "ring"]
+    assert told.count(" of 2 held-out pictures are named rightly") == 2
     assert place == "signs" or "holds a program" in told
     (where / "program.safetensors").unlink()
     assert main(args) == 0 and load(where).labels == ["cross", "ring"]
@@ -284,7 +290,8 @@ def test_a_hopeless_run_ends_with_status_2_and_a_sentence(more, told, signs, cap
 def test_a_class_may_be_called_anything(tmp_path, capsys):
     draw_folder(tmp_path / "p", ("$^$", "$\\frac$ $"))
     assert main(["finetune", str(tmp_path / "p"), *QUICK, "--out", str(tmp_path / "o")]) == 0
-    assert load(tmp_path / "o").labels == ["$\\frac$ $", "$^$"] and (tmp_path / "o" / "worst.png").is_file()
+    assert load(tmp_path / "o").labels == ["$\\frac$ $", "$^$"]
+    assert (tmp_path / "o" / "worst.png").is_file()
 
 
 def changes():
@@ -300,11 +307,13 @@ def changes():
         (signs / "ring").rename(signs / "wheel")
 
     pictures = "other pictures: 10 to train and 2 held out, now"
+    classes = "other classes: cross, ring, now"
     return {
-        "a class more": (lambda signs: draw_folder(signs, ["dot"]), "other classes: cross, ring, now cross, dot, ring"),
-        "a class renamed": (named_anew, "other classes: cross, ring, now cross, wheel"),
+        "a class more": (lambda signs: draw_folder(signs, ["dot"]), f"{classes} cross, dot, ring"),
+        "a class renamed": (named_anew, f"{classes} cross, wheel"),
         "a picture more": (added, f"{pictures} 11 to train and 2 held out"),
-        "a picture renamed": (renamed, f"{pictures} 10 to train and 2 held out, but not the same files"),
+        "a picture renamed":
+            (renamed, f"{pictures} 10 to train and 2 held out, but not the same files"),
     }
 
 
@@ -375,20 +384,24 @@ def test_a_damaged_note_is_told(signs, monkeypatch, capsys):
 
 def test_a_new_run_does_not_pass_off_an_old_checkpoint_as_its_own(signs, monkeypatch, capsys):
     place, kept = signs.parent / "signs-program", []
-    for n, lr in [(1, "1e-4"), (0, "1e-5"), (0, "1e-6")]:  # the later ones are killed before their first checkpoint
+    contents = lambda *names: [(place / name).read_bytes() for name in names]
+    # the later ones are killed before their first checkpoint
+    for n, lr in [(1, "1e-4"), (0, "1e-5"), (0, "1e-6")]:
         with monkeypatch.context() as patch:
             stopped_after(n, patch, KeyboardInterrupt if n else SystemExit)
             try:
                 assert main(["finetune", "signs", *QUICK, "--lr", lr]) == 130
-                kept += [(place / name).read_bytes() for name in ("training.safetensors", "training.json")]
+                kept += contents("training.safetensors", "training.json")
             except SystemExit:
                 assert not (place / "training.safetensors").exists()
     assert "is kept as" in capsys.readouterr().err
-    assert [(place / name).read_bytes() for name in ("training-1.safetensors", "training-1.json")] == kept
+    assert contents("training-1.safetensors", "training-1.json") == kept
     assert main(["finetune", "signs", *QUICK, "--lr", "1e-6", "--resume"]) == 0
     assert main(["finetune", "signs", *QUICK, "--lr", "1e-6", "--out", "fresh"]) == 0
-    assert (place / "program.safetensors").read_bytes() == Path("fresh/program.safetensors").read_bytes()
-    for name in ("training-1.safetensors", "training-1.json"):  # the first run may still be taken up
+    program, fresh = contents("program.safetensors", "../fresh/program.safetensors")
+    assert program == fresh
+    # the first run may still be taken up
+    for name in ("training-1.safetensors", "training-1.json"):
         (place / name).rename(place / name.replace("-1", ""))
     assert main(["finetune", "signs", *QUICK, "--lr", "1e-4", "--resume"]) == 0
 
@@ -397,23 +410,25 @@ def test_a_new_run_does_not_pass_off_an_old_checkpoint_as_its_own(signs, monkeyp
     ("save", OSError(28, "No space left on device"), 2),
     ("predict", KeyboardInterrupt(), 130),
 ])  # fmt: skip
-def test_what_fails_after_training_does_not_lose_the_training(name, problem, status, signs, monkeypatch, capsys):
-    from dljourney import commands
+def test_what_fails_after_training_does_not_lose_the_training(
+    name, problem, status, signs, monkeypatch, capsys
+):
+    from dljourney.cli import finetune
 
     def fail(*args, **more):
         raise problem
 
     with monkeypatch.context() as patch:
-        patch.setattr(commands, name, fail)
+        patch.setattr(finetune, name, fail)
         assert main(["finetune", "signs", *QUICK]) == status
     assert "--resume" in capsys.readouterr().err
     with monkeypatch.context() as patch:
         stopped_after(0, patch, StopIteration)  # there is nothing more to learn
         assert main(["finetune", "signs", *QUICK, "--resume"]) == 0
     assert main(["finetune", "signs", *QUICK, "--out", "whole"]) == 0
-    files = {name: sorted(p.name for p in Path(name).iterdir()) for name in ("whole", "signs-program")}
-    assert files["whole"] == files["signs-program"]
-    assert Path("whole/program.safetensors").read_bytes() == Path("signs-program/program.safetensors").read_bytes()
+    whole, again = (everything(Path(place)) for place in ("whole", "signs-program"))
+    assert set(whole) == set(again)
+    assert whole["program.safetensors"] == again["program.safetensors"]
 
 
 def everything(folder):
@@ -421,7 +436,7 @@ def everything(folder):
 
 
 def test_a_second_run_keeps_what_the_first_one_wrote(signs, capsys):
-    "The same command again changes nothing; another one keeps program, pages and pictures under one number."
+    "The same again changes nothing; another keeps program, pages and pictures under one number."
     place, now, kept = signs.parent / "signs-program", {}, {}
     for n, more in enumerate([[], [], ["--seed", "1"], ["--seed", "2"]]):
         assert main(["finetune", "signs", *QUICK, *more]) == 0
@@ -430,10 +445,11 @@ def test_a_second_run_keeps_what_the_first_one_wrote(signs, capsys):
         if n < 2:
             assert not told and len(files) == 5 and (not now or files == now)
         else:
-            aside = {f"{Path(name).stem}-{n - 1}{Path(name).suffix}": data for name, data in now.items()
-                     if data != files[name]}
-            assert {"program.safetensors", "report.html"} <= {name.replace(f"-{n - 1}", "") for name in aside}
-            assert told.count("\n") == 1 and all(name in told for name in aside) and "kept as" in told
+            changed = {Path(name): data for name, data in now.items() if data != files[name]}
+            assert {"program.safetensors", "report.html"} <= set(map(str, changed))
+            aside = {f"{p.stem}-{n - 1}{p.suffix}": data for p, data in changed.items()}
+            assert told.count("\n") == 1 and "kept as" in told
+            assert all(name in told for name in aside)
             kept |= aside
             assert set(files) == set(now) | set(kept) and aside.items() <= files.items()
         now = {name: data for name, data in files.items() if name not in kept}
@@ -444,19 +460,21 @@ def test_a_second_run_keeps_what_the_first_one_wrote(signs, capsys):
 def test_finetune_into_a_folder_of_other_things_loses_none_of_them(signs, capsys):
     mine = signs.parent / "mine"
     mine.mkdir()
-    for name in ("report.html", "curves.png", "program.safetensors", "training.json", "training-1.json"):
+    pairs = {"report.html": "report-1.html", "curves.png": "curves-1.png",
+             "program.safetensors": "program-1.safetensors", "training.json": "training-2.json",
+             "training-1.json": "training-1.json"}
+    for name in pairs:
         (mine / name).write_text(f"my {name}")
     (mine / "worst.png").mkdir()
     assert main(["finetune", "signs", *QUICK, "--out", "mine"]) == 0
     told = capsys.readouterr().err
-    for old, new in [("report.html", "report-1.html"), ("curves.png", "curves-1.png"), ("training-1.json",) * 2,
-                     ("program.safetensors", "program-1.safetensors"), ("training.json", "training-2.json")]:
+    for old, new in pairs.items():
         assert (mine / new).read_text() == f"my {old}" and (new in told or old == new)
     assert (mine / "worst-1.png").is_dir() and (mine / "worst.png").is_file() and load(mine)
     assert len(list(mine.iterdir())) == 5 + 6
 
 
-def test_two_folders_of_the_same_name_do_not_take_each_others_program(tmp_path, monkeypatch, capsys):
+def test_two_folders_of_one_name_do_not_take_each_others_program(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for top, kinds in (("A", ("ring", "cross")), ("B", ("dot", "star"))):
         draw_folder(tmp_path / top / "photos", kinds)
@@ -467,8 +485,8 @@ def test_two_folders_of_the_same_name_do_not_take_each_others_program(tmp_path, 
 
 
 @pytest.mark.parametrize("name", ["save", "write_report"])
-def test_a_second_run_that_fails_at_its_end_leaves_the_first_ones_files(name, signs, monkeypatch, capsys):
-    from dljourney import commands
+def test_a_second_run_that_fails_at_its_end_leaves_the_first_ones(name, signs, monkeypatch, capsys):
+    from dljourney.cli import finetune
 
     assert main(["finetune", "signs", *QUICK]) == 0
     place = signs.parent / "signs-program"
@@ -478,10 +496,11 @@ def test_a_second_run_that_fails_at_its_end_leaves_the_first_ones_files(name, si
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(commands, name, fail)
+        patch.setattr(finetune, name, fail)
         assert main(["finetune", "signs", *QUICK, "--seed", "1"]) == 2
     after = everything(place)
-    assert before.items() <= after.items() and set(after) - set(before) == {"training.safetensors", "training.json"}
+    new = set(after) - set(before)
+    assert before.items() <= after.items() and new == {"training.safetensors", "training.json"}
     assert main(["finetune", "signs", *QUICK, "--seed", "1", "--resume"]) == 0
     assert (place / "program-1.safetensors").read_bytes() == before["program.safetensors"]
 
@@ -495,7 +514,7 @@ def test_a_run_that_ends_early_leaves_no_pile_of_notes(signs, monkeypatch, capsy
 
 
 def test_a_report_is_written_again_beside_what_differs(signs, tmp_path, capsys):
-    from dljourney.commands import finetune_folder, write_report
+    from dljourney.cli.finetune import finetune_folder, write_report
 
     result = finetune_folder(signs, tmp_path / "o", epochs=1, frozen_epochs=0, quiet=True)
     report = result.program.with_name("report.html")
@@ -514,6 +533,22 @@ def test_predict_passes_over_what_is_hidden_in_a_folder(out, tmp_path, capsys):
     assert main(["predict", str(out), "--json", str(folder)]) == 0
     answers = json.loads(capsys.readouterr().out)
     assert [a["file"] for a in answers] == [str(folder / "ring" / f"{i}.png") for i in (0, 1)]
+
+
+@pytest.mark.parametrize("place, told", [
+    ("https://example.com/x", "out: expected a path on this machine"),
+    ("mine.txt", "out: expected a folder, or a new name for one"),
+    ("mine.txt/deeper", "out: expected a folder, or a new name for one"),
+])  # fmt: skip
+def test_pretraining_looks_at_its_place_before_it_draws(place, told, tmp_path, monkeypatch, capsys):
+    from dljourney.cli import pretrain
+
+    monkeypatch.chdir(tmp_path)
+    Path("mine.txt").write_text("mine")
+    monkeypatch.setattr(pretrain, "source_bank", None)
+    with pytest.raises(SystemExit) as end:
+        pretrain.main(["--steps", "1", "--out", place])
+    assert end.value.code == 2 and told in capsys.readouterr().err
 
 
 def test_help_shows_examples(capsys):
@@ -546,7 +581,7 @@ def odd(tmp_path_factory):
 
 
 def test_each_score_stands_beside_its_interval(odd, capsys):
-    from dljourney.kit.intervals import share, sure, wilson
+    from dljourney.kit.intervals import measured, sure, wilson
 
     home, runs = odd
     told = runs["by-folder"][1]
@@ -554,7 +589,7 @@ def test_each_score_stands_beside_its_interval(odd, capsys):
     right, n = map(int, found.groups())
     page = (home / "by-folder" / "report.html").read_text(encoding="utf-8")
     for text in (told, page.replace("<", "\n<")):
-        assert n == 2 and f"named rightly: {share(right, n)}." in text
+        assert n == 2 and f"named rightly: {measured(right, n)}." in text
         epochs = re.findall(r"^ +[12]  .* ([01]\.\d{3})  (\d+% to \d+%)$", text, re.M)
         assert len(epochs) == 2
         assert all(how_sure == sure(round(float(a) * n), n) for a, how_sure in epochs)
@@ -572,7 +607,7 @@ def test_each_score_stands_beside_its_interval(odd, capsys):
     right = sum(a["label"] == Path(a["file"]).parent.name for a in known)
     assert len(known) == 13
     assert f"Of 13 pictures in folders that are named like a label, {right} are named" in told
-    assert share(right, 13) in told
+    assert str(measured(right, 13)) in told
 
 
 def test_a_class_that_is_too_small_is_told_once_and_is_exit_status_1(odd):
@@ -677,15 +712,13 @@ def test_a_folder_with_nothing_to_learn_is_an_error(change, told, signs, capsys)
 def test_a_file_in_the_place_of_the_results_is_told_before_anything_is_read(
     place, signs, monkeypatch, capsys
 ):
-    from dljourney import commands
+    from dljourney.cli import finetune
 
     Path("mine.txt").write_text("mine")
-    monkeypatch.setattr(commands, "photos", None)
+    monkeypatch.setattr(finetune, "photos", None)
     assert main(["finetune", "signs", *QUICK, "--out", place]) == 2
-    told = (
-        f"out: expected a folder, or a new name for one, got {Path(place)}, but mine.txt is a file"
-    )
-    assert told in capsys.readouterr().err
+    told = f"out: expected a folder, or a new name for one, got {Path(place)}, but mine.txt is a "
+    assert f"{told}file" in capsys.readouterr().err
     assert Path("mine.txt").read_text() == "mine"
 
 
@@ -694,28 +727,22 @@ def test_own_weights_are_a_way_out_without_the_network(signs, tmp_path, monkeypa
     import timm
     import torch
 
-    from dljourney import commands
+    from dljourney.cli import finetune
 
     with monkeypatch.context() as patch:
-        patch.setattr(commands, "photos", None)  # told before anything is read
+        patch.setattr(finetune, "photos", None)  # told before anything is read
         assert main(["finetune", "signs", *QUICK, "--model", "test_resnet"]) == 2
         told = capsys.readouterr().err
-        assert (
-            "--weights model.safetensors" in told
-            and "leave out --model" in told
-            and "pretrained(" not in told
-        )
+        assert "--weights model.safetensors" in told and "leave out --model" in told
+        assert "pretrained(" not in told
         assert main(["finetune", "signs", *QUICK, "--weights", "nowhere.safetensors"]) == 2
         assert "weights: no file at nowhere.safetensors" in capsys.readouterr().err
     torch.manual_seed(3)
     state = timm.create_model("test_resnet").state_dict()
-    safetensors.torch.save_file(
-        {name: t.contiguous() for name, t in state.items()}, "own.safetensors"
-    )
+    own = str(tmp_path / "own.safetensors")
+    safetensors.torch.save_file({name: t.contiguous() for name, t in state.items()}, own)
     args = ["finetune", "signs", "--epochs", "0", "--frozen-epochs", "1", "--quiet", "--size", "32"]
-    assert (
-        main([*args, "--model", "test_resnet", "--weights", str(tmp_path / "own.safetensors")]) == 0
-    )
+    assert main([*args, "--model", "test_resnet", "--weights", own]) == 0
     program = load("signs-program")
     learned = program.model.state_dict()
     assert all(torch.equal(learned[name], state[name]) for name in state if name[:3] != "fc.")
@@ -730,9 +757,8 @@ def test_a_picture_comes_through_standard_input(out, folder, tmp_path, monkeypat
     assert main(["predict", str(out), "--json", "-", str(picture)]) == 0
     piped, read = json.loads(capsys.readouterr().out)
     assert piped == read | {"file": "-"}
-    assert (
-        main(["predict", str(out), "-"]) == 1 and "-: the file is empty" in capsys.readouterr().out
-    )
+    assert main(["predict", str(out), "-"]) == 1
+    assert "-: the file is empty" in capsys.readouterr().out
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     assert main(["predict", str(out), "-"]) == 1 and "send a picture" in capsys.readouterr().out
 
@@ -744,16 +770,8 @@ def test_patterns_are_expanded_where_the_shell_leaves_them(out, tmp_path, monkey
     assert main(["predict", str(out), "--json", *patterns]) == 1
     answers = json.loads(capsys.readouterr().out)
     ring = ["ring/0.png", "ring/1.png", "ring/[1].png"]
-    want = [
-        *ring,
-        "cross/0.png",
-        "ring/0.png",
-        "cross/1.png",
-        "ring/1.png",
-        *ring,
-        "ring/[1].png",
-        "*.jpg",
-    ]
+    want = [*ring, "cross/0.png", "ring/0.png", "cross/1.png", "ring/1.png", *ring, "ring/[1].png",
+            "*.jpg"]
     assert [Path(a["file"]).as_posix() for a in answers] == want
     assert [a.get("error") for a in answers] == [None] * (len(want) - 1) + ["no such file"]
 
@@ -762,11 +780,8 @@ def test_an_address_is_told_to_be_downloaded_first(out, folder, capsys):
     address = "https://example.com/cat.jpg"
     assert main(["predict", str(out), "--json", address, str(folder / "ring" / "1.png")]) == 1
     bad, good = json.loads(capsys.readouterr().out)
-    assert (
-        bad["file"] == address
-        and "download the picture" in bad["error"]
-        and good["label"] == "ring"
-    )
+    assert bad["file"] == address and "download the picture" in bad["error"]
+    assert good["label"] == "ring"
     for name, args in [
         ("program", ["predict", address, "x.png"]),
         ("program", ["predict", "-", "x.png"]),

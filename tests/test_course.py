@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dljourney import course
+from dljourney.cli import course
 from dljourney.kit.files import notebooks_folder
 from dljourney.kit.course.lab import _is_taken
 
@@ -49,7 +49,7 @@ events = st.lists(
 @example([("lay", 1), ("lose the record",), ("lay", 0)])
 @settings(max_examples=60)
 def test_no_edit_is_ever_lost(tmp_path_factory, events):
-    "Whatever happens in whatever order, every text the learner wrote and did not delete is still in some file."
+    "In whatever order: every text the learner wrote and did not delete is still in some file."
     here = tmp_path_factory.mktemp("lay")
     source, mine = here / "source", here / "mine"
     edits = {}  # name -> the learner's latest text there
@@ -180,6 +180,22 @@ def test_a_chapter_with_another_number_leaves_what_was_edited_and_says_so(tmp_pa
     assert [r.action for r in course.lay_course(mine, source=new)] == ["unchanged"] * 4
 
 
+def test_a_new_version_beside_an_edited_chapter_goes_with_the_old_number(tmp_path):
+    sources = [write_course(tmp_path / version, {f"{number}_universal": version})
+               for number, version in [("05", "v1"), ("05", "v2"), ("05", "v3"), ("06", "v4")]]
+    mine = tmp_path / "mine"
+    course.lay_course(mine, source=sources[0])
+    (mine / "05_universal.ipynb").write_text("my own work")
+    for source in sources[1:3]:
+        course.lay_course(mine, source=source)
+        if source is sources[1]: (mine / "05_universal.new.ipynb").write_text("edited too")
+    laid = course.lay_course(mine, source=sources[3])
+    assert {p.name: p.read_text() for p in mine.glob("05*")} == {
+        "05_universal.ipynb": "my own work", "05_universal.new.ipynb": "edited too"}
+    assert [(r.path.name, r.action) for r in laid if r.action == "removed"] == [
+        ("05_universal.new-2.ipynb", "removed")]
+
+
 def test_a_removed_number_is_told(tmp_path, capsys):
     old = write_course(tmp_path / "old", {"05_universal": "v1"})
     course.lay_course(tmp_path / "mine", source=old)
@@ -202,7 +218,9 @@ def test_the_map_says_which_file_holds_the_work_from_before(tmp_path):
     assert '<a href="05_universal.ipynb">05_universal.ipynb</a>' in page and page.count("<td") == 3
 
 
-@pytest.mark.parametrize("make", [lambda p: p.write_text("a file"), lambda p: p.symlink_to(notebooks_folder())])
+@pytest.mark.parametrize("make", [
+    lambda p: p.write_text("a file"), lambda p: p.symlink_to(notebooks_folder()),
+])  # fmt: skip
 def test_a_folder_that_cannot_be_the_learners_is_refused(tmp_path, make, capsys):
     make(tmp_path / "here")
     assert course.main(["course", str(tmp_path / "here"), "--lay-only"]) == 2
@@ -210,18 +228,18 @@ def test_a_folder_that_cannot_be_the_learners_is_refused(tmp_path, make, capsys)
 
 
 def test_killed_at_any_moment_every_file_is_whole(tmp_path):
-    "A process that lays two versions over each other for ever is killed; each file is one version or the other."
+    "Two versions are laid over each other for ever; at a kill each file is one or the other."
     big = "x" * 300_000
     a = write_course(tmp_path / "a", {f"{i:02}_c": f"a{big}" for i in range(8)})
     b = write_course(tmp_path / "b", {f"{i:02}_c": f"b{big}" for i in range(8)})
     mine = tmp_path / "mine"
-    code = (
-        "import sys, itertools; from dljourney.course import lay_course\n"
-        "for s in itertools.cycle(sys.argv[2:]): lay_course(sys.argv[1], source=s); print(flush=True)"
-    )
+    code = ("import sys, itertools; from dljourney.cli.course import lay_course\n"
+            "for source in itertools.cycle(sys.argv[2:]):\n"
+            "    lay_course(sys.argv[1], source=source); print(flush=True)")
+    command = [sys.executable, "-c", code, str(mine), str(a), str(b)]
     whole = {(s / f"{i:02}_c.ipynb").read_bytes() for s in (a, b) for i in range(8)}
     for wait in (0.0, 0.003, 0.01, 0.02, 0.03, 0.05):
-        child = subprocess.Popen([sys.executable, "-c", code, str(mine), str(a), str(b)], stdout=subprocess.PIPE)
+        child = subprocess.Popen(command, stdout=subprocess.PIPE)
         child.stdout.readline()
         time.sleep(wait)
         child.kill()
@@ -244,8 +262,8 @@ def test_chapters_are_found_by_number_topic_and_file_name(tmp_path):
 
 
 def write_code(folder, name, *sources):
-    cells = [dict(cell_type="code", id=f"c{i}", metadata={}, source=[s], outputs=[], execution_count=None)
-             for i, s in enumerate(sources)]
+    cells = [{"cell_type": "code", "id": f"c{i}", "metadata": {}, "source": [text], "outputs": [],
+              "execution_count": None} for i, text in enumerate(sources)]
     nb = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.ipynb").write_text(json.dumps(nb))
@@ -255,29 +273,33 @@ def test_run_tells_passed_from_failed_and_keeps_what_was_asked(tmp_path, capsys)
     mine = tmp_path / "mine"
     write_code(mine, "01_good", "import os; print(os.getcwd())", "1 + 1")
     write_code(mine, "02_bad", "x = 1", "undefined_name")
-    arguments = ["run", "--folder", str(mine), "--save", str(tmp_path / "save"), "--html", str(tmp_path / "html")]
+    save, pages = tmp_path / "save", tmp_path / "html"
+    arguments = ["run", "--folder", str(mine), "--save", str(save), "--html", str(pages)]
     assert course.main(arguments) == 1
     out, err = capsys.readouterr()
     assert "01_good" in out and "FAILED in cell 1" in out and "1 passed, 1 failed" in out
     assert "02_bad, cell 1" in err and "NameError: name 'undefined_name' is not defined" in err
-    saved = json.loads((tmp_path / "save" / "01_good.ipynb").read_text())
-    assert str(mine) in "".join(saved["cells"][0]["outputs"][0]["text"])  # it ran in the learner's folder
-    assert "<html" in (tmp_path / "html" / "01_good.html").read_text()
-    assert course.main(["run", "1", "--folder", str(mine)]) == 0
+    saved = json.loads((save / "01_good.ipynb").read_text())
+    told = "".join(saved["cells"][0]["outputs"][0]["text"])
+    assert str(mine) in told  # it ran in the learner's folder
+    assert "<html" in (pages / "01_good.html").read_text()
 
 
 def test_run_replaces_no_notebook_and_no_page_that_it_did_not_write(tmp_path, capsys):
-    "The learner's copies, with their answers and tags, stay; what the command wrote makes room for the next run."
+    "The learner's copies, with answers and tags, stay; what the command wrote makes room."
     source, mine = tmp_path / "source", tmp_path / "mine"
     write_code(source, "01_good", "print(1)")
     course.lay_course(mine, source=source)
     chapter, page = mine / "01_good.ipynb", mine / "01_good.html"
     text = chapter.read_text().replace("print(1)", "print(2)")
-    chapter.write_text(text.replace('"metadata": {}, "source"', '"metadata": {"tags": ["a"]}, "source"'))
+    tagged = text.replace('"metadata": {}, "source"', '"metadata": {"tags": ["a"]}, "source"')
+    assert tagged != text
+    chapter.write_text(tagged)
     page.write_text("my own page")
     edited = chapter.read_bytes()
     for folder, want in ((source, "1"), (mine, "2")):
-        assert course.main(["run", "--folder", str(folder), "--save", str(mine), "--html", str(mine)]) == 0
+        places = ["--folder", str(folder), "--save", str(mine), "--html", str(mine)]
+        assert course.main(["run", *places]) == 0
         assert chapter.read_bytes() == edited and page.read_text() == "my own page"
         saved = json.loads((mine / "01_good.run.ipynb").read_text())
         assert saved["cells"][0]["outputs"][0]["text"] == [f"{want}\n"]
@@ -297,13 +319,15 @@ def test_what_was_edited_after_a_run_is_kept_at_the_next(tmp_path, capsys):
         return path.name
 
     assert [run("a"), run("b")] == ["01_good.ipynb"] * 2 and not capsys.readouterr().err
-    names, edits = ["01_good.ipynb", "01_good.run.ipynb", "01_good.run-2.ipynb", "01_good.run-3.ipynb"], {}
+    names = ["01_good.ipynb", *(f"01_good.{run}.ipynb" for run in ("run", "run-2", "run-3"))]
+    edits = {}
     for name, following in zip(names, names[1:]):
         (tmp_path / name).write_text(f"edit of {name}")
         edits[name] = f"edit of {name}"
         assert [run("c"), run("d")] == [following] * 2
         assert all((tmp_path / name).read_text() == text for name, text in edits.items())
-    (tmp_path / ".dljourney" / "run.json").write_text("{")  # with no record, all is taken for the learner's
+    # with no record, all is taken for the learner's
+    (tmp_path / ".dljourney" / "run.json").write_text("{")
     assert run("e") == "01_good.run-4.ipynb" and (tmp_path / names[-1]).read_text() == "d"
     (tmp_path / "01_good.run-4.ipynb").unlink()
     (tmp_path / "01_good.run-4.ipynb").mkdir()
@@ -316,8 +340,11 @@ def test_a_hanging_cell_is_stopped_and_named(tmp_path, capsys):
     assert "did not finish within 1 seconds" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"5", b"{}", b'{"metadata": {}}', b'{"cells": [5]}', b"\xff",
-                                    b'{"cells": null}', b'{"cells": [{"cell_type": "code"}]}', b"[" * 100_000])
+damages = [b"", b"{", b"[]", b"5", b"{}", b'{"metadata": {}}', b'{"cells": [5]}', b"\xff",
+           b'{"cells": null}', b'{"cells": [{"cell_type": "code"}]}', b"[" * 100_000]
+
+
+@pytest.mark.parametrize("damage", damages)
 def test_a_damaged_chapter_is_named_and_the_others_go_on(tmp_path, capsys, damage):
     mine, source = tmp_path / "mine", tmp_path / "source"
     write_code(source, "01_good", "1 + 1")
@@ -332,10 +359,12 @@ def test_a_damaged_chapter_is_named_and_the_others_go_on(tmp_path, capsys, damag
     course.main(["list", "--folder", str(mine)])
     out = capsys.readouterr().out
     assert str(bad) in out and "dljourney course" in out  # which file, and what to do
-    arguments = ["run", "4", "--folder", str(mine), "--save", str(tmp_path / "save"), "--html", str(tmp_path / "html")]
+    places = ["--save", str(tmp_path / "save"), "--html", str(tmp_path / "html")]
+    arguments = ["run", "4", "--folder", str(mine), *places]
     assert course.main(arguments) == 1
     out, err = capsys.readouterr()
-    assert str(bad) in err and "dljourney course" in err and "damaged" in out and "0 passed, 1 failed" in out
+    assert str(bad) in err and "dljourney course" in err
+    assert "damaged" in out and "0 passed, 1 failed" in out
     if damage == b"":  # a kernel takes a while to start
         assert course.main(["run", "1", "--folder", str(mine)]) == 0
     bad.rename(mine / "away.txt")
@@ -358,7 +387,8 @@ def test_a_damaged_chapter_on_the_map_is_a_card_that_says_so(tmp_path):
     (tmp_path / ".dljourney" / "course.json").write_text("{}")
     (tmp_path / "04_sgd.ipynb").write_text("")
     there = course_map(tmp_path)
-    assert [s.state for s in there.stops] == ["0 of 1 solved", "damaged"] and there.next is there.stops[0]
+    assert [s.state for s in there.stops] == ["0 of 1 solved", "damaged"]
+    assert there.next is there.stops[0]
     assert "damaged" in there._repr_html_() and "move it away" in there._repr_html_()
 
 
@@ -416,7 +446,8 @@ def test_the_doctor_says_what_to_do(monkeypatch):
 
     assert all(f.ok or f.advice for f in doctor.doctor())
     monkeypatch.setattr(doctor, "is_installed", lambda package: False)
-    assert any("not installed" in f.what and "pip install" in f.advice for f in doctor._jupyter_findings())
+    findings = doctor._jupyter_findings()
+    assert any("not installed" in f.what and "pip install" in f.advice for f in findings)
     monkeypatch.setattr(sys, "version_info", (3, 9, 1))
     assert not doctor._python_finding().ok
     assert not doctor._write_finding(Path("/proc")).ok
@@ -440,7 +471,8 @@ def test_the_doctor_tells_a_virtual_environment_from_its_base(tmp_path, monkeypa
 
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     venv.create(tmp_path / "env", symlinks=True)
-    python = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin") / Path(sys.executable).name
+    scripts = "Scripts" if os.name == "nt" else "bin"
+    python = tmp_path / "env" / scripts / Path(sys.executable).name
     assert kernel(sys.executable).ok and kernel("python3").ok
     assert not kernel(python).ok and "open the course with this Python" in kernel(python).advice
     assert not kernel(tmp_path / "nothing").ok
@@ -457,9 +489,10 @@ def environment(place):
 
 def start_course(place, name, *more):
     "`dljourney course` as a process of its own, with a Jupyter that knows of nothing else."
-    command = [sys.executable, "-m", "dljourney.course", "course", "--no-browser"]
-    return subprocess.Popen([*command, str(place / name), *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            text=True, env=environment(place), start_new_session=True)
+    command = [sys.executable, "-m", "dljourney.cli.course", "course", "--no-browser"]
+    return subprocess.Popen([*command, str(place / name), *more], text=True, start_new_session=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            env=environment(place))
 
 
 def address_of(child):
@@ -555,16 +588,60 @@ def test_a_port_that_is_taken_is_told(tmp_path, capsys, monkeypatch):
         assert "port: expected a number from 1 to 65535" in capsys.readouterr().err
 
 
+def test_a_port_that_is_not_for_everybody_is_not_called_taken(tmp_path, capsys, monkeypatch):
+    class Guarded(socket.socket):
+        def bind(self, address):
+            if address[1] < 1024: raise PermissionError(13, "Permission denied")
+            super().bind(address)
+
+    monkeypatch.setattr(socket, "socket", Guarded)
+    assert course.main(["course", str(tmp_path / "c"), "--port", "80"]) == 2
+    told = "port: expected one that you may use, got 80; choose another, 1024 or more"
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_stopped_while_the_server_starts_it_ends_quietly(number, status, tmp_path, monkeypatch):
+    from dljourney.kit.course import lab
+
+    def starting(*args, **more):
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    monkeypatch.setattr(lab.subprocess, "Popen", starting)
+    assert course.main(["course", str(tmp_path / "c"), "--no-browser"]) == status
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_stopped_again_and_again_the_course_ends_quietly(tmp_path, monkeypatch):
+    from dljourney.kit.course import lab
+
+    class Stubborn:
+        def __init__(self, *args, **more):
+            self.stdin = open(os.devnull, "w")
+
+        def wait(self, seconds=None):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+
+        def kill(self):
+            pass
+
+    monkeypatch.setattr(lab.subprocess, "Popen", Stubborn)
+    assert course.main(["course", str(tmp_path / "c"), "--no-browser"]) == 130
+
+
 def test_progress_and_fresh_run_tell_what_is_solved(tmp_path, capsys, monkeypatch):
-    "A learner's chapter: one answer right, one wrong, one open; the map and `dljourney run --folder` agree."
+    "One answer right, one wrong, one open; the map and `dljourney run --folder` agree."
     from dljourney.kit.course import course_map
     from dljourney.kit.exercises import record
 
     source = tmp_path / "source"
-    write_code(
-        source, "02_samuel", "from dljourney.exercises.samuel import check, quiz", "check.keep_better(max)",
-        "check.slope(lambda p, w, n: (p(w + n) - p(w)) / n)", "quiz.flat('c')", "quiz.automatic(...)",
-    )
+    write_code(source, "02_samuel",
+               "from dljourney.exercises.samuel import check, quiz", "check.keep_better(max)",
+               "check.slope(lambda p, w, n: (p(w + n) - p(w)) / n)",
+               "quiz.flat('c')", "quiz.automatic(...)")
     mine = tmp_path / "mine"
     course.lay_course(mine, source=source)
     assert course.main(["progress", str(mine)]) == 0
@@ -575,10 +652,12 @@ def test_progress_and_fresh_run_tell_what_is_solved(tmp_path, capsys, monkeypatc
     record("samuel", "keep_better", "incorrect", mine)
     there = course_map(mine)
     assert there.stops[0].solved == 2 and there.next is there.stops[0]
-    assert "2 of 4 solved" in there._repr_html_() and 'href="02_samuel.ipynb"' in there._repr_html_()
+    shown = there._repr_html_()
+    assert "2 of 4 solved" in shown and 'href="02_samuel.ipynb"' in shown
     assert course.main(["run", "--folder", str(mine)]) == 0
     out = capsys.readouterr().out
-    assert "2 of 4 right in a fresh process" in out and "right: slope, flat" in out and "not yet: keep_better" in out
+    assert "2 of 4 right in a fresh process" in out
+    assert "right: slope, flat" in out and "not yet: keep_better" in out
 
 
 def test_progress_outside_a_course_folder_says_so(tmp_path, capsys):

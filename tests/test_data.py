@@ -28,7 +28,7 @@ def is_partition(train, valid, n):
     )
 
 
-# -- splits -----------------------------------------------------------------------------------------------------
+# -- splits ----------------------------------------------------------------------------------------
 
 
 @profile(max_examples=100)
@@ -50,7 +50,8 @@ def test_random_split_holds_out_each_item_equally_often():
 
 @st.composite
 def grouped(draw):
-    labels = draw(st.lists(st.sampled_from(["a", "b", "c", "d", 1, 2, None, ("x", 1)]), min_size=2, max_size=60))
+    names = st.sampled_from(["a", "b", "c", "d", 1, 2, None, ("x", 1)])
+    labels = draw(st.lists(names, min_size=2, max_size=60))
     if len(set(labels)) < 2:
         labels.append("other")
     return labels
@@ -63,7 +64,8 @@ def test_no_group_is_on_both_sides(groups, share, seed):
     train, valid = train_valid_split(n, share, groups=groups, seed=seed)
     assert is_partition(train, valid, n)
     assert not {groups[i] for i in train} & {groups[i] for i in valid}
-    # No cut between two groups can be further off than half the largest group, unless a side would be empty.
+    # No cut between two groups can be further off than half the largest group, unless a side would
+    # be empty.
     sizes = [groups.count(g) for g in set(groups)]
     wanted = min(max(round(share * n), min(sizes)), n - min(sizes))
     assert abs(len(valid) - wanted) <= max(sizes)
@@ -103,7 +105,9 @@ def test_times_may_be_anything_with_an_order(times):
     assert train_valid_split(3, times=times)[1].tolist() == [0]
 
 
-@pytest.mark.parametrize("groups", [torch.tensor([1, 1, 2]), np.array(["x", "x", "y"]), "aab", (0, 0, 1)])
+@pytest.mark.parametrize("groups", [
+    torch.tensor([1, 1, 2]), np.array(["x", "x", "y"]), "aab", (0, 0, 1),
+])  # fmt: skip
 def test_groups_may_be_anything_that_can_be_told_apart(groups):
     train, valid = train_valid_split(3, groups=groups)
     assert {tuple(train.tolist()), tuple(valid.tolist())} == {(0, 1), (2,)}
@@ -131,7 +135,8 @@ def test_wrong_arguments_are_named(arguments, names):
 
 
 def test_numbers_of_items_are_whole_of_any_kind():
-    assert [len(part) for part in train_valid_split(np.int64(10))] == [8, 2] and len(line(np.int32(7))[0]) == 7
+    assert [len(part) for part in train_valid_split(np.int64(10))] == [8, 2]
+    assert len(line(np.int32(7))[0]) == 7
     for wrong in (2.0, "10", True, None):
         with pytest.raises(TypeError, match="n: expected a whole number"):
             train_valid_split(wrong)
@@ -139,7 +144,7 @@ def test_numbers_of_items_are_whole_of_any_kind():
             line(wrong)
 
 
-# -- digits -----------------------------------------------------------------------------------------------------
+# -- digits ----------------------------------------------------------------------------------------
 
 
 def test_digits_by_writers_are_scikit_learns_in_file_order():
@@ -149,7 +154,8 @@ def test_digits_by_writers_are_scikit_learns_in_file_order():
     assert [tuple(x.shape) for x, _ in parts] == [(718, 1, 8, 8), (180, 1, 8, 8), (899, 1, 8, 8)]
     assert all(x.dtype == torch.float32 and y.dtype == torch.int64 for x, y in parts)
     x, y = torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
-    assert np.array_equal((x[:, 0] * 16).numpy(), bunch.images) and np.array_equal(y.numpy(), bunch.target)
+    assert np.array_equal((x[:, 0] * 16).numpy(), bunch.images)
+    assert np.array_equal(y.numpy(), bunch.target)
     assert 0 == x.min() and x.max() == 1
 
 
@@ -173,11 +179,12 @@ def test_digits_refuses_an_unknown_split():
 
 
 def test_scikit_learn_is_imported_only_for_the_digits():
-    code = "import sys, dljourney.kit.pictures.toys as d; d.spiral(10); assert 'sklearn' not in sys.modules"
+    code = ("import sys, dljourney.kit.pictures.toys as d; d.spiral(10); "
+            "assert 'sklearn' not in sys.modules")
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-# -- toy problems -----------------------------------------------------------------------------------------------
+# -- toy problems ----------------------------------------------------------------------------------
 
 curves = {
     line: lambda x: 2 * x + 1,
@@ -193,7 +200,8 @@ planes = [clouds, circles, spiral, xor]
 def test_toy_problems_have_their_shapes_and_obey_their_seed(problem, n, noise, seed):
     before = torch.random.get_rng_state()
     x, y = problem(n, noise=noise, seed=seed)
-    assert torch.equal(before, torch.random.get_rng_state())  # the global random state is not touched
+    # the global random state is not touched
+    assert torch.equal(before, torch.random.get_rng_state())
     assert x.dtype == torch.float32 and torch.isfinite(x).all() and torch.isfinite(y).all()
     if problem in curves:
         assert x.shape == y.shape == (n, 1) and y.dtype == torch.float32 and x.abs().max() <= 1
@@ -240,8 +248,10 @@ def test_the_classes_can_be_told_apart(problem):
     assert neighbour_accuracy(problem) > 0.9
 
 
-@pytest.mark.parametrize("bad", [{"n": 0}, {"n": -1}, {"n": 1.5}, {"n": True}, {"noise": -0.1}, {"noise": math.inf},
-                                 {"noise": "0.1"}, {"seed": -1}, {"seed": 0.5}])
+@pytest.mark.parametrize("bad", [
+    {"n": 0}, {"n": -1}, {"n": 1.5}, {"n": True}, {"noise": -0.1}, {"noise": math.inf},
+    {"noise": "0.1"}, {"seed": -1}, {"seed": 0.5},
+])  # fmt: skip
 @pytest.mark.parametrize("problem", [*curves, *planes], ids=lambda f: f.__name__)
 def test_wrong_toy_arguments_are_named(problem, bad):
     with pytest.raises((TypeError, ValueError), match=f"^{next(iter(bad))}: expected"):
@@ -253,8 +263,11 @@ def test_seeds_and_numbers_of_numpy_are_whole_numbers():
         for problem in (*curves, *planes):
             ours, plain = problem(np.int64(7), np.float32(0.5), seed), problem(7, 0.5, int(seed))
             assert all(torch.equal(a, b) for a, b in zip(ours, plain))
-        for a, b in zip(train_valid_split(np.int64(9), seed=seed), train_valid_split(9, seed=int(seed))):
+        ours = train_valid_split(np.int64(9), seed=seed)
+        plain = train_valid_split(9, seed=int(seed))
+        for a, b in zip(ours, plain):
             assert torch.equal(a, b)
         assert torch.equal(digits("random", seed).train[1], digits("random", int(seed)).train[1])
     with pytest.raises(TypeError, match="seed: expected a whole number"): digits("random", seed=0.5)
-    with pytest.raises(TypeError, match="seed: expected a whole number"): train_valid_split(9, seed="0")
+    with pytest.raises(TypeError, match="seed: expected a whole number"):
+        train_valid_split(9, seed="0")

@@ -1,4 +1,4 @@
-"The demos of chapters 06 and 07: what they compute, and that browser and Python agree."
+"The demos of chapters 05 to 07: what they compute, and that browser and Python agree."
 import ast
 import functools
 import json
@@ -69,6 +69,10 @@ def test_points_that_are_no_numbers_or_outside_are_left_out():
     places, heights = on_places([math.nan, 0.0, 0.5, 7.0], [1.0, 0.2, 0.4, 9.0])
     assert abs(float(places[0])) < 1e-6 and abs(float(places[-1]) - 0.5) < 1e-6
     assert float(heights.max()) == pytest.approx(0.4)
+
+
+def test_the_panel_of_the_losses_is_there_before_there_are_any():
+    assert DrawACurve().draw()["losses"], "nothing moves under the pen that draws the first curve"
 
 
 def test_the_network_learns_what_is_drawn_and_follows_a_new_stroke():
@@ -205,6 +209,8 @@ def frame(chapter, demo, then="", old="", new=""):
 
 
 @pytest.mark.parametrize("chapter, demo, then, old, new", [
+    ("05_optimisers", "RollDownhill", "", "value=-lr / (1 - beta1**t)", "value=-lr"),
+    ("05_optimisers", "RollDownhill", "", "1 - beta2**t) ** 0.5", "1 - beta2**t) ** 0.4"),
     ("06_universal", "DrawACurve", "", "weight.copy_(4 * side", "weight.copy_(5 * side"),
     ("06_universal", "DrawACurve", "", '"lr": lr / 20', '"lr": lr / 2'),
     ("06_universal", "DrawACurve", "build", "heads.bias.copy_(tops[:1])", "heads.bias.fill_(1)"),

@@ -1,9 +1,10 @@
-"""What dljourney stands on, as far as it can be checked offline: declared, pinned within what is declared, free to use.
+"""What dljourney stands on, checked offline: declared, pinned within what is declared, free to use.
 
-Known flaws need a service that knows them: CONTRIBUTING.md says how they are asked for before a release.
+Known flaws need a service that knows them: CONTRIBUTING.md says how they are asked for.
 """
 
 import ast
+import functools
 import re
 import sys
 from configparser import ConfigParser
@@ -17,18 +18,24 @@ from packaging.utils import canonicalize_name
 cfg = ConfigParser(delimiters=["="], interpolation=None)
 cfg.read(root / "settings.ini", encoding="utf-8")
 RUNTIME = ("requirements", "course_requirements", "onnx_requirements", "distributed_requirements")
-wanted = {key: [Requirement(r) for r in cfg["DEFAULT"][key].split()] for key in cfg["DEFAULT"] if "requirements" in key}
-pins = {canonicalize_name(name): version for name, version in
-        re.findall(r"^([\w.-]+)==(\S+)$", (root / "constraints.txt").read_text(), re.M)}  # fmt: skip
+keys = [key for key in cfg["DEFAULT"] if "requirements" in key]
+wanted = {key: [Requirement(r) for r in cfg["DEFAULT"][key].split()] for key in keys}
+pinned = re.findall(r"^([\w.-]+)==(\S+)$", (root / "constraints.txt").read_text(), re.M)
+pins = {canonicalize_name(name): version for name, version in pinned}
 
 
+packages_of = functools.cache(metadata.packages_distributions)  # module -> the packages that hold it
+
+
+@functools.cache
 def needed(name):
-    "The packages that an installed one asks for here, without extras; nothing where it is not installed."
+    "The packages that an installed one asks for here, without extras; nothing where there is none."
     try:
         found = [Requirement(r) for r in metadata.requires(name) or []]
     except metadata.PackageNotFoundError:
         return set()
-    return {canonicalize_name(r.name) for r in found if r.marker is None or r.marker.evaluate({"extra": ""})}
+    is_here = lambda r: r.marker is None or r.marker.evaluate({"extra": ""})
+    return {canonicalize_name(r.name) for r in found if is_here(r)}
 
 
 def tree(names):
@@ -55,8 +62,10 @@ def imported():
 def test_what_is_imported_is_declared_or_comes_with_what_is():
     declared = {canonicalize_name(r.name) for key in RUNTIME for r in wanted[key]}
     there = declared.union(*(needed(name) for name in declared))
-    homes = metadata.packages_distributions()
-    packages = {(name, where): {canonicalize_name(d) for d in homes.get(name, [name])} for name, where in imported()}
+    homes = packages_of()
+    packages = {}
+    for name, where in imported():
+        packages[name, where] = {canonicalize_name(d) for d in homes.get(name, [name])}
     assert len(packages) > 50, "the scan finds imports"
     assert [known for known, names in packages.items() if not names & there] == []
 
@@ -65,14 +74,15 @@ def test_without_extras_the_modules_can_be_imported():
     "What is imported at the top of a module comes with the requirements that everybody gets."
     declared = {canonicalize_name(r.name) for r in wanted["requirements"]}
     there = declared.union(*(needed(name) for name in declared))
-    homes = metadata.packages_distributions()
+    homes = packages_of()
     for path in sorted((root / "dljourney").rglob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module or ""]
             for name in {n.split(".")[0] for n in names} - sys.stdlib_module_names - {"dljourney"}:
-                assert {canonicalize_name(d) for d in homes.get(name, [name])} & there, f"{path.name} imports {name}"
+                found = {canonicalize_name(d) for d in homes.get(name, [name])}
+                assert found & there, f"{path.name} imports {name}"
 
 
 @pytest.mark.parametrize("key", wanted)
@@ -80,31 +90,36 @@ def test_the_tested_set_of_versions_is_within_what_is_declared(key):
     for r in wanted[key]:
         version = pins.get(canonicalize_name(r.name))
         assert version, f"constraints.txt has no {r.name}"
-        assert r.specifier.contains(version, prereleases=True), f"{r} is declared, constraints.txt has {version}"
+        told = f"{r} is declared, constraints.txt has {version}"
+        assert r.specifier.contains(version, prereleases=True), told
 
 
 def test_each_package_is_pinned_once():
-    lines = [line for line in (root / "constraints.txt").read_text().splitlines() if line and line[0] != "#"]
+    text = (root / "constraints.txt").read_text()
+    lines = [line for line in text.splitlines() if line and line[0] != "#"]
     assert len(pins) == len(lines)
 
 
 # Licences: whoever may use, change and pass on dljourney may do so with all that it needs
 
-FREE = re.compile(r"\b(MIT|BSD|Apache|ISC|PSFL?|Python Software Foundation|MPL|Mozilla Public|zlib|HPND|Unlicense|CC0"
-                  r"|0BSD|PIL|Enthought|Project Jupyter|matplotlib)", re.I)  # fmt: skip
-NVIDIA = re.compile(r"nvidia-|cuda-")  # torch's own choice where there is a GPU; TORCH_BACKEND=cpu leaves them out
+FREE = re.compile(r"\b(MIT|BSD|Apache|ISC|PSFL?|Python Software Foundation|MPL|Mozilla Public|zlib"
+                  r"|HPND|Unlicense|CC0|0BSD|PIL|Enthought|Project Jupyter|matplotlib)", re.I)
+# torch's own choice where there is a GPU; TORCH_BACKEND=cpu leaves them out
+NVIDIA = re.compile(r"nvidia-|cuda-")
 
 
 def licence(name):
-    "What an installed package says about its licence: the expression, the classifiers, or the text."
+    "What an installed package says of its licence: the expression, the classifiers, or the text."
     about = metadata.metadata(name)
     classifiers = [c for c in about.get_all("Classifier") or [] if c.startswith("License")]
-    return " ".join([about.get("License-Expression") or "", *classifiers, (about.get("License") or "")[:2000]]).strip()
+    expression, text = about.get("License-Expression") or "", about.get("License") or ""
+    return " ".join([expression, *classifiers, text[:2000]]).strip()
 
 
 def files_say(name):
     "The text of the licence files that came with a package."
-    found = [f for f in metadata.files(name) or [] if re.search(r"licen[cs]e|copying", f.name, re.I)]
+    is_licence = lambda f: re.search(r"licen[cs]e|copying", f.name, re.I)
+    found = [f for f in metadata.files(name) or [] if is_licence(f)]
     paths = [path for f in found if (path := f.locate()).is_file()]
     return " ".join(path.read_text(encoding="utf-8", errors="replace")[:2000] for path in paths)
 
@@ -122,5 +137,6 @@ def test_all_that_is_needed_is_free_to_use():
             continue
     assert len(told) > 60
     assert {name: text[:200] for name, text in told.items() if not FREE.search(text)} == {}
-    copyleft = {name for name, text in told.items() if re.search(r"\b[AL]?GPL|GNU", text) and " OR " not in text}
+    copyleft = {name for name, text in told.items()
+                if re.search(r"\b[AL]?GPL|GNU", text) and " OR " not in text}
     assert copyleft == set(), copyleft

@@ -1,4 +1,4 @@
-"Comments beside parameters: read rightly from every shape of definition, and shown where a learner asks."
+"Comments beside parameters: read from every shape of definition, shown where a learner asks."
 import builtins
 import contextlib
 import functools
@@ -115,8 +115,9 @@ sys.modules[here] = sys.modules[__name__]
 
 
 @pytest.mark.parametrize("thing, expected", [
-    (every_kind, {"first": "position only", "b": "two on a line: # and a second sign", "rest": "what is left",
-                  "key": "by name", "below": "a line of its own", "more": "the others", "return": "what comes back"}),
+    (every_kind, {"first": "position only", "b": "two on a line: # and a second sign",
+                  "rest": "what is left", "key": "by name", "below": "a line of its own",
+                  "more": "the others", "return": "what comes back"}),
     (closed, {"x": "in", "return": "out"}),
     (one_line, {}),
     (one_line_head, {"return": "twice x"}),
@@ -132,7 +133,9 @@ def test_each_shape_of_definition(thing, expected):
     assert docments(thing) == expected
 
 
-@pytest.mark.parametrize("thing", [len, 3, None, "text", pytest, Path, Path.read_text, functools.partial(closed, 1)])
+@pytest.mark.parametrize("thing", [
+    len, 3, None, "text", pytest, Path, Path.read_text, functools.partial(closed, 1),
+])
 def test_nothing_is_added_to_what_is_not_ours(thing):
     assert docments(thing) == {}
     assert described("as it was", thing) == "as it was"
@@ -155,7 +158,8 @@ def test_long_comments_are_wrapped_and_stay_whole():
 
 
 def shown(code, *options):
-    done = subprocess.run([sys.executable, *options, "-c", code], cwd=root, capture_output=True, text=True)
+    command = [sys.executable, *options, "-c", code]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -169,8 +173,10 @@ def test_help_shows_them_in_a_fresh_process():
 
 def test_importing_the_package_stays_cheap():
     heavy = "{'ast', 'inspect', 'tokenize', 'pydoc', 'typing', 're', 'torch'}"
-    code = f"import sys; before = set(sys.modules); import dljourney; print(({heavy} - before) & set(sys.modules))"
-    assert shown(code, "-S").strip() == "set()"  # and without the `site` module there is no help, and no error
+    code = "import sys; before = set(sys.modules); import dljourney; "
+    code += f"print(({heavy} - before) & set(sys.modules))"
+    # without the `site` module there is no help, and no error
+    assert shown(code, "-S").strip() == "set()"
 
 
 def test_the_question_mark_shows_them():
@@ -220,8 +226,10 @@ def public():
             for method, f in vars(thing).items() if isinstance(thing, type) else ():
                 f = getattr(f, "__func__", f)
                 bases = thing.__mro__[1:]
-                replaces = any(method in {**vars(b), **vars(b).get("__annotations__", {})} for b in bases)
-                if inspect.isfunction(f) and not method.startswith("_") and f.__module__ == name and not replaces:
+                replaces = any(method in {**vars(b), **vars(b).get("__annotations__", {})}
+                               for b in bases)
+                is_own = inspect.isfunction(f) and f.__module__ == name and not replaces
+                if is_own and not method.startswith("_"):
                     yield f"{name}.{word}.{method}", f
 
 
@@ -236,7 +244,8 @@ def undocumented(thing):
         init = thing.__init__ if isinstance(thing, type) else thing
         if not inspect.isfunction(init) or not init.__module__.startswith("dljourney"):
             return []
-        names = [p for p in inspect.signature(init).parameters if p != "self" and not p.startswith("_")]
+        names = [p for p in inspect.signature(init).parameters
+                 if p != "self" and not p.startswith("_")]
     return [n for n in names if n not in found and n != "cls"]
 
 

@@ -1,4 +1,4 @@
-"Chapter 03's exercises: each with its solution, two other right answers and three or more typical wrong ones."
+"Chapter 03's exercises: the solution, two other right answers, three or more typical wrong ones."
 import pytest
 from exercise_cases import Cases, tests_of
 
@@ -66,7 +66,8 @@ CASES = {
         ],
     ),
     "surprising_delta": Cases(
-        right=[lambda s, a, m: 0 if -m < a - s < m else a - s, lambda s, a, m: (a - s) * (abs(a - s) >= m)],
+        right=[lambda s, a, m: 0 if -m < a - s < m else a - s,
+               lambda s, a, m: (a - s) * (abs(a - s) >= m)],
         wrong=[
             ("exactly as large", lambda s, a, m: a - s if abs(a - s) > m else 0),
             ("turned round", lambda s, a, m: (s - a) * (abs(a - s) >= m)),
@@ -76,7 +77,8 @@ CASES = {
         ],
     ),
     "new_correlation": Cases(
-        right=[lambda c, a, n: c - (c - (2 * a - 1)) / n, lambda c, a, n: ((n - 1) * c + (1 if a else -1)) / n],
+        right=[lambda c, a, n: c - (c - (2 * a - 1)) / n,
+               lambda c, a, n: ((n - 1) * c + (1 if a else -1)) / n],
         wrong=[
             ("leave the range", lambda c, a, n: c + (2 * a - 1) / n),
             ("turned round", lambda c, a, n: c + (1 - 2 * a - c) / n),

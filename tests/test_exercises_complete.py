@@ -12,7 +12,8 @@ def test_each_exercise_has_its_cases(chapter):
     module = importlib.import_module(f"dljourney.exercises.{chapter}")
     tests = importlib.import_module(f"test_exercises_{chapter}")
     assert not missing(module, tests.CASES)
-    assert hasattr(tests, "test_exercises"), "end the file with test_exercises = tests_of(module, CASES)"
+    ending = "test_exercises = tests_of(module, CASES)"
+    assert hasattr(tests, "test_exercises"), f"end the file with {ending}"
     assert items(module.check) and items(module.quiz)
 
 
@@ -24,8 +25,10 @@ class Small:
     "A chapter's module in little."
     check, hint, solution, quiz = verbs(
         "small",
-        [exercise(double, task="Double it.", cases=[(1,), (3,)], hints=["Add it to itself."], why="Twice x.")],
-        [choice("q", "Which?", "a", {"a": ("This", "yes"), "b": ("That", "no"), "c": ("None", "never")})],
+        [exercise(double, task="Double it.", cases=[(1,), (3,)], hints=["Add it to itself."],
+                  why="Twice x.")],
+        [choice("q", "Which?", "a",
+                {"a": ("This", "yes"), "b": ("That", "no"), "c": ("None", "never")})],
     )
 
 

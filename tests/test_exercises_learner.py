@@ -1,38 +1,28 @@
-"What holds for every exercise of every chapter: its name is free, its solution runs, lists and tensors are alike."
+"What holds for every exercise: its name is free, its solution runs, lists and tensors are alike."
 import ast
 import builtins
 import dis
 import importlib
-import json
+import re
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from types import CodeType
 from typing import get_args, get_origin
 
 import numpy as np
 import pytest
 import torch
+from chapter_cells import NBS, code_cells
 from exercise_cases import chapters, is_correct, solution_of
 
 from dljourney.exercises import overfitting, sgd, universal
-from dljourney.kit.exercises import items
-from dljourney.kit.exercises import as_all_tensors, as_arrays, as_lists, as_tensors
+from dljourney.kit.exercises import as_all_tensors, as_arrays, as_lists, as_tensors, items
 from torch import Tensor
 
-NBS = Path(__file__).parent.parent / "nbs"
 NOTEBOOK = {p.stem[3:]: p for p in sorted(NBS.glob("[01][0-9]_*.ipynb"))}
 VERBS = {"check", "hint", "solution", "quiz"}
 LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL"})
 STORES = frozenset({"STORE_NAME", "STORE_GLOBAL"})
-
-
-def code_cells(path):
-    "The Python of a notebook, cell by cell, without magics."
-    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        if cell["cell_type"] == "code":
-            lines = "".join(cell["source"]).splitlines()
-            yield "\n".join(line for line in lines if not line.startswith(("%", "!")))
 
 
 def codes(code):
@@ -60,15 +50,14 @@ def checked(source):
 
 
 def shadowed(cells):
-    "Names that an exercise's cell defines although another cell reads or sets them, and verbs that a cell sets."
+    "Names that an exercise's cell defines and another reads or sets, and verbs that a cell sets."
     found = []
     for cell in cells:
-        others = [c for c in cells if c is not cell]
+        others = [names(c, LOADS) | names(c, STORES, inside=False) for c in cells if c is not cell]
         if checked(cell):
-            found += [name for name in defined(cell)
-                      if any(name in names(c, LOADS) | names(c, STORES, inside=False) for c in others)]
-        imported = {a.asname or a.name for n in ast.walk(ast.parse(cell)) if isinstance(n, ast.ImportFrom)
-                    for a in n.names}
+            found += [name for name in defined(cell) if any(name in other for other in others)]
+        imported = {a.asname or a.name for n in ast.walk(ast.parse(cell))
+                    if isinstance(n, ast.ImportFrom) for a in n.names}
         found += VERBS & names(cell, STORES, inside=False) - imported
     return sorted(found)
 
@@ -82,22 +71,42 @@ def test_a_shadowed_name_is_found():
     stub = "def share(a):\n    ...\n\ncheck.share(share)"
     assert shadowed(["def share(w): return w", stub]) == ["share"]
     assert shadowed([stub, "def later():\n    return share(1)"]) == ["share"]
-    assert shadowed([stub, "def later():\n    share = 1\n    return share"]) == []  # a local name is nobody else's
+    a_local_name = "def later():\n    share = 1\n    return share"  # is nobody else's
+    assert shadowed([stub, a_local_name]) == []
     assert shadowed([stub, "check = 3"]) == ["check"]
+
+
+def exercises_of(chapter):
+    return items(importlib.import_module(f"dljourney.exercises.{chapter}").check)
 
 
 @pytest.mark.parametrize("chapter", chapters())
 def test_a_solution_pasted_into_its_notebook_needs_no_other_import(chapter):
     cells = list(code_cells(NOTEBOOK[chapter]))
     known = set(dir(builtins)).union(*(names(c, STORES, inside=False) for c in cells))
-    for name, item in items(importlib.import_module(f"dljourney.exercises.{chapter}").check).items():
+    for name, item in exercises_of(chapter).items():
         missing = names(item.code, LOADS) - names(item.code, STORES) - known
         assert not missing, f"solution.{name}() uses {missing}, which the notebook does not have"
 
 
+MODULES = {"F", "bisect", "collections", "functools", "itertools", "math", "nn", "np", "optim",
+           "plt", "random", "statistics", "torch"}
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_a_hint_names_no_module_that_the_notebook_lacks(chapter):
+    "Or it says that the module has to be imported."
+    known = set().union(*(names(c, STORES, inside=False) for c in code_cells(NOTEBOOK[chapter])))
+    for name, item in exercises_of(chapter).items():
+        spans = re.findall(r"`([^`]+)`", " ".join([item.task, *item.hints]))
+        told = {span.removeprefix("import ") for span in spans if span.startswith("import ")}
+        used = {word for span in spans for word in re.findall(r"(?<![\w.])(\w+)\.\w", span)}
+        missing = used & MODULES - known - told
+        assert not missing, f"hint.{name}() uses {missing}, which the notebook does not have"
+
+
 FUNCTIONS = [pytest.param(chapter, name, id=f"{chapter}-{name}") for chapter in chapters()
-             for name, item in items(importlib.import_module(f"dljourney.exercises.{chapter}").check).items()
-             if item.wants_function]
+             for name, item in exercises_of(chapter).items() if item.wants_function]
 
 
 def right(chapter, name):
@@ -128,7 +137,8 @@ def test_a_right_answer_may_work_with_lists_tensors_or_arrays_alone(chapter, nam
 
     def answer(*args):
         for a in args:
-            if isinstance(a, list | torch.Tensor | np.ndarray) and type(a) is not type(form(as_lists(a))):
+            if not isinstance(a, list | torch.Tensor | np.ndarray): continue
+            if type(a) is not type(form(as_lists(a))):
                 raise AttributeError(f"no {type(a).__name__}, please")
         return form(solve(*args))
 
@@ -148,25 +158,33 @@ def split_arrays(groups, held_out):
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
+def layer_by_loops(x, w, b):
+    columns = list(zip(zip(*w), b))
+    return [[sum(r * c for r, c in zip(row, column)) + bias for column, bias in columns]
+            for row in x]
+
+
 @pytest.mark.parametrize("module, name, answer", [
-    (overfitting, "drop", lambda activations, keep, p: torch.where(keep, activations / (1 - p), 0.0)),
+    (overfitting, "drop",
+     lambda activations, keep, p: torch.where(keep, activations / (1 - p), 0.0)),
     (overfitting, "drop", lambda activations, keep, p: activations * keep / (1 - p)),
     (overfitting, "vote", vote),
     (overfitting, "vote", lambda probabilities: np.mean(probabilities, 0).argmax()),
     (overfitting, "bias_squared_and_variance",
-     lambda predictions, truth: ((predictions.mean() - truth) ** 2, predictions.var(unbiased=False))),
+     lambda p, truth: ((p.mean() - truth) ** 2, p.var(unbiased=False))),
     (overfitting, "bias_squared_and_variance", lambda predictions, truth: torch.stack(
         [(predictions.mean() - truth) ** 2, predictions.var(correction=0)])),
     (overfitting, "split_by_group", split),
     (overfitting, "split_by_group", split_arrays),
     (universal, "turns", turns),
     (universal, "turns", lambda xs, ys: np.diff(np.diff(ys) / np.diff(xs), prepend=0)),
-    (universal, "broken_line", lambda x, knots, weights, start: start + weights @ (x - knots).relu()),
+    (universal, "broken_line",
+     lambda x, knots, weights, start: start + weights @ (x - knots).relu()),
     (universal, "hinge", lambda x, at, slope: slope * torch.relu(x - at)),
     (universal, "hinge", lambda x, at, slope: slope * (x - at).clamp(min=0)),
-    (sgd, "mean_squared_error", lambda pred, target: sum((p[0] - t) ** 2 for p, t in zip(pred, target)) / len(pred)),
-    (sgd, "linear_layer", lambda x, w, b: [
-        [sum(r * c for r, c in zip(row, column)) + bias for column, bias in zip(zip(*w), b)] for row in x]),
+    (sgd, "mean_squared_error",
+     lambda pred, target: sum((p[0] - t) ** 2 for p, t in zip(pred, target)) / len(pred)),
+    (sgd, "linear_layer", layer_by_loops),
     (sgd, "linear_layer", lambda x, w, b: np.einsum("ij,jk->ik", x.numpy(), w.numpy()) + b.numpy()),
 ])
 def test_right_answers_as_learners_wrote_them(module, name, answer):
@@ -174,9 +192,12 @@ def test_right_answers_as_learners_wrote_them(module, name, answer):
 
 
 @pytest.mark.parametrize("module, name, answer, said", [
-    (overfitting, "drop", lambda activations, keep, p: torch.where(keep, activations, 0.0), "1 / (1 - p)"),
-    (universal, "hinge", lambda x, at, slope: torch.relu(slope * (x - at)), "Cut off before you multiply"),
-    (overfitting, "vote", lambda probabilities: probabilities.mean(0).max(), "Return which class has it"),
+    (overfitting, "drop", lambda activations, keep, p: torch.where(keep, activations, 0.0),
+     "1 / (1 - p)"),
+    (universal, "hinge", lambda x, at, slope: torch.relu(slope * (x - at)),
+     "Cut off before you multiply"),
+    (overfitting, "vote", lambda probabilities: probabilities.mean(0).max(),
+     "Return which class has it"),
 ])
 def test_a_wrong_answer_in_tensors_gets_its_message(module, name, answer, said):
     result = getattr(module.check, name)(answer)
@@ -185,7 +206,8 @@ def test_a_wrong_answer_in_tensors_gets_its_message(module, name, answer, said):
 
 def test_an_answer_that_fits_no_form_is_told_of_the_form_that_the_stub_names():
     result = overfitting.check.vote(lambda probabilities: probabilities.largest_mean())
-    assert result.outcome == "error" and "'list' object has no attribute 'largest_mean'" in result.message
+    assert result.outcome == "error"
+    assert "'list' object has no attribute 'largest_mean'" in result.message
 
 
 def fits(value, kind):
@@ -212,9 +234,13 @@ def test_each_stub_says_what_comes(chapter):
                 found[stub.name] = [eval(k, known) for k in kinds]
     assert set(found) == {name for name, item in items(check).items() if item.wants_function}
     for name, kinds in found.items():
-        seen = []
-        solution = solution_of(items(check)[name])
-        getattr(check, name).item.check(lambda *args, s=solution, seen=seen: (seen.append(args), s(*args))[1])
+        solution, seen = solution_of(items(check)[name]), []
+
+        def watched(*args, solution=solution, seen=seen):
+            seen.append(args)
+            return solution(*args)
+
+        getattr(check, name).item.check(watched)
         assert seen and all(fits(a, k) for args in seen for a, k in zip(args, kinds)), (name, kinds)
 
 
@@ -251,7 +277,9 @@ def test_an_endless_print_is_cut(capsys):
 
     def for_ever(losses):
         while True: print("again")
-    assert run_check(items(overfitting.check)["best_epoch"], for_ever, seconds=0.2).outcome == "error"
+
+    result = run_check(items(overfitting.check)["best_epoch"], for_ever, seconds=0.2)
+    assert result.outcome == "error"
     assert 0 < len(capsys.readouterr().out) < 11_000
 
 
@@ -259,7 +287,8 @@ def test_an_endless_print_is_cut(capsys):
     (lambda: sgd.quiz.tiny_h("a", "c"), "One answer at a time, please. `'a', 'c'` arrived."),
     (lambda: sgd.quiz.tiny_h(letter="a"), "`letter='a'` arrived"),
     (lambda: sgd.check.slope(abs, abs), "One answer at a time, please: your function"),
-    (lambda: sgd.hint.slope(1, 2), "how many hints"), (lambda: sgd.hint.slope("all"), "`'all'` arrived"),
+    (lambda: sgd.hint.slope(1, 2), "how many hints"),
+    (lambda: sgd.hint.slope("all"), "`'all'` arrived"),
     (lambda: sgd.solution.slope(1), "leave the brackets empty. `1` arrived"),
 ])
 def test_a_call_with_the_wrong_arguments_is_told_what_it_takes(call, said):

@@ -16,6 +16,9 @@ def by_tensor(inputs, weights):
     return float(torch.tensor(inputs) @ torch.tensor(weights))
 
 
+def share_wrong(answers, labels): return sum(a != b for a, b in zip(answers, labels)) / len(labels)
+
+
 def counting(answers, labels):
     right = 0
     for i in range(len(labels)):
@@ -88,13 +91,11 @@ CASES = {
         ],
     ),
     "share_equal": Cases(
-        right=[counting,
-               lambda answers, labels: 1 - sum(a != b for a, b in zip(answers, labels)) / len(answers)],
+        right=[counting, lambda answers, labels: 1 - share_wrong(answers, labels)],
         wrong=[
             ("divided by how many",
              lambda answers, labels: sum(a == b for a, b in zip(answers, labels))),
-            ("share of wrong",
-             lambda answers, labels: sum(a != b for a, b in zip(answers, labels)) / len(labels)),
+            ("share of wrong", share_wrong),
             ("per cent", lambda answers, labels: 100 * counting(answers, labels)),
         ],
     ),
@@ -114,7 +115,7 @@ CASES = {
     ),
     "neighbour": Cases(
         right=[
-            lambda weights, change, step: [weights[i] + change[i] * step for i in range(len(weights))],
+            lambda w, change, step: [w[i] + change[i] * step for i in range(len(w))],
             lambda weights, change, step: list(map(lambda w, c: w + step * c, weights, change)),
         ],
         wrong=[
@@ -128,8 +129,8 @@ CASES = {
     ),
     "slope": Cases(
         right=[
-            lambda performance, weight, nudge: performance(weight + nudge) / nudge - performance(weight) / nudge,
-            lambda performance, weight, nudge: (performance(weight) - performance(weight + nudge)) / -nudge,
+            lambda f, weight, nudge: f(weight + nudge) / nudge - f(weight) / nudge,
+            lambda f, weight, nudge: (f(weight) - f(weight + nudge)) / -nudge,
             from_both_sides,
         ],
         wrong=[

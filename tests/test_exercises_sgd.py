@@ -1,4 +1,4 @@
-"Chapter 04's exercises: each with its solution, two other right answers and three or more typical wrong ones."
+"Chapter 04's exercises: the solution, two other right answers, three or more typical wrong ones."
 import torch
 from exercise_cases import Cases, is_told, tests_of
 from torch.nn import functional as F
@@ -144,7 +144,8 @@ CASES = {
         ],
     ),
     "linear_layer": Cases(
-        right=[lambda x, w, b: F.linear(x, w.T, b), lambda x, w, b: torch.einsum("ni,io->no", x, w) + b[None]],
+        right=[lambda x, w, b: F.linear(x, w.T, b),
+               lambda x, w, b: torch.einsum("ni,io->no", x, w) + b[None]],
         wrong=[
             ("matrix product `@`", lambda x, w, b: x * w + b),
             ("bias `b` is missing", lambda x, w, b: x.matmul(w)),
@@ -153,7 +154,8 @@ CASES = {
         ],
     ),
     "mean_squared_error": Cases(
-        right=[lambda p, t: F.mse_loss(p[:, 0], t), lambda p, t: (p - t[:, None]).pow(2).sum() / len(t)],
+        right=[lambda p, t: F.mse_loss(p[:, 0], t),
+               lambda p, t: (p - t[:, None]).pow(2).sum() / len(t)],
         wrong=[
             ("broadcast", lambda p, t: (p - t).pow(2).mean()),
             ("sum. Divide", lambda p, t: (p[:, 0] - t).pow(2).sum()),
@@ -171,7 +173,8 @@ CASES = {
         ],
     ),
     "share_correct": Cases(
-        right=[counted, lambda x, y: 1 - (x.max(1).indices != y).double().mean(), largest_is_its_own],
+        right=[counted, lambda x, y: 1 - (x.max(1).indices != y).double().mean(),
+               largest_is_its_own],
         wrong=[
             ("counts the right ones", lambda x, y: sum(x.argmax(1) == y)),
             ("share of wrong", lambda x, y: 1 - (x.argmax(1) == y).float().mean()),

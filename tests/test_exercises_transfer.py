@@ -54,7 +54,8 @@ def mean_recursive(mean, batches, momentum):
     if not batches:
         return mean
     first, *rest = batches
-    return mean_recursive((1 - momentum) * mean + momentum * (sum(first) / len(first)), rest, momentum)
+    mean = (1 - momentum) * mean + momentum * (sum(first) / len(first))
+    return mean_recursive(mean, rest, momentum)
 
 
 def counts_by_comprehension(right, said, n_classes):
@@ -86,6 +87,11 @@ def worst_by_pairs(losses, n):
     return [i for _, i in sorted(((v, i) for i, v in enumerate(losses)), reverse=True)][:n]
 
 
+def diagonal_only(right, said, n):
+    pairs = list(zip(right, said))
+    return [[sum(a == b == i == j for a, b in pairs) for j in range(n)] for i in range(n)]
+
+
 CASES = {
     "learns": Cases(
         right=[learns_by_split, learns_by_loop],
@@ -100,9 +106,10 @@ CASES = {
         right=[nearest_by_tensor, nearest_by_min],
         wrong=[
             ("farthest", lambda q, f, y: max(zip(f, y), key=lambda p: math.dist(q, p[0]))[1]),
-            ("cancel", lambda q, f, y: y[min(range(len(f)), key=lambda i: sum(a - b for a, b in zip(f[i], q)))]),
+            ("cancel", lambda q, f, y: min(zip(f, y), key=lambda p: sum(p[0]) - sum(q))[1]),
             ("their *squares*", lambda q, f, y: y[int(np.abs(np.subtract(f, q)).sum(1).argmin())]),
-            ("Its label is wanted", lambda q, f, y: min(range(len(f)), key=lambda i: math.dist(q, f[i]))),
+            ("Its label is wanted",
+             lambda q, f, y: min(range(len(f)), key=lambda i: math.dist(q, f[i]))),
         ],
     ),
     "stage_rates": Cases(
@@ -125,7 +132,8 @@ CASES = {
         right=[mean_by_step, mean_recursive],
         wrong=[
             ("share of the *new*", lambda m, bs, a: mean_recursive(m, bs, 1 - a)),
-            ("all numbers at once", lambda m, bs, a: mean_recursive(m, [sum(bs, [])] if bs else [], a)),
+            ("all numbers at once",
+             lambda m, bs, a: mean_recursive(m, [sum(bs, [])] if bs else [], a)),
             ("*mean* is wanted", lambda m, bs, a: mean_recursive(m, [[sum(b)] for b in bs], a)),
         ],
     ),
@@ -134,10 +142,7 @@ CASES = {
         wrong=[
             ("swapped", lambda r, s, n: counts_by_comprehension(s, r, n)),
             ("one and the same list", shared_rows),
-            (
-                "The mistakes are",
-                lambda r, s, n: [[sum(a == b == i == j for a, b in zip(r, s)) for j in range(n)] for i in range(n)],
-            ),
+            ("The mistakes are", diagonal_only),
         ],
     ),
     "worst_first": Cases(

@@ -61,6 +61,9 @@ def counted(hinges, error, wanted):
     return n
 
 
+def two_hinges(x, a, b): return max(0, x - a) - 2 * max(0, x - (a + b) / 2)
+
+
 CASES = {
     "hinge": Cases(
         right=[hinge_by_if, lambda x, at, slope: slope * torch.relu(torch.tensor(x - at))],
@@ -75,10 +78,8 @@ CASES = {
         right=[bump_by_distance, bump_by_interp],
         wrong=[
             ("That is a box", box),
-            ("however wide", lambda x, a, b: max(0, x - a) - 2 * max(0, x - (a + b) / 2)
-             + max(0, x - b)),
-            ("a third hinge", lambda x, a, b: (max(0, x - a) - 2
-                                               * max(0, x - (a + b) / 2)) / ((b - a) / 2)),
+            ("however wide", lambda x, a, b: two_hinges(x, a, b) + max(0, x - b)),
+            ("a third hinge", lambda x, a, b: two_hinges(x, a, b) / ((b - a) / 2)),
             ("divide by *half*", lambda x, a, b: bump_by_distance(x, a, b) / 2),
         ],
     ),
@@ -105,7 +106,7 @@ CASES = {
     ),
     "hinges_needed": Cases(
         right=[counted,
-                   lambda hinges, error, wanted: math.ceil((hinges**2 * error / wanted) ** 0.5)],
+               lambda hinges, error, wanted: math.ceil((hinges**2 * error / wanted) ** 0.5)],
         wrong=[
             ("Rounded to the nearest",
              lambda hinges, error, wanted: round(hinges * math.sqrt(error / wanted))),

@@ -67,6 +67,11 @@ def shifted(scores):
     return [s / sum(sizes) for s in sizes]
 
 
+def sure_by_sorting(answer, at_least):
+    enough = sorted((-p, name) for name, p in answer.items() if p >= at_least)
+    return enough[0][1] if enough else "not sure"
+
+
 CASES = {
     "likeliest": Cases(
         right=[by_loop, lambda answer: sorted(answer.items(), key=lambda pair: pair[1])[-1][0]],
@@ -80,14 +85,18 @@ CASES = {
     "or_not_sure": Cases(
         right=[
             sure_by_loop,
-            lambda answer, t: (sorted((-p, n) for n, p in answer.items() if p >= t) + [(0, "not sure")])[0][1],
+            sure_by_sorting,
         ],
         wrong=[
             ("You always decide", lambda answer, at_least: by_loop(answer)),
-            ("compared the names", lambda answer, t: max(answer) if max(answer.values()) >= t else "not sure"),
-            ("need not be the likeliest", lambda answer, t: next((n for n in answer if answer[n] >= t), "not sure")),
-            ("exactly", lambda answer, at_least: by_loop(answer) if max(answer.values()) > at_least else "not sure"),
-            ("other way round", lambda answer, t: "not sure" if max(answer.values()) >= t else by_loop(answer)),
+            ("compared the names",
+             lambda answer, t: max(answer) if max(answer.values()) >= t else "not sure"),
+            ("need not be the likeliest",
+             lambda answer, t: next((n for n in answer if answer[n] >= t), "not sure")),
+            ("exactly",
+             lambda answer, t: by_loop(answer) if max(answer.values()) > t else "not sure"),
+            ("other way round",
+             lambda answer, t: "not sure" if max(answer.values()) >= t else by_loop(answer)),
         ],
     ),
     "fewest_examples": Cases(
@@ -108,7 +117,8 @@ CASES = {
             ("returned them all", lambda kept, taught: kept),
             ("not the same ones", lambda kept, taught: kept[len(taught) :]),
             ("the order of `kept`", lambda kept, taught: list(set(kept) - set(taught))),
-            ("the order of `kept`", lambda kept, taught: list({d for d in kept if d not in taught})),
+            ("the order of `kept`",
+             lambda kept, taught: list({d for d in kept if d not in taught})),
             ("the order of `kept`", lambda kept, taught: sorted(left_out(kept, taught))),
         ],
     ),
@@ -125,7 +135,8 @@ CASES = {
         right=[by_tensor, by_two_loops],
         wrong=[
             ("forgot the bias", lambda f, w, b: [sum(x * y for x, y in zip(f, row)) for row in w]),
-            ("each product", lambda f, w, b: [sum(x * y + c for x, y in zip(f, row)) for row, c in zip(w, b)]),
+            ("each product",
+             lambda f, w, b: [sum(x * y + c for x, y in zip(f, row)) for row, c in zip(w, b)]),
             ("pair by pair", lambda f, w, b: [sum(f) * sum(row) + c for row, c in zip(w, b)]),
         ],
     ),

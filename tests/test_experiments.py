@@ -24,10 +24,11 @@ results = root / "nbs" / "results"
 
 def walk(seed, n_steps=10, n_rows=1):
     rng = random.Random(seed)
-    return [{"row": i, "end": sum(rng.choice((-1, 1)) for _ in range(n_steps))} for i in range(n_rows)]
+    return [{"row": i, "end": sum(rng.choice((-1, 1)) for _ in range(n_steps))}
+            for i in range(n_rows)]
 
 
-# -- the stored files -------------------------------------------------------------------------------------------
+# -- the stored files ------------------------------------------------------------------------------
 
 
 def same(a, b, tolerance):
@@ -43,15 +44,16 @@ def same(a, b, tolerance):
 
 def test_every_stored_file_is_in_the_table_and_the_other_way_round():
     files = {p.stem for p in results.glob("*.json")}
-    assert files - set(EXPERIMENTS) == set(), "results without an experiment: add a line to the table or delete them"
+    assert files - set(EXPERIMENTS) == set(), "add a line to the table or delete them"
     assert set(EXPERIMENTS) - files == set(), "never run: make experiments NAME=..."
 
 
 @pytest.mark.parametrize("name", list(EXPERIMENTS))
 def test_stored_seeds_and_settings_are_those_of_the_table(name):
     data, experiment = stored(name, results), EXPERIMENTS[name]
-    assert data["settings"] == json.loads(json.dumps(dict(experiment.settings))), "make experiments ... --fresh"
-    assert set(data["seeds"]) >= {str(s) for s in experiment.seeds}, "seeds are missing: make experiments NAME=..."
+    settings, seeds = dict(experiment.settings), {str(s) for s in experiment.seeds}
+    assert data["settings"] == json.loads(json.dumps(settings)), "make experiments ... --fresh"
+    assert set(data["seeds"]) >= seeds, "seeds are missing: make experiments NAME=..."
     assert {str(row["seed"]) for row in data["rows"]} == set(data["seeds"])
 
 
@@ -69,7 +71,7 @@ def rerun(name):
 
 @pytest.mark.parametrize("name", [rerun(name) for name in EXPERIMENTS])
 def test_a_stored_seed_comes_out_again(name):
-    "Bit for bit (to 1e-6) where it was made with the same versions on the same processor, nearly so elsewhere."
+    "Bit for bit (to 1e-6) with the same versions on the same processor, nearly so elsewhere."
     experiment, data, seed = EXPERIMENTS[name], stored(name, results), cheapest(name)[0]
     one_thread()
     again = run_seeds(experiment.function(), [seed], experiment.settings)
@@ -79,7 +81,8 @@ def test_a_stored_seed_comes_out_again(name):
     here = all(now.get(k) == v for k, v in made_with.items())
 
     def fixed(rows):
-        return [{k: v for k, v in json.loads(json.dumps(row)).items() if k not in experiment.varies} for row in rows]
+        return [{k: v for k, v in row.items() if k not in experiment.varies}
+                for row in json.loads(json.dumps(rows))]
 
     assert same(fixed(before), fixed(again), 1e-6 if here else experiment.tolerance)
 
@@ -88,10 +91,11 @@ def test_the_comparison_can_fail():
     assert same([{"a": 1.0, "b": "x"}], [{"a": 1.0 + 1e-9, "b": "x"}], 1e-6)
     assert not same([{"a": 1.0}], [{"a": 1.1}], 0.05)
     assert not same([{"a": 1.0}], [{"a": 1.0}, {"a": 1.0}], 1)
-    assert not same({"a": "x"}, {"a": "y"}, 1) and not same({"a": 1}, {"b": 1}, 1) and not same(True, False, 1)
+    assert not same({"a": "x"}, {"a": "y"}, 1) and not same({"a": 1}, {"b": 1}, 1)
+    assert not same(True, False, 1)
 
 
-# -- laws of the engine -----------------------------------------------------------------------------------------
+# -- laws of the engine ----------------------------------------------------------------------------
 
 seed_lists = st.lists(st.integers(-5, 30), max_size=6, unique=True)
 
@@ -112,8 +116,13 @@ def test_however_it_is_cut_into_runs_the_rows_are_those_of_one_run(parts, n_rows
 
 def test_nothing_stored_is_run_again(tmp_path):
     calls = []
+
+    def counted(seed):
+        calls.append(seed)
+        return {"x": seed}
+
     for n in (3, 3, 5):
-        run_experiment("walk", lambda seed: calls.append(seed) or {"x": seed}, range(n), folder=tmp_path)
+        run_experiment("walk", counted, range(n), folder=tmp_path)
     assert calls == [0, 1, 2, 3, 4]
 
 
@@ -142,7 +151,8 @@ def test_a_kill_leaves_a_file_that_is_whole_and_goes_on(tmp_path):
         run_experiment("killed", run_seed, range(6), folder=sys.argv[1])
     """)
     command = [sys.executable, "-c", script, str(tmp_path)]
-    assert subprocess.run(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}).returncode != 0
+    env = os.environ | {"PYTHONPATH": str(root)}
+    assert subprocess.run(command, cwd=root, env=env).returncode != 0
     assert [row["x"] for row in stored_rows("killed", tmp_path)] == [0, 1, 2]
     data = run_experiment("killed", lambda seed: {"x": seed}, range(6), folder=tmp_path)
     assert [row["x"] for row in data["rows"]] == list(range(6))
@@ -158,7 +168,9 @@ def test_two_runs_on_different_seeds_do_not_lose_each_others_rows(tmp_path):
     assert list(data["seeds"]) == ["0", "1", "2", "7", "8"]
 
 
-@pytest.mark.parametrize("other", [{"n_steps": 8}, {}, {"n_steps": 7, "n_rows": 1}, {"n_steps": None}])
+@pytest.mark.parametrize("other", [
+    {"n_steps": 8}, {}, {"n_steps": 7, "n_rows": 1}, {"n_steps": None},
+])
 def test_other_settings_are_refused_before_anything_runs(tmp_path, other):
     run_experiment("walk", walk, range(2), {"n_steps": 7}, tmp_path)
     before = (tmp_path / "walk.json").read_bytes()
@@ -168,15 +180,19 @@ def test_other_settings_are_refused_before_anything_runs(tmp_path, other):
 
 
 def test_settings_that_json_writes_alike_are_the_same(tmp_path):
-    run_experiment("walk", lambda seed, sizes: {"x": len(sizes)}, [0], {"sizes": (1, 2)}, tmp_path)
-    data = run_experiment("walk", lambda seed, sizes: {"x": len(sizes)}, [0, 1], {"sizes": [1, 2]}, tmp_path)
+    def run_seed(seed, sizes):
+        return {"x": len(sizes)}
+
+    run_experiment("walk", run_seed, [0], {"sizes": (1, 2)}, tmp_path)
+    data = run_experiment("walk", run_seed, [0, 1], {"sizes": [1, 2]}, tmp_path)
     assert len(data["rows"]) == 2
 
 
 def test_fresh_starts_over(tmp_path):
     run_experiment("walk", walk, range(5), {"n_steps": 7}, tmp_path)
     data = run_experiment("walk", walk, range(2), {"n_steps": 9}, tmp_path, fresh=True)
-    assert data["settings"] == {"n_steps": 9} and list(data["seeds"]) == ["0", "1"] and stored("walk", tmp_path) == data
+    assert data["settings"] == {"n_steps": 9} and list(data["seeds"]) == ["0", "1"]
+    assert stored("walk", tmp_path) == data
 
 
 def test_other_versions_are_written_beside_the_seeds_that_used_them(tmp_path, monkeypatch):
@@ -186,19 +202,14 @@ def test_other_versions_are_written_beside_the_seeds_that_used_them(tmp_path, mo
     later = engine._environment() | {"python": "3.99.0"}
     monkeypatch.setattr(engine, "_environment", lambda: later)
     data = run_experiment("walk", walk, [0, 1], {}, tmp_path)
-    assert "versions" not in data["seeds"]["0"] and data["seeds"]["1"]["versions"] == {"python": "3.99.0"}
+    assert "versions" not in data["seeds"]["0"]
+    assert data["seeds"]["1"]["versions"] == {"python": "3.99.0"}
 
 
-@pytest.mark.parametrize(
-    "bad, error",
-    [
-        (math.nan, ValueError),
-        (-math.inf, ValueError),
-        ([1, [math.inf]], ValueError),
-        (object(), TypeError),
-        (1j, TypeError),
-    ],
-)
+@pytest.mark.parametrize("bad, error", [
+    (math.nan, ValueError), (-math.inf, ValueError), ([1, [math.inf]], ValueError),
+    (object(), TypeError), (1j, TypeError),
+])  # fmt: skip
 def test_a_row_that_json_cannot_hold_is_refused_by_name(tmp_path, bad, error):
     with pytest.raises(error, match=r"seed 4, row 0\['loss'\]"):
         run_experiment("walk", lambda seed: {"loss": bad}, [4], folder=tmp_path)
@@ -207,9 +218,11 @@ def test_a_row_that_json_cannot_hold_is_refused_by_name(tmp_path, bad, error):
 
 def test_numbers_of_numpy_and_torch_become_plain(tmp_path):
     np, torch = pytest.importorskip("numpy"), pytest.importorskip("torch")
-    row = {"a": np.float64(0.5), "b": torch.tensor(2), "c": np.arange(3), "d": (1, None), "e": {"f": torch.ones(2)}}
+    row = {"a": np.float64(0.5), "b": torch.tensor(2), "c": np.arange(3), "d": (1, None),
+           "e": {"f": torch.ones(2)}}
     rows = run_experiment("walk", lambda seed: row, [0], folder=tmp_path)["rows"]
-    assert rows == [{"seed": 0, "a": 0.5, "b": 2, "c": [0, 1, 2], "d": [1, None], "e": {"f": [1.0, 1.0]}}]
+    plain = {"a": 0.5, "b": 2, "c": [0, 1, 2], "d": [1, None], "e": {"f": [1.0, 1.0]}}
+    assert rows == [{"seed": 0, **plain}]
     assert stored_rows("walk", tmp_path) == rows
 
 
@@ -222,20 +235,26 @@ def test_bad_seeds_are_refused(tmp_path, seeds):
 def test_seeds_of_numpy_and_torch_are_seeds(tmp_path):
     np, torch = pytest.importorskip("numpy"), pytest.importorskip("torch")
     data = run_experiment("walk", walk, np.arange(2), folder=tmp_path)
-    assert run_experiment("walk", walk, torch.arange(3), folder=tmp_path)["rows"][:2] == data["rows"]
+    more = run_experiment("walk", walk, torch.arange(3), folder=tmp_path)
+    assert more["rows"][:2] == data["rows"]
     assert run_experiment("walk", walk, range(3), folder=tmp_path) == stored("walk", tmp_path)
-    with pytest.raises(ValueError, match="seeds"): run_experiment("walk", walk, np.array([0.5]), folder=tmp_path)
+    with pytest.raises(ValueError, match="seeds"):
+        run_experiment("walk", walk, np.array([0.5]), folder=tmp_path)
 
 
-@pytest.mark.parametrize("text", [b'{"name": ', b"", b"\xff\xfe", b"[]", b'{"name": "walk", "settings": {}}'])
+@pytest.mark.parametrize("text", [
+    b'{"name": ', b"", b"\xff\xfe", b"[]", b'{"name": "walk", "settings": {}}',
+])
 def test_a_damaged_file_is_told_by_its_path_and_can_be_started_over(tmp_path, text):
     path = tmp_path / "walk.json"
     path.write_bytes(text)
-    for ask in (lambda: run_experiment("walk", walk, [1], folder=tmp_path), lambda: stored("walk", tmp_path)):
+    for ask in (lambda: run_experiment("walk", walk, [1], folder=tmp_path),
+                lambda: stored("walk", tmp_path)):
         with pytest.raises(ValueError, match="fresh=True") as caught: ask()
         assert str(path) in str(caught.value)
     assert path.read_bytes() == text
-    assert run_experiment("walk", walk, [1], folder=tmp_path, fresh=True) == stored("walk", tmp_path)
+    data = run_experiment("walk", walk, [1], folder=tmp_path, fresh=True)
+    assert data == stored("walk", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../evil", "", "Upper", "with space", "a.b", "1st"])
@@ -256,15 +275,16 @@ def test_an_installed_package_finds_its_results(tmp_path):
     run_experiment("walk", walk, range(2), folder=folder / "results")
     code = "from dljourney.kit.seeds import stored_rows; print(len(stored_rows('walk')))"
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"PYTHONPATH": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.stdout.strip() == "2", done.stderr
 
 
-# -- the command ------------------------------------------------------------------------------------------------
+# -- the command -----------------------------------------------------------------------------------
 
 
 def test_the_table_is_cheap_to_import():
-    code = "import sys, benchmarks.experiments; assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
+    code = "import sys, benchmarks.experiments; assert not {'torch', 'numpy'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0
 
 

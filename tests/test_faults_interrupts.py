@@ -1,6 +1,7 @@
-"""Ctrl-C and kill -9 at random moments: no file half written, training resumes bit for bit, nothing left behind.
+"""Ctrl-C and kill -9 at random moments: no file half written, nothing left behind.
 
-Each job runs in a process forked from this warm one, in a process group of its own.
+Training resumes bit for bit. Each job runs in a process forked from this warm one, in a process
+group of its own.
 """
 
 import contextlib
@@ -23,11 +24,11 @@ from faults import cases, forked, in_a_child, lengths, received
 from test_course import write_course
 from torch import nn
 
-from dljourney import commands, course, optimisers, program, sgd, transfer
+from dljourney import optimisers, program, sgd, transfer
+from dljourney.cli import course, finetune
 from dljourney.kit.exercises import progress
-from dljourney.kit.pictures import Preprocess
+from dljourney.kit.pictures import Preprocess, augment
 from dljourney.kit.training import as_a_whole, at_rest
-from dljourney.kit.pictures import augment
 from dljourney.kit.training.state import packed
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
@@ -45,12 +46,13 @@ def dice():
 
 
 def training():
-    "A run whose every part has chance or memory of its own: order, dropout, running means, averages, the best epoch."
+    "Each part has chance or memory of its own: order, dropout, running means, averages, the best."
     dice()
-    model = nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 3))
+    layers = nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 3)
+    model, valid = nn.Sequential(*layers), (x[50:], y[50:])
     source = sgd.batches(x[:50], y[:50], 8, seed=1)
     opt = optimisers.AdamW(model.parameters(), 1e-2)
-    return sgd.train(model, source, F.cross_entropy, opt, 6, (x[50:], y[50:]), [sgd.accuracy], keep_best=True)
+    return sgd.train(model, source, F.cross_entropy, opt, 6, valid, [sgd.accuracy], keep_best=True)
 
 
 glyphnet = []
@@ -63,10 +65,13 @@ def tuning():
         glyphnet.append(transfer.pretrained("glyphnet", 2, in_chans=1))
     model = transfer.pretrained("glyphnet", 2, in_chans=1, weights=False)
     model.load_state_dict(glyphnet[0].state_dict())
-    change = lambda xb, generator: augment(xb, warp=0.03, generator=generator)
+
+    def change(xb, generator):
+        return augment(xb, warp=0.03, generator=generator)
+
     held = (pictures[8:], names[8:])
-    return transfer.fine_tune(model, pictures[:8], names[:8], valid=held, epochs=2, frozen_epochs=2, batch_size=4,
-                              augment=change, batch_norm=True)  # fmt: skip
+    return transfer.fine_tune(model, pictures[:8], names[:8], valid=held, epochs=2, frozen_epochs=2,
+                              batch_size=4, augment=change, batch_norm=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -97,7 +102,7 @@ def interrupts(seconds):
 
 
 def stubborn(make, seconds, seed, file=None):
-    "Run to the end although interrupted again and again: going on, or saving and resuming in a new run each time."
+    "Run to the end although interrupted again and again: going on, or resuming in a new run."
     run, n, dice = make(), 0, random.Random(seed)
     while True:
         try:
@@ -113,13 +118,14 @@ def stubborn(make, seconds, seed, file=None):
 
 @lengths
 @pytest.mark.parametrize("way", ["going on", "saved and resumed"])
-@pytest.mark.parametrize("make, seconds, n", [(training, 0.006, 60), (tuning, 0.05, 20)], ids=["train", "fine_tune"])
+@pytest.mark.parametrize("make, seconds, n", [(training, 0.006, 60), (tuning, 0.05, 20)],
+                         ids=["train", "fine_tune"])
 def test_many_interrupts_change_no_bit(make, seconds, n, way, length, tmp_path):
-    "Wherever in a step an interrupt arrives: data, forward, backward, update, evaluation, bookkeeping."
+    "Wherever in a step it arrives: data, forward, backward, update, evaluation, bookkeeping."
     wanted, n_interrupts = in_a_child(lambda: fingerprint(make().run()))[0], 0
     file = tmp_path / "run" if way == "saved and resumed" else None
     for seed in cases(length, n):
-        came, got = in_a_child(lambda seed=seed: stubborn(make, seconds, seed, file), seconds=240)[0]
+        came, got = in_a_child(lambda seed=seed: stubborn(make, seconds, seed, file))[0]
         assert got == wanted, f"{came} interrupts (seed {seed}) changed the result"
         n_interrupts += came
     assert n_interrupts >= n // 10, "too few interrupts to tell"
@@ -167,7 +173,7 @@ class FineTune(Train):
     def work(self, ready):
         run = tuning()
         ready()
-        commands._trained(run, self.file, self.settings, resume=True, quiet=True)
+        finetune._trained(run, self.file, self.settings, resume=True, quiet=True)
         self.file.unlink(missing_ok=True)
         return fingerprint(run)
 
@@ -186,7 +192,8 @@ class Save:
         self.nets = []
         for seed in (0, 1):
             torch.manual_seed(seed)
-            self.nets.append(nn.Sequential(nn.Flatten(), nn.Linear(64, 50), nn.ReLU(), nn.Linear(50, 2)))
+            layers = nn.Flatten(), nn.Linear(64, 50), nn.ReLU(), nn.Linear(50, 2)
+            self.nets.append(nn.Sequential(*layers))
 
     def work(self, ready):
         ready()
@@ -201,11 +208,12 @@ class Save:
 
 
 class Lay:
-    "Two versions of a course, laid over each other for ever, and one chapter that the learner edited."
+    "Two versions of a course, laid over each other for ever, and one chapter edited by a learner."
 
     def __init__(self, folder):
-        self.sources = [write_course(folder.parent / f"{folder.name} {v}", {f"{i:02}_c": v * 40_000 for i in range(6)})
-                        for v in ("old", "new")]  # fmt: skip
+        self.sources = [write_course(folder.parent / f"{folder.name} {version}",
+                                     {f"{i:02}_c": version * 40_000 for i in range(6)})
+                        for version in ("old", "new")]
         self.mine = folder / "mine"
         course.lay_course(self.mine, source=self.sources[0])
         (self.mine / "03_c.ipynb").write_text("my own")
@@ -257,7 +265,7 @@ jobs = {"train": Train, "fine_tune": FineTune, "save": Save, "course": Lay, "pro
 
 
 def stopped(job, signal_number, wait):
-    "The job in a process group of its own, stopped after `wait` seconds; what it gave, and whether it was at work."
+    "The job in a process group of its own, stopped after a wait: what it gave, was it at work?"
     reading, writing = os.pipe()
 
     def work():
@@ -356,7 +364,7 @@ def test_two_threads_look_at_one_model_and_the_last_to_leave_puts_it_back(order)
     model = nn.Sequential(nn.BatchNorm1d(6), nn.Sequential(nn.BatchNorm1d(6), nn.Dropout()))
     model[1][1].eval()
     before, numbers = [m.training for m in model.modules()], copy.deepcopy(model.state_dict())
-    is_in, may_leave = [threading.Event(), threading.Event()], [threading.Event(), threading.Event()]
+    is_in, may_leave = ([threading.Event(), threading.Event()] for _ in range(2))
     seen = []
 
     def look(i, part):
@@ -395,29 +403,36 @@ def test_at_rest_within_at_rest_and_a_thread_that_is_waited_for_inside():
             return model(x)
 
     with ThreadPoolExecutor(1) as pool, at_rest(model):
-        assert torch.equal(look(), pool.submit(look).result(10))  # a lock that is held all the while would never end
+        # a lock that is held all the while would never end
+        assert torch.equal(look(), pool.submit(look).result(10))
         assert not model.training and not model[1].training
     assert model.training and model[1].training
 
 
 def calls_of(work, interrupt=0):
-    "Do the work, with an interrupt as the call of that number begins; how many Python functions were called."
+    "Do the work, interrupted as the call of that number begins; how many calls there were."
     n = 0
 
     def watch(frame, event, argument):
         nonlocal n
         n += event == "call"
         if event == "call" and n == interrupt:
-            sys.setprofile(None)
+            sys.settrace(None)
             signal.raise_signal(signal.SIGINT)
 
     with contextlib.suppress(KeyboardInterrupt):
         try:
-            sys.setprofile(watch)
+            sys.settrace(watch)
             work()
         finally:
-            sys.setprofile(None)
+            sys.settrace(None)
     return n
+
+
+class Small(nn.Sequential):
+    "What rest changes, once each, a part within a part; and the facts that a timm model tells."
+
+    pretrained_cfg = {"input_size": (1, 8, 8), "mean": (0.5,), "std": (0.5,)}
 
 
 def resting_work(name):
@@ -425,9 +440,11 @@ def resting_work(name):
     if name == "train":
         model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Dropout())
         a, b, opt = torch.rand(8, 2), torch.arange(8) % 3, sgd.SGD(model.parameters(), 0.1)
-        return model, lambda: sgd.train(model, [(a, b)], F.cross_entropy, opt, 1, (a, b), [sgd.accuracy]).run()
-    next(tuning())
-    net, seen = copy.deepcopy(glyphnet[0]).train(), torch.rand(2, 1, 32, 32)
+        rest = F.cross_entropy, opt, 1, (a, b), [sgd.accuracy]
+        return model, lambda: sgd.train(model, [(a, b)], *rest).run()
+    part = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout())
+    net, seen = Small(part, nn.Flatten(), nn.Linear(72, 2)).train(), torch.rand(2, 1, 8, 8)
+    part[1].eval()  # a mode of its own
     if name == "predict":
         return net, lambda: transfer.predict(net, seen)
     if name == "looked_at":
@@ -436,17 +453,21 @@ def resting_work(name):
     return known.model, lambda: known(seen)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # interrupts of a generator's end
+# interrupts of a generator's end
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", ["train", "predict", "looked_at", "Program"])
 def test_an_interrupt_at_any_call_leaves_modes_and_gradients_as_they_were(name):
-    "Python's own `with torch.no_grad()` does not: an interrupt as its end begins leaves gradients off for good."
+    "`with torch.no_grad()` does not: an interrupt as its end begins leaves gradients off for good."
     model, work = resting_work(name)
     work()
     modes = [m.training for m in model.modules()]
-    for n in range(1, calls_of(work) + 1):
+    n_calls = calls_of(work)
+    assert n_calls > 50 and (name in ("train", "Program") or len(set(modes)) == 2)
+    for n in range(1, n_calls + 1):
         calls_of(work, interrupt=n)
-        left = torch.is_grad_enabled(), torch.is_inference_mode_enabled(), [m.training for m in model.modules()]
+        gradients, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
         torch.set_grad_enabled(True)
+        left = gradients, inference, [m.training for m in model.modules()]
         assert left == (True, False, modes), f"interrupted at call {n}"
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -472,7 +493,7 @@ def test_who_ignores_interrupts_goes_on_ignoring_them():
 
 
 def test_an_interrupt_while_the_head_is_measured_does_not_end_fine_tuning():
-    "The head's last epoch is ended by whoever goes on, and then the whole model learns, as it would have."
+    "The head's last epoch is ended by whoever goes on; then the whole model learns, as it would."
     run, seen = tuning(), []
 
     def once(scores, labels):
@@ -487,7 +508,8 @@ def test_an_interrupt_while_the_head_is_measured_does_not_end_fine_tuning():
         for _ in run: pass
     run.training.metrics.pop()
     for _ in run: pass
-    assert first.step == 1 and [row["phase"] for row in run.history] == ["head", "head", "all", "all"]
+    phases = [row["phase"] for row in run.history]
+    assert first.step == 1 and phases == ["head", "head", "all", "all"]
 
 
 def test_stop_ends_scikit_learns_networks_and_the_loop_over_them():
@@ -501,11 +523,12 @@ def test_stop_ends_scikit_learns_networks_and_the_loop_over_them():
     y = np.arange(2000) % 10
     fitted = []
     timer = threading.Timer(0.5, _thread.interrupt_main)
-    timer.start()
-    began = time.monotonic()
+    began, long = time.monotonic(), 100_000
     with pytest.raises(KeyboardInterrupt):
+        timer.start()
         for seed in range(5):
-            stoppable_fit(MLPClassifier(random_state=seed, max_iter=100_000, tol=0, n_iter_no_change=100_000), x, y)
+            model = MLPClassifier(random_state=seed, max_iter=long, tol=0, n_iter_no_change=long)
+            stoppable_fit(model, x, y)
             fitted.append(seed)
     timer.join()
     assert not fitted and time.monotonic() - began < 20

@@ -28,76 +28,51 @@ from test_faults_interrupts import tuning
 from test_program import file_with, layers
 from torch import nn
 
-from dljourney.kit.models import glyphnet
+from dljourney.kit.models import (KEY, ModelFileError, checksum, describe, glyphnet, packed,
+                                  read_card, read_model)
 from dljourney.kit.pictures import Preprocess
-from dljourney.kit.models import (
-    KEY,
-    ModelFileError,
-    checksum,
-    describe,
-    packed,
-    read_card,
-    read_model,
-)
-from dljourney.program import load
 from dljourney.optimisers import Adam
+from dljourney.program import load
 from dljourney.sgd import batches, train
 from dljourney.transfer import pretrained
 
-MOST_MB, MOST_SECONDS = (
-    250,
-    4.0,
-)  # memory and processor time to refuse one file; the slowest takes a second here
+# memory and processor time to refuse one file; the slowest takes a second here
+MOST_MB, MOST_SECONDS = (250, 4.0)
 TOGETHER = 50  # files that one process looks at
 LABELS = ["cat", "dog", "ç 猫"]
 
 
 def small_net():
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1),
-        nn.BatchNorm2d(4),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Dropout(0.2),
-        nn.Linear(256, 3),
-    )
+    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
+                         nn.Dropout(0.2), nn.Linear(256, 3))
 
 
 def card_of(net, preprocess):
     told = {"scores": {"accuracy": 0.5}, "settings": {"lr": 1e-05}, "versions": {"torch": "2.6.0"}}
-    return {
-        "format": 1,
-        "labels": LABELS,
-        "preprocess": preprocess.asdict(),
-        "architecture": describe(net, 1),
-        **told,
-    }
+    return {"format": 1, "labels": LABELS, "preprocess": preprocess.asdict(),
+            "architecture": describe(net, 1), **told}
 
 
 def sealed(card, tensors):
     "A model file of any card and tensors, with the checksum that belongs to them."
     text = json.dumps(card, ensure_ascii=False, sort_keys=True)
     whole = {"card": card, "sha256": checksum(text, tensors)}
-    return safetensors.torch.save(
-        tensors, {KEY: json.dumps(whole, ensure_ascii=False, sort_keys=True)}
-    )
+    return safetensors.torch.save(tensors,
+                                  {KEY: json.dumps(whole, ensure_ascii=False, sort_keys=True)})
 
 
 nets = {"layers": small_net(), "timm": timm.create_model("test_resnet", num_classes=3, in_chans=1)}
 cards = {kind: card_of(net, Preprocess(size=(8, 8), channels=1)) for kind, net in nets.items()}
-weights = {
-    kind: {k: v.contiguous() for k, v in net.state_dict().items()} for kind, net in nets.items()
-}
+weights = {kind: {k: v.contiguous() for k, v in net.state_dict().items()}
+           for kind, net in nets.items()}
 good = {kind: packed(nets[kind], cards[kind]) for kind in nets}
-n_head = {
-    kind: 8 + int.from_bytes(data[:8], "little") for kind, data in good.items()
-}  # where the numbers begin
+# where the numbers begin
+n_head = {kind: 8 + int.from_bytes(data[:8], "little") for kind, data in good.items()}
 
 
 def complaints(name, path, load_it):
-    ("What is wrong with the answer of `load_it(path)`, None or a text, or with the time it took; "
-     "then the file goes.")
+    "What is wrong with the answer of `load_it(path)`, or with its time; then the file goes."
     began = time.process_time()
     try:
         answer = load_it(path)
@@ -119,16 +94,14 @@ def looked_at(files, folder):
             program = load(path)
         except ModelFileError as e:
             text = str(e)
-            is_clear = (
-                text.startswith(f"{path}: ") and text.endswith(f"; {e.todo}") and len(e.todo) > 10
-            )
+            is_clear = (text.startswith(f"{path}: ") and text.endswith(f"; {e.todo}")
+                        and len(e.todo) > 10)
             is_clear = is_clear and text.isprintable() and len(text) < len(str(path)) + 600
             return None if is_clear else f"it says {text!r}"
         kind = "timm" if program.card["architecture"]["kind"] == "timm" else "layers"
         got = program.model.state_dict()
-        is_same = program.card == cards[kind] and all(
-            torch.equal(got[k], v) for k, v in weights[kind].items()
-        )
+        is_same = program.card == cards[kind] and all(torch.equal(got[k], v)
+                                                      for k, v in weights[kind].items())
         return None if is_same else "it was loaded"
 
     wrong = []
@@ -149,9 +122,8 @@ def test_the_good_files_are_good(tmp_path):
         (tmp_path / kind).write_bytes(data)
         program = load(tmp_path / kind)
         assert program.labels == LABELS and sealed(cards[kind], weights[kind]) == data
-    wrong = looked_at(
-        [("other", sealed(cards["layers"] | {"settings": {}}, weights["layers"]))], tmp_path
-    )
+    wrong = looked_at([("other", sealed(cards["layers"] | {"settings": {}}, weights["layers"]))],
+                      tmp_path)
     assert "it was loaded" in wrong[0], "the check can fail"
 
 
@@ -162,24 +134,10 @@ def test_the_good_files_are_good(tmp_path):
 def test_cut_at_every_kind_of_place(kind, tmp_path):
     data, head = good[kind], n_head[kind]
     inside = json.loads(data[8:head])
-    ends = sorted(
-        head + e["data_offsets"][1] for name, e in inside.items() if name != "__metadata__"
-    )
-    places = {
-        0,
-        1,
-        7,
-        8,
-        9,
-        20,
-        head // 2,
-        head - 1,
-        head,
-        head + 1,
-        len(data) - 1,
-        *ends[:-1],
-        *(e - 2 for e in ends),
-    }
+    ends = sorted(head + e["data_offsets"][1] for name, e in inside.items()
+                  if name != "__metadata__")
+    places = {0, 1, 7, 8, 9, 20, head // 2, head - 1, head, head + 1, len(data) - 1, *ends[:-1],
+              *(e - 2 for e in ends)}
     refused([(f"cut at {i}", data[:i]) for i in sorted(places)], tmp_path)
 
 
@@ -188,9 +146,8 @@ def test_a_bit_flipped_at_every_kind_of_place(kind, tmp_path):
     data, head = good[kind], n_head[kind]
     rng = random.Random(0)
     words = ("__metadata__", KEY, "sha256", "architecture", "labels", "猫", "F32")
-    inside = [data.index(word.encode()) for word in words] + [
-        rng.randrange(head, len(data)) for _ in range(12)
-    ]
+    inside = [data.index(word.encode())
+              for word in words] + [rng.randrange(head, len(data)) for _ in range(12)]
     flipped = []
     for i in [*range(9), *inside, head - 1, head, len(data) - 1]:
         changed = bytearray(data)
@@ -240,19 +197,13 @@ def npz(thing):
 def pickles(mark):
     evil = Evil(mark)
     found = {f"protocol {n}": pickle.dumps(evil, protocol=n) for n in range(6)}
-    found |= {
-        "torch": torch_file(evil, True),
-        "old torch": torch_file(evil, False),
-        "npz": npz(evil),
-    }
-    after_a_string = (
-        b"U\x40\0\0\0\0\0\0" + b" " * 58 + found["protocol 0"]
-    )  # as a length these bytes are small
+    found |= {"torch": torch_file(evil, True), "old torch": torch_file(evil, False),
+              "npz": npz(evil)}
+    # as a length these bytes are small
+    after_a_string = b"U\x40\0\0\0\0\0\0" + b" " * 58 + found["protocol 0"]
     found |= {"zipped": gzip.compress(found["protocol 2"]), "after a string": after_a_string}
-    return found | {
-        "in front": found["protocol 4"] + good["layers"],
-        "behind": good["layers"] + found["torch"],
-    }
+    return found | {"in front": found["protocol 4"] + good["layers"],
+                    "behind": good["layers"] + found["torch"]}
 
 
 def readers(path):
@@ -278,9 +229,8 @@ def test_a_pickle_in_disguise_never_runs(suffix, tmp_path):
             assert path.stem in str(error.value) or isinstance(error.value, ModelFileError)
         assert not mark.exists(), name
         if name.startswith(("torch", "protocol 5")):
-            with pytest.raises(
-                ModelFileError, match="looks like a pickle.*was not opened; ask for"
-            ):
+            with pytest.raises(ModelFileError,
+                               match="looks like a pickle.*was not opened; ask for"):
                 load(path)
 
 
@@ -313,11 +263,9 @@ heads = {
     "nothing but short words": lambda: file_with(b'{"a":[' + b'"ab",' * (BIG // 5 - 4) + b"1]}"),
     "nothing but numbers": lambda: file_with(b'{"a":[' + b"0.5," * (BIG // 4 - 4) + b"1]}"),
     "brackets in the card": lambda: file_with(
-        {"__metadata__": {KEY: "[" + "[]," * (BIG // 3 - 20) + "1]"}}
-    ),
-    "nothing but names": lambda: file_with(
-        b"{" + b",".join(b'"%d":0' % i for i in range(600_000)) + b"}"
-    ),
+        {"__metadata__": {KEY: "[" + "[]," * (BIG // 3 - 20) + "1]"}}),
+    "nothing but names": lambda: file_with(b"{" + b",".join(b'"%d":0' % i for i in range(600_000))
+                                           + b"}"),
     "boxes in boxes": lambda: file_with(b"[" * (BIG - 2)),
     "boxes in boxes that end": lambda: file_with(b'{"a":' * 3000 + b"1" + b"}" * 3000),
     "a number of 5,000 digits": lambda: file_with(b'{"a":' + b"1" * 5000 + b"}"),
@@ -326,9 +274,8 @@ heads = {
     "utf-16": lambda: file_with('{"a": 1}'.encode("utf-16")),
     "half a character": lambda: file_with({"__metadata__": {KEY: "\ud800"}}),
     "an escaped half": lambda: file_with(b'{"__metadata__": {"dljourney.model": "\\ud800"}}'),
-    "a name of control characters": lambda: head_with(
-        **{"\x1b[31m\n\r\x07": entry(), "__metadata__": {KEY: "{}"}}
-    ),
+    "a name of control characters": lambda: head_with(**{"\x1b[31m\n\r\x07": entry(),
+                                                         "__metadata__": {KEY: "{}"}}),
     "metadata that is a list": lambda: file_with({"__metadata__": [1, 2], "a": entry()}, b"1234"),
     "terabytes": lambda: head_with(a=entry((2**20, 2**20), 0, 2**42)),
     "more than 64 bits": lambda: head_with(a=entry((2**32, 2**32), 0, 2**66)),
@@ -338,17 +285,14 @@ heads = {
     "a negative size": lambda: head_with(a=entry((-1, -1))),
     "a negative place": lambda: head_with(a=entry((1,), -4, 0), b=entry()),
     "from back to front": lambda: head_with(a=entry((1,), 4, 0)),
-    "one over the other": lambda: file_with(
-        {"a": entry((2,), 0, 8), "b": entry((2,), 4, 12)}, b"1" * 12
-    ),
+    "one over the other": lambda: file_with({"a": entry((2,), 0, 8), "b": entry((2,), 4, 12)},
+                                            b"1" * 12),
     "the same place": lambda: head_with(a=entry(), b=entry()),
     "a hole": lambda: file_with({"a": entry(), "b": entry((1,), 8, 12)}, b"1" * 12),
     "an infinite size": lambda: file_with(
-        b'{"a":{"dtype":"F32","shape":[Infinity],"data_offsets":[0,4]}}', b"1234"
-    ),
-    "no size": lambda: file_with(
-        b'{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,4]}}', b"1234"
-    ),
+        b'{"a":{"dtype":"F32","shape":[Infinity],"data_offsets":[0,4]}}', b"1234"),
+    "no size": lambda: file_with(b'{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,4]}}',
+                                 b"1234"),
     "a shape of texts": lambda: head_with(a=entry(("1",))),
     "a shape that is an object": lambda: file_with({"a": {**entry(), "shape": {}}}, b"1234"),
     "a dtype that is a list": lambda: head_with(a=entry(dtype=["F32"])),
@@ -356,9 +300,8 @@ heads = {
     "three places": lambda: file_with({"a": {**entry(), "data_offsets": [0, 2, 4]}}, b"1234"),
     "an entry that is a text": lambda: file_with({"a": "F32"}, b"1234"),
     "nine dimensions": lambda: head_with(a=entry((1,) * 9)),
-    "100,000 tensors of nothing": lambda: file_with(
-        {str(i): entry((0,), 0, 0) for i in range(100_000)}
-    ),
+    "100,000 tensors of nothing": lambda: file_with({str(i): entry((0,), 0, 0)
+                                                     for i in range(100_000)}),
 }
 
 
@@ -409,9 +352,8 @@ def deep(n):
 
 def card_text(text):
     "A file whose card is this text, with `CARD` where the good card would stand."
-    return safetensors.torch.save(
-        weights["layers"], {KEY: text.replace("CARD", json.dumps(cards["layers"])[1:-1])}
-    )
+    return safetensors.torch.save(weights["layers"],
+                                  {KEY: text.replace("CARD", json.dumps(cards["layers"])[1:-1])})
 
 
 def tensors_with(kind="layers", **changes):
@@ -434,11 +376,9 @@ lies = {
     "format 10**4000": lambda: card_with(format=10**4000),
     "format true": lambda: card_with(format=None),
     "a deep format": lambda: card_text(
-        f'{{"card": {{CARD, "format": {deep(900)}}}, "sha256": ""}}'
-    ),
+        f'{{"card": {{CARD, "format": {deep(900)}}}, "sha256": ""}}'),
     "a deeper format": lambda: card_text(
-        f'{{"card": {{CARD, "format": {deep(90_000)}}}, "sha256": ""}}'
-    ),
+        f'{{"card": {{CARD, "format": {deep(90_000)}}}, "sha256": ""}}'),
     "a card of NaN": lambda: card_text('{"card": {CARD, "scores": NaN}, "sha256": ""}'),
     "no card": lambda: card_text("null"),
     "a card that is a list": lambda: card_text('{"card": [], "sha256": ""}'),
@@ -448,9 +388,8 @@ lies = {
     "an architecture of no kind": lambda: card_with(architecture={}),
     "a kind that is a list": lambda: card_with(architecture={"kind": ["timm"]}),
     "a giant layer": lambda: one_layer(**GIANT),
-    "a giant layer on the cpu": lambda: one_layer(
-        in_features=10**4, out_features=10**4, device="cpu"
-    ),
+    "a giant layer on the cpu": lambda: one_layer(in_features=10**4, out_features=10**4,
+                                                  device="cpu"),
     "a giant layer of another dtype": lambda: one_layer(**GIANT, dtype="float64"),
     "a layer of 2**62": lambda: one_layer(in_features=2**31, out_features=2**31),
     "a layer of 10**400": lambda: one_layer(in_features=10**400, out_features=3),
@@ -460,8 +399,7 @@ lies = {
     "200 boxes": lambda: card_with(architecture=boxed(200)),
     "layers that are a number": lambda: card_with(architecture={"kind": "sequential", "layers": 3}),
     "a layer that is a text": lambda: card_with(
-        architecture={"kind": "sequential", "layers": ["ReLU"]}
-    ),
+        architecture={"kind": "sequential", "layers": ["ReLU"]}),
     "an unknown layer": lambda: one_layer("LSTM"),
     "a layer called __class__": lambda: one_layer("__class__"),
     "a giant by name": lambda: timm_with(name="vit_giant_patch14_224"),
@@ -496,8 +434,7 @@ lies = {
     "NaN": lambda: tensors_with(**{"5.bias": torch.tensor([0, float("nan"), 0])}),
     "infinity": lambda: tensors_with(**{"1.running_var": torch.tensor([1, float("inf"), 1, 1])}),
     "too large for 32 bits": lambda: tensors_with(
-        **{"5.bias": torch.full((3,), 1e300, dtype=torch.float64)}
-    ),
+        **{"5.bias": torch.full((3,), 1e300, dtype=torch.float64)}),
     "another network's tensors": lambda: sealed(cards["timm"], weights["layers"]),
 }
 
@@ -526,49 +463,15 @@ def test_a_network_that_counts_while_it_is_built_takes_no_memory_either(tmp_path
 
 def places(thing, so_far=()):
     "Every place in nested dicts and lists, as a path of keys."
-    for key, value in (
-        thing.items()
-        if isinstance(thing, dict)
-        else enumerate(thing)
-        if isinstance(thing, list)
-        else ()
-    ):
+    for key, value in (thing.items() if isinstance(thing, dict) else enumerate(thing)
+                       if isinstance(thing, list) else ()):
         yield (*so_far, key)
         yield from places(value, (*so_far, key))
 
 
-odd = [
-    None,
-    True,
-    0,
-    -1,
-    1,
-    2,
-    7,
-    2**31,
-    2**31 + 1,
-    2**63,
-    10**400,
-    0.5,
-    -0.5,
-    1e308,
-    [],
-    [1],
-    [-1, 2],
-    [0] * 17,
-    [[1]],
-    {},
-    {"layer": "ReLU"},
-    "",
-    "x" * 1000,
-    "\x1b\n",
-    "cpu",
-    "same",
-    "reflect",
-    "ReLU",
-    "Upsample",
-    "test_vit",
-]
+odd = [None, True, 0, -1, 1, 2, 7, 2**31, 2**31 + 1, 2**63, 10**400, 0.5, -0.5, 1e308, [], [1],
+       [-1, 2], [0] * 17, [[1]], {}, {"layer": "ReLU"}, "", "x" * 1000, "\x1b\n", "cpu", "same",
+       "reflect", "ReLU", "Upsample", "test_vit"]
 
 
 def lied(rng):
@@ -576,9 +479,8 @@ def lied(rng):
     kind = rng.choice(sorted(cards))
     card = copy.deepcopy(cards[kind])
     for _ in range(rng.choice([1, 1, 2, 4])):
-        *way, last = rng.choice(
-            [p for p in places(card) if p[0] in ("architecture", "preprocess", "labels")]
-        )
+        *way, last = rng.choice([p for p in places(card)
+                                 if p[0] in ("architecture", "preprocess", "labels")])
         inner = card
         for key in way:
             inner = inner[key]
@@ -596,9 +498,7 @@ def lied(rng):
 
 
 def lies_told(files, folder):
-    ("As `looked_at`; but a lie that comes to the same network is none, so a file may load. Then "
-     "it "
-     "must answer.")
+    "As `looked_at`; but a lie that comes to the same network is none, so a file may load."
     n_loaded = 0
 
     def load_it(path):
@@ -606,11 +506,8 @@ def lies_told(files, folder):
         try:
             n_loaded += bool(load(path))
         except ModelFileError as e:
-            return (
-                None
-                if str(e).startswith(f"{path}: ") and str(e).isprintable()
-                else f"it says {e!r}"
-            )
+            return (None if str(e).startswith(f"{path}: ") and str(e).isprintable()
+                    else f"it says {e!r}")
 
     wrong = []
     for name, (card, tensors) in files:
@@ -662,9 +559,8 @@ def training():
     torch.manual_seed(0)
     x, y = torch.rand(12, 4), torch.arange(12) % 3
     net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.1), nn.BatchNorm1d(8), nn.Linear(8, 3))
-    return train(
-        net, batches(x, y, 4, seed=0), nn.functional.cross_entropy, Adam(net.parameters()), epochs=3
-    )
+    return train(net, batches(x, y, 4, seed=0), nn.functional.cross_entropy, Adam(net.parameters()),
+                 epochs=3)
 
 
 def fingerprint(run):
@@ -699,8 +595,7 @@ def test_a_damaged_training_file_is_refused_and_changes_nothing(length, saved, t
             run.resume(path)
         except ValueError as e:
             assert f"{path}: " in str(e) and "begin the run again without it" in str(e), (
-                f"seed {seed}: {e}"
-            )
+                f"seed {seed}: {e}")
             assert fingerprint(run) == before, f"seed {seed}"
         else:  # 1e-05 became 1E-05
             assert fingerprint(run) == wanted, f"seed {seed} was taken"
@@ -709,14 +604,12 @@ def test_a_damaged_training_file_is_refused_and_changes_nothing(length, saved, t
 def test_a_run_that_has_not_begun_is_kept_too(tmp_path):
     "There is no tensor in it yet."
     run = tuning()
-    assert (
-        tuning().resume(run.save(tmp_path / "run.safetensors")).step == 0 and run.training is None
-    )
+    assert tuning().resume(run.save(tmp_path / "run.safetensors")).step == 0
+    assert run.training is None
 
 
-@pytest.mark.parametrize(
-    "name", ["terabytes", "boxes in boxes", "no utf-8", "one over the other", "a length of 2**64"]
-)
+@pytest.mark.parametrize("name", ["terabytes", "boxes in boxes", "no utf-8", "one over the other",
+                                  "a length of 2**64"])
 def test_a_training_file_that_lies(name, tmp_path):
     path = tmp_path / "run.safetensors"
     path.write_bytes(heads[name]())
@@ -733,22 +626,17 @@ def test_a_training_file_that_lies(name, tmp_path):
 
 def test_weights_of_ones_own_are_looked_at_first(tmp_path):
     safetensors.torch.save_file(weights["timm"], tmp_path / "w.safetensors")
-    assert (
-        pretrained("test_resnet", 3, in_chans=1, weights=tmp_path / "w.safetensors").num_classes
-        == 3
-    )
+    assert (pretrained("test_resnet", 3, in_chans=1, weights=tmp_path / "w.safetensors").num_classes
+            == 3)
     (tmp_path / "w.pth").write_bytes((tmp_path / "w.safetensors").read_bytes())
-    with pytest.raises(
-        ValueError, match=r"weights: expected a file whose name ends in \.safetensors, got .*w\.pth"
-    ):
+    told = r"weights: expected a file whose name ends in \.safetensors, got .*w\.pth"
+    with pytest.raises(ValueError, match=told):
         pretrained("test_resnet", 3, weights=tmp_path / "w.pth")
     with pytest.raises(FileNotFoundError, match="weights: no file at .*nowhere"):
         pretrained("test_resnet", 3, weights=tmp_path / "nowhere.safetensors")
     (tmp_path / "cut.safetensors").write_bytes((tmp_path / "w.safetensors").read_bytes()[:-7])
-    with pytest.raises(
-        ModelFileError,
-        match="weights: .*cut.safetensors: the file is cut off.*; fetch the file again",
-    ):
+    told = "weights: .*cut.safetensors: the file is cut off.*; fetch the file again"
+    with pytest.raises(ModelFileError, match=told):
         pretrained("test_resnet", 3, weights=tmp_path / "cut.safetensors")
 
 
@@ -770,14 +658,10 @@ def test_a_damaged_bundled_network_is_refused(length, copied):
         while data == whole:
             data = damaged(whole, random.Random(seed))
         copied.write_bytes(data)
-        for read in (
-            glyphnet.check_weights,
-            glyphnet.labels,
-            lambda: timm.create_model("glyphnet", pretrained=True),
-        ):
-            with pytest.raises(
-                ValueError, match=r"glyphnet\.safetensors is damaged.*install dljourney again"
-            ):
+        for read in (glyphnet.check_weights, glyphnet.labels,
+                     lambda: timm.create_model("glyphnet", pretrained=True)):
+            with pytest.raises(ValueError,
+                               match=r"glyphnet\.safetensors is damaged.*install dljourney again"):
                 read()
 
 
@@ -790,9 +674,8 @@ def test_a_damaged_card_of_the_bundled_network_is_refused_or_says_the_same(lengt
         card.write_bytes(damaged(whole, rng))
         try:
             assert glyphnet.check_weights() == copied
-            assert glyphnet.card()["sha256"] == wanted["sha256"], (
-                f"seed {seed}"
-            )  # words of the card may differ
+            # words of the card may differ
+            assert glyphnet.card()["sha256"] == wanted["sha256"], f"seed {seed}"
         except ValueError as e:
             assert "glyphnet" in str(e) and "install dljourney again" in str(e), f"seed {seed}: {e}"
 

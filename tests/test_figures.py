@@ -1,4 +1,4 @@
-"Figures change nothing global, come out the same, say in words what they show; diagrams are whole SVG."
+"Figures change nothing global, come out the same, say what they show; diagrams are whole SVG."
 import io
 import os
 import subprocess
@@ -24,22 +24,26 @@ rng = np.random.default_rng(0)
 
 
 def every_figure():
-    yield plot_losses([{"epoch": 1, "loss": 2.0, "valid_loss": 2.5}, {"epoch": 2, "loss": 1.0, "valid_loss": 3.0}])
-    yield plot_curves({"a": np.ones((3, 5)), "b": ([1, 2], [3, 4])}, title="t", x_label="x", y_label="y")
+    yield plot_losses([{"epoch": 1, "loss": 2.0, "valid_loss": 2.5},
+                       {"epoch": 2, "loss": 1.0, "valid_loss": 3.0}])
+    curves = {"a": np.ones((3, 5)), "b": ([1, 2], [3, 4])}
+    yield plot_curves(curves, title="t", x_label="x", y_label="y")
     yield plot_comparison({"one": [0.1, 0.2], "two": [0.3]}, fmt=".1%", reference=0.15)
-    yield show_images(np.linspace(0, 1, 5 * 64).reshape(5, 8, 8), range(5), [0, 1, 2, 3, 9], title="t")
+    images = np.linspace(0, 1, 5 * 64).reshape(5, 8, 8)
+    yield show_images(images, range(5), [0, 1, 2, 3, 9], title="t")
     yield show_confusions(np.arange(9).reshape(3, 3), ["a", "b", "long name"])
 
 
-# -- nothing global ---------------------------------------------------------------------------------------------
+# -- nothing global --------------------------------------------------------------------------------
 
 
 def test_no_settings_leak_and_none_of_the_readers_settings_leak_in():
     before = dict(matplotlib.rcParams)
     plain = [f.to_png() for f in every_figure()]
     assert dict(matplotlib.rcParams) == before
-    odd = {"lines.linewidth": 9, "font.size": 30, "axes.grid": False, "axes.titlelocation": "right", "savefig.dpi": 10,
-           "figure.facecolor": "red", "axes.prop_cycle": matplotlib.cycler(color=["red"]), "font.family": "serif"}
+    odd = {"lines.linewidth": 9, "font.size": 30, "font.family": "serif", "axes.grid": False,
+           "axes.titlelocation": "right", "axes.prop_cycle": matplotlib.cycler(color=["red"]),
+           "savefig.dpi": 10, "figure.facecolor": "red"}
     with matplotlib.rc_context(odd):
         assert [f.to_png() for f in every_figure()] == plain
         assert matplotlib.rcParams["lines.linewidth"] == 9
@@ -49,7 +53,8 @@ def test_no_settings_leak_and_none_of_the_readers_settings_leak_in():
 
 
 def test_pyplot_and_torch_are_not_imported():
-    code = "import sys, dljourney.kit.figures as f; f.sgd_diagram().to_png(); f.plot_losses([2, 1]).to_png(); "
+    code = "import sys, dljourney.kit.figures as f; f.sgd_diagram().to_png(); "
+    code += "f.plot_losses([2, 1]).to_png(); "
     code += "assert not {'matplotlib.pyplot', 'torch', 'sklearn', 'IPython'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
@@ -57,7 +62,8 @@ def test_pyplot_and_torch_are_not_imported():
 def test_a_plain_script_saves_figures_the_same_each_time(tmp_path):
     code = """
 import sys, pathlib, warnings
-warnings.filterwarnings("ignore", r"'.*' (argument is )?deprecated", module="matplotlib")  # by a new pyparsing
+# by a new pyparsing
+warnings.filterwarnings("ignore", r"'.*' (argument is )?deprecated", module="matplotlib")
 from dljourney.kit import figures
 folder = pathlib.Path(sys.argv[1]); folder.mkdir()
 fig = figures.plot_losses([3, 2, 1], title="Loss")
@@ -67,14 +73,15 @@ for kind in ("png", "svg"): figures.sgd_diagram().save(folder / f"sgd.{kind}")
 """
     for run in ("a", "b"):
         env = os.environ | {"PYTHONHASHSEED": "1" if run == "a" else "2"}
-        subprocess.run([sys.executable, "-W", "error", "-c", code, str(tmp_path / run)], check=True, env=env)
+        command = [sys.executable, "-W", "error", "-c", code, str(tmp_path / run)]
+        subprocess.run(command, check=True, env=env)
     names = sorted(p.name for p in (tmp_path / "a").iterdir())
     assert names == ["card.png", "loss.pdf", "loss.png", "loss.svg", "sgd.png", "sgd.svg"]
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
 
 
-# -- how a figure shows itself ----------------------------------------------------------------------------------
+# -- how a figure shows itself ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("i", range(5))
@@ -82,12 +89,14 @@ def test_a_figure_shows_itself_as_a_png_with_words(i):
     fig = list(every_figure())[i]
     data, metadata = fig._repr_mimebundle_()
     assert set(data) == {"image/png", "text/plain"}
-    alt = metadata["image/png"]["alt"]
+    about = metadata["image/png"]
+    alt = about["alt"]
     assert len(alt) > 12 and data["text/plain"].endswith(alt)
     image = Image.open(io.BytesIO(fig.to_png()))
-    assert abs(image.width / image.height - metadata["image/png"]["width"] / metadata["image/png"]["height"]) < 0.02
+    assert abs(image.width / image.height - about["width"] / about["height"]) < 0.02
     rgba = image.convert("RGBA")
-    assert rgba.getpixel((0, 0))[3] == 0 and rgba.getpixel((rgba.width - 1, rgba.height - 1))[3] == 0  # round corners
+    for corner in ((0, 0), (rgba.width - 1, rgba.height - 1)):
+        assert rgba.getpixel(corner)[3] == 0  # round
     assert rgba.getpixel((rgba.width // 2, 1)) == (255, 255, 255, 255)  # on a white card
     assert fig.to_png() == fig.to_png()
 
@@ -98,9 +107,11 @@ def test_a_figure_shows_itself_once_even_where_pyplot_has_its_own_way(capsys):
 
     shell = InteractiveShell.instance()
     try:
-        shell.display_formatter.formatters["image/png"].for_type(matplotlib.figure.Figure, lambda f: b"pyplot's")
+        png = shell.display_formatter.formatters["image/png"]
+        png.for_type(matplotlib.figure.Figure, lambda f: b"pyplot's")
         with capture_output() as captured:
-            shell.run_cell("from dljourney.kit.figures.plots import subplots\nfig, ax = subplots(alt='two axes')\nfig")
+            shell.run_cell("from dljourney.kit.figures import subplots\n"
+                           "fig, ax = subplots(alt='two axes')\nfig")
         assert len(captured.outputs) == 1
         assert captured.outputs[0].metadata["image/png"]["alt"] == "two axes"
     finally:
@@ -124,7 +135,8 @@ def test_photographs_keep_their_colours():
 def contrast(a, b):
     def luminance(c):
         c = np.array(matplotlib.colors.to_rgb(c))
-        return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+        linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+        return linear @ [0.2126, 0.7152, 0.0722]
 
     high, low = sorted((luminance(a), luminance(b)), reverse=True)
     return (high + 0.05) / (low + 0.05)
@@ -132,7 +144,7 @@ def contrast(a, b):
 
 def test_colours_can_be_seen_on_white_and_on_dark():
     for name in style.SERIES:
-        assert contrast(COLOURS[name], "white") >= 3 and contrast(COLOURS[name], "#111111") >= 3, name
+        assert all(contrast(COLOURS[name], ground) >= 3 for ground in ("white", "#111111")), name
     assert contrast(COLOURS["ink"], COLOURS["paper"]) > 12
     for fill, _, ink, _ in diagrams._KINDS.values():
         assert contrast(fill, ink) > 7
@@ -140,7 +152,7 @@ def test_colours_can_be_seen_on_white_and_on_dark():
         COLOURS["blue"] = "red"
 
 
-# -- plots ------------------------------------------------------------------------------------------------------
+# -- plots -----------------------------------------------------------------------------------------
 
 
 def test_subplots_gives_axes_as_pyplot_does():
@@ -150,14 +162,16 @@ def test_subplots_gives_axes_as_pyplot_does():
 
 
 @profile(max_examples=25)
-@given(n_seeds=st.integers(1, 6), n=st.integers(1, 8), band=st.sampled_from(["range", "quartiles", "std"]))
+@given(n_seeds=st.integers(1, 6), n=st.integers(1, 8),
+       band=st.sampled_from(["range", "quartiles", "std"]))
 def test_the_band_lies_around_the_mean_of_the_seeds(n_seeds, n, band):
     ys = np.random.default_rng(n).normal(size=(n_seeds, n))
     fig, ax = subplots()
     plot_band(ax, range(n), ys, band=band)
     np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), ys.mean(0))
     low, high = figures._spread(ys, band)
-    reference = {"range": (ys.min(0), ys.max(0)), "quartiles": tuple(np.quantile(ys, [0.25, 0.75], axis=0))}
+    reference = {"range": (ys.min(0), ys.max(0)),
+                 "quartiles": tuple(np.quantile(ys, [0.25, 0.75], axis=0))}
     if band in reference:
         np.testing.assert_allclose([low, high], reference[band])
     else:
@@ -166,27 +180,34 @@ def test_the_band_lies_around_the_mean_of_the_seeds(n_seeds, n, band):
 
 
 def test_losses_come_from_a_training_its_rows_numbers_or_several_runs():
-    rows = [{"epoch": e, "loss": 1 / e, "valid_loss": abs(e - 3) + 1.0, "accuracy": 0.5} for e in (1, 2, 3, 4)]
+    rows = [{"epoch": e, "loss": 1 / e, "valid_loss": abs(e - 3) + 1.0, "accuracy": 0.5}
+            for e in (1, 2, 3, 4)]
     for history in (rows, SimpleNamespace(history=rows)):
         ax = plot_losses(history).axes[0]
         lines = {line.get_label(): line for line in ax.get_lines()}
         assert list(lines["training loss"].get_ydata()) == [1, 1 / 2, 1 / 3, 1 / 4]
         assert list(lines["lowest, at 3"].get_xydata()[0]) == [3, 1]
         assert lines["training loss"].get_linestyle() != lines["validation loss"].get_linestyle()
-    names = [line.get_label() for line in plot_losses({"slow": [3, 2], "fast": [3, 1]}).axes[0].get_lines()]
-    assert names == ["slow", "fast"]
-    names = [line.get_label() for line in plot_losses({"a": rows, "b": [1.0]}).axes[0].get_lines()]
+
+    def drawn(runs):
+        return [line.get_label() for line in plot_losses(runs).axes[0].get_lines()]
+
+    assert drawn({"slow": [3, 2], "fast": [3, 1]}) == ["slow", "fast"]
+    names = drawn({"a": rows, "b": [1.0]})
     assert "a, training" in names and "a, validation" in names and "b" in names
     assert plot_losses([1, float("nan"), float("inf")], log=True).to_png()
-    missing = [{"epoch": 1, "loss": 1.0, "valid_loss": None}, {"epoch": 2, "loss": 1.0, "valid_loss": 0.5}]
+    missing = [{"epoch": 1, "loss": 1.0, "valid_loss": None},
+               {"epoch": 2, "loss": 1.0, "valid_loss": 0.5}]
     assert plot_losses(missing).to_png()
 
 
 def test_tensors_are_welcome():
     torch = pytest.importorskip("torch")
     curve = torch.rand(3, 4, requires_grad=True)
-    plot_curves({"a": curve, "b": [torch.tensor(1.0, requires_grad=True)] * 4, "c": torch.rand(4).bfloat16()})
-    show_images(torch.rand(2, 1, 8, 8, requires_grad=True), torch.tensor([1, 2]), torch.tensor([1, 3]))
+    numbers = [torch.tensor(1.0, requires_grad=True)] * 4
+    plot_curves({"a": curve, "b": numbers, "c": torch.rand(4).bfloat16()})
+    images = torch.rand(2, 1, 8, 8, requires_grad=True)
+    show_images(images, torch.tensor([1, 2]), torch.tensor([1, 3]))
     show_confusions(torch.eye(3))
     plot_comparison({"a": torch.rand(3)})
     plot_losses([torch.tensor(1.0), torch.tensor(0.5)])
@@ -236,14 +257,16 @@ def test_half_precision_is_shown():
     torch = pytest.importorskip("torch")
     x = torch.rand(2, 1, 8, 8)
     for kind in (torch.bfloat16, torch.float16):
-        np.testing.assert_array_equal(figures._pictures(x.to(kind)), x[:, 0].to(kind).double())
-        np.testing.assert_array_equal(figures._pictures(list(x.to(kind))), x[:, 0].to(kind).double())
+        half = x.to(kind)
+        for images in (half, list(half)):
+            np.testing.assert_array_equal(figures._pictures(images), half[:, 0].double())
     losses = [torch.tensor(2.0, dtype=torch.bfloat16), torch.tensor(1.0, dtype=torch.bfloat16)]
     assert plot_losses(losses).axes[0].lines[0].get_ydata().tolist() == [2, 1]
 
 
 def test_lists_of_pil_images_of_different_sizes_are_shown():
-    pictures = [Image.new("RGB", (30, 20), "red"), Image.new("L", (10, 40), 200), Image.new("RGBA", (5, 5))]
+    pictures = [Image.new("RGB", (30, 20), "red"), Image.new("L", (10, 40), 200),
+                Image.new("RGBA", (5, 5))]
     assert len(show_images(pictures, ["a", "b", "c"]).axes[0].images) == 3
     assert len(show_images(pictures[0]).axes[0].images) == 1
     assert len(show_images(np.zeros((8, 8))).axes[0].images) == 1
@@ -253,7 +276,8 @@ def test_lists_of_pil_images_of_different_sizes_are_shown():
 def test_class_names_are_no_formulas(name):
     fig = show_confusions(np.eye(2), [name, "b"])
     words = [*fig.axes[0].get_xticklabels(), *fig.axes[0].get_yticklabels()]
-    assert [t.get_text() for t in words] == [name, "b"] * 2 and not any(t.get_parse_math() for t in words)
+    assert [t.get_text() for t in words] == [name, "b"] * 2
+    assert not any(t.get_parse_math() for t in words)
     assert fig.to_png()
     assert show_images(np.zeros((2, 4, 4)), [name, "b"], ["b", name]).to_png()
 
@@ -271,7 +295,7 @@ def test_a_confusion_matrix_says_what_is_confused():
     [
         (lambda: show_images([]), "images: expected at least one"),
         (lambda: show_images(np.zeros((2, 5, 8, 8))), "images: expected pictures of shape"),
-        (lambda: show_images(np.zeros((2, 8, 8)), labels=[1]), "labels: .*each of the 2 images, got 1"),
+        (lambda: show_images(np.zeros((2, 8, 8)), [1]), "labels: .*each of the 2 images, got 1"),
         (lambda: show_images(np.zeros((2, 8, 8)), [1, 2], [1]), "predictions: "),
         (lambda: show_confusions(np.zeros((2, 3))), r"counts: expected a square table.*\(2, 3\)"),
         (lambda: show_confusions(np.zeros((2, 2)), ["a"]), "class_names: expected 2"),
@@ -290,7 +314,7 @@ def test_wrong_arguments_are_named(call, message):
         call()
 
 
-# -- diagrams ---------------------------------------------------------------------------------------------------
+# -- diagrams --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("diagram", every_diagram, ids=lambda f: f.__name__)
@@ -305,8 +329,9 @@ def test_a_diagram_is_whole_svg_with_words(diagram):
     for label in default_labels:
         assert label in words and label in d.alt
     data, metadata = d._repr_mimebundle_()
-    assert set(data) == {"image/svg+xml", "image/png", "text/plain"} and metadata["image/png"]["alt"] == d.alt
-    assert d._repr_svg_() == d.svg and "script" not in d.svg and "http" not in d.svg.replace("http://www.w3.org", "")
+    assert set(data) == {"image/svg+xml", "image/png", "text/plain"}
+    assert metadata["image/png"]["alt"] == d.alt and d._repr_svg_() == d.svg
+    assert "script" not in d.svg and "http" not in d.svg.replace("http://www.w3.org", "")
     assert diagram() == d and diagram(alt="in my words").alt == "in my words"
 
 
@@ -332,7 +357,8 @@ def test_boxes_do_not_touch_and_arrows_join_boxes(diagram):
 
     def inside(point, box, margin):
         x, y = point
-        return box.x - margin <= x <= box.x + box.w + margin and box.y - margin <= y <= box.y + box.h + margin
+        return (box.x - margin <= x <= box.x + box.w + margin
+                and box.y - margin <= y <= box.y + box.h + margin)
 
     for arrow in arrows:
         for end in (arrow.points[0], arrow.points[-1]):
@@ -412,12 +438,14 @@ def test_a_graph_says_its_numbers_and_names():
 
 def test_the_performance_feeds_back_to_the_weights():
     "The book's point: an arrow from performance (loss) to the weights (parameters), named update."
-    for diagram, start, end in ((training_diagram, "performance", "weights"), (sgd_diagram, "loss", "parameters")):
+    for diagram, start, end in ((training_diagram, "performance", "weights"),
+                                (sgd_diagram, "loss", "parameters")):
         boxes, arrows = diagram().plan
         back = next(arrow for arrow in arrows if arrow.text == "update")
 
         def at(point, boxes=boxes):
             x, y = point
-            return next(b.text for b in boxes if b.x <= x <= b.x + b.w and b.y - 3 <= y <= b.y + b.h + 3)
+            return next(b.text for b in boxes
+                        if b.x <= x <= b.x + b.w and b.y - 3 <= y <= b.y + b.h + 3)
 
         assert at(back.points[0]) == start and at(back.points[-1]) == end

@@ -1,4 +1,4 @@
-"The engine of English draughts: published counts, a printed game, laws, and two independent engines."
+"The engine of English draughts: published counts, a printed game, laws, two independent engines."
 import ast
 import random
 from pathlib import Path
@@ -18,10 +18,11 @@ from dljourney.kit.game.rounds import _Fused, _fused_rounds, _Round, _Table
 from dljourney.kit.game.boards import BOARD, ROW_1, ROW_8, popcount
 
 # Game 30 of Samuel's second series as the paper of 1959 prints it: 62 plies.
-G30 = """12 16, 24 20, 8 12, 28 24, 10 14, 22 18, 6 10, 24 19, 1 6, 32 28, 3 8, 26 22, 9 13, 18 9, 5 14,
-22 18, 6 9, 25 22, 2 6, 30 25, 14 17, 21 14 5, 6 9, 18 15, 11 18, 20 11 2, 10 14, 22 15, 14 17, 5 1, 17 21,
-25 22, 21 25, 22 18, 25 30, 2 6, 9 14, 18 9, 8 11, 15 8, 4 11, 19 15, 11 18, 23 14, 13 17, 9 5, 12 16, 28 24,
-17 22, 6 10, 30 25, 1 6, 25 21, 5 1, 21 17, 24 20, 16 19, 20 16, 17 13, 6 2, 13 17, 10 6"""
+G30 = """12 16, 24 20, 8 12, 28 24, 10 14, 22 18, 6 10, 24 19, 1 6, 32 28, 3 8, 26 22, 9 13, 18 9,
+5 14, 22 18, 6 9, 25 22, 2 6, 30 25, 14 17, 21 14 5, 6 9, 18 15, 11 18, 20 11 2, 10 14, 22 15,
+14 17, 5 1, 17 21, 25 22, 21 25, 22 18, 25 30, 2 6, 9 14, 18 9, 8 11, 15 8, 4 11, 19 15, 11 18,
+23 14, 13 17, 9 5, 12 16, 28 24, 17 22, 6 10, 30 25, 1 6, 25 21, 5 1, 21 17, 24 20, 16 19, 20 16,
+17 13, 6 2, 13 17, 10 6"""
 PERFT = [1, 7, 49, 302, 1469, 7361, 36768, 179740, 845931, 3963680, 18391564]  # OEIS A133046
 
 
@@ -113,7 +114,7 @@ def check_against_draughts(fens):
 
 
 def spiel_squares(state):
-    "OpenSpiel's board as a FEN: its row 8 is on top, its o moves up and begins; our Black begins, seen from below"
+    "OpenSpiel's board as a FEN: its row 8 is on top, its o moves up and begins; ours is Black"
     rows = [line[1:] for line in str(state).splitlines()[:8]]
     side = {"o": [], "8": [], "+": [], "*": []}
     for y, row in enumerate(reversed(rows)):          # row 1 first: the side that begins
@@ -126,7 +127,7 @@ def spiel_squares(state):
 
 
 def reached_by_spiel(state):
-    "Positions after each complete move: OpenSpiel makes one hop an action and leaves the turn where it was"
+    "Positions after each complete move: to OpenSpiel a hop is an action, and the turn stays"
     me, reached = state.current_player(), []
     for action in state.legal_actions():
         after = state.child(action)
@@ -188,12 +189,14 @@ def test_no_move_breaks_the_board(fen):
     after = moves(before).boards
     everything = after.words[0] | after.words[1] | after.words[2] | after.words[3]
     assert not (everything & ~BOARD).any() and not (after.active & after.passive).any()
-    assert (popcount(after.passive) == popcount(before.active)).all(), "the mover lost or won a piece of its own"
+    same = popcount(after.passive) == popcount(before.active)
+    assert same.all(), "the mover lost or won a piece of its own"
     assert (popcount(after.active) <= popcount(before.passive)).all(), "the other side grew"
-    black, white = (after.passive,
-                    after.active) if before.black[0] else (after.active, after.passive)
-    kings = after.active_kings | after.passive_kings
-    assert not (black & ROW_8 & ~kings).any() and not (white & ROW_1 & ~kings).any(), "a man stands on its last row"
+    pair = after.passive, after.active
+    black, white = pair if before.black[0] else pair[::-1]
+    men = ~(after.active_kings | after.passive_kings)
+    crowned = (black & ROW_8 | white & ROW_1) & men
+    assert not crowned.any(), "a man stands on its last row"
 
 
 @settings(max_examples=40)
@@ -201,7 +204,8 @@ def test_no_move_breaks_the_board(fen):
 def test_a_mirrored_board_has_mirrored_moves(fen):
     b = Boards.from_fen(fen)
     assert sorted(moves(b.mirrored()).boards.mirrored().fens()) == sorted(moves(b).boards.fens())
-    assert Boards.from_fen(b.fens()).fens() == b.fens() and b.mirrored().mirrored().fens() == b.fens()
+    assert Boards.from_fen(b.fens()).fens() == b.fens()
+    assert b.mirrored().mirrored().fens() == b.fens()
 
 
 @settings(max_examples=40)
@@ -210,7 +214,8 @@ def test_text_and_tensors_make_the_same_moves(fen):
     found = moves(Boards.from_fen(fen))
     named = legal_moves(fen)
     assert sorted(apply_move(fen, m) for m in named) == sorted(found.boards.fens())
-    assert all(("x" in m) == bool(found.jump.any()) for m in named) and len(named) == len(found.parent)
+    assert all(("x" in m) == bool(found.jump.any()) for m in named)
+    assert len(named) == len(found.parent)
     assert read_pdn(write_pdn(named)) == named
 
 
@@ -218,11 +223,13 @@ def test_a_batch_is_its_boards_one_by_one():
     fens = positions(60, 5) + crowded_with_kings(60, 5)
     together = moves(Boards.from_fen(fens))
     for i, fen in enumerate(fens):
-        assert together.boards[together.parent == i].fens() == moves(Boards.from_fen(fen)).boards.fens()
+        alone = moves(Boards.from_fen(fen)).boards
+        assert together.boards[together.parent == i].fens() == alone.fens()
     best = search(Boards.from_fen(fens), 2, extend=True, at_most=50)
     alone = [search(Boards.from_fen(fen), 2, extend=True) for fen in fens]
     assert best.score.tolist() == [a.score.item() for a in alone]
-    assert best.boards.fens() == [a.boards.fens()[0] for a in alone] and best.nodes == sum(a.nodes for a in alone)
+    assert best.boards.fens() == [a.boards.fens()[0] for a in alone]
+    assert best.nodes == sum(a.nodes for a in alone)
 
 
 # ---- rules that programs get wrong, by hand
@@ -257,8 +264,9 @@ def test_moves_by_their_ends():
 def test_boards_are_a_sequence():
     fens = [START, "W:W18:B14", "B:W21,22:B1,K2"]
     boards = Boards.from_fen(fens)
-    assert [b.fens() for b in boards] == [[fen] for fen in fens] and len(list(Boards.start(4)[:0])) == 0
-    assert boards[-1].fens() == boards[np.int64(2)].fens() == boards[torch.tensor(2)].fens() == fens[2:]
+    assert [b.fens() for b in boards] == [[fen] for fen in fens]
+    assert len(list(Boards.start(4)[:0])) == 0
+    assert all(boards[i].fens() == fens[2:] for i in (-1, np.int64(2), torch.tensor(2)))
     mask = [False, True, True]
     for chosen in (mask, torch.tensor(mask), slice(1, 3), [1, 2], [1, -1], torch.tensor([1, 2]),
                    np.array([1, 2])):
@@ -285,7 +293,8 @@ def test_pdn_of_other_programs():
 def test_pdn_with_variations_and_spaces():
     text = "1. 11-15 23-19 (1... 22-18 15x22 (1... 24-20 {:)} 8-11) 25x18) 2. 8-11 $1 *"
     assert read_pdn(text) == ["11-15", "23-19", "8-11"]
-    assert read_pdn("1. 11 - 15 22 x 18 2. 6 - 2 5 x 14 x 23\n1 - 0") == ["11-15", "22x18", "6-2", "5x14x23"]
+    spaced = "1. 11 - 15 22 x 18 2. 6 - 2 5 x 14 x 23\n1 - 0"
+    assert read_pdn(spaced) == ["11-15", "22x18", "6-2", "5x14x23"]
     for result in ("0-0", "1/2 - 1/2", "0 - 1", "2-0"):
         assert read_pdn("1. 11-15 22-18 " + result) == ["11-15", "22-18"]
     for text in ("1. 11-15 (22-18 2. 8-11", "1. 11-15 22-18) 2. 8-11"):
@@ -347,7 +356,7 @@ def test_a_near_win_is_better_than_a_far_one():
 
 
 def test_lost_means_no_move_whatever_is_judged():
-    "One position in which a side cannot move, the others with moves, judged by what is allowed and what is not"
+    "A position in which a side cannot move, others with moves, judged as is allowed and as is not"
     boards = Boards.from_fen([START, "B:W5:B1", "B:W10,5,14,17:B1", "B:W9,6,10,14:B1,5"])
     stuck = [not legal_moves(fen) for fen in boards.fens()]
     assert any(stuck) and not all(stuck)
@@ -368,7 +377,8 @@ def test_lost_means_no_move_whatever_is_judged():
 
 
 # few moves, many plies
-NARROW = "B:WK1,5,6,9,13,14,17,18,21,22,23,26,30,K2,K4:BK32,K31,28,27,24,20,19,16,15,12,11,10,7,3,K29"
+NARROW = ("B:WK1,5,6,9,13,14,17,18,21,22,23,26,30,K2,K4:"
+          "BK32,K31,28,27,24,20,19,16,15,12,11,10,7,3,K29")
 
 
 @pytest.mark.parametrize("depth", [20, 21, 24])
@@ -444,8 +454,9 @@ def test_each_complete_move_is_equally_likely(fen):
     legal = moves(start).boards.words.T.tolist()
     found = torch.stack([(rows == torch.tensor(move)[:, None]).all(0).sum() for move in legal])
     expected = {tuple(move): legal.count(move) * n / len(legal) for move in legal}
-    assert sum(found[legal.index(list(m))].item() for m in expected) == n, "a move that is not legal"
-    chi2 = sum((found[legal.index(list(m))].item() - e) ** 2 / e for m, e in expected.items())
+    counts = {move: found[legal.index(list(move))].item() for move in expected}
+    assert sum(counts.values()) == n, "a move that is not legal"
+    chi2 = sum((counts[move] - e) ** 2 / e for move, e in expected.items())
     assert chi2 < 20 + 3 * len(expected), f"{chi2:.1f} over {len(expected)} moves: {found.tolist()}"
 
 
@@ -471,8 +482,8 @@ def test_whole_numbers_of_numpy_are_whole_numbers():
     for seed in np.arange(2, dtype=n):
         assert random_games(n(5), n(50), seed, batch=n(3)) == random_games(5, 50, int(seed))
     one, two = search(Boards.start(2), n(3)), search(Boards.start(2), 3)
-    assert torch.equal(one.score,
-                       two.score) and alpha_beta(Boards.start(), n(3)) == alpha_beta(Boards.start(), 3)
+    assert torch.equal(one.score, two.score)
+    assert alpha_beta(Boards.start(), n(3)) == alpha_beta(Boards.start(), 3)
 
 
 # ---- the wing
@@ -486,7 +497,8 @@ def test_no_name_of_the_wing_has_two_meanings():
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 names = [node.name]
             else:
-                targets = node.targets if isinstance(node, ast.Assign) else []
+                targets = (node.targets if isinstance(node, ast.Assign)
+                           else [node.target] if isinstance(node, ast.AnnAssign) else [])
                 names = [n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)]
             for name in names:
                 if not name.startswith("__"):

@@ -14,7 +14,10 @@ import pytest
 from dljourney.kit import faces
 
 root = Path(__file__).parent.parent
-chapters = ["samuel", "checkers", "sgd", "optimisers", "universal", "overfitting", "transfer", "program", "pretraining"]
+chapters = [
+    "samuel", "checkers", "sgd", "optimisers", "universal", "overfitting", "transfer", "program",
+    "pretraining",
+]
 # A module may import what stands on a lower floor; chapters read each other in reading order.
 floors = {
     "kit": 0,
@@ -23,14 +26,13 @@ floors = {
     "experiments": 21,
     "demos": 22,
     "exercises": 23,
-    "commands": 24,
-    "course": 25,
-    "cli": 26,
+    "cli": 24,
 }
 
 
 def modules():
-    return [p for p in sorted((root / "dljourney").rglob("*.py")) if p.name not in ("__init__.py", "_modidx.py")]
+    files = sorted((root / "dljourney").rglob("*.py"))
+    return [p for p in files if p.name not in ("__init__.py", "_modidx.py")]
 
 
 def parts(path):
@@ -44,22 +46,29 @@ def rooms(package):
     return {name: tuple(module.split(".")[1:]) for name, module in found.items()}
 
 
+def asked(source, here):
+    "What a module at `here` asks of `dljourney`: (dotted parts of a module, names or None)."
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found = [(tuple(a.name.split(".")), None) for a in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = ("dljourney", *here)[: -node.level] if node.level else ()
+            names = [a.name for a in node.names]
+            found = [((*base, *(node.module.split(".") if node.module else ())), names)]
+        else:
+            continue
+        yield from ((full[1:], names) for full, names in found if full[0] == "dljourney")
+
+
 def imported(path):
     "Every `dljourney` module that the file at `path` imports, at any depth, as dotted parts."
-    here = ("dljourney", *parts(path))
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (tuple(a.name.split(".")[1:]) for a in node.names if a.name.startswith("dljourney."))
-        elif isinstance(node, ast.ImportFrom):
-            base = here[: -node.level] if node.level else ()
-            full = base + tuple((node.module or "").split(".") if node.module else ())
-            if full[:1] == ("dljourney",):
-                if behind := rooms(full[1:]):
-                    yield from (behind.get(a.name, (*full[1:], a.name)) for a in node.names)
-                elif len(full) > 1:
-                    yield full[1:]
-                else:
-                    yield from ((a.name,) for a in node.names)
+    for full, names in asked(path.read_text("utf-8"), parts(path)):
+        if names is None or (full and not rooms(full)):
+            if full: yield full
+        elif behind := rooms(full):
+            yield from (behind.get(name, (*full, name)) for name in names)
+        else:
+            yield from ((name,) for name in names)
 
 
 def arrow_is_allowed(source, target):
@@ -69,7 +78,7 @@ def arrow_is_allowed(source, target):
     if b not in floors:
         return b.startswith("_")
     if b == "whole_game":
-        return a in ("course", "cli", "exercises", "demos", "experiments")
+        return a in ("cli", "exercises", "demos", "experiments")
     return floors[b] < floors[a]
 
 
@@ -100,7 +109,12 @@ def test_the_kit_has_no_import_cycles():
 
 
 def wings():
-    return [p.parent for p in sorted((root / "dljourney").glob("*/**/__init__.py")) if rooms(parts(p.parent))]
+    faces = sorted((root / "dljourney").glob("*/**/__init__.py"))
+    return [p.parent for p in faces if rooms(parts(p.parent))]
+
+
+def test_there_are_nine_wings():
+    assert len(wings()) == 9
 
 
 @pytest.mark.parametrize("wing", wings(), ids=lambda p: ".".join(parts(p)))
@@ -109,25 +123,41 @@ def test_a_face_hands_out_what_its_rooms_export(wing):
     there = {p.stem for p in wing.glob("*.py")} - {"__init__"}
     assert not there & set(dir(face)), "a room bears a name that the face hands out"
     for name, room in rooms(parts(wing)).items():
-        assert getattr(face, name) is getattr(importlib.import_module(".".join(["dljourney", *room])), name)
+        behind = importlib.import_module(".".join(["dljourney", *room]))
+        assert getattr(face, name) is getattr(behind, name)
     with pytest.raises(AttributeError, match="nobody"):
         face.nobody  # noqa: B018
 
 
+def of_the_face(source, here):
+    "What a room asks of its own wing's face, and not of another room."
+    wing = here[:-1]
+    there = {p.stem for p in (root / "dljourney").joinpath(*wing).glob("*.py")}
+    for full, names in asked(source, here):
+        if full == wing and rooms(wing):
+            yield from (name for name in names or ["the face"] if name not in there)
+
+
 def test_inside_a_wing_rooms_are_imported_and_never_the_face():
-    bad = []
-    for path in modules():
-        inside = path.parent != root / "dljourney" and rooms(parts(path.parent))
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.ImportFrom) and inside:
-                there = {p.stem for p in path.parent.glob("*.py")}
-                face = ".".join(["dljourney", *parts(path.parent)])
-                if node.module == face or (node.level == 1 and not node.module):
-                    bad += [f"{path.name}: {a.name}" for a in node.names if a.name not in there]
-    assert bad == []
+    found = {path.name: [*of_the_face(path.read_text("utf-8"), parts(path))] for path in modules()}
+    assert not {name: bad for name, bad in found.items() if bad}
 
 
-@pytest.mark.parametrize("bad", [("kit", "sgd"), ("sgd", "transfer"), ("samuel", "demos"), ("transfer", "whole_game")])
+@pytest.mark.parametrize("source, found", [
+    ("from dljourney.kit.figures import subplots", ["subplots"]),
+    ("from . import Figure", ["Figure"]),
+    ("from ..figures import Figure, style", ["Figure"]),
+    ("import dljourney.kit.figures", ["the face"]), ("import dljourney.kit.figures.style", []),
+    ("from dljourney.kit.figures.style import Figure", []), ("from .style import Figure", []),
+    ("from . import style", []), ("from dljourney.kit.live import any_letters", []),
+])
+def test_a_face_that_is_asked_from_inside_is_found(source, found):
+    assert list(of_the_face(source, ("kit", "figures", "plots"))) == found
+
+
+@pytest.mark.parametrize("bad", [
+    ("kit", "sgd"), ("sgd", "transfer"), ("samuel", "demos"), ("transfer", "whole_game"),
+])
 def test_the_arrow_rule_can_fail(bad):
     source, target = bad
     assert not arrow_is_allowed((source,), (target,))
@@ -135,7 +165,8 @@ def test_the_arrow_rule_can_fail(bad):
 
 def generated(folder):
     files = (folder / "dljourney").rglob("*.py")
-    return [p for p in files if p.name == "_modidx.py" or "AUTOGENERATED!" in p.read_text("utf-8")[:2000]]
+    return [p for p in files
+            if p.name == "_modidx.py" or "AUTOGENERATED!" in p.read_text("utf-8")[:2000]]
 
 
 def test_modules_are_what_the_notebooks_export(tmp_path):
@@ -159,7 +190,8 @@ def test_modules_are_what_the_notebooks_export(tmp_path):
 
 
 def notebooks():
-    return [p for p in sorted((root / "nbs").rglob("*.ipynb")) if ".ipynb_checkpoints" not in p.parts]
+    files = sorted((root / "nbs").rglob("*.ipynb"))
+    return [p for p in files if ".ipynb_checkpoints" not in p.parts]
 
 
 @pytest.mark.parametrize("path", notebooks(), ids=lambda p: str(p.relative_to(root / "nbs")))
@@ -167,21 +199,24 @@ def test_notebook_is_clean(path):
     text = path.read_text(encoding="utf-8")
     assert len(text) < 1_000_000, f"{len(text) / 1e6:.1f} MB with outputs"
     nb = json.loads(text)
+    wing = path.relative_to(root / "nbs").parts[0]
     for i, cell in enumerate(nb["cells"]):
         assert re.fullmatch(r"[\w-]{1,64}", cell.get("id", "")), f"cell {i} has no id"
         if cell["cell_type"] != "code":
             continue
         source = "".join(cell["source"])
         assert not re.search(r"^\s*from \S+ import \*", source, re.M), f"cell {i}: star import"
-        if not {"kit", "demos", "exercises"} & {*path.parts}:  # a class or a list is whole there
+        if wing not in ("kit", "demos", "exercises"):  # a class, a page or a list is whole there
             assert len(source.splitlines()) <= 60, f"cell {i}: {len(source.splitlines())} lines"
         assert len(re.findall(r"^#\| exporti?\b", source, re.M)) < 2, f"cell {i} is exported twice"
         for out in cell["outputs"]:
             assert out["output_type"] != "error", f"cell {i}: a stored traceback"
-            assert "application/vnd.jupyter.widget-view+json" not in out.get("data", {}), f"cell {i}: widget state"
+            widget = "application/vnd.jupyter.widget-view+json"
+            assert widget not in out.get("data", {}), f"cell {i}: widget state"
 
 
 @pytest.mark.parametrize("command", [["ruff", "check", "."], ["mypy"]], ids=lambda c: c[0])
 def test_the_code_is_clean_and_typed(command):
-    done = subprocess.run([sys.executable, "-m", *command], cwd=root, capture_output=True, text=True)
+    command = [sys.executable, "-m", *command]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

@@ -15,8 +15,7 @@ import timm
 from dljourney.transfer import pretrained
 
 weights = safetensors.torch.save(
-    {k: v.contiguous() for k, v in timm.create_model("test_resnet").state_dict().items()}
-)
+    {k: v.contiguous() for k, v in timm.create_model("test_resnet").state_dict().items()})
 
 
 class Hub(BaseHTTPRequestHandler):
@@ -81,8 +80,7 @@ def hub():
 
 @pytest.fixture
 def tried(tmp_path, monkeypatch):
-    ("Ask for weights, with a cache of our own; gives the kind of the answer, its text, and the "
-     "seconds it took.")
+    "Ask for weights, with a cache of our own: the kind of the answer, its text, the seconds."
     from huggingface_hub import constants
 
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
@@ -110,14 +108,12 @@ def cached(folder):
     return [p.read_bytes() for p in folder.rglob("model.safetensors")]
 
 
-long = (
-    pytest.mark.soak
-)  # the client's own patience: it tries again five times, a second or two each
+# the client's own patience: it tries again five times, a second or two each
+long = pytest.mark.soak
 
 
-@pytest.mark.parametrize(
-    "mode", [404, 429, 500, 503, "truncate", "corrupt", "mute", pytest.param("stall", marks=long)]
-)
+@pytest.mark.parametrize("mode", [404, 429, 500, 503, "truncate", "corrupt", "mute",
+                                  pytest.param("stall", marks=long)])
 def test_a_failing_hub_gets_a_clear_message_and_a_retry_succeeds(hub, tried, mode, tmp_path):
     Hub.modes = [mode]
     kind, text, seconds = tried(hub)
@@ -126,32 +122,25 @@ def test_a_failing_hub_gets_a_clear_message_and_a_retry_succeeds(hub, tried, mod
     assert cached(tmp_path) == [], "a later try would take a broken file for a good one"
     assert seconds < {"stall": 40, "truncate": 20, "mute": 12}.get(mode, 8)
     Hub.modes = ["serve"]
-    assert [tried(hub)[0] for _ in range(2)] == ["ResNet", "ResNet"] and cached(tmp_path) == [
-        weights
-    ]
+    assert [tried(hub)[0] for _ in range(2)] == ["ResNet",
+                                                 "ResNet"] and cached(tmp_path) == [weights]
 
 
 @long
 def test_a_hub_that_disappears_in_the_middle(tried, tmp_path):
     Hub.server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(
-        target=Hub.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-    )
+    thread = threading.Thread(target=Hub.server.serve_forever, kwargs={"poll_interval": 0.05},
+                              daemon=True)
     thread.start()
     Hub.modes = ["disappear"]
     kind, text, seconds = tried(f"http://127.0.0.1:{Hub.server.server_port}")
-    assert (
-        kind == "HubError"
-        and "pretrained('glyphnet')" in text
-        and seconds < 30
-        and cached(tmp_path) == []
-    )
+    assert kind == "HubError" and "pretrained('glyphnet')" in text and seconds < 30
+    assert cached(tmp_path) == []
 
 
 @long
 def test_a_download_that_is_killed_is_taken_up_again(hub, tried, tmp_path):
-    ("A process that dies in the middle of a download leaves nothing that a later one would take "
-     "for a model.")
+    "A process that dies in the middle leaves nothing that a later one would take for a model."
     from faults import forked
 
     Hub.modes = ["stall"]
@@ -183,16 +172,13 @@ def test_a_hub_that_is_not_there_is_told_within_seconds(tried):
         port = s.getsockname()[1]
     for endpoint in (f"http://127.0.0.1:{port}", "https://no-such-host.invalid"):
         kind, text, seconds = tried(endpoint)
-        assert (
-            kind == "HubError" and "cannot be reached" in text and "pretrained('glyphnet')" in text
-        )
+        assert kind == "HubError" and "cannot be reached" in text
+        assert "pretrained('glyphnet')" in text
         assert seconds < 6
 
 
 def test_a_network_that_swallows_everything_is_told_within_seconds(tried, monkeypatch):
-    ("Names that are looked up for ever, connections that are never answered: what a captive "
-     "portal "
-     "or a firewall does.")
+    "Names are looked up for ever, nobody answers: what a captive portal or a firewall does."
     gone = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *rest, **more: gone.wait(60) and [])
     kind, text, seconds = tried("https://huggingface.co")

@@ -46,11 +46,8 @@ def in_xmp(way):
     from PIL.PngImagePlugin import PngInfo
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-    png, tiff, packet = (
-        PngInfo(),
-        ImageFileDirectory_v2(),
-        b"http://ns.adobe.com/xap/1.0/\0" + xmp(way),
-    )
+    png, tiff = PngInfo(), ImageFileDirectory_v2()
+    packet = b"http://ns.adobe.com/xap/1.0/\0" + xmp(way)
     png.add_itxt("XML:com.adobe.xmp", xmp(way).decode())
     tiff[700] = xmp(way)
     jpeg = b"\xff\xe1" + struct.pack(">H", len(packet) + 2) + packet
@@ -146,10 +143,8 @@ def test_a_picture_is_turned_once_whoever_turns_it(fmt, tag, mode, options, tmp_
 @pytest.mark.parametrize("fmt", ["JPEG", "PNG", "WEBP", "TIFF", "MPO", "AVIF"])
 def test_the_cases_above_hold_tags(fmt):
     for way in range(2, 9):
-        flat, turned = (
-            upright(Image.open(io.BytesIO(held(fmt, "exif", "RGB", formats[fmt], n))))
-            for n in (1, way)
-        )
+        files = (held(fmt, "exif", "RGB", formats[fmt], n) for n in (1, way))
+        flat, turned = (upright(Image.open(io.BytesIO(file))) for file in files)
         assert flat.shape != turned.shape or (flat != turned).any()
 
 
@@ -160,17 +155,15 @@ def test_the_part_that_is_kept_is_chosen_upright(fmt, fit):
     big = greys((640, 320)).resize((320, 160), Image.Resampling.BICUBIC)
     for way in range(1, 9):
         data = saved(big, fmt, **in_exif(way), **formats[fmt])
-        want = read_image(
-            np.asarray(ImageOps.exif_transpose(loaded(data))), (24, 40), fit=fit
-        ).float()
+        turned = np.asarray(ImageOps.exif_transpose(loaded(data)))
+        want = read_image(turned, (24, 40), fit=fit).float()
         assert (read_image(data, (24, 40), fit=fit) - want).abs().mean() < 3, way
 
 
 def test_reading_a_picture_in_memory_leaves_it_as_it_was():
     for fmt in ("TIFF", "JPEG", "PNG"):
-        im, same = (
-            pictures["opened"](saved(greys(), fmt, **in_exif(6), **formats[fmt])) for _ in range(2)
-        )
+        data = saved(greys(), fmt, **in_exif(6), **formats[fmt])
+        im, same = (pictures["opened"](data) for _ in range(2))
         read_image(im, 4)
         same.load()
         assert im.size == same.size and im.info == same.info and im.tobytes() == same.tobytes()
@@ -226,9 +219,8 @@ def test_the_clear_colour_of_a_png_is_clear_at_every_depth():
         data = png(bits, 2, [key, (0, 0, 0)], key)
         for source in (data, Image.open(io.BytesIO(data))):
             assert read_image(source, (1, 2))[:, 0].tolist() == [[255, 0]] * 3, (bits, key)
-        low = tuple(
-            v & 0xFF for v in key
-        )  # a colour of eight bits like the low half of sixteen is another colour
+        # a colour of eight bits like the low half of sixteen is another colour
+        low = tuple(v & 0xFF for v in key)
         data = png(bits, 2, [tuple(v * 257 for v in low) if bits == 16 else (9, 9, 9)], key)
         want = list(low) if bits == 16 else [9, 9, 9]
         assert read_image(data, 1).flatten().tolist() == want
@@ -264,10 +256,11 @@ whole = ["P", "1", "L", "I", "I;16", "RGB"]
 parts = ["P", "P with a palette of alphas", "PA", "LA", "La", "RGBA", "RGBa"]
 
 
-@pytest.mark.parametrize(
-    ("mode", "alpha"),
-    [*[(m, a) for m in whole for a in (0, 255)], *[(m, a) for m in parts for a in (0, 100, 255)]],
-)
+opaque = [(m, a) for m in whole for a in (0, 255)]
+opaque += [(m, a) for m in parts for a in (0, 100, 255)]
+
+
+@pytest.mark.parametrize(("mode", "alpha"), opaque)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_is_clear_lies_on_white_in_every_mode(mode, alpha, channels):
     im = black(mode, alpha)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap
 
-from dljourney.kit.intervals import as_plain, counted, over_draws, share, sure, wilson
+from dljourney.kit.intervals import as_plain, measured, over_draws, sure, wilson
 
 counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -30,17 +30,20 @@ def test_it_holds_the_share_and_is_the_mirror_of_the_wrong_answers(case):
 def test_no_answer_says_nothing():
     assert wilson(0, 0) == (0, 1) and sure(0, 0) == "0% to 100%"
     with pytest.raises(ValueError, match="n: expected 1 or more"):
-        share(0, 0)
+        measured(0, 0)
 
 
-@pytest.mark.parametrize("right, n, told", [(5, 4, "right"), (-1, 4, "right"), (0, -1, "n"), (0.5, 1, "right")])
+@pytest.mark.parametrize("right, n, told", [
+    (5, 4, "right"), (-1, 4, "right"), (0, -1, "n"), (0.5, 1, "right"),
+])  # fmt: skip
 def test_what_is_no_count_is_refused_by_name(right, n, told):
     with pytest.raises((ValueError, TypeError), match=f"^{told}: "):
         wilson(right, n)
 
 
 def test_the_text_of_the_newcomers_score():
-    assert share(35, 49) == "71.4% (95% interval: 57.6% to 82.2%)" and sure(0, 1) == "0% to 79%"
+    assert str(measured(35, 49)) == "71.4% (95% interval: 57.6% to 82.2%)"
+    assert sure(0, 1) == "0% to 79%"
 
 
 draws = st.lists(st.floats(0, 1), min_size=2, max_size=20)
@@ -73,9 +76,9 @@ def test_no_draws_are_refused_and_the_same_draws_give_the_same():
 
 
 def test_what_was_measured_is_plain_data():
-    found = {"known": counted(35, 49), "new": over_draws([0.5, 0.6])}
+    found = {"known": measured(35, 49), "new": over_draws([0.5, 0.6])}
     plain = json.loads(json.dumps(as_plain(found)))
     assert plain["results"] == {"known": 0.7143, "new": 0.55}
     low, high = wilson(35, 49)
     assert plain["intervals"] == {"known": [round(low, 4), round(high, 4)], "new": [0.5, 0.6]}
-    assert str(found["known"]) == share(35, 49)
+    assert str(found["known"]) == "71.4% (95% interval: 57.6% to 82.2%)"

@@ -20,9 +20,8 @@ grey = Preprocess(size=(8, 8), channels=1)
 def views(channels=1, size=8):
     "Inputs of every kind of size: a difference that one of them hides shows in another."
     x = torch.randn(6, channels, size, size, generator=torch.Generator().manual_seed(0))
-    return torch.cat(
-        [x, x * 0.01, x * 100, -x * 10, torch.zeros_like(x[:1]), torch.ones_like(x[:1])]
-    )
+    return torch.cat([x, x * 0.01, x * 100, -x * 10, torch.zeros_like(x[:1]),
+                      torch.ones_like(x[:1])])
 
 
 def kept(model, folder, preprocess=None, **more):
@@ -52,23 +51,18 @@ def test_one_activation_used_twice_is_kept_twice(tmp_path):
 
 def test_a_description_tells_every_use_of_a_layer():
     act = nn.ReLU()
-    model = nn.Sequential(
-        nn.Flatten(), nn.Linear(64, 9), act, nn.Linear(9, 9), act, nn.Linear(9, 2)
-    )
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 9), act, nn.Linear(9, 9), act,
+                          nn.Linear(9, 2))
     assert repr(build(describe(model))) == repr(model)
 
 
-layer = st.sampled_from(
-    ["relu", "tanh", "square", "norm", "drop", "box", "named", "shared", "again"]
-)
+layer = st.sampled_from(["relu", "tanh", "square", "norm", "drop", "box", "named", "shared",
+                         "again"])
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    kinds=st.lists(st.tuples(layer, st.integers(0, 2)), max_size=7),
-    named=st.booleans(),
-    seed=st.integers(0, 99),
-)
+@given(kinds=st.lists(st.tuples(layer, st.integers(0, 2)), max_size=7), named=st.booleans(),
+       seed=st.integers(0, 99))
 def test_any_box_of_layers_comes_back_as_the_same_function(kinds, named, seed, tmp_path):
     torch.manual_seed(seed)
     shared = [nn.LeakyReLU(0.3), nn.Linear(6, 6), nn.Sequential(nn.Linear(6, 6), nn.Tanh())]
@@ -79,9 +73,8 @@ def test_any_box_of_layers_comes_back_as_the_same_function(kinds, named, seed, t
         "norm": lambda: nn.LayerNorm(6),
         "drop": nn.Dropout,
         "box": lambda: nn.Sequential(nn.Sequential(nn.Linear(6, 6)), shared[0]),
-        "named": lambda: nn.Sequential(
-            OrderedDict(a=nn.Linear(6, 6), layers=shared[1], b=shared[1])
-        ),
+        "named": lambda: nn.Sequential(OrderedDict(a=nn.Linear(6, 6), layers=shared[1],
+                                                   b=shared[1])),
     }
     inner = [shared[i] if kind in ("shared", "again") else made[kind]() for kind, i in kinds]
     layers = [nn.Flatten(), nn.Linear(64, 6), *inner, nn.Linear(6, 3)]
@@ -93,15 +86,10 @@ def test_any_box_of_layers_comes_back_as_the_same_function(kinds, named, seed, t
 
 
 def test_layers_with_names_keep_them(tmp_path):
-    model = nn.Sequential(
-        OrderedDict(flat=nn.Flatten(), hidden=nn.Linear(64, 8), act=nn.ReLU(), out=nn.Linear(8, 2))
-    )
+    model = nn.Sequential(OrderedDict(flat=nn.Flatten(), hidden=nn.Linear(64, 8), act=nn.ReLU(),
+                                      out=nn.Linear(8, 2)))
     assert [n for n, _ in kept(model, tmp_path, grey).named_children()] == [
-        "flat",
-        "hidden",
-        "act",
-        "out",
-    ]
+        "flat", "hidden", "act", "out"]
     model = nn.Sequential()
     model.add_module("flat", nn.Flatten())
     model.add_module("body", nn.Sequential(OrderedDict(hidden=nn.Linear(64, 8), act=nn.ReLU())))
@@ -111,9 +99,8 @@ def test_layers_with_names_keep_them(tmp_path):
 
 def test_tied_weights_stay_tied_and_stand_in_the_file_once(tmp_path):
     square = nn.Linear(64, 64)
-    model = nn.Sequential(
-        nn.Flatten(), square, nn.Tanh(), nn.Linear(64, 64), square, nn.Linear(64, 2)
-    )
+    model = nn.Sequential(nn.Flatten(), square, nn.Tanh(), nn.Linear(64, 64), square,
+                          nn.Linear(64, 2))
     model[3].weight = square.weight
     back = kept(model, tmp_path, grey)
     assert back[1].weight is back[3].weight is back[4].weight and back[3].bias is not back[1].bias
@@ -122,9 +109,8 @@ def test_tied_weights_stay_tied_and_stand_in_the_file_once(tmp_path):
 
 def test_options_that_were_changed_later_are_kept(tmp_path):
     torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.LeakyReLU(0.1), nn.Flatten(), nn.Linear(144, 3)
-    )
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.LeakyReLU(0.1), nn.Flatten(),
+                          nn.Linear(144, 3))
     model[0].padding, model[1].eps, model[2].negative_slope = (1, 1), 0.5, 0.9
     model[4] = nn.Linear(256, 3)
     kept(model, tmp_path, grey)
@@ -161,9 +147,8 @@ def normed():
 
 def cut():
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 5))
-    model[1].weight, model[1].bias = (
-        nn.Parameter(p.detach()[:3]) for p in (model[1].weight, model[1].bias)
-    )
+    model[1].weight, model[1].bias = (nn.Parameter(p.detach()[:3])
+                                      for p in (model[1].weight, model[1].bias))
     return model
 
 
@@ -200,9 +185,8 @@ def renumbered(net):
 
 def two_layers(net):
     act = nn.ReLU()
-    net.fc = nn.Sequential(
-        nn.Linear(512, 8), act, nn.Dropout(0.3), nn.Linear(8, 8), act, nn.Linear(8, 3)
-    )
+    net.fc = nn.Sequential(nn.Linear(512, 8), act, nn.Dropout(0.3), nn.Linear(8, 8), act,
+                           nn.Linear(8, 3))
 
 
 def reset(net):
@@ -278,9 +262,8 @@ def test_a_model_without_a_head_that_was_given_one_is_kept(tmp_path):
     kept(net, tmp_path, Preprocess.of(net, 32))
 
 
-@pytest.mark.parametrize(
-    "options", [{"drop_rate": 0.3}, {"drop_path_rate": 0.2}, {"global_pool": "max"}]
-)
+@pytest.mark.parametrize("options", [{"drop_rate": 0.3}, {"drop_path_rate": 0.2},
+                                     {"global_pool": "max"}])
 def test_a_model_made_with_options_needs_no_reminder(options, tmp_path):
     net = pretrained("test_efficientnet", 3, weights=False, **options).eval()
     kept(net, tmp_path, Preprocess.of(net, 32))
@@ -289,13 +272,8 @@ def test_a_model_made_with_options_needs_no_reminder(options, tmp_path):
 def test_a_file_of_an_ordinary_model_is_as_small_as_before(tmp_path):
     save(named_timm("test_resnet", num_classes=3), tmp_path / "p.safetensors")
     architecture = read_card(tmp_path / "p.safetensors")["architecture"]
-    assert architecture == {
-        "kind": "timm",
-        "name": "test_resnet",
-        "num_classes": 3,
-        "in_chans": 3,
-        "options": {},
-    }
+    assert architecture == {"kind": "timm", "name": "test_resnet", "num_classes": 3, "in_chans": 3,
+                            "options": {}}
 
 
 class OwnHead(nn.Module):
@@ -321,9 +299,8 @@ def test_a_head_with_code_of_its_own_is_named(tmp_path):
 @pytest.mark.parametrize("kind", ["timm", "layers"])
 def test_a_model_of_another_precision_is_the_same_function(kind, dtype, tmp_path):
     torch.manual_seed(0)
-    net = nn.Sequential(
-        nn.Flatten(), nn.Linear(64, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3)
-    )
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.BatchNorm1d(16), nn.ReLU(),
+                        nn.Linear(16, 3))
     wants = grey
     if kind == "timm":
         net = named_timm("test_resnet", num_classes=3)
@@ -334,9 +311,8 @@ def test_a_model_of_another_precision_is_the_same_function(kind, dtype, tmp_path
     program = load(save(net, tmp_path / "half.safetensors", list("abc"), preprocess=wants))
     torch.testing.assert_close(program.probabilities(wants(x)), want)
     with torch.no_grad():
-        torch.testing.assert_close(
-            net(wants(x).to(dtype)).float().softmax(1), want, atol=0.05, rtol=0.05
-        )
+        torch.testing.assert_close(net(wants(x).to(dtype)).float().softmax(1), want, atol=0.05,
+                                   rtol=0.05)
     assert all(p.dtype == dtype for p in net.parameters()) and want.dtype == torch.float32
     assert all(p.dtype == torch.float32 for p in program.model.parameters())
 
@@ -353,20 +329,16 @@ def test_a_model_of_another_precision_is_asked_in_it(dtype):
 def test_a_model_of_two_precisions_is_told_so_and_the_way_out_works():
     net, x = pretrained("glyphnet", 3).half(), torch.rand(4, 3, 32, 32)
     net.fc = nn.Linear(net.num_features, 3)
-    with pytest.raises(
-        TypeError, match=r"model: expected parameters of one type.*model\.float\(\)"
-    ):
+    with pytest.raises(TypeError,
+                       match=r"model: expected parameters of one type.*model\.float\(\)"):
         predict(net, x)
     assert predict(net.float(), x).shape == (4, 3)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_fine_tuning_another_precision_names_a_way_out_that_works(dtype):
-    half, x, y = (
-        pretrained("glyphnet", 2).to(dtype),
-        torch.rand(4, 3, 32, 32),
-        torch.tensor([0, 1, 0, 1]),
-    )
+    half, x, y = (pretrained("glyphnet", 2).to(dtype), torch.rand(4, 3, 32, 32),
+                  torch.tensor([0, 1, 0, 1]))
     for pictures in (x, x.to(dtype)):
         for frozen in (0, 1):
             with pytest.raises(TypeError, match=rf"model: .*{dtype}.*model\.float\(\)"):
@@ -424,11 +396,8 @@ def test_changes_that_lie_are_refused(lie, tmp_path):
 
     net = named_timm("test_resnet", num_classes=3)
     told = {**describe(net), **lie}
-    card = {
-        "labels": list("abc"),
-        "preprocess": Preprocess.of(net, 32).asdict(),
-        "architecture": {**describe(net)},
-    }
+    card = {"labels": list("abc"), "preprocess": Preprocess.of(net, 32).asdict(),
+            "architecture": {**describe(net)}}
     from test_faults_models import sealed
 
     weights = {k: v.contiguous() for k, v in net.state_dict().items()}

@@ -51,13 +51,16 @@ def learner(source, name="step", file="cell-of-a-learner"):
 
 def test_correct():
     assert run_check(the_step, step).outcome == "correct"
-    assert run_check(the_step, partial(lambda w, grad, lr, sign: w + sign * lr * grad, sign=-1)).outcome == "correct"
+    def signed(w, grad, lr, sign): return w + sign * lr * grad
+
+    assert run_check(the_step, partial(signed, sign=-1)).outcome == "correct"
 
 
 def test_a_known_mistake_is_named_with_what_was_expected_and_what_arrived():
     result = run_check(the_step, lambda w, g, lr: w + lr * g)
     assert (result.outcome, result.message) == ("incorrect", "You walk uphill.")
-    assert dict(result.facts) == {"called": "step(w=1.0, grad=2.0, lr=0.1)", "expected": "0.8", "arrived": "1.2"}
+    assert dict(result.facts) == {"called": "step(w=1.0, grad=2.0, lr=0.1)", "expected": "0.8",
+                                  "arrived": "1.2"}
 
 
 def test_the_mistake_that_fits_in_every_case_is_named():
@@ -65,7 +68,8 @@ def test_the_mistake_that_fits_in_every_case_is_named():
     def twice(x): return 2 * x
 
     item = exercise(twice, task="t", cases=[(2,), (3,), (0,)], hints=["h"], why="w", mistakes={
-        "You give back x.": lambda x: x, "You halve x twice.": lambda x: x - 0.0, "Always 2?": lambda x: 2})
+        "You give back x.": lambda x: x, "You halve x twice.": lambda x: x - 0.0,
+        "Always 2?": lambda x: 2})
     assert run_check(item, lambda x: 2 + 0 * x).message == "Always 2?"
     assert run_check(item, lambda x: x + 0).message == "You give back x."
 
@@ -107,13 +111,15 @@ def test_the_learners_exception_has_its_line():
 
 
 def test_an_exception_inside_a_library_points_at_the_learners_line():
-    result = run_check(the_step, learner("def step(w, grad, lr):\n    return torch.zeros(2) @ torch.zeros(3)"))
+    source = "def step(w, grad, lr):\n    return torch.zeros(2) @ torch.zeros(3)"
+    result = run_check(the_step, learner(source))
     assert result.outcome == "error" and result.facts[0][0] == "line 2"
 
 
 def test_leaving_python_is_an_error_not_an_exit():
     for source in ("raise SystemExit", "raise KeyboardInterrupt"):
-        assert run_check(the_step, learner(f"def step(w, grad, lr):\n    {source}")).outcome in ("error", "unchecked")
+        result = run_check(the_step, learner(f"def step(w, grad, lr):\n    {source}"))
+        assert result.outcome in ("error", "unchecked")
 
 
 def test_wrong_arguments_are_incorrect_and_show_both_signatures():
@@ -128,7 +134,8 @@ def test_what_cannot_be_checked_says_how():
     assert run_check(value, 3.0).outcome == "correct"
     assert run_check(value, 4).outcome == "incorrect"
     assert run_check(value, lambda: 3).outcome == "unchecked"
-    assert run_check(value, (i for i in range(3))).outcome == "unchecked", "a generator cannot be copied"
+    cannot_be_copied = (i for i in range(3))
+    assert run_check(value, cannot_be_copied).outcome == "unchecked"
 
 
 def test_a_failing_checker_is_not_blamed_on_the_learner():
@@ -156,7 +163,8 @@ def test_a_generator_answer_is_compared_and_an_endless_one_is_not_followed():
 
     item = exercise(count, task="t", cases=[(3,)], hints=["h"], why="w")
     assert run_check(item, lambda n: list(range(n))).outcome == "correct"
-    endless = learner("def count(n):\n    i = 0\n    while True:\n        yield i\n        i += 1", "count")
+    endless = learner("def count(n):\n    i = 0\n    while True:\n        yield i\n        i += 1",
+                      "count")
     assert "4 arrived" in run_check(item, endless, seconds=5).message
 
 
@@ -166,12 +174,14 @@ def test_a_generator_answer_is_compared_and_an_endless_one_is_not_followed():
 def test_random_states_grad_mode_and_dtype_are_restored():
     greedy = learner(
         "def step(w, grad, lr):\n    random.random(); np.random.rand(); torch.rand(3)\n"
-        "    torch.set_grad_enabled(False); torch.set_default_dtype(torch.float64)\n    return w - lr * grad")
+        "    torch.set_grad_enabled(False); torch.set_default_dtype(torch.float64)\n"
+        "    return w - lr * grad")
+    failing = learner("def step(w, grad, lr):\n    random.random(); torch.rand(1); 1 / 0")
 
     def states():
         return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
 
-    for answer in (greedy, learner("def step(w, grad, lr):\n    random.random(); torch.rand(1); 1 / 0")):
+    for answer in (greedy, failing):
         for mode in (True, False):
             with torch.set_grad_enabled(mode):
                 before = states()
@@ -183,7 +193,11 @@ def test_random_states_grad_mode_and_dtype_are_restored():
 
 def test_a_check_runs_with_gradients_on_and_the_callers_thread_count():
     seen = []
-    answer = lambda w, grad, lr: seen.append((torch.is_grad_enabled(), torch.get_num_threads())) or w - lr * grad
+
+    def answer(w, grad, lr):
+        seen.append((torch.is_grad_enabled(), torch.get_num_threads()))
+        return w - lr * grad
+
     with torch.no_grad(): assert run_check(the_step, answer).outcome == "correct"
     assert set(seen) == {(True, torch.get_num_threads())}
 
@@ -194,7 +208,8 @@ def test_open_figures_survive_and_new_ones_are_closed():
     plt.close("all")
     mine, other = plt.figure(), plt.figure()
     plt.figure(mine.number)
-    drawing = lambda w, grad, lr: (plt.plot([1, 2]), plt.figure(), plt.close(mine), w - lr * grad)[-1]
+    drawing = lambda w, grad, lr: (plt.plot([1, 2]), plt.figure(), plt.close(mine),
+                                   w - lr * grad)[-1]
     assert run_check(the_step, drawing).outcome == "correct"
     assert plt.get_fignums() == [mine.number, other.number]
     assert plt.gcf() is other or plt.gcf() is mine
@@ -209,19 +224,22 @@ def test_arguments_are_copies():
 
 
 def test_the_learners_object_is_copied():
-    item = exercise("answer = [1]", name="ones", task="t", hints=["h"], why="w", check=lambda a: a.append(2))
+    item = exercise("answer = [1]", name="ones", task="t", hints=["h"], why="w",
+                    check=lambda a: a.append(2))
     mine = [1]
     assert run_check(item, mine).outcome == "correct" and mine == [1]
 
 
 def test_a_tensor_with_a_graph_can_be_checked():
-    item = exercise("x", name="x", task="t", hints=["h"], why="w", check=lambda a: same(a.mul_(0), torch.zeros(2)))
+    item = exercise("x", name="x", task="t", hints=["h"], why="w",
+                    check=lambda a: same(a.mul_(0), torch.zeros(2)))
     mine = torch.ones(2, requires_grad=True) * 3
     assert run_check(item, mine).outcome == "correct" and mine.tolist() == [3, 3]
 
 
 def test_the_same_seed_each_time():
-    item = exercise("x", name="x", task="t", hints=["h"], why="w", check=lambda a: same(torch.rand(1), a))
+    item = exercise("x", name="x", task="t", hints=["h"], why="w",
+                    check=lambda a: same(torch.rand(1), a))
     first, second = run_check(item, 9.0), run_check(item, 9.0)
     assert first == second
 
@@ -237,7 +255,7 @@ ENDLESS = {
 
 
 def threads_are(n):
-    "At most n threads are alive, or soon will be: one that has said its last word needs a moment to end."
+    "At most n threads are alive, or soon will be: one that has said its last needs a moment to end"
     deadline = time.monotonic() + 0.5
     while threading.active_count() > n and time.monotonic() < deadline: time.sleep(0.01)
     return threading.active_count() <= n
@@ -278,7 +296,8 @@ def test_an_interrupt_ends_the_check_and_its_thread():
     import signal
 
     answer = learner(
-        "def step(w, grad, lr):\n    torch.set_default_dtype(torch.float64)\n    while True: random.random()")
+        "def step(w, grad, lr):\n    torch.set_default_dtype(torch.float64)\n"
+        "    while True: random.random()")
     before, state = threading.active_count(), random.getstate()
     timer = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
     timer.start()
@@ -299,20 +318,28 @@ def test_a_slow_import_is_waited_for(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("arrived, expected", [
-    (1, 1.0), (torch.tensor(2.0), 2), (np.float32(0.5), 0.5), (np.array([1, 2]), torch.tensor([1.0, 2.0])),
-    ([1, 2], (1, 2)), ({"a": 1}, {"a": 1.0}), (float("nan"), float("nan")), (float("inf"), float("inf")),
-    (True, True), ("a", "a"), (1.00001, 1.0), (iter([1, 2]), [1, 2]), (None, None), (range(2), [0, 1]),
-    ([1.0], torch.ones(1)), (torch.tensor([1, 2]), [1.0, 2.0]), ([[1, 2], (3, 4)], np.array([[1, 2], [3, 4]])),
-    ((torch.tensor([1]), np.array([2, 3])), ([1], [2, 3])), (np.array(["a", "b"]), ["a", "b"]), (torch.zeros(0), []),
+    (1, 1.0), (torch.tensor(2.0), 2), (np.float32(0.5), 0.5),
+    (np.array([1, 2]), torch.tensor([1.0, 2.0])),
+    ([1, 2], (1, 2)), ({"a": 1}, {"a": 1.0}), (float("nan"), float("nan")),
+    (float("inf"), float("inf")),
+    (True, True), ("a", "a"), (1.00001, 1.0), (iter([1, 2]), [1, 2]), (None, None),
+    (range(2), [0, 1]),
+    ([1.0], torch.ones(1)), (torch.tensor([1, 2]), [1.0, 2.0]),
+    ([[1, 2], (3, 4)], np.array([[1, 2], [3, 4]])),
+    ((torch.tensor([1]), np.array([2, 3])), ([1], [2, 3])), (np.array(["a", "b"]), ["a", "b"]),
+    (torch.zeros(0), []),
 ])
 def test_same_accepts(arrived, expected):
     same(arrived, expected)
 
 
 @pytest.mark.parametrize("arrived, expected, words", [
-    (1.01, 1.0, "not right"), (torch.zeros(2, 1), torch.zeros(2), "shape should be (2,), and it is (2, 1)"),
-    ([1.0], torch.zeros(1), "not right"), ([[1.0], [2.0, 3.0]], torch.zeros(2, 2), "and a list arrived"),
-    (torch.zeros(1), 0.0, "A number was expected"), (torch.zeros(2), [0.0, 1.0, 2.0], "should be (3,), and it is (2,)"),
+    (1.01, 1.0, "not right"),
+    (torch.zeros(2, 1), torch.zeros(2), "shape should be (2,), and it is (2, 1)"),
+    ([1.0], torch.zeros(1), "not right"),
+    ([[1.0], [2.0, 3.0]], torch.zeros(2, 2), "and a list arrived"),
+    (torch.zeros(1), 0.0, "A number was expected"),
+    (torch.zeros(2), [0.0, 1.0, 2.0], "should be (3,), and it is (2,)"),
     ((1,), (1, 2), "2 values were expected, and 1"),
     ((1, 3), (1, 2), "value 2 of 2"), ({"b": 1}, {"a": 1}, "keys"), (None, 1, "`return`"),
     ("b", "a", "not right"),
@@ -340,12 +367,15 @@ def test_spell_is_short_and_has_no_addresses():
 epoch = choice("epoch", "What is an epoch?", "b", {
     "a": ("A step", "no"), "b": ("All data once", "yes"), "c": ("A day", "never")})
 half = number("half", "1/2?", 0.5, "because", {2.0: "upside down"})
-steps = order("steps", "Order?", "bac", {"a": "two", "b": "one", "c": "three"}, "because", {"abc": "swapped"})
-word = short("word", "Fitting noise?", ["overfitting", "overfit"], "because", {"underfitting": "the other way"})
+steps = order("steps", "Order?", "bac", {"a": "two", "b": "one", "c": "three"}, "because",
+              {"abc": "swapped"})
+word = short("word", "Fitting noise?", ["overfitting", "overfit"], "because",
+             {"underfitting": "the other way"})
 
 
 @pytest.mark.parametrize("question, given, outcome, said", [
-    (epoch, "b", "correct", "yes"), (epoch, " (B) ", "correct", "yes"), (epoch, "a", "incorrect", "no"),
+    (epoch, "b", "correct", "yes"), (epoch, " (B) ", "correct", "yes"),
+    (epoch, "a", "incorrect", "no"),
     (epoch, "z", "unchecked", "a, b, c"), (epoch, 3, "unchecked", "a, b, c"),
     (half, 0.5, "correct", "because"), (half, "0.5", "correct", "because"),
     (half, 0.502, "correct", "because"),
@@ -371,9 +401,11 @@ def test_questions(question, given, outcome, said):
 
 def test_wrong_definitions_are_refused():
     with pytest.raises(ValueError, match="'z'"): choice("q", "?", "z", {"a": ("", "")})
-    with pytest.raises(ValueError, match="'ab'"): order("q", "?", "ab", {"a": "", "b": "", "c": ""}, "", {})
+    three = {"a": "", "b": "", "c": ""}
+    with pytest.raises(ValueError, match="'ab'"): order("q", "?", "ab", three, "", {})
     with pytest.raises(ValueError, match="either"): step_exercise(check=lambda a: None)
-    with pytest.raises(ValueError, match="name"): exercise("x", task="", hints=[], why="", check=print)
+    said = dict(task="", hints=[], why="")
+    with pytest.raises(ValueError, match="name"): exercise("x", check=print, **said)
     with pytest.raises(ValueError, match="names must differ"): verbs("c", [the_step, the_step], [])
 
 
@@ -434,5 +466,6 @@ def test_results_are_frozen_and_carry_their_outcome(chapter):
 
 
 def test_the_engine_needs_no_torch():
-    code = "import sys, dljourney.kit.exercises.tasks; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    code = ("import sys, dljourney.kit.exercises.tasks; "
+            "sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))")
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

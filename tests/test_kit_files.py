@@ -5,7 +5,8 @@ import pytest
 
 from dljourney.kit.files import replacing, write_atomically
 
-longest = ["\U0001f431" * 61 + ".txt", "\u732b" * 80 + ".txt", "a" + "\u00e9" * 120, "x" * 255, "a\u0301" * 80]
+longest = ["\U0001f431" * 61 + ".txt", "\u732b" * 80 + ".txt", "a" + "\u00e9" * 120, "x" * 255,
+           "a\u0301" * 80]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are counted in letters there")

@@ -1,20 +1,23 @@
-"Progress survives kills, two writers at once, old versions and damage, and is written nowhere else."
+"Progress survives kills, two writers at once, old versions and damage, and is written nowhere else"
 import errno
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from exercise_cases import chapters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dljourney.kit.exercises import progress
-from dljourney.kit.exercises import choice, exercise, verbs
 from dljourney.kit.exercises import (
-    Entry, Progress, course_folder, outcomes_in, read, record, summary_table,
+    Entry, Progress, choice, course_folder, exercise, items, outcomes_in, read, record,
+    summary_table, verbs,
 )
 
 names = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -83,7 +86,8 @@ def test_a_folder_that_cannot_be_entered_is_told_and_does_no_harm(folder, monkey
     monkeypatch.setattr(progress.Path, "is_file", closed(progress.Path.is_file))
     monkeypatch.setattr(progress.Path, "read_bytes", closed(progress.Path.read_bytes))
     monkeypatch.setattr(progress.os, "open", closed(os.open))
-    assert record("sgd", "slope", "correct", folder) == "Your progress was not recorded: Permission denied."
+    told = record("sgd", "slope", "correct", folder)
+    assert told == "Your progress was not recorded: Permission denied."
     (folder / "photos").mkdir()
     assert read(folder / "photos") == Progress(note=progress._NOTES["unreadable"])
 
@@ -104,14 +108,16 @@ def test_a_name_that_no_folder_can_have_holds_no_course(folder):
 
 
 def test_names_that_are_no_text_do_no_harm(folder):
-    assert "not recorded" in record("sgd", "\ud800", "correct", folder) or read(folder).solved("sgd")
+    told = record("sgd", "\ud800", "correct", folder)
+    assert "not recorded" in told or read(folder).solved("sgd")
 
 
 # ---- what is kept
 
 
 def test_what_is_correct_stays_correct_and_tries_are_counted(folder):
-    for outcome in ("incorrect", "error", "not attempted", "unchecked", "question", "correct", "incorrect"):
+    for outcome in ("incorrect", "error", "not attempted", "unchecked", "question", "correct",
+                    "incorrect"):
         assert record("sgd", "slope", outcome, folder) == ""
     assert read(folder).chapters == {"sgd": {"slope": Entry("correct", 3)}}
 
@@ -146,16 +152,7 @@ def test_a_file_of_format_1_is_upgraded(folder):
     assert contents(folder) == {"progress.json"}
 
 
-moved = {  # what other versions called it: (chapter, name) then and now
-    ("sgd", "momentum_step"): ("optimisers", "momentum_step"),
-    ("sgd", "adam_step"): ("optimisers", "adam_step"),
-    ("sgd", "should_stop"): ("optimisers", "should_stop"),
-    ("sgd", "terminal_velocity"): ("optimisers", "terminal_velocity"),
-    ("sgd", "first_adam_step"): ("optimisers", "first_adam_step"),
-    ("samuel", "share_right"): ("samuel", "share_equal"),
-    ("checkers", "surprise"): ("checkers", "surprising_delta"),
-    ("universal", "bump"): ("universal", "bump_height"),
-}
+moved = progress._MOVED  # what other versions called it: (chapter, name) then and now
 stays = [("sgd", "slope"), ("overfitting", "should_stop"), ("universal", "turns")]
 
 
@@ -190,22 +187,29 @@ def test_what_was_solved_under_an_older_name_stays_solved(tmp_path_factory, entr
 
 
 def test_a_file_is_upgraded_once(folder):
-    "Today's file is not looked through for older names: they may be given anew."
+    "Today's file is not looked through for older names."
     record("sgd", "momentum_step", "correct", folder)
     assert read(folder).solved("sgd") == {"momentum_step"} and not read(folder).solved("optimisers")
 
 
+def tasks_of_today():
+    "(chapter, name) of each exercise and question."
+    modules = {c: importlib.import_module(f"dljourney.exercises.{c}") for c in chapters()}
+    return {(c, n) for c, m in modules.items() for n in {*items(m.check), *items(m.quiz)}}
+
+
 def test_every_name_that_moved_leads_to_a_task_of_today():
-    import importlib
+    today = tasks_of_today()
+    assert set(moved.values()) <= today, "a task that is not there"
+    assert not set(moved) & today, "an older name is back"
+    assert len(set(moved.values())) == len(moved), "two names lead to one task"
 
-    from dljourney.kit.exercises import items
 
-    for chapter, name in moved.values():
-        module = importlib.import_module(f"dljourney.exercises.{chapter}")
-        assert name in {*items(module.check), *items(module.quiz)}, f"{chapter}.{name}"
-    for chapter, name in moved:
-        module = importlib.import_module(f"dljourney.exercises.{chapter}")
-        assert name not in {*items(module.check), *items(module.quiz)}, f"{chapter}.{name} is back"
+def test_all_that_could_be_solved_in_format_2_is_solved_today(folder):
+    "Who solved every task of the last version with that format has solved them under today's names"
+    file_in(folder).write_bytes((Path(__file__).parent / "progress_format_2.json").read_bytes())
+    solved = {(c, n) for c in read(folder).chapters for n in read(folder).solved(c)}
+    assert len(solved) == 151 and solved <= tasks_of_today()
 
 
 def test_a_newer_file_is_left_alone(folder):
@@ -221,20 +225,22 @@ def test_a_damaged_file_is_kept_aside_told_and_started_afresh(folder):
         assert "damaged" in read(folder).note
         assert f"progress.damaged-{n}.json" in record("sgd", "slope", "correct", folder)
         assert read(folder) == Progress({"sgd": {"slope": Entry("correct", 1)}})
-    assert contents(folder) == {"progress.json", "progress.damaged-1.json", "progress.damaged-2.json"}
+    aside = {f"progress.damaged-{n}.json" for n in (1, 2)}
+    assert contents(folder) == {"progress.json", *aside}
     assert (folder / ".dljourney" / "progress.damaged-1.json").read_bytes() == b"\x00half a fi"
 
 
 def test_an_endless_count_is_damage_and_no_crash(folder):
-    file_in(folder).write_text('{"format": 2, "chapters": {"sgd": {"old": {"outcome": "correct", "tries": Infinity}}}}')
+    endless = {"outcome": "correct", "tries": float("inf")}
+    file_in(folder).write_text(json.dumps({"format": 2, "chapters": {"sgd": {"old": endless}}}))
     assert "progress.damaged-1.json" in record("sgd", "slope", "correct", folder)
     assert read(folder).solved("sgd") == {"slope"}
 
 
+keys = st.sampled_from(["format", "chapters", "sgd", "slope", "outcome", "tries"])
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["format", "chapters", "sgd", "slope", "outcome", "tries"]), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4),
     max_leaves=8)
 
 
@@ -335,7 +341,8 @@ def test_a_lock_that_another_holds_is_waited_for(folder, monkeypatch, number):
         if error := next(answers): raise error
 
     monkeypatch.setattr(progress, "_try_lock", held_for_a_while)
-    assert record("sgd", "slope", "correct", folder) == "" and next(answers, "all used") == "all used"
+    assert record("sgd", "slope", "correct", folder) == ""
+    assert next(answers, "all used") == "all used"
 
 
 # ---- from check to file, and back
@@ -349,7 +356,8 @@ def small():
     return verbs(
         "small",
         [exercise(double, task="Double it.", cases=[(1,), (3,)], hints=["h"], why="w")],
-        [choice("q", "Which?", "a", {"a": ("This", "yes"), "b": ("That", "no"), "c": ("None", "never")})])
+        [choice("q", "Which?", "a", {"a": ("This", "yes"), "b": ("That", "no"),
+                                     "c": ("None", "never")})])
 
 
 def test_checks_and_questions_are_recorded_and_found_by_the_next_kernel(folder, monkeypatch):
@@ -373,19 +381,23 @@ def test_a_note_about_the_file_stands_below_the_result(folder, monkeypatch):
 
 
 def test_the_summary_says_what_is_next():
-    done = Progress({"sgd": {"a": Entry("correct", 1), "b": Entry("error", 2), "gone": Entry("correct", 1)}}, "A note.")
+    entries = {"a": Entry("correct", 1), "b": Entry("error", 2), "gone": Entry("correct", 1)}
+    done = Progress({"sgd": entries}, "A note.")
     lines = summary_table(done, {"sgd": ["a", "b", "c", "d"], "data": ["x"]}).splitlines()
-    assert "1 of 4" in lines[1] and lines[1].endswith("b") and "0 of 1" in lines[2] and lines[3] == "A note."
+    assert "1 of 4" in lines[1] and lines[1].endswith("b")
+    assert "0 of 1" in lines[2] and lines[3] == "A note."
     assert "all done" in summary_table(done, {"sgd": ["a"]})
 
 
 def test_outcomes_are_read_from_an_executed_notebook():
     check, _, _, quiz = small()
 
-    def cell(result): return {"outputs": [{"output_type": "stream"}, {"metadata": result._repr_mimebundle_()[1]}]}
+    def cell(result):
+        about = {"metadata": result._repr_mimebundle_()[1]}
+        return {"outputs": [{"output_type": "stream"}, about]}
 
-    notebook = {"cells": [{"cell_type": "markdown"}, cell(check.double(abs)), cell(check.double(double)),
-                          cell(quiz.q(...)), cell(small()[1].double())]}
+    said = [check.double(abs), check.double(double), quiz.q(...), small()[1].double()]
+    notebook = {"cells": [{"cell_type": "markdown"}, *map(cell, said)]}
     assert outcomes_in(notebook) == {("small", "double"): "correct", ("small", "q"): "question"}
 
 

@@ -774,6 +774,16 @@ def test_sgd_takes_sparse_gradients_as_torch_does(first):
     assert torch.equal(*results)
 
 
+@pytest.mark.parametrize("module", [optimisers, torch.optim])
+def test_gradients_that_are_views_of_one_buffer_can_be_zeroed(module):
+    "As those are that several processes add up."
+    weights, buffer = [nn.Parameter(torch.ones(2)) for _ in range(2)], torch.ones(4)
+    for p, part in zip(weights, buffer.split(2)):
+        p.grad = part
+    module.SGD(weights, lr=0.1).zero_grad(set_to_none=False)
+    assert not buffer.any() and weights[1].grad.data_ptr() == buffer[2:].data_ptr()
+
+
 def test_scaled_gradients_of_half_precision():
     "torch's GradScaler skips a step whose gradients overflowed, and calls ours as any other's."
     p = nn.Parameter(torch.ones(2))

@@ -115,8 +115,8 @@ def test_more_ridge_never_lowers_training_error_and_shrinks_the_curve(n, degree,
     rough = [float(f.roughness()[0]) for f in fits]
     assert all(b >= a - 1e-9 for a, b in zip(errors, errors[1:]))
     assert all(b <= a + 1e-9 for a, b in zip(rough, rough[1:]))
-    torch.testing.assert_close(fits[-1](x)[0], y.mean().expand(n), rtol=0,
-                               atol=1e-3)  # the intercept is free
+    # the intercept is free
+    torch.testing.assert_close(fits[-1](x)[0], y.mean().expand(n), rtol=0, atol=1e-3)
 
 
 @settings(max_examples=30, deadline=None)
@@ -148,8 +148,8 @@ def test_the_order_of_the_points_changes_nothing(n, degree, ridge, seed):
     assume(degree < n - 2)
     x, y = noisy(n, seed)
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
-    one, two = polynomial_fits(x, y, degree, ridge), polynomial_fits(x[order], y[order], degree,
-                                                                     ridge)
+    one = polynomial_fits(x, y, degree, ridge)
+    two = polynomial_fits(x[order], y[order], degree, ridge)
     torch.testing.assert_close(two(x), one(x), rtol=1e-7, atol=1e-7)
 
 
@@ -187,10 +187,8 @@ def plain_descent(x, y, x_test, y_test, widths, ridge, seed):
        st.integers(0, 100))
 def test_a_sweep_is_one_lapack_call_a_width(n, d, ridge, seed):
     g = torch.Generator().manual_seed(seed)
-    x, x_test = torch.randn(n, d, generator=g, dtype=double), torch.randn(30, d, generator=g,
-                                                                          dtype=double)
-    y, y_test = torch.randn(n, generator=g, dtype=double), torch.randn(30, generator=g,
-                                                                       dtype=double)
+    x, x_test = (torch.randn(m, d, generator=g, dtype=double) for m in (n, 30))
+    y, y_test = (torch.randn(m, generator=g, dtype=double) for m in (n, 30))
     widths = sorted({1, max(1, n // 3), n // 2 + 1, 2 * n, 3 * n, 7 * n})
     sweep = double_descent(x, y, x_test, y_test, widths, ridge, seed=seed)
     assert sweep.test_error is None and sweep.widths == tuple(widths)
@@ -518,7 +516,10 @@ def test_the_best_temperature_undoes_a_factor_and_no_other_is_better(factor, see
 def test_stopping_early_hands_on_the_same_epochs_and_keeps_each_networks_best():
     train, valid, _ = digits()
     known = train[0][:60], shuffle_labels(train[1][:60], 0.4)
-    run = lambda: train_networks(*known, valid, 64, 25, lr=0.03, seeds=range(3))
+
+    def run():
+        return train_networks(*known, valid, 64, 25, lr=0.03, seeds=range(3))
+
     plain, stopped = list(run()), list(stop_early(run()))
     for a, b in zip(plain, stopped, strict=True):
         assert torch.equal(a.valid_loss, b.valid_loss) and torch.equal(a.train_loss, b.train_loss)

@@ -1,5 +1,6 @@
 "Weights that are asked for are there: what fitted is said, a body that did not fit is refused."
 
+import re
 import warnings
 
 import pytest
@@ -37,9 +38,8 @@ def file(tmp_path):
 
 def equal(a, b, leave_out="nothing"):
     a, b = (m.state_dict() if isinstance(m, nn.Module) else m for m in (a, b))
-    return a.keys() == b.keys() and all(
-        torch.equal(v, b[k]) for k, v in a.items() if not k.startswith(leave_out)
-    )
+    return a.keys() == b.keys() and all(torch.equal(v, b[k]) for k, v in a.items()
+                                        if not k.startswith(leave_out))
 
 
 def told(call):
@@ -56,32 +56,56 @@ def told(call):
 @pytest.mark.parametrize("n", [2, 1000, None])
 def test_a_head_of_the_asked_size_comes_along(n, file):
     mine = a_net(num_classes=n or 5)
-    back, said = told(
-        lambda: pretrained("test_resnet", n, weights=written(mine.state_dict(), file))
-    )
+    back, said = told(lambda: pretrained("test_resnet", n,
+                                         weights=written(mine.state_dict(), file)))
     assert equal(back, mine) and not said and back.num_classes == (n or 5)
 
 
 def test_a_head_of_another_size_is_new_and_that_is_said(file):
     mine = a_net(num_classes=5)
-    back, said = told(
-        lambda: pretrained("test_resnet", 3, weights=written(mine.state_dict(), file))
-    )
-    assert back.num_classes == 3 and equal(
-        {k: v for k, v in back.state_dict().items() if "fc" not in k},
-        {k: v for k, v in mine.state_dict().items() if "fc" not in k},
-    )
+    back, said = told(lambda: pretrained("test_resnet", 3,
+                                         weights=written(mine.state_dict(), file)))
+    bodies = [{k: v for k, v in m.state_dict().items() if "fc" not in k} for m in (back, mine)]
+    assert back.num_classes == 3 and equal(*bodies)
     assert "the head is new" in said and "5" in said and "3" in said and str(file) in said
 
 
 def test_a_body_alone_gets_a_new_head_and_that_is_said(file):
     body = {k: v for k, v in a_net().state_dict().items() if not k.startswith("fc.")}
     back, said = told(lambda: pretrained("test_resnet", 3, weights=written(body, file)))
-    assert "the head is new" in said and equal(
-        back, {**body, **{k: back.get_parameter(k) for k in ("fc.weight", "fc.bias")}}
-    )
+    assert "the head is new" in said
+    assert equal(back, body | {k: back.get_parameter(k) for k in ("fc.weight", "fc.bias")})
     with pytest.raises(ValueError, match="holds no head.*num_classes="):
         pretrained("test_resnet", weights=file)
+
+
+def theirs(name):
+    "A name in timm's ConvNeXt as those who trained it first called it."
+    name = re.sub(r"^stem\.", "downsample_layers.0.", name)
+    name = re.sub(r"^stages\.(\d)\.downsample\.", r"downsample_layers.\1.", name)
+    name = name.replace(".blocks.", ".").replace("conv_dw", "dwconv").replace("mlp.fc", "pwconv")
+    return name.replace("head.norm", "norm")
+
+
+def test_a_body_under_names_that_only_timm_knows_needs_a_head_too(file):
+    mine = a_net("test_convnext")
+    body = {theirs(k): v for k, v in mine.state_dict().items() if not k.startswith("head.fc")}
+    back, said = told(lambda: pretrained("test_convnext", 3, weights=written(body, file)))
+    assert "the head is new" in said
+    assert torch.equal(back.stages[1].blocks[0].conv_dw.weight,
+                       mine.stages[1].blocks[0].conv_dw.weight)
+    with pytest.raises(ValueError, match="holds no head.*num_classes="):
+        pretrained("test_convnext", weights=file)
+    assert pretrained("test_convnext", 0, weights=file).num_classes == 0
+
+
+def test_a_model_that_has_no_head_at_timm_needs_none(file):
+    name = next(n for n in timm.list_models("vit_small_*dino*")
+                if timm.get_pretrained_cfg(n).num_classes == 0)
+    small = dict(embed_dim=24, depth=1, num_heads=2)
+    mine = a_net(name, **small)
+    back, said = told(lambda: pretrained(name, weights=written(mine.state_dict(), file), **small))
+    assert equal(back, mine) and not said and back.num_classes == 0
 
 
 def test_half_a_head_is_refused(file):
@@ -107,15 +131,8 @@ def test_a_program_is_a_weights_file(file):
 # Names
 
 
-prefixes = [
-    "backbone.",
-    "module.",
-    "_orig_mod.",
-    "model.",
-    "module._orig_mod.",
-    "model.backbone.module.",
-    "student.net.",
-]
+prefixes = ["backbone.", "module.", "_orig_mod.", "model.", "module._orig_mod.",
+            "model.backbone.module.", "student.net."]
 
 
 @pytest.mark.parametrize("prefix", prefixes)
@@ -135,10 +152,8 @@ def test_a_body_beside_a_head_of_another_name(file):
     "As training frameworks keep a body and a head of one's own side by side."
     mine = a_net()
     state = {f"backbone.{k}": v for k, v in mine.state_dict().items() if not k.startswith("fc.")}
-    state |= {
-        "classifier.weight": torch.rand(2, mine.num_features),
-        "classifier.bias": torch.rand(2),
-    }
+    state |= {"classifier.weight": torch.rand(2, mine.num_features),
+              "classifier.bias": torch.rand(2)}
     back, said = told(lambda: pretrained("test_resnet", 2, weights=written(state, file)))
     assert torch.equal(back.layer1[0].bn1.running_mean, mine.layer1[0].bn1.running_mean)
     assert "the head is new" in said and "classifier.weight" in said
@@ -158,9 +173,8 @@ def test_of_two_networks_in_one_file_the_bare_names_count(file):
 def test_a_file_of_which_nothing_fits_is_refused(name, file):
     written({"w": torch.zeros(3), "encoder.0.weight": torch.zeros(3, 3)}, file)
     for n in (None, 2):
-        with pytest.raises(
-            ValueError, match=rf"weights: .*mine\.safetensors.*{name}.*0 of .*weights=False"
-        ):
+        with pytest.raises(ValueError,
+                           match=rf"weights: .*mine\.safetensors.*{name}.*0 of .*weights=False"):
             pretrained(name, n, weights=file)
 
 
@@ -235,14 +249,10 @@ def test_channels_nobody_can_change_are_refused_by_name(file):
 def test_places_are_stretched_to_another_size(file):
     mine = a_net("test_vit", num_classes=2)
     back = pretrained("test_vit", 2, size=64, weights=written(mine.state_dict(), file))
-    assert equal(
-        {**back.state_dict(), "pos_embed": 0 * mine.pos_embed},
-        {**mine.state_dict(), "pos_embed": 0 * mine.pos_embed},
-    )
-    assert (
-        back.pos_embed.shape[1] == 17
-        and (back.pos_embed.mean() - mine.pos_embed.mean()).abs() < 0.05
-    )
+    assert equal({**back.state_dict(), "pos_embed": 0 * mine.pos_embed},
+                 {**mine.state_dict(), "pos_embed": 0 * mine.pos_embed})
+    assert back.pos_embed.shape[1] == 17
+    assert (back.pos_embed.mean() - mine.pos_embed.mean()).abs() < 0.05
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -256,16 +266,12 @@ def test_weights_of_another_precision_are_loaded_as_float32(dtype, file):
 
 
 def test_a_model_holds_its_weights_once_and_no_path(file):
-    back = pretrained(
-        "test_resnet", 2, size=48, weights=written(a_net(num_classes=2).state_dict(), file)
-    )
-    assert str(file.parent) not in str(back.pretrained_cfg) and "tensor" not in str(
-        back.pretrained_cfg
-    )
-    assert back.pretrained_cfg["architecture"] == "test_resnet" and Preprocess.of(back).size == (
-        48,
-        48,
-    )
+    back = pretrained("test_resnet", 2, size=48,
+                      weights=written(a_net(num_classes=2).state_dict(), file))
+    told_of_it = str(back.pretrained_cfg)
+    assert str(file.parent) not in told_of_it and "tensor" not in told_of_it
+    assert back.pretrained_cfg["architecture"] == "test_resnet"
+    assert Preprocess.of(back).size == (48, 48)
 
 
 def test_the_same_seed_makes_the_same_new_head(file):

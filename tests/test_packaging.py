@@ -36,7 +36,8 @@ def test_metadata_comes_from_settings_ini(wheel):
     assert f"Version: {cfg['DEFAULT']['version']}\n" in text
     for requirement in cfg["DEFAULT"]["requirements"].split():
         assert requirement.split(">=")[0].lower() in text.lower()
-    assert "nbdev" not in "\n".join(x for x in text.splitlines() if x.startswith("Requires-Dist") and "extra" not in x)
+    required = [line for line in text.splitlines() if line.startswith("Requires-Dist")]
+    assert required and not [x for x in required if "nbdev" in x and "extra" not in x]
 
 
 def test_the_network_block_blocks(site):
@@ -45,10 +46,11 @@ def test_the_network_block_blocks(site):
 
 
 def test_the_command_runs_chapters_from_the_wheel_without_a_warning(site, tmp_path):
-    "The command line's own way; that every notebook runs from the wheel is tested in test_notebooks.py."
+    "The command line's own way; test_notebooks.py runs every notebook from the wheel."
     code = "import dljourney; print(dljourney.__file__)"
     assert str(site) in run_in(site, "-c", code).stdout
-    done = run_in(site, "-W", "default", "-m", "dljourney.course", "run", "00_start", "--save", str(tmp_path))
+    command = ["-W", "default", "-m", "dljourney.cli.course", "run", "00_start"]
+    done = run_in(site, *command, "--save", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     assert "1 passed, 0 failed" in done.stdout and "Warning" not in done.stderr
     assert (tmp_path / "00_start.ipynb").exists()
@@ -56,18 +58,21 @@ def test_the_command_runs_chapters_from_the_wheel_without_a_warning(site, tmp_pa
 
 def test_opening_imports_nothing_heavy(site):
     "torch, timm, matplotlib and Jupyter are imported by what needs them, when it needs them."
-    code = "import sys, dljourney, dljourney.course as c\ntry: c.main(['--help'])\nexcept SystemExit: pass\n" \
-           "print({'torch','timm','matplotlib','sklearn','nbformat','ipywidgets','numpy'} & set(sys.modules))"
+    heavy = "'torch', 'timm', 'matplotlib', 'sklearn', 'nbformat', 'ipywidgets', 'numpy'"
+    code = ("import sys, dljourney, dljourney.cli.course as c\n"
+            "try: c.main(['--help'])\nexcept SystemExit: pass\n"
+            f"print({{{heavy}}} & set(sys.modules))")
     assert run_in(site, "-c", code).stdout.endswith("set()\n")
 
 
 def test_git_ignores_every_environment_that_the_makefile_makes():
     import re
 
-    places = sorted(set(re.findall(r"\.venv[-\w]*(?=/)", (root / "Makefile").read_text(encoding="utf-8"))))
+    makefile = (root / "Makefile").read_text(encoding="utf-8")
+    places = sorted(set(re.findall(r"\.venv[-\w]*(?=/)", makefile)))
     assert len(places) >= 3
-    ignored = subprocess.run(["git", "check-ignore", *(f"{p}/pyvenv.cfg" for p in places)], cwd=root,
-                             capture_output=True, text=True)
+    command = ["git", "check-ignore", *(f"{p}/pyvenv.cfg" for p in places)]
+    ignored = subprocess.run(command, cwd=root, capture_output=True, text=True)
     assert ignored.stdout.split() == [f"{p}/pyvenv.cfg" for p in places]
 
 
@@ -77,6 +82,8 @@ def test_run_time_needs_neither_nbdev_nor_fastcore(site):
 
     for path in (root / "dljourney").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                modules = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-                assert not {m.split(".")[0] for m in modules} & {"nbdev", "fastcore", "execnb", "pytest"}, path
+            names = []
+            if isinstance(node, ast.Import): names = [a.name for a in node.names]
+            if isinstance(node, ast.ImportFrom): names = [node.module or ""]
+            heads = {name.split(".")[0] for name in names}
+            assert not heads & {"nbdev", "fastcore", "execnb", "pytest"}, path

@@ -157,6 +157,15 @@ def test_the_other_side_replies_and_undo_takes_both_back():
     assert white.history == ["9-13"] and white.moves
 
 
+def test_a_board_that_begins_with_the_other_side_asks_it_once():
+    asked = []
+    fen = "W:W21,22:B1,2"
+    board = Board(steps, fen=fen, you="black", reply=lambda *seen: asked.append(seen) or "22-18")
+    assert asked == [(fen, steps(fen))] and board.history == ["22-18"]
+    board.fen = fen
+    assert asked == [(fen, steps(fen))] * 2 and board.history == ["22-18"]
+
+
 def test_an_error_in_a_reply_is_shown_and_raised():
     board = Board(steps, you="black", reply=lambda fen, legal: "1-1")
     with pytest.raises(ValueError):

@@ -9,10 +9,9 @@ import pytest
 from draughts.PDN import PDNReader
 from hypothesis import example, given, settings
 
-from dljourney.kit.game import read_fen, write_fen
 from dljourney.kit.game import (
-    START, Boards, PdnGame, apply_move, legal_moves, play_moves, read_pdn, read_pdn_games,
-    write_pdn,
+    START, Boards, PdnGame, apply_move, legal_moves, play_moves, read_fen, read_pdn,
+    read_pdn_games, write_fen, write_pdn,
 )
 
 GAME = ["11-15", "23-19", "8-11", "22-17", "11-16", "24-20"]

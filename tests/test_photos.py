@@ -20,7 +20,8 @@ from dljourney.kit.pictures import augment, photos
 from dljourney.program import load, save
 from dljourney.transfer import pretrained
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow's remarks on the damaged files
+# Pillow's remarks on the damaged files
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 
 def corner_picture(mode="RGB", size=(60, 40)):
@@ -72,17 +73,20 @@ def test_every_kind_of_picture_loads(kind):
 @pytest.mark.parametrize("turn", range(1, 9))
 @pytest.mark.parametrize("fmt", ["JPEG", "PNG", "WEBP"])
 def test_exif_turns_are_undone(turn, fmt):
-    undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[turn]  # the transposition that a camera would have made
+    # the transposition that a camera would have made
+    undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[turn]
     im = corner_picture()
     im = im if undo is None else im.transpose(Image.Transpose(undo))
     exif = Image.Exif()
     exif[0x0112] = turn
-    x = read_image(saved(im, fmt, exif=exif.tobytes(), **({} if fmt == "PNG" else {"quality": 95})), 32, fit="squash")
+    quality = {} if fmt == "PNG" else {"quality": 95}
+    x = read_image(saved(im, fmt, exif=exif.tobytes(), **quality), 32, fit="squash")
     assert looks_right(x)
 
 
 def test_damaged_exif_is_no_reason_to_lose_a_picture():
-    data = saved(corner_picture(), "JPEG", quality=95, exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\xff" * 40)
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\xff" * 40
+    data = saved(corner_picture(), "JPEG", quality=95, exif=exif)
     assert looks_right(read_image(data, 32, fit="squash"))
 
 
@@ -90,7 +94,8 @@ def test_sixteen_bits_are_scaled_not_clipped():
     ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64)
     want = torch.from_numpy((ramp / 257).round()).float()
     for fmt in ("PNG", "TIFF"):
-        got = read_image(saved(Image.fromarray(ramp.astype(np.uint16)), fmt), 64, channels=1)[0].float()
+        file = saved(Image.fromarray(ramp.astype(np.uint16)), fmt)
+        got = read_image(file, 64, channels=1)[0].float()
         assert (got - want).abs().max() <= 1, fmt
     assert (read_image(ramp.astype(np.uint16), 64, channels=1)[0].float() - want).abs().max() <= 1
     floats = saved(Image.fromarray((ramp / 65535).astype(np.float32)), "TIFF")
@@ -119,7 +124,9 @@ def test_extreme_shapes(size, fit):
 
 
 def png_bomb(width, height):
-    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    number = lambda n: struct.pack(">I", n)
+    checked = lambda data: data + number(zlib.crc32(data))
+    chunk = lambda kind, data: number(len(data)) + checked(kind + data)
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
@@ -149,7 +156,8 @@ def test_bad_pictures_get_one_error_with_the_reason(name):
 
 
 @settings(max_examples=250)
-@given(st.sampled_from(sorted(kinds)), st.integers(0, 2**32), st.sampled_from(["flip", "cut", "zero", "insert"]))
+@given(st.sampled_from(sorted(kinds)), st.integers(0, 2**32),
+       st.sampled_from(["flip", "cut", "zero", "insert"]))
 def test_a_damaged_file_gives_a_picture_or_an_image_error(kind, seed, damage):
     rng, data = random.Random(seed), bytearray(kinds[kind]())
     for _ in range(rng.randint(1, 20)):
@@ -205,9 +213,10 @@ def test_draft_decoding_is_close_to_full_decoding():
 
 
 def test_wrong_arguments_are_named():
-    for kw, name in [({"channels": 2}, "channels"), ({"fit": "x"}, "fit"), ({"interpolation": "x"}, "interpolation")]:
+    wrong = {"channels": 2, "fit": "x", "interpolation": "x"}
+    for name, value in wrong.items():
         with pytest.raises(ValueError, match=name):
-            read_image(b"", 8, **kw)
+            read_image(b"", 8, **{name: value})
     with pytest.raises(ValueError, match="size"):
         read_image(b"", 0)
     with pytest.raises(TypeError, match="expected a path"):
@@ -227,9 +236,8 @@ def test_wrong_arguments_are_named():
 @pytest.mark.parametrize("shape", [(50, 30), (30, 50), (32, 32), (8, 8)])
 def test_tensors_and_files_are_prepared_alike(fit, shape):
     rng = np.random.default_rng(0)
-    a = np.asarray(
-        Image.fromarray(rng.integers(0, 255, (6, 6, 3), dtype=np.uint8)).resize(shape[::-1], Image.Resampling.BICUBIC)
-    )
+    rough = Image.fromarray(rng.integers(0, 255, (6, 6, 3), dtype=np.uint8))
+    a = np.asarray(rough.resize(shape[::-1], Image.Resampling.BICUBIC))
     prep = Preprocess(size=(32, 32), fit=fit)
     by_tensor = prep.resize(torch.tensor(a).permute(2, 0, 1)[None])[0] * 255
     assert (by_tensor - prep.read(a).float()).abs().mean() < 2.5
@@ -238,7 +246,8 @@ def test_tensors_and_files_are_prepared_alike(fit, shape):
 def test_preprocess_scale_and_channels():
     x = torch.rand(2, 3, 8, 8)
     prep = Preprocess(size=(8, 8), channels=3, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
-    want = (x - torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)) / torch.tensor([0.5, 0.6, 0.7]).view(3, 1, 1)
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in ([0.1, 0.2, 0.3], [0.5, 0.6, 0.7]))
+    want = (x - mean) / std
     torch.testing.assert_close(prep(x), want)
     grey = Preprocess(size=(8, 8), channels=1)
     assert grey(x).shape == (2, 1, 8, 8) and prep(grey(x)).shape == (2, 3, 8, 8)
@@ -340,14 +349,17 @@ def test_train_and_val_folders_are_taken_as_they_are(tmp_path):
                 write(tmp_path / part / label / f"{i}.png")
     data = photos(tmp_path, size=4)
     assert data.classes == ["a", "b"] and data.n_train == 6 and len(data) == 10
-    assert all("train" in f.parts for f in data.files[:6]) and all("val" in f.parts for f in data.files[6:])
-    assert [s.reason for s in data.skipped] == ["in the test folder, which stays closed until the end"] * 2
+    assert all("train" in f.parts for f in data.files[:6])
+    assert all("val" in f.parts for f in data.files[6:])
+    told = "in the test folder, which stays closed until the end"
+    assert [s.reason for s in data.skipped] == [told] * 2
 
 
 def test_labels_by_function_table_and_csv(tmp_path):
     for name in ("Katze 1.png", "katze 2.png", "hund 1.png", "hund 2.png", "odd.png"):
         write(tmp_path / name)
-    by_function = photos(tmp_path, lambda p: None if p.stem == "odd" else p.name.split()[0].lower(), size=4)
+    first_word = lambda p: None if p.stem == "odd" else p.name.split()[0].lower()
+    by_function = photos(tmp_path, first_word, size=4)
     assert by_function.classes == ["hund", "katze"] and len(by_function) == 4
     assert [s.reason for s in by_function.skipped] == ["the labelling function gave no label"]
     broken = photos(tmp_path, lambda p: {"o": 1 / 0 if p.stem == "odd" else 0}["o"], size=4)
@@ -361,7 +373,8 @@ def test_labels_by_function_table_and_csv(tmp_path):
     ]
     for mark in ",;\t":
         rows = [["file", "label"], ["Katze 1.png", "k"], ["hund 1.png", "h"]]
-        (tmp_path / "labels.csv").write_text("\ufeff" + "\n".join(mark.join(r) for r in rows), encoding="utf-8")
+        text = "\ufeff" + "\n".join(mark.join(r) for r in rows)
+        (tmp_path / "labels.csv").write_text(text, encoding="utf-8")
         assert photos(tmp_path, "labels.csv", size=4).classes == ["h", "k"]
     (tmp_path / "labels.csv").write_text("a,b\n1,2")
     with pytest.raises(ValueError, match="file and label"):
@@ -390,7 +403,8 @@ def test_large_folders_are_mapped_and_caches_are_reused(messy, tmp_path, monkeyp
 
     monkeypatch.setattr(module, "read_image", None)  # decoding again would fail
     again = photos(messy, size=16, cache=cache)
-    assert torch.equal(again.x, plain.x) and again.skipped == first.skipped and again.files == first.files
+    assert torch.equal(again.x, plain.x)
+    assert again.skipped == first.skipped and again.files == first.files
     monkeypatch.undo()
     write(messy / "rot" / "new.png")
     assert len(photos(messy, size=16, cache=cache)) == len(plain) + 1
@@ -437,8 +451,10 @@ def test_files_that_cannot_be_read_take_no_place_in_the_split(how, tmp_path):
         want = photos(clean, size=8, seed=seed)
         for _ in range(2 if how == "from the cache" else 1):
             got = photos(mixed, size=8, seed=seed, **options)
-        assert [f.relative_to(mixed) for f in got.files] == [f.relative_to(clean) for f in want.files]
-        assert torch.equal(got.x, want.x) and torch.equal(got.y, want.y) and got.n_train == want.n_train == 8
+        names = lambda data, root: [f.relative_to(root) for f in data.files]
+        assert names(got, mixed) == names(want, clean)
+        assert torch.equal(got.x, want.x) and torch.equal(got.y, want.y)
+        assert got.n_train == want.n_train == 8
         assert len(got.skipped) == 20 and sorted(got.valid[1].tolist()) == [0, 1]
 
 
@@ -463,7 +479,8 @@ def test_a_file_that_is_listed_twice_is_taken_once(tmp_path):
     data = photos(tmp_path, "l.csv", size=4, valid=0.3)
     assert sorted(f.name for f in data.files) == [f"{i}.png" for i in range(1, 10)]
     assert data.n_train == len(data) - 3
-    assert [str(s) for s in data.skipped] == [f"{tmp_path / '0.png'}: different labels in the table: a, b"]
+    told = f"{tmp_path / '0.png'}: different labels in the table: a, b"
+    assert [str(s) for s in data.skipped] == [told]
 
 
 def test_odd_tables_are_told(tmp_path):
@@ -486,7 +503,8 @@ def test_a_stray_folder_does_not_turn_train_and_val_into_classes(tmp_path):
     (tmp_path / "__MACOSX").mkdir()
     (tmp_path / "empty").mkdir()
     want = photos(tmp_path, size=4)
-    assert want.classes == ["cats", "dogs"] and want.n_train == 6 == len(want) - 6 and want.skipped == []
+    assert want.classes == ["cats", "dogs"] and want.skipped == []
+    assert want.n_train == 6 == len(want) - 6
     write(tmp_path / "__MACOSX" / "train" / "cats" / "0.png")
     two_classes(tmp_path / "extra")
     data = photos(tmp_path, size=4)
@@ -554,7 +572,8 @@ def test_a_label_is_its_folders_name_to_the_last_character(tmp_path, names):
         assert [f.parent.name for f in data.files] == [data.classes[i] for i in data.y]
         assert all(name in repr(data) for name in names)
     table = tmp_path / "table.csv"
-    table.write_text("file,label\n" + "".join(f"{n}/{j}.png,{n}\n" for n in names for j in range(3)), encoding="utf-8")
+    rows = "".join(f"{name}/{j}.png,{name}\n" for name in names for j in range(3))
+    table.write_text(f"file,label\n{rows}", encoding="utf-8")
     for labels in (table, lambda p: p.parent.name):
         assert photos(tmp_path / "in", labels, size=8).classes == sorted(names)
     file = save(pretrained("glyphnet", len(names)), tmp_path / "p.safetensors", labels=data.classes)
@@ -574,7 +593,8 @@ def test_a_name_that_is_no_line_of_text_becomes_one_and_two_never_become_one(tmp
         repr(data).encode("utf-8")
     os.rename(folders[2], os.fsencode(tmp_path) + b"/a\xfe")
     for labels in (None, lambda p: p.parent.name):
-        with pytest.raises(ValueError, match="folder: .* got 'a.udcfe' and 'a.udcff'.* another name"):
+        told = "folder: .* got 'a.udcfe' and 'a.udcff'.* another name"
+        with pytest.raises(ValueError, match=told):
             photos(tmp_path, labels, size=8)
 
 
@@ -604,14 +624,32 @@ def test_numbers_may_come_from_numpy(tmp_path):
         photos(tmp_path, valid="0.2")
 
 
+@pytest.mark.parametrize("wrong, told", [
+    ({"size": 8193}, "size: expected 1 to 8192"), ({"size": (8, 9000)}, "size: expected 1 to 8192"),
+    ({"channels": 2}, "channels: expected 1"), ({"fit": "stretch"}, "fit: expected one of"),
+    ({"interpolation": "cubic"}, "interpolation: expected one of"),
+])  # fmt: skip
+def test_what_photos_cannot_give_is_refused_before_room_is_made(wrong, told, tmp_path, monkeypatch):
+    from dljourney.kit.pictures import folders
+
+    monkeypatch.setattr(folders, "_room", None)
+    for kind in ("cat", "dog"):
+        (tmp_path / kind).mkdir()
+        corner_picture().save(tmp_path / kind / "1.png")
+    with pytest.raises(ValueError, match=f"^{told}"):
+        photos(tmp_path, **wrong)
+
+
 def test_the_sizes_of_a_preprocess_are_whole_numbers_of_any_kind():
     want = Preprocess((32, 32), 1)
-    for size in (32, np.int64(32), [32, 32], (np.int64(32), 32), np.array([32, 32]), torch.tensor([32, 32])):
+    sizes = np.int64(32), [32, 32], (np.int64(32), 32), np.array([32, 32]), torch.tensor([32, 32])
+    for size in (32, *sizes):
         got = Preprocess(size, np.int64(1))
         assert got == want and json.dumps(got.asdict()) == json.dumps(want.asdict())
         assert read_image(corner_picture(), size, channels=1).shape == (1, 32, 32)
     net = pretrained("glyphnet", np.int64(3), in_chans=1)
-    assert Preprocess.of(net, np.int64(48)) == Preprocess.of(net, (48, 48)) == Preprocess.of(net, 48)
+    same = [Preprocess.of(net, size) for size in (np.int64(48), (48, 48), 48)]
+    assert same[0] == same[1] == same[2]
     for bad in ("32", 32.5, (32.5, 3), None, (3,), [1, 2, 3]):
         with pytest.raises((TypeError, ValueError), match="size: expected"):
             Preprocess(bad)
@@ -626,7 +664,8 @@ def test_printable_names():
 
 
 @settings(max_examples=30)
-@given(st.integers(1, 5), st.integers(1, 3), st.integers(4, 40), st.integers(4, 40), st.integers(0, 999))
+@given(st.integers(1, 5), st.integers(1, 3), st.integers(4, 40), st.integers(4, 40),
+       st.integers(0, 999))
 def test_augment_keeps_shape_and_range_and_follows_its_seed(n, c, h, w, seed):
     x = torch.rand(n, c, h, w, generator=torch.Generator().manual_seed(seed))
     a, b = (augment(x, warp=0.04, generator=torch.Generator().manual_seed(seed)) for _ in range(2))
@@ -639,10 +678,13 @@ def test_augment_of_nothing_is_the_picture_itself():
     torch.testing.assert_close(same, x, atol=1e-4, rtol=0)
 
 
+STILL = {"zoom": 0, "shift": 0, "shear": 0, "light": 0}
+
+
 def test_augment_mirrors_half_and_each_differently():
     x = torch.zeros(400, 1, 8, 8)
     x[..., :4] = 1
-    y = augment(x, degrees=0, zoom=0, shift=0, shear=0, light=0, generator=torch.Generator().manual_seed(0))
+    y = augment(x, **STILL, degrees=0, generator=torch.Generator().manual_seed(0))
     mirrored = y[:, 0, 0, 0] < 0.5
     assert 150 < mirrored.sum() < 250
 
@@ -650,7 +692,8 @@ def test_augment_mirrors_half_and_each_differently():
 @pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
 def test_augment_takes_and_gives_other_floats(kind):
     x = torch.rand(3, 3, 8, 8).to(kind)
-    got, want = (augment(t, warp=0.04, generator=torch.Generator().manual_seed(0)) for t in (x, x.float()))
+    dice = lambda: torch.Generator().manual_seed(0)
+    got, want = (augment(t, warp=0.04, generator=dice()) for t in (x, x.float()))
     assert got.dtype == kind and torch.equal(got, want.to(kind))
     with pytest.raises(TypeError, match="x: expected uint8 or floats"):
         augment(torch.zeros(1, 3, 8, 8, dtype=torch.int64))
@@ -658,7 +701,8 @@ def test_augment_takes_and_gives_other_floats(kind):
 
 def test_augment_refuses_what_it_would_clip():
     x = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    bad = [(x * 16, "to 1[56]"), (x / 0, "NaN"), (x - 0.5, "got -0"), (x[0, 0], r"\(8, 8\)"), (x[:, :, :0], "shape")]
+    bad = [(x * 16, "to 1[56]"), (x / 0, "NaN"), (x - 0.5, "got -0"), (x[0, 0], r"\(8, 8\)"),
+           (x[:, :, :0], "shape")]
     for images, match in bad:
         with pytest.raises(ValueError, match=f"x: expected.*{match}"):
             augment(images)
@@ -671,5 +715,5 @@ def test_augment_refuses_what_it_would_clip():
 def test_a_round_spot_stays_round_when_it_is_turned(shape):
     rows, columns = torch.meshgrid(*(torch.arange(n) - (n - 1) / 2 for n in shape), indexing="ij")
     spot = torch.exp(-(rows**2 + columns**2) / 50).expand(30, 1, *shape)
-    turned = augment(spot, degrees=60, zoom=0, shift=0, shear=0, light=0, generator=torch.Generator().manual_seed(0))
+    turned = augment(spot, **STILL, degrees=60, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(turned, spot, atol=0.02, rtol=0)

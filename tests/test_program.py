@@ -1,5 +1,4 @@
-("A saved program gives the same answers everywhere, and a file is trusted only as far as it was "
- "checked.")
+"A saved program answers alike everywhere; a file is trusted only as far as it was checked."
 
 import io
 import json
@@ -24,16 +23,8 @@ from torch import nn
 
 import dljourney
 from dljourney.kit.pictures import ImageError, Preprocess
-from dljourney.kit.models import (
-    KEY,
-    ModelFileError,
-    build,
-    describe,
-    packed,
-    read_card,
-    read_head,
-    read_model,
-)
+from dljourney.kit.models import (KEY, ModelFileError, build, describe, packed, read_card,
+                                  read_head, read_model)
 from dljourney.program import Program, export_onnx, load, save
 
 root = str(Path(dljourney.__file__).parent.parent)
@@ -42,22 +33,15 @@ grey = Preprocess(size=(8, 8), channels=1, mean=0.2, std=0.5)
 
 def small_net():
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Flatten(),
-        nn.Linear(64, 16),
-        nn.ReLU(),
-        nn.BatchNorm1d(16),
-        nn.Dropout(0.5),
-        nn.Linear(16, 3),
-    )
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.BatchNorm1d(16),
+                         nn.Dropout(0.5), nn.Linear(16, 3))
 
 
 def timm_net(name="test_resnet", **kw):
     torch.manual_seed(0)
     net = timm.create_model(name, **{"num_classes": 3, **kw})
-    nn.init.normal_(
-        net.get_classifier().weight, std=1
-    )  # timm starts heads near 0: every picture alike
+    # timm starts heads near 0: every picture alike
+    nn.init.normal_(net.get_classifier().weight, std=1)
     return net
 
 
@@ -81,13 +65,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def program_file(folder):
-    return save(
-        timm_net(),
-        folder / "net.safetensors",
-        ["a", "b", "ç 猫"],
-        scores={"accuracy": 0.5},
-        settings={"lr": 0.1},
-    )
+    return save(timm_net(), folder / "net.safetensors", ["a", "b", "ç 猫"],
+                scores={"accuracy": 0.5}, settings={"lr": 0.1})
 
 
 # The same answers everywhere
@@ -102,26 +81,18 @@ print(json.dumps(program(sys.argv[2:])))
 
 
 @pytest.mark.parametrize("kind", ["timm", "sequential"])
-def test_parity_on_200_pictures_alone_in_batch_and_in_a_fresh_process(kind, tmp_path):
-    net, preprocess = (
-        (timm_net(), Preprocess.of(timm_net(), 48)) if kind == "timm" else (small_net(), grey)
-    )
+def test_parity_on_70_pictures_alone_in_batch_and_in_a_fresh_process(kind, tmp_path):
+    net, preprocess = ((timm_net(), Preprocess.of(timm_net(), 48)) if kind == "timm"
+                       else (small_net(), grey))
     labels = ["a", "b", "ç 猫"]
     program = load(save(net, tmp_path / "p.safetensors", labels, preprocess=preprocess))
     paths = []
-    for i, im in enumerate(pictures(200)):
+    for i, im in enumerate(pictures(70)):  # three batches
         paths.append(str(tmp_path / f"{i}.{'jpg' if i % 2 else 'png'}"))
         im.save(paths[-1])
     batch = program(paths)
-    command = [
-        sys.executable,
-        "-I",
-        "-c",
-        in_a_fresh_process,
-        root,
-        str(tmp_path / "p.safetensors"),
-        *paths,
-    ]
+    command = [sys.executable, "-I", "-c", in_a_fresh_process, root,
+               str(tmp_path / "p.safetensors"), *paths]
     fresh = subprocess.run(command, cwd="/", capture_output=True, text=True, check=True)
     x = torch.cat([preprocess(preprocess.read(p)[None]) for p in paths])
     with torch.no_grad():
@@ -132,7 +103,7 @@ def test_parity_on_200_pictures_alone_in_batch_and_in_a_fresh_process(kind, tmp_
         for i, label in enumerate(labels):
             assert max(abs(alone[label] - p[label]) for p in (in_batch, elsewhere)) < 1e-5
             assert abs(alone[label] - row[i]) < 1e-5
-    assert len({round(a["b"], 4) for a in batch}) > 100  # the pictures do differ
+    assert len({round(a["b"], 4) for a in batch}) > 35  # the pictures do differ
 
 
 def test_every_kind_of_picture_is_taken(program_file, tmp_path):
@@ -141,17 +112,10 @@ def test_every_kind_of_picture_is_taken(program_file, tmp_path):
     data = as_bytes(im)
     (tmp_path / "x.png").write_bytes(data)
     want = program(im)
-    assert (
-        list(want) == sorted(want, key=want.get, reverse=True)
-        and abs(sum(want.values()) - 1) < 1e-5
-    )
-    for same in (
-        tmp_path / "x.png",
-        str(tmp_path / "x.png"),
-        data,
-        io.BytesIO(data),
-        np.asarray(im),
-    ):
+    assert list(want) == sorted(want, key=want.get, reverse=True)
+    assert abs(sum(want.values()) - 1) < 1e-5
+    for same in (tmp_path / "x.png", str(tmp_path / "x.png"), data, io.BytesIO(data),
+                 np.asarray(im)):
         assert program(same) == pytest.approx(want, abs=1e-6)
     floats = np.asarray(im) / 255
     near = pytest.approx(want, abs=2e-2)  # tensors are resized by torch, files by Pillow
@@ -161,12 +125,8 @@ def test_every_kind_of_picture_is_taken(program_file, tmp_path):
     assert program(np.stack([floats, floats]))[1] == near
     assert program([im, data]) == [pytest.approx(want, abs=1e-5)] * 2 and program([]) == []
     assert program(torch.zeros(0, 3, 8, 8)) == []
-    for bad in (
-        torch.full((3, 8, 8), 2.0),
-        torch.full((3, 8, 8), float("nan")),
-        torch.zeros(8),
-        b"junk",
-    ):
+    for bad in (torch.full((3, 8, 8), 2.0), torch.full((3, 8, 8), float("nan")), torch.zeros(8),
+                b"junk"):
         with pytest.raises(ImageError):
             program(bad)
     with pytest.raises(ImageError, match="nowhere.jpg: no such file"):
@@ -184,12 +144,8 @@ def test_whole_numbers_from_0_to_255_are_bytes_whatever_their_type():
         assert program(x) == program(x[..., None]) == pytest.approx(want, abs=1e-6), kind
     for dtype in (torch.uint8, torch.int16, torch.int32, torch.int64):
         x = torch.tensor(pixels).to(dtype)
-        assert (
-            program(x)
-            == program(x[None])
-            == program(x[None, None])[0]
-            == pytest.approx(want, abs=1e-6)
-        ), dtype
+        assert (program(x) == program(x[None]) == program(x[None, None])[0] == pytest.approx(
+            want, abs=1e-6)), dtype
     deep = pixels * 257
     for same in (deep.astype(np.uint16), deep.astype(np.int32), deep, torch.tensor(deep)):
         assert program(same) == pytest.approx(want, abs=1e-6)
@@ -208,41 +164,29 @@ def test_files_of_16_bits_stay_dark():
     dark = Image.fromarray(np.full((8, 8), 200, np.uint16))
     for fmt in ("PNG", "TIFF"):
         assert read_image(as_bytes(dark, fmt), 8, channels=1).max() == 1, fmt
-    pgm = (
-        b"P5 8 8 65535\n" + np.asarray(dark).astype(">u2").tobytes()
-    )  # by hand: Pillow 11 does not write it
+    # by hand: Pillow 11 does not write it
+    pgm = b"P5 8 8 65535\n" + np.asarray(dark).astype(">u2").tobytes()
     assert read_image(pgm, 8, channels=1).max() == 1
-    assert (
-        read_image(dark, 8, channels=1).max() == 1
-        and read_image(np.asarray(dark), 8, channels=1).max() == 1
-    )
+    assert read_image(dark, 8, channels=1).max() == 1
+    assert read_image(np.asarray(dark), 8, channels=1).max() == 1
     assert read_image(np.full((8, 8), 200, np.int32), 8, channels=1).max() == 200
 
 
 def test_fractions_with_transparency_are_pictures_and_a_stream_goes_on_past_those_that_are_none(
-    program_file,
-):
+    program_file):
     program = load(program_file)
     rgba = np.random.default_rng(0).integers(0, 256, (40, 40, 4), dtype=np.uint8)
     rgba[..., 3] = 255 * (rgba[..., 3] > 100)
     want = program(rgba)
     floats = (rgba / 255).astype(np.float32)  # as matplotlib's imread gives a transparent PNG
-    for same in (
-        floats,
-        torch.tensor(floats).permute(2, 0, 1),
-        torch.tensor(rgba).permute(2, 0, 1),
-    ):
+    for same in (floats, torch.tensor(floats).permute(2, 0, 1),
+                 torch.tensor(rgba).permute(2, 0, 1)):
         assert program(same) == pytest.approx(want, abs=1e-2)
     assert program(floats[..., [0, 3]]) == pytest.approx(program(rgba[..., [0, 3]]), abs=1e-2)
     assert program(floats[::-1, ::-1, :3]) == program(np.ascontiguousarray(floats[::-1, ::-1, :3]))
     assert program(floats[..., :3].astype(">f8")) == program(floats[..., :3])
-    bad = [
-        np.zeros((8, 8, 5)),
-        torch.zeros(5, 8, 8),
-        torch.zeros(3, 0, 8),
-        np.zeros((0, 8)),
-        np.full((8, 8, 4), 2.0),
-    ]
+    bad = [np.zeros((8, 8, 5)), torch.zeros(5, 8, 8), torch.zeros(3, 0, 8), np.zeros((0, 8)),
+           np.full((8, 8, 4), 2.0)]
     results = [answer for _, answer in program.stream([rgba, *bad, floats])]
     assert [isinstance(r, ImageError) for r in results] == [False, *[True] * len(bad), False]
 
@@ -266,19 +210,10 @@ def test_a_stream_with_batches_of_nothing_is_refused_at_once(size):
 def one_picture():
     "What is one picture, or is taken for several letters, bytes, lines or rows."
     im = Image.new("L", (8, 8))
-    return {
-        "text": "photo.jpg",
-        "path": Path("photo.jpg"),
-        "bytes": as_bytes(im),
-        "bytearray": bytearray(as_bytes(im)),
-        "PIL": im,
-        "file": io.BytesIO(as_bytes(im)),
-        "grey array": np.zeros((8, 8), np.uint8),
-        "array": np.zeros((8, 8, 3)),
-        "tensor": torch.rand(3, 32, 32),
-        "grey tensor": torch.rand(8, 8),
-        "nothing": None,
-    }
+    return {"text": "photo.jpg", "path": Path("photo.jpg"), "bytes": as_bytes(im),
+            "bytearray": bytearray(as_bytes(im)), "PIL": im, "file": io.BytesIO(as_bytes(im)),
+            "grey array": np.zeros((8, 8), np.uint8), "array": np.zeros((8, 8, 3)),
+            "tensor": torch.rand(3, 32, 32), "grey tensor": torch.rand(8, 8), "nothing": None}
 
 
 @pytest.mark.parametrize("kind", one_picture())
@@ -304,18 +239,10 @@ def test_all_that_holds_several_pictures_is_a_stream():
             raise IndexError(i)
 
     want = program(x)
-    for images in (
-        x,
-        list(x),
-        tuple(x),
-        iter(x),
-        (p for p in x),
-        Dataset(),
-        x.permute(0, 2, 3, 1).numpy(),
-    ):
-        assert [a for _, a in program.stream(images, 2)] == [
-            pytest.approx(w, abs=1e-6) for w in want
-        ]
+    for images in (x, list(x), tuple(x), iter(x), (p for p in x), Dataset(),
+                   x.permute(0, 2, 3, 1).numpy()):
+        assert [a for _, a in program.stream(images, 2)] == [pytest.approx(w, abs=1e-6)
+                                                             for w in want]
     names = np.array(["a.png", "b.png"])
     assert [str(a) for _, a in program.stream(names)] == ["no such file"] * 2
     assert list(program.stream([])) == []
@@ -333,17 +260,12 @@ def test_probabilities_are_fit_for_further_work():
 
 def test_labels_from_elsewhere_cannot_command_the_terminal():
     net = small_net()
-    program = Program(
-        net,
-        ["\x1b[2J\x1b[1;1Hdog", "b\r\nc", "猫👩‍🚀"],
-        grey,
-        {"architecture": {"name": "\x1b[2Jnet"}},
-    )
+    program = Program(net, ["\x1b[2J\x1b[1;1Hdog", "b\r\nc", "猫👩‍🚀"], grey,
+                      {"architecture": {"name": "\x1b[2Jnet"}})
     assert (
         repr(program)
         == "Program(\ufffd[2Jnet: 1 x 8 x 8 pixels -> \ufffd[2J\ufffd[1;1Hdog, b\ufffd\ufffdc, "
-           "猫👩‍🚀)"
-    )
+        "猫👩‍🚀)")
     assert set(program(np.zeros((8, 8)))) == set(program.labels)  # the labels themselves stay
 
 
@@ -361,18 +283,14 @@ def test_a_program_does_not_change(program_file):
     before = {k: v.clone() for k, v in program.model.state_dict().items()}
     program(list(pictures(5)))
     assert all(torch.equal(v, before[k]) for k, v in program.model.state_dict().items())
-    assert (
-        not any(p.requires_grad for p in program.model.parameters()) and not program.model.training
-    )
+    assert not any(p.requires_grad for p in program.model.parameters())
+    assert not program.model.training
 
 
 def test_the_card_tells(program_file):
     card = read_card(program_file)
-    assert (
-        card["labels"] == ["a", "b", "ç 猫"]
-        and card["scores"] == {"accuracy": 0.5}
-        and card["settings"] == {"lr": 0.1}
-    )
+    assert card["labels"] == ["a", "b", "ç 猫"] and card["scores"] == {"accuracy": 0.5}
+    assert card["settings"] == {"lr": 0.1}
     assert card["versions"]["torch"] and card["architecture"]["name"] == "test_resnet"
     program = load(program_file)
     assert program.labels == card["labels"] and "test_resnet" in repr(program)
@@ -392,9 +310,8 @@ def test_saving_and_loading_leave_everything_as_it_was(folder):
     torch.manual_seed(1)
     state = torch.get_rng_state()
     load(save(net, folder / "calm.safetensors"))
-    assert (
-        torch.equal(torch.get_rng_state(), state) and [m.training for m in net.modules()] == modes
-    )
+    assert torch.equal(torch.get_rng_state(), state)
+    assert [m.training for m in net.modules()] == modes
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
 
 
@@ -411,14 +328,8 @@ def test_no_path_of_this_machine_travels(tmp_path, monkeypatch):
         "pure": PureWindowsPath(r"C:\Users\me\pets"),
         "labels": Path("pets"),
     }  # fmt: skip
-    plain = {
-        "what": "cats and/or dogs",
-        "rate": 1e-3,
-        "model": "a/b",
-        "n": [1, 2],
-        "none": None,
-        "bare": "pets",
-    }
+    plain = {"what": "cats and/or dogs", "rate": 1e-3, "model": "a/b", "n": [1, 2], "none": None,
+             "bare": "pets"}
     path = save(small_net(), tmp_path / "p.safetensors", preprocess=grey, settings=told | plain)
     kept = read_card(path)["settings"]
     assert kept == {**dict.fromkeys(told, "pets"), "list": [{"deep": "pets"}], **plain}
@@ -436,10 +347,8 @@ def test_no_path_of_this_machine_travels(tmp_path, monkeypatch):
 ])  # fmt: skip
 def test_timm_models_make_the_round_trip(name, kw, folder):
     net = timm_net(name, **kw).eval()
-    preprocess = Preprocess.of(
-        net,
-        kw.get("img_size", 112 if name.startswith("swin") else 64 if "vit" not in name else None),
-    )
+    preprocess = Preprocess.of(net, kw.get("img_size", 112 if name.startswith("swin") else 64
+                                           if "vit" not in name else None))
     program = load(save(net, folder / "round.safetensors", preprocess=preprocess))
     x = torch.rand(2, preprocess.channels, *preprocess.size)
     with torch.no_grad():
@@ -509,9 +418,8 @@ def test_wrong_arguments_are_named(folder):
     with pytest.raises(ValueError, match="scores"):
         save(nn.Sequential(nn.Conv2d(1, 3, 3)), path, preprocess=grey)
     for net in (nn.LSTM(8, 8), small_net().append(nn.Linear(4, 4))):
-        with pytest.raises(
-            ValueError, match=r"model: asked about pictures of shape \(4, 1, 8, 8\) it fails"
-        ):
+        with pytest.raises(ValueError,
+                           match=r"model: asked about pictures of shape \(4, 1, 8, 8\) it fails"):
             save(net, path, preprocess=grey)
     broken = small_net()
     nn.init.constant_(broken[1].weight, float("nan"))
@@ -551,27 +459,23 @@ def test_saving_replaces_no_file_that_is_no_program(name, data, tmp_path):
     assert path.read_bytes() == data and os.listdir(tmp_path) == [name]
 
 
-@pytest.mark.parametrize(
-    "name", ["cat.jpg", "notes.txt", "p.safetensors", "theirs.onnx", "half.onnx"]
-)
+@pytest.mark.parametrize("name", ["cat.jpg", "notes.txt", "p.safetensors", "theirs.onnx",
+                                  "half.onnx"])
 def test_exporting_replaces_no_file_of_another_program(name, tmp_path):
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
     path, program = tmp_path / name, Program(small_net(), ["a", "b", "c"], grey)
-    theirs = onnx.helper.make_model(
-        onnx.helper.make_graph([], "theirs", [], [])
-    ).SerializeToString()
-    path.write_bytes(
-        {"cat.jpg": b"\xff\xd8", "theirs.onnx": theirs, "half.onnx": theirs[:9]}.get(name, b"mine")
-    )
+    theirs = onnx.helper.make_model(onnx.helper.make_graph([], "theirs", [],
+                                                           [])).SerializeToString()
+    path.write_bytes({"cat.jpg": b"\xff\xd8", "theirs.onnx": theirs,
+                      "half.onnx": theirs[:9]}.get(name, b"mine"))
     if name == "p.safetensors":
         save(program.model, path.with_name("new.safetensors"), preprocess=grey).replace(path)
     before = path.read_bytes()
     with pytest.raises(FileExistsError, match=f"{name}.*choose another name") as told:
         export_onnx(program, path)
-    assert (
-        told.value.errno is None and path.read_bytes() == before and os.listdir(tmp_path) == [name]
-    )
+    assert told.value.errno is None and path.read_bytes() == before
+    assert os.listdir(tmp_path) == [name]
 
 
 def test_saving_replaces_a_program_and_an_empty_file(tmp_path):
@@ -589,11 +493,8 @@ def file_with(head, body=b""):
     return struct.pack("<Q", len(text)) + text + body
 
 
-good_card = {
-    "labels": ["a", "b", "c"],
-    "preprocess": grey.asdict(),
-    "architecture": describe(small_net()),
-}
+good_card = {"labels": ["a", "b", "c"], "preprocess": grey.asdict(),
+             "architecture": describe(small_net())}
 good = packed(small_net(), good_card)
 
 
@@ -613,14 +514,8 @@ def card_with(**changes):
 
 
 def timm_card(**changes):
-    return {
-        "kind": "timm",
-        "name": "test_resnet",
-        "num_classes": 3,
-        "in_chans": 3,
-        "options": {},
-        **changes,
-    }
+    return {"kind": "timm", "name": "test_resnet", "num_classes": 3, "in_chans": 3, "options": {},
+            **changes}
 
 
 def layers(*rows):
@@ -639,59 +534,48 @@ hostile = {
     "not json": file_with(b"{'a'"),
     "not an object": file_with([1, 2]),
     "deep json": file_with(b"[" * 100_000),
-    "a name twice": file_with(
-        b'{"a": {"dtype":"F32","shape":[1],"data_offsets":[0,4]}, "a": 3}', b"1234"
-    ),
+    "a name twice": file_with(b'{"a": {"dtype":"F32","shape":[1],"data_offsets":[0,4]}, "a": 3}',
+                              b"1234"),
     "no card": file_with({"a": F32}, b"1234"),
     "metadata of numbers": file_with({"__metadata__": {"a": 3}, "a": F32}, b"1234"),
-    "terabytes": file_with(
-        {"a": {"dtype": "F32", "shape": [2**20, 2**20], "data_offsets": [0, 2**42]}}, b"1234"
-    ),
-    "negative shape": file_with(
-        {"a": {"dtype": "F32", "shape": [-1, -1], "data_offsets": [0, 4]}}, b"1234"
-    ),
-    "float shape": file_with(
-        {"a": {"dtype": "F32", "shape": [1.0], "data_offsets": [0, 4]}}, b"1234"
-    ),
-    "true shape": file_with(
-        {"a": {"dtype": "F32", "shape": [True], "data_offsets": [0, 4]}}, b"1234"
-    ),
-    "odd dtype": file_with(
-        {"a": {"dtype": "PICKLE", "shape": [1], "data_offsets": [0, 4]}}, b"1234"
-    ),
+    "terabytes": file_with({"a": {"dtype": "F32", "shape": [2**20, 2**20],
+                                  "data_offsets": [0, 2**42]}}, b"1234"),
+    "negative shape": file_with({"a": {"dtype": "F32", "shape": [-1, -1], "data_offsets": [0, 4]}},
+                                b"1234"),
+    "float shape": file_with({"a": {"dtype": "F32", "shape": [1.0], "data_offsets": [0, 4]}},
+                             b"1234"),
+    "true shape": file_with({"a": {"dtype": "F32", "shape": [True], "data_offsets": [0, 4]}},
+                            b"1234"),
+    "odd dtype": file_with({"a": {"dtype": "PICKLE", "shape": [1], "data_offsets": [0, 4]}},
+                           b"1234"),
     "overlap": file_with({"a": F32, "b": F32}, b"1234"),
     "gap": file_with({"a": {**F32, "data_offsets": [4, 8]}}, b"12345678"),
     "cut off": good[:-5],
     "longer": good + b"1",
     "future format": file_with(
-        {"__metadata__": {KEY: json.dumps({"card": {"format": 99}, "sha256": ""})}}
-    ),
+        {"__metadata__": {KEY: json.dumps({"card": {"format": 99}, "sha256": ""})}}),
     "card of nonsense": file_with({"__metadata__": {KEY: "]["}}),
     "card without architecture": file_with(
-        {"__metadata__": {KEY: json.dumps({"card": {"format": 1}, "sha256": ""})}}
-    ),
+        {"__metadata__": {KEY: json.dumps({"card": {"format": 1}, "sha256": ""})}}),
     "unknown kind": card_with(architecture={"kind": "pickle"}),
     "os.system as a layer": card_with(architecture=layers(("os.system", {"cmd": "true"}))),
     "a loss as a layer": card_with(architecture=layers(("Module", {}))),
     "a hub model": card_with(architecture=timm_card(name="hf-hub:somebody/something")),
     "a checkpoint path": card_with(
-        architecture=timm_card(options={"checkpoint_path": "/etc/passwd"})
-    ),
+        architecture=timm_card(options={"checkpoint_path": "/etc/passwd"})),
     "pretrained": card_with(architecture=timm_card(options={"pretrained": True})),
     "a giant by name": card_with(architecture=timm_card(name="vit_giant_patch14_224")),
     "a billion classes": card_with(architecture=timm_card(num_classes=10**9)),
     "a giant layer": card_with(
-        architecture=layers(("Linear", {"in_features": 10**6, "out_features": 10**6}))
-    ),
+        architecture=layers(("Linear", {"in_features": 10**6, "out_features": 10**6}))),
     "absurd numbers": card_with(
-        architecture=layers(("Linear", {"in_features": 10**30, "out_features": 3}))
-    ),
+        architecture=layers(("Linear", {"in_features": 10**30, "out_features": 3}))),
     "wrong option": card_with(architecture=layers(("ReLU", {"nonsense": 3}))),
     "too few labels": card_with(labels=["a", "b"]),
     "labels twice": card_with(labels=["a", "b", "b"]),
     "labels of another kind": card_with(labels=3),
-    "no labels": {**good_card}
-    and packed(small_net(), {k: v for k, v in good_card.items() if k != "labels"}),
+    "no labels": {**good_card} and packed(small_net(),
+                                          {k: v for k, v in good_card.items() if k != "labels"}),
     "absurd picture": card_with(preprocess={**grey.asdict(), "size": [10**6, 10**6]}),
     "unknown preprocessing": card_with(preprocess={**grey.asdict(), "run": "rm"}),
 }
@@ -709,9 +593,8 @@ def test_hostile_files_are_refused_with_a_clear_error(name, tmp_path):
 
 
 def test_a_layer_without_weights_cannot_take_all_memory(tmp_path):
-    net = nn.Sequential(
-        nn.Upsample(scale_factor=2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 3)
-    )
+    net = nn.Sequential(nn.Upsample(scale_factor=2), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                        nn.Linear(1, 3))
     architecture = describe(net)
     architecture["layers"][0]["options"]["scale_factor"] = 100_000
     path = tmp_path / "x.safetensors"
@@ -733,18 +616,12 @@ for path in sys.argv[1:]:
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
     paths = []
-    for name in (
-        "terabytes",
-        "a giant by name",
-        "a giant layer",
-        "a billion classes",
-        "absurd picture",
-    ):
+    for name in ("terabytes", "a giant by name", "a giant layer", "a billion classes",
+                 "absurd picture"):
         paths.append(tmp_path / name)
         paths[-1].write_bytes(hostile[name])
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, paths)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code, *map(str, paths)], capture_output=True,
+                          text=True, check=True)
     assert float(done.stdout) < 200  # MB; the giant alone would take 4,000
 
 
@@ -837,9 +714,8 @@ def test_the_model_a_program_was_made_of_goes_on_learning_and_the_program_stays(
     want = program(x)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     assert program(x) == want
-    assert all(
-        torch.equal(v, before[k]) for k, v in model.state_dict().items()
-    )  # BatchNorm's numbers too
+    # BatchNorm's numbers too
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     nn.functional.cross_entropy(model(x), torch.tensor([0, 1, 2, 0])).backward()
     torch.optim.SGD(model.parameters(), 1.0).step()
     assert not torch.equal(model[1].weight, before["1.weight"]) and program(x) == want
@@ -848,28 +724,29 @@ def test_the_model_a_program_was_made_of_goes_on_learning_and_the_program_stays(
 # ONNX
 
 
+def exported(net, path, wants=None, labels=None):
+    "An ONNX file of a network; torch 2.6's exporter is too young for some, today's for none."
+    pytest.importorskip("onnxscript")
+    try:
+        return export_onnx(net, path, labels, preprocess=wants)
+    except RuntimeError as e:
+        if tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 15):
+            raise
+        assert "pip install -U torch" in str(e) and not path.exists()
+        pytest.skip("torch's exporter is too young")
+
+
 @pytest.mark.parametrize("kind", ["program", "own"])
 @pytest.mark.filterwarnings("ignore")
 def test_onnx_gives_the_same_probabilities(kind, tmp_path):
     ort = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    try:
-        if kind == "program":
-            program = Program(timm_net(), ["a", "b", "c"], Preprocess.of(timm_net(), 32))
-            for _ in range(2):  # the second replaces the first
-                path = export_onnx(program, tmp_path / "net.onnx")
-        else:
-            program = Program(nn.Sequential(nn.AvgPool2d(4), Own()), ["a", "b", "c"], grey)
-            path = export_onnx(
-                program.model, tmp_path / "net.onnx", ["a", "b", "c"], preprocess=grey
-            )
-    except RuntimeError as told:
-        if tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 15):
-            raise
-        assert "pip install -U torch" in str(told) and not list(
-            tmp_path.iterdir()
-        )  # torch 2.6's exporter is too young
-        return
+    if kind == "program":
+        program = Program(timm_net(), ["a", "b", "c"], Preprocess.of(timm_net(), 32))
+        path = exported(program, tmp_path / "net.onnx")
+    else:
+        program = Program(nn.Sequential(nn.AvgPool2d(4), Own()), ["a", "b", "c"], grey)
+        for _ in range(2):  # the second replaces the first
+            path = exported(program.model, tmp_path / "net.onnx", grey, ["a", "b", "c"])
     for place in (root, sys.prefix, "Own", ".py"):
         assert place.encode() not in path.read_bytes(), "it names files of this machine"
     session = ort.InferenceSession(str(path))
@@ -877,9 +754,6 @@ def test_onnx_gives_the_same_probabilities(kind, tmp_path):
     for n in (1, 7):
         x = torch.rand(n, program.preprocess.channels, *program.preprocess.size)
         (got,) = session.run(None, {"images": x.numpy()})
-        torch.testing.assert_close(
-            torch.from_numpy(got),
-            program.probabilities(program.preprocess(x)),
-            atol=1e-5,
-            rtol=1e-4,
-        )
+        torch.testing.assert_close(torch.from_numpy(got),
+                                   program.probabilities(program.preprocess(x)), atol=1e-5,
+                                   rtol=1e-4)

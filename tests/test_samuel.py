@@ -1,15 +1,16 @@
 "Samuel's loop: laws of the loop and of each mechanism."
-import json
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from chapter_cells import demo_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dljourney.samuel import Round, counted, gradient_ascent, hidden_score, hill_climb, improve, race, random_search
+from dljourney.samuel import (
+    Round, counted, gradient_ascent, hidden_score, hill_climb, improve, race, random_search,
+)
 
 weights = st.lists(st.floats(-3, 3, width=32), min_size=1, max_size=6).map(torch.tensor)
 
@@ -55,9 +56,8 @@ def test_shapes_are_kept():
 
 def test_the_climber_gets_near_the_top_and_a_seed_repeats_it():
     def climb():
-        generator = torch.Generator().manual_seed(3)
-        return list(improve(torch.zeros(4), bowl, partial(hill_climb, generator=generator),
-                            rounds=500))[-1]
+        mechanism = partial(hill_climb, generator=torch.Generator().manual_seed(3))
+        return list(improve(torch.zeros(4), bowl, mechanism, rounds=500))[-1]
 
     assert climb().score > -0.05
     assert torch.equal(climb().weights, climb().weights)
@@ -97,42 +97,26 @@ def test_the_hidden_scorer_gives_a_number_and_nothing_else():
 def test_random_weights_are_of_the_kind_they_replace(kind):
     "A candidate of another kind fails in the first product with the data."
     data = torch.ones(3, 2, dtype=kind)
-    thrown = list(improve(torch.zeros(2, dtype=kind),
-                          lambda w: float((data @ w).sum()), random_search, rounds=20))
-    assert thrown[-1].weights.dtype == kind and thrown[-1].score > 0
-    assert random_search(Round(torch.zeros(2, dtype=torch.int64), -1e9),
-                         bowl).weights.is_floating_point()
+
+    def total(w): return float((data @ w).sum())
+
+    *_, last = improve(torch.zeros(2, dtype=kind), total, random_search, rounds=20)
+    assert last.weights.dtype == kind and last.score > 0
+    whole = Round(torch.zeros(2, dtype=torch.int64), -1e9)
+    assert random_search(whole, bowl).weights.is_floating_point()
 
 
 def test_rounds_may_be_numpys():
     assert len(list(improve(torch.zeros(1), bowl, hill_climb, rounds=np.int64(3)))) == 3
 
 
-def cells_of_the_chapter(edit):
-    "Its code up to the demo, with `edit` made in the cell of `improve`; what it leaves, the demo as well."
-    path = Path(__file__).parent.parent / "nbs/02_samuel.ipynb"
-    names: dict = {"__name__": "chapter"}
-    for cell in json.loads(path.read_text("utf-8"))["cells"]:
-        code = "".join(cell["source"])
-        if "BeTheMechanism(" in code and cell["cell_type"] == "code":
-            exec(code.replace("\nBeTheMechanism(", "\ndemo = BeTheMechanism("), names)
-            return names
-        needed = ("import ", "class Round", "def improve", "def hill_climb", "def random_search")
-        if cell["cell_type"] == "code" and any(word in code for word in needed):
-            exec(edit(code) if "def improve" in code else code, names)
-    raise AssertionError("the chapter shows no demo")
-
-
 def test_who_edits_improve_in_the_chapter_changes_the_demo():
     "A loop that always goes back to zero: Play shows it."
-    def edit(code):
-        assert "current = mechanism(current, performance)" in code
-        change = "current = Round(torch.zeros_like(weights) - 3, 0.25)"
-        return code.replace("current = mechanism(current, performance)", change)
-
-    demo = cells_of_the_chapter(edit)["demo"]
+    loop = "current = mechanism(current, performance)"
+    demo = demo_of("02_samuel", "BeTheMechanism", loop,
+                   "current = Round(torch.zeros_like(weights) - 3, 0.25)")
     demo.step(2)
     assert demo.weights.tolist() == [-3.0] * 9 and demo.tries.scores[-1] == 0.25
-    plain = cells_of_the_chapter(lambda code: code)["demo"]
+    plain = demo_of("02_samuel", "BeTheMechanism")
     plain.step(2)
     assert plain.weights.tolist() != [-3.0] * 9

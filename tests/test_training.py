@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from dljourney import optimisers, sgd, transfer
 from dljourney.experiments.transfer import fit_glyphnet
-from dljourney.kit.training.norms import compares, in_company
+from dljourney.kit.training import FineTuning, compares, copied, in_company, within
 from dljourney.optimisers import lr_find
 from dljourney.sgd import accuracy, batches, learn, train
 
@@ -100,8 +100,7 @@ def test_the_notebook_s_optimiser_and_parabola_train_in_the_library():
 
 
 def test_the_library_calls_the_learn_it_is_given():
-    "Once for each batch, with the model, the batch, a loss to look at, and what acts as the"
-    "optimiser."
+    "Once a batch: with the model, the batch, a loss to look at, and what acts as the optimiser."
     seen = []
 
     def mine(model, batch, loss_func, opt):
@@ -221,8 +220,7 @@ def test_a_learn_without_a_loss_is_refused():
 
 
 def test_an_optimiser_of_inputs_may_forget_its_gradients_last():
-    "A picture that is optimised: nothing of the model learns, and after the step no gradient"
-    "is left."
+    "A picture that is optimised: of the model nothing learns, after the step no gradient is left."
 
     def forgets_last(model, batch, loss_func, opt):
         a, b = batch
@@ -244,6 +242,100 @@ def test_an_optimiser_of_inputs_may_forget_its_gradients_last():
             opt=lambda params, lr: sgd.SGD(linear().parameters(), lr),
             learn=forgets_last,
         ).run()
+
+
+def test_which_labels_count_is_asked_where_the_labels_are():
+    "Not on the model's device, for which the processor would wait in each step."
+    model = linear().to("meta")  # a device whose numbers nobody can read
+    training = run(model, [(x, y), (x, y)], learn=lambda *parts: 1.0)
+    assert next(training).loss == 1 and training.step == 1
+
+
+class Remembering(nn.Module):
+    "Buffers of every kind, changed in their place and replaced, by each batch that it sees."
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(4, dtype=torch.int64))
+        self.register_buffer("flags", torch.zeros(3, dtype=torch.bool))
+        self.register_buffer("last", None)
+        self.register_buffer("mean", torch.zeros(3))
+
+    def forward(self, x):
+        self.seen += 1
+        self.flags = ~self.flags
+        self.last = x[0]
+        self.mean.add_(x.mean(0))
+        return x
+
+
+def test_what_is_refused_changes_no_buffer_of_any_kind():
+    model = nn.Sequential(Remembering(), linear())
+    before = {name: copied(b) for name, b in model[0]._buffers.items()}
+    wrong = run(model, [(x, y)], lambda p, y: F.cross_entropy(p, y) * math.nan)
+    with pytest.raises(FloatingPointError):
+        next(wrong)
+    for name, b in model[0]._buffers.items():
+        assert b is before[name] is None or torch.equal(b, before[name]), name
+
+
+def test_a_loss_function_that_is_put_in_later_is_looked_at_too():
+    training = run(linear(1), [(x, x[:, 0])] * 2, lambda p, y: F.mse_loss(p[:, 0], y))
+    next(training)
+    training.loss_func = lambda p, y: (p - y).square().mean()
+    with pytest.raises(ValueError, match="^labels: expected the shape of the predictions"):
+        next(training)
+
+
+def test_a_zero_grad_that_is_put_on_later_is_called():
+    calls, model = [], linear()
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    training = train(model, [(x, y)] * 3, F.cross_entropy, opt)
+    next(training)
+    opt.zero_grad = lambda plain=opt.zero_grad: (calls.append(1), plain())
+    training.run()
+    assert calls == [1, 1]
+
+
+def test_what_a_learn_is_given_is_the_optimiser():
+    "Its groups, its schedulers and its hooks; what is set on the one is set on the other."
+    seen, model = [], linear()
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def noting(model, batch, loss_func, given):
+        given.note = "set"
+        seen.append(given.param_groups is opt.param_groups and isinstance(given, torch.optim.SGD))
+        return learn(model, batch, loss_func, given)
+
+    training = train(model, [(x, y)] * 3, F.cross_entropy, opt, learn=noting)
+    next(training)
+    opt.register_step_post_hook(lambda told, *rest: seen.append(told is opt))
+    scheduler = torch.optim.lr_scheduler.StepLR(opt, 1)  # puts a `step` around the first one's
+    assert next(training).lr == 0.1
+    scheduler.step()
+    assert next(training).lr == pytest.approx(0.01)
+    assert seen == [True] * 5 and opt.note == "set"
+
+
+# Runs that are stopped and gone on with
+
+
+def test_a_run_whose_last_epoch_knows_no_seconds_can_go_on_by_the_clock():
+    "Trained by hand first, or stopped between an epoch's end and what the clock writes."
+    training = run(linear(), batches(x, y, 10, seed=0), epochs=9)
+    for _ in within(training, steps=4):
+        next(training)
+    assert training.history[-1]["seconds"] >= 0
+    training.history[-1]["seconds"] = 100.0
+    list(itertools.islice(training, 4))  # an epoch by hand
+    for _ in within(training, steps=12):
+        next(training)
+    assert len(training.history) == 3 and training.history[-1]["seconds"] >= 100
+
+
+def test_a_fine_tuning_without_phases_has_a_name_for_what_learns():
+    tuning = FineTuning([], lambda training: None)
+    assert tuning.phase == "all" and list(tuning) == [] and tuning.history == []
 
 
 # Batch norm and a last datapoint that is alone
@@ -357,7 +449,8 @@ def test_predictions_and_labels_that_would_meet_in_a_table_are_refused(name, tur
     labels = x[:, :1] if turned else x[:, 0]
     before = model.weight.detach().clone()
     wanted, came = ("33,", "33, 1") if turned else ("33, 1", "33,")
-    told = rf"labels: expected the shape of the predictions, \({wanted}\), got torch.float32 of shape \({came}\)"
+    told = (rf"labels: expected the shape of the predictions, \({wanted}\), "
+            rf"got torch.float32 of shape \({came}\)")
     with pytest.raises(ValueError, match="^" + told):
         run(model, [(x, labels)], losses[name]).run()
     assert torch.equal(before, model.weight)
@@ -631,13 +724,8 @@ tasks = {  # data, sizes of the layers, loss, optimiser, batch size; the first f
     "a curve, batches of 32": (curve, (1, 16, 1), F.mse_loss, sgd.SGD, 32),
     "a line, batches of 8": (line, (5, 1), F.mse_loss, sgd.SGD, 8),
     "wrong labels, batches of 4": (flipped, (2, 16, 2), F.cross_entropy, momentum, 4),
-    "wide blobs, batches of 16": (
-        partial(blobs, spread=2.0),
-        (4, 32, 5),
-        F.cross_entropy,
-        optimisers.Adam,
-        16,
-    ),
+    "wide blobs, batches of 16": (partial(blobs, spread=2.0), (4, 32, 5), F.cross_entropy,
+                                  optimisers.Adam, 16),
     "a curve, all at once": (curve, (1, 16, 1), F.mse_loss, sgd.SGD, 200),
     "a line, all at once": (line, (5, 1), F.mse_loss, sgd.SGD, 200),
     "spirals, all at once": (spiral, (2, 16, 16, 2), F.cross_entropy, optimisers.Adam, 300),
@@ -646,30 +734,42 @@ tasks = {  # data, sizes of the layers, loss, optimiser, batch size; the first f
 }
 
 
-def hundred_steps(task, seed, lr):
-    "The loss on all data after 100 steps, in another order than the search saw."
+def hundred_steps(task, seed, rates):
+    """The loss on all data after 100 steps with each rate, in another order than the search saw.
+
+    The networks learn side by side. A step moves each number by its rate times what a rate of 1
+    would move it: so it is with SGD, momentum, Adam and AdamW.
+    """
     make, sizes, loss, opt, size = tasks[task]
     a, b = make(seed)
     torch.manual_seed(seed)
-    model = mlp(*sizes)
-    training = run(model, batches(a, b, size, seed=seed + 1000), loss, opt, lr, epochs=100)
-    try:
-        for _ in itertools.islice(training, 100):
-            pass
-    except FloatingPointError:
-        return math.inf
-    with torch.no_grad():
-        found = loss(model(a), b).item()
-    return found if math.isfinite(found) else math.inf
+    alike = [p.detach().T if p.ndim > 1 else p.detach()[None] for p in mlp(*sizes).parameters()]
+    weights = [torch.stack([p] * len(rates)).requires_grad_() for p in alike]
+    scale, stepper = torch.tensor(rates)[:, None, None], opt(weights, lr=1.0)
+
+    def losses(a, b):
+        out, labels = a.expand(len(rates), *a.shape), b.repeat(len(rates), *[1] * (b.ndim - 1))
+        for i in range(0, len(weights), 2):
+            out = torch.baddbmm(weights[i + 1], out.tanh() if i else out, weights[i])
+        return loss(out.flatten(0, 1), labels, reduction="none").view(len(rates), -1).mean(1)
+
+    dealt = itertools.chain.from_iterable(itertools.repeat(batches(a, b, size, seed=seed + 1000)))
+    for xb, yb in itertools.islice(dealt, 100):
+        stepper.zero_grad()
+        losses(xb, yb).sum().backward()
+        before = [w.detach().clone() for w in weights]
+        stepper.step()
+        with torch.no_grad():
+            for w, was in zip(weights, before): w.copy_(was + scale * (w - was))
+    with torch.no_grad(): return losses(a, b).nan_to_num(math.inf, math.inf).tolist()
 
 
 def suggested(task, seed, **more):
     make, sizes, loss, opt, size = tasks[task]
     torch.manual_seed(seed)
     model = mlp(*sizes)
-    return lr_find(
-        model, batches(*make(seed), size, seed=seed), loss, opt(model.parameters(), lr=0.01), **more
-    )
+    data = batches(*make(seed), size, seed=seed)
+    return lr_find(model, data, loss, opt(model.parameters(), lr=0.01), **more)
 
 
 @pytest.mark.parametrize("task", tasks)
@@ -677,10 +777,10 @@ def test_the_suggested_rate_is_nearly_the_best_and_never_diverges(task):
     "Five seeds beside a grid of rates, each three times the next."
     ratios = []
     for seed in range(5):
-        found = hundred_steps(task, seed, suggested(task, seed).suggestion)
-        still = hundred_steps(task, seed, 0.0)
+        rates = [suggested(task, seed).suggestion, 0.0, *(3.0**-k for k in range(7))]
+        found, still, *grid = hundred_steps(task, seed, rates)
         assert found < still, f"seed {seed}: {found} after the search, {still} without learning"
-        ratios.append(found / min(hundred_steps(task, seed, 3.0**-k) for k in range(7)))
+        ratios.append(found / min(grid))
     assert sorted(ratios)[2] <= 1.2, ratios
 
 
@@ -708,8 +808,7 @@ def test_where_nothing_can_be_learned_there_is_no_suggestion(kind):
 
 
 def test_one_unlucky_batch_is_no_explosion():
-    "With single points a loss is often many times the lowest; only several in a row far"
-    "above all else count."
+    "Single points often lose many times the least; only several in a row, far above all, count."
     found = suggested("a curve, single points", 0)
     assert max(found.losses[:50]) > 4 * min(found.losses[:50]) and len(found.losses) > 50
 

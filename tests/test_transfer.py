@@ -1,10 +1,12 @@
-("Starting from a pretrained model: features, freezing, learning rates, fine-tuning that can be "
- "interrupted.")
+"A pretrained model's features, freezing, learning rates, fine-tuning that can be interrupted."
 
 import copy
 import inspect
+import json
+import re
 from dataclasses import fields
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,29 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dljourney.experiments.transfer import (
-    changed_copies, few_examples, fit_glyphnet, fit_pixels, fit_probe,
-)  # fmt: skip
-from dljourney.kit.pictures import digits
-from dljourney.kit.pictures import Preprocess
-from dljourney.kit.pictures import augment
+from dljourney.experiments.transfer import (changed_copies, few_examples, fit_glyphnet, fit_pixels,
+                                            fit_probe)
+from dljourney.kit.models import bf16_helps
+from dljourney.kit.pictures import Preprocess, augment, digits
 from dljourney.kit.training import Recipe
 from dljourney.sgd import SGD
-from dljourney.kit.models import bf16_helps
-from dljourney.transfer import (
-    confusions,
-    draw_examples,
-    features,
-    fine_tune,
-    freeze,
-    half_cosine,
-    looked_at,
-    param_groups,
-    predict,
-    pretrained,
-    unfreeze,
-    worst,
-)
+from dljourney.transfer import (confusions, draw_examples, features, fine_tune, freeze, half_cosine,
+                                looked_at, param_groups, predict, pretrained, unfreeze, worst)
 
 
 def net(num_classes=4, **kw):
@@ -94,18 +81,14 @@ def test_weights_of_ones_own(tmp_path):
 def test_features_are_what_the_head_decides_on(data):
     x = data[0]
     for name in ("glyphnet", "test_convnext", "test_efficientnet", "test_vit"):
-        model = pretrained(
-            name, 4, weights=name == "glyphnet", **({} if name == "glyphnet" else {"in_chans": 1})
-        )
+        model = pretrained(name, 4, weights=name == "glyphnet",
+                           **({} if name == "glyphnet" else {"in_chans": 1}))
         f = features(model, x[:6])
-        assert (
-            f.shape == (6, model.num_features if name != "test_efficientnet" else f.shape[1])
-            and f.dtype == torch.float32
-        )
+        assert f.shape == (6, model.num_features if name != "test_efficientnet" else f.shape[1])
+        assert f.dtype == torch.float32
         with torch.no_grad():
-            torch.testing.assert_close(
-                model.get_classifier()(f), predict(model, x[:6]), atol=1e-4, rtol=1e-3
-            )
+            torch.testing.assert_close(model.get_classifier()(f), predict(model, x[:6]), atol=1e-4,
+                                       rtol=1e-3)
 
 
 def test_features_do_not_depend_on_batches_mode_or_dtype(data):
@@ -114,9 +97,8 @@ def test_features_do_not_depend_on_batches_mode_or_dtype(data):
     f = features(model, x)
     assert same(values(model), before) and model.training and not f.requires_grad
     torch.testing.assert_close(features(model, x, batch_size=3), f, atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(
-        features(model, (x * 255).round().to(torch.uint8)), f, atol=0.05, rtol=0.05
-    )
+    torch.testing.assert_close(features(model, (x * 255).round().to(torch.uint8)), f, atol=0.05,
+                               rtol=0.05)
     torch.testing.assert_close(features(model, x.expand(-1, 3, -1, -1)), f, atol=1e-4, rtol=1e-3)
     with pytest.raises(ValueError, match="x: expected images"):
         features(model, x[0])
@@ -166,18 +148,13 @@ def test_param_groups_hold_every_parameter_once_and_rise_towards_the_head():
     ids = [id(p) for g in groups for p in g["params"]]
     assert len(ids) == len(set(ids)) == len(list(model.parameters()))
     rates = [g["lr"] for g in groups]
-    assert (
-        rates == sorted(rates)
-        and rates[-1] == pytest.approx(1e-2)
-        and rates[-3] == pytest.approx(1e-3)
-    )
+    assert rates == sorted(rates) and rates[-1] == pytest.approx(1e-2)
+    assert rates[-3] == pytest.approx(1e-3)
     assert rates[0] == pytest.approx(1e-3 * 0.5**4)
     for g in groups:
         assert all((p.ndim > 1) == (g["weight_decay"] > 0) for p in g["params"])
-    assert {g["name"] for g in param_groups(freeze(model), 1e-3)} == {
-        "head, weights",
-        "head, others",
-    }
+    assert {g["name"] for g in param_groups(freeze(model), 1e-3)} == {"head, weights",
+                                                                      "head, others"}
 
 
 # Fine-tuning
@@ -190,13 +167,10 @@ def test_fine_tuning_learns_and_tells(data):
     steps = list(tuning)
     assert len(steps) == len(tuning) == 3 * 14
     assert [r["phase"] for r in tuning.history] == ["head"] * 12 + ["all"] * 2
-    assert (
-        tuning.history[-1]["accuracy"] > 0.8
-        and tuning.history[-1]["loss"] < tuning.history[0]["loss"]
-    )
+    assert tuning.history[-1]["accuracy"] > 0.8
+    assert tuning.history[-1]["loss"] < tuning.history[0]["loss"]
     assert (predict(model, xt).argmax(1) == yt).float().mean() == pytest.approx(
-        tuning.history[-1]["accuracy"], abs=1e-6
-    )
+        tuning.history[-1]["accuracy"], abs=1e-6)
     assert next(iter(tuning), None) is None
 
 
@@ -222,29 +196,16 @@ def test_cached_features_give_what_the_frozen_model_gives(data):
 def test_the_same_seed_gives_the_same_bits(data):
     x, y, *_ = data
     change = partial(augment, flip=False)
-    runs = [
-        [
-            (s.loss)
-            for s in fine_tune(net(), x, y, epochs=1, frozen_epochs=1, augment=change, seed=s)
-        ]
-        for s in (3, 3, 4)
-    ]
+    runs = [[(s.loss) for s in fine_tune(net(), x, y, epochs=1, frozen_epochs=1, augment=change,
+                                         seed=s)] for s in (3, 3, 4)]
     assert runs[0] == runs[1] != runs[2]
 
 
 @pytest.mark.parametrize("n_steps", [2, 5, 9])
 def test_an_interrupted_run_goes_on_to_the_same_bits(data, tmp_path, n_steps):
     x, y, xt, yt = data
-    make = lambda model: fine_tune(
-        model,
-        x,
-        y,
-        valid=(xt, yt),
-        epochs=2,
-        frozen_epochs=2,
-        batch_size=16,
-        augment=partial(augment, flip=False),
-    )
+    make = lambda model: fine_tune(model, x, y, valid=(xt, yt), epochs=2, frozen_epochs=2,
+                                   batch_size=16, augment=partial(augment, flip=False))
     whole = net()
     full = make(whole).run()
     part = make(net())
@@ -275,9 +236,8 @@ def test_other_optimisers_schedules_and_models(data):
     x, y, *_ = data
     model = pretrained("test_vit", 4, weights=False, in_chans=1)
     rates = []
-    for step in fine_tune(
-        model, x, y, epochs=1, frozen_epochs=1, optimiser=partial(SGD, momentum=0.9), schedule=None
-    ):
+    for step in fine_tune(model, x, y, epochs=1, frozen_epochs=1,
+                          optimiser=partial(SGD, momentum=0.9), schedule=None):
         rates.append(step.lr)
     assert len(set(rates[2:])) == 1
     assert half_cosine(0) == pytest.approx(0.1) and half_cosine(1) == 0 and half_cosine(0.1) > 0.9
@@ -285,10 +245,8 @@ def test_other_optimisers_schedules_and_models(data):
 
 def test_bfloat16_is_close(data):
     x, y, *_ = data
-    a, b = (
-        [s.loss for s in fine_tune(net(), x, y, epochs=1, frozen_epochs=1, bf16=on)]
-        for on in (False, True)
-    )
+    a, b = ([s.loss for s in fine_tune(net(), x, y, epochs=1, frozen_epochs=1, bf16=on)]
+            for on in (False, True))
     assert a == pytest.approx(b, rel=0.1)
     assert isinstance(bf16_helps(net()), bool) and not bf16_helps(timm.create_model("lcnet_050"))
 
@@ -321,15 +279,15 @@ def gradient_of(conv, x, bf16):
     (3, 4, 4),
 ])  # fmt: skip
 def test_bfloat16_is_refused_where_its_gradients_are_wrong(window, stride, side, monkeypatch):
-    ("In torch 2.15 they hold what the memory held before, where a convolution sees less than its "
-     "stride or half window.")
+    """In torch 2.15 they hold what the memory held before.
+
+    That is where a convolution sees less than its stride or than half its window."""
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True, raising=False)
     if not torch.backends.mkldnn.is_available():
         pytest.skip("no oneDNN")
     torch.manual_seed(0)
-    conv = nn.Conv2d(128, 128, window, stride, window // 2, bias=False).to(
-        memory_format=torch.channels_last
-    )
+    conv = nn.Conv2d(128, 128, window, stride, window // 2,
+                     bias=False).to(memory_format=torch.channels_last)
     conv.pretrained_cfg = {"input_size": (128, side, side)}
     wants = Preprocess((side, side), 1)
     monkeypatch.setattr(Preprocess, "of", classmethod(lambda cls, model: wants))
@@ -349,14 +307,12 @@ def test_small_pictures_are_not_trained_on_in_bfloat16(data, monkeypatch):
     assert not bf16_helps(net(size=16))
     with pytest.raises(ValueError, match="bf16: expected False for pictures as small as 16 x 16"):
         fine_tune(net(size=16), x, y, bf16=True)
-    fine_tune(
-        net(size=16), x, y, bf16=True, epochs=0
-    ).run()  # the head alone computes no gradients of convolutions
+    # the head alone computes no gradients of convolutions
+    fine_tune(net(size=16), x, y, bf16=True, epochs=0).run()
     model = net(size=32)
     assert not model._modules["conv1"][0]._forward_pre_hooks  # the question leaves no hooks behind
-    assert (
-        bf16_helps(nn.Conv2d(3, 3, 3)) is torch.backends.mkldnn.is_available()
-    )  # its pictures' size is not known
+    # its pictures' size is not known
+    assert bf16_helps(nn.Conv2d(3, 3, 3)) is torch.backends.mkldnn.is_available()
 
 
 def small_timm(name, **kw):
@@ -364,10 +320,8 @@ def small_timm(name, **kw):
     return pretrained(name, 3, weights=False, **kw)
 
 
-few_pictures = (
-    torch.rand(6, 3, 64, 64, generator=torch.Generator().manual_seed(0)),
-    torch.tensor([0, 1, 2] * 2),
-)
+few_pictures = (torch.rand(6, 3, 64, 64, generator=torch.Generator().manual_seed(0)),
+                torch.tensor([0, 1, 2] * 2))
 
 
 @pytest.mark.parametrize("name, kw", [
@@ -384,13 +338,11 @@ def test_heads_and_bodies_of_other_kinds_learn(name, kw):
     changed = {k for k, v in values(model).items() if not torch.equal(v, before[k])}
     last = model.get_classifier()
     heads = list(last) if isinstance(last, tuple) else [last]
-    of_heads = {
-        n for n, p in model.named_parameters() if any(p is q for h in heads for q in h.parameters())
-    }
+    of_heads = {n for n, p in model.named_parameters()
+                if any(p is q for h in heads for q in h.parameters())}
     assert changed and {n for n in changed if n in dict(model.named_parameters())} <= of_heads
-    torch.testing.assert_close(
-        tuning.training.model(features(model, x)), predict(model, x), atol=1e-4, rtol=1e-3
-    )
+    torch.testing.assert_close(tuning.training.model(features(model, x)), predict(model, x),
+                               atol=1e-4, rtol=1e-3)
     tuning.run()
     every = [p for g in param_groups(unfreeze(model), 1e-3) for p in g["params"]]
     assert len(every) == len({id(p) for p in every}) == len(list(model.parameters()))
@@ -399,12 +351,10 @@ def test_heads_and_bodies_of_other_kinds_learn(name, kw):
 
 def test_a_head_that_cannot_learn_alone_is_refused_at_once_and_the_way_out_works():
     x, y = few_pictures
-    model = small_timm(
-        "deit_tiny_distilled_patch16_224", size=64
-    )  # each of its two heads looks at a token of its own
-    with pytest.raises(
-        ValueError, match=r"model: the head of .* fine_tune\(..., frozen_epochs=0\)"
-    ):
+    # each of its two heads looks at a token of its own
+    model = small_timm("deit_tiny_distilled_patch16_224", size=64)
+    with pytest.raises(ValueError,
+                       match=r"model: the head of .* fine_tune\(..., frozen_epochs=0\)"):
         fine_tune(model, x, y)
     before = values(model)
     fine_tune(model, x, y, frozen_epochs=0, epochs=1).run()
@@ -413,23 +363,22 @@ def test_a_head_that_cannot_learn_alone_is_refused_at_once_and_the_way_out_works
 
 def test_too_many_stages_are_refused_before_anything_is_trained(data):
     x, y, *_ = data
-    for last, message in (
-        (99, "last: expected 0 to 5 stages, got"),
-        (-1, "last: expected 0 or more"),
-        (1.5, "last"),
-    ):
+    for last, message in ((99, "last: expected 0 to 5 stages, got"),
+                          (-1, "last: expected 0 or more"), (1.5, "last")):
         with pytest.raises((TypeError, ValueError), match=message):
             fine_tune(net(), x, y, last=last)
 
 
-@pytest.mark.parametrize(
-    "saved, given, n_steps", [((1, 1), (0, 1), 3), ((0, 2), (1, 1), 1), ((2, 1), (2, 0), 5)]
-)
-def test_a_run_of_other_phases_is_refused_and_changes_nothing(
-    data, saved, given, n_steps, tmp_path
-):
+@pytest.mark.parametrize("saved, given, n_steps", [((1, 1), (0, 1), 3), ((0, 2), (1, 1), 1),
+                                                   ((2, 1), (2, 0), 5)])
+def test_a_run_of_other_phases_is_refused_and_changes_nothing(data, saved, given, n_steps,
+                                                              tmp_path):
     x, y, *_ = data
-    make = lambda phases: fine_tune(net(), x, y, frozen_epochs=phases[0], epochs=phases[1])
+
+    def make(phases): return fine_tune(net(), x, y, frozen_epochs=phases[0], epochs=phases[1])
+
+    def counted(run): return {k: v for k, v in run.state_dict().items() if k != "training"}
+
     run = make(saved)
     for _ in range(n_steps):
         next(run)
@@ -437,10 +386,11 @@ def test_a_run_of_other_phases_is_refused_and_changes_nothing(
     other = make(given)
     next(other)
     training = other.training
-    before = other.phase, other.step, other.history
+    before = other.phase, other.step, other.history, counted(other)
     with pytest.raises(ValueError, match="frozen_epochs it was saved with"):
         other.resume(tmp_path / "run.safetensors")
-    assert other.training is training and (other.phase, other.step, other.history) == before
+    assert other.training is training
+    assert (other.phase, other.step, other.history, counted(other)) == before
     other.run()
     assert other.step == len(other)
 
@@ -513,6 +463,15 @@ def test_a_recipe_holds_what_fine_tune_is_given():
     assert list(given) == [f.name for f in fields(Recipe)]
 
 
+def test_the_text_tells_on_which_side_of_the_found_rate_section_6_is():
+    file = Path(__file__).parent.parent / "nbs/08_transfer.ipynb"
+    cells = json.loads(file.read_text("utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    said = "".join("".join(output.get("text", "")) for output in outputs)
+    (found,) = re.findall(r"for param_groups: lr = ([0-9.]+)", said)
+    assert float(found) > 1e-3, "section 5 says that the rate 0.001 of section 6 stays below it"
+
+
 def test_a_run_of_runs_tells_what_its_runs_tell(data):
     x, y, xt, yt = data
     tuning = fine_tune(net(), x, y, valid=(xt, yt), epochs=2, frozen_epochs=1, batch_size=16)
@@ -530,16 +489,13 @@ def test_a_run_of_runs_tells_what_its_runs_tell(data):
 def test_wrong_arguments_are_named(data):
     x, y, *_ = data
     model = net()
-    for bad, message in [
-        (dict(x=x[0]), "training x"),
-        (dict(y=y[:-1]), "one label for each"),
-        (dict(y=y + 10), "class numbers from 0 to 3"),
-        (dict(y=y.float()), "labels, int64"),
-        (dict(x=x[:0], y=y[:0]), "one picture or more"),
-        (dict(x=x * 9), r"floats in \[0, 1\]"),
-        (dict(x=x * float("nan")), r"floats in \[0, 1\]"),
-        (dict(valid=(x, y - 1)), "valid y"),
-    ]:
+    for bad, message in [(dict(x=x[0]), "training x"), (dict(y=y[:-1]), "one label for each"),
+                         (dict(y=y + 10), "class numbers from 0 to 3"),
+                         (dict(y=y.float()), "labels, int64"),
+                         (dict(x=x[:0], y=y[:0]), "one picture or more"),
+                         (dict(x=x * 9), r"floats in \[0, 1\]"),
+                         (dict(x=x * float("nan")), r"floats in \[0, 1\]"),
+                         (dict(valid=(x, y - 1)), "valid y")]:
         with pytest.raises((TypeError, ValueError), match=message):
             fine_tune(model, **{"x": x, "y": y, **bad})
 
@@ -547,13 +503,11 @@ def test_wrong_arguments_are_named(data):
 # Judging
 
 
-@pytest.mark.parametrize(
-    "valid", [0.2, 1, "0.2", torch.zeros(2, 1, 32, 32), (torch.zeros(2, 1, 32, 32),), [None] * 3]
-)
+@pytest.mark.parametrize("valid", [0.2, 1, "0.2", torch.zeros(2, 1, 32, 32),
+                                   (torch.zeros(2, 1, 32, 32),), [None] * 3])
 def test_what_is_no_pair_of_held_out_images_and_labels_is_named(data, valid):
-    with pytest.raises(
-        TypeError, match=r"valid: expected .*valid=\(x_valid, y_valid\), got .*train_valid_split"
-    ):
+    told = r"valid: expected .*valid=\(x_valid, y_valid\), got .*train_valid_split"
+    with pytest.raises(TypeError, match=told):
         fine_tune(net(in_chans=1), *data[:2], valid=valid)
 
 
@@ -564,15 +518,10 @@ def test_numbers_may_come_from_numpy(data):
     assert torch.equal(changed_copies(x, y, np.uint8(3))[0], changed_copies(x, y, 3)[0])
     rows = []
     for kind in (int, np.int64):
-        given = {
-            k: kind(n)
-            for k, n in dict(epochs=1, frozen_epochs=1, batch_size=16, seed=5, last=2).items()
-        }
-        rows.append(
-            fine_tune(net(in_chans=1), x, y, valid=(xv[:20], yv[:20]), augment=augment, **given)
-            .run()
-            .history
-        )
+        given = {k: kind(n) for k, n in dict(epochs=1, frozen_epochs=1, batch_size=16, seed=5,
+                                             last=2).items()}
+        rows.append(fine_tune(net(in_chans=1), x, y, valid=(xv[:20], yv[:20]), augment=augment,
+                              **given).run().history)
     assert rows[0] == rows[1]
     for name in ("epochs", "batch_size", "seed"):
         with pytest.raises(TypeError, match=f"{name}: expected a whole number"):
@@ -587,9 +536,8 @@ fits = [partial(f, copies=copies) for f in (fit_pixels, fit_probe) for copies in
 fits.append(partial(fit_glyphnet, steps=2))
 
 
-@pytest.mark.parametrize(
-    "fit", fits, ids=["pixels", "pixels alone", "probe", "probe alone", "network"]
-)
+@pytest.mark.parametrize("fit", fits, ids=["pixels", "pixels alone", "probe", "probe alone",
+                                           "network"])
 def test_pixels_of_another_range_are_refused_and_bytes_are_understood(data, fit):
     x, y, xv, _ = data
     for bad in (x * 255, x * 16, x / 0):
@@ -618,9 +566,8 @@ def test_what_has_a_seed_of_its_own_leaves_the_global_random_numbers_alone(data)
     torch.manual_seed(7)
     before, said = torch.get_rng_state(), []
     for _ in range(2):
-        said.append(
-            [fit_glyphnet(x, y, 3, steps=8, weights=weights)(xv) for weights in (True, False)]
-        )
+        said.append([fit_glyphnet(x, y, 3, steps=8, weights=weights)(xv)
+                     for weights in (True, False)])
         said[-1].append(fit_probe(x, y, 3)(xv))
         assert torch.equal(torch.get_rng_state(), before)
         torch.rand(3)  # what was thrown before changes nothing
@@ -632,9 +579,8 @@ def test_confusions_and_worst():
     y = torch.tensor([0, 0, 1, 2, 2])
     scores = torch.tensor([[9.0, 0, 0], [0, 9, 0], [0, 5, 0], [0, 0, 1], [3, 0, 0]])
     want = torch.tensor([[1, 1, 0], [0, 1, 0], [1, 0, 1]])
-    assert torch.equal(confusions(scores, y), want) and torch.equal(
-        confusions(scores.argmax(1), y, 3), want
-    )
+    assert torch.equal(confusions(scores, y),
+                       want) and torch.equal(confusions(scores.argmax(1), y, 3), want)
     found = worst(scores, y, 2)
     assert found.which.tolist() == [1, 4] and found.said.tolist() == [1, 0]
     torch.testing.assert_close(found.loss[0], F.cross_entropy(scores[1:2], y[1:2]))
@@ -650,16 +596,13 @@ def test_confusions_and_worst():
 
 
 def test_the_experiment_tells_what_was_tuned():
-    with pytest.raises(
-        ValueError, match=r"counts: expected .* \[1, 2, 5, 10, 20\] or None, got \(3,\)"
-    ):
+    with pytest.raises(ValueError,
+                       match=r"counts: expected .* \[1, 2, 5, 10, 20\] or None, got \(3,\)"):
         few_examples(0, counts=(3,))
     x, y = torch.rand(50, 1, 8, 8), torch.arange(50) % 10
     for n_max, copies in ((2000, 16), (120, 2), (49, 0)):
-        assert (
-            len(changed_copies(x, y, 0, n_max)[0]) == len(x) * (1 + copies)
-            and copies * len(x) <= n_max
-        )
+        assert len(changed_copies(x, y, 0, n_max)[0]) == len(x) * (1 + copies)
+        assert copies * len(x) <= n_max
 
 
 def test_looked_at_finds_the_place_that_matters():

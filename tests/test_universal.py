@@ -50,8 +50,8 @@ def test_the_network_is_the_broken_line_through_some_of_the_points(xy, data):
     order = x.argsort()
     xs, ys = x[order].numpy(), y[order].numpy()
     chosen = [int(i * (len(xs) - 1) / n + 0.5 + 1e-9) for i in range(n + 1)]
-    grid = np.linspace(xs[0] - 1, xs[chosen[-1]],
-                       101)  # numpy.interp is flat to the left, as hinges are
+    # numpy.interp is flat to the left, as hinges are
+    grid = np.linspace(xs[0] - 1, xs[chosen[-1]], 101)
     with torch.no_grad():
         ours = hinge_fit(x, y, n)(torch.from_numpy(grid)[:, None])[:, 0].numpy()
     np.testing.assert_allclose(ours, np.interp(grid, xs[chosen], ys[chosen]), rtol=1e-7, atol=1e-6)

@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from .. import sgd
-from ..kit.live import slider, toggle
+from dljourney.kit.live import (
+    Live, as_array, bars, line, plot, points, readout, rule, slider, toggle, view
+)
 from ..kit.pictures import quadratic
-from ..kit.live import Live
-from ..kit.live import as_array, bars, line, plot, points, readout, rule, view
 
 # %% ../../nbs/demos/be_the_optimiser.ipynb #2f662235
 def squared_error(

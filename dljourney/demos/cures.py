@@ -13,10 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..kit.live import choice, slider, toggle
+from ..kit.live import Live, choice, code, line, plot, points, readout, rule, slider, toggle
 from ..kit.pictures import digits
-from ..kit.live import Live
-from ..kit.live import code, line, plot, points, readout, rule
 from ..kit.training import shift_images
 from ..overfitting import shuffle_labels, train_networks
 
@@ -41,12 +39,10 @@ class Race:
         for name, (n, options) in sides.items():
             n = min(n, len(known[1]))
             y = shuffle_labels(known[1][:n], label_noise, seed=0)
-            self.runs[name] = trainer(
-                known[0][:n], y, unseen, epochs=epochs, lr=3e-3, seeds=SEEDS, **options
-            )
-            self.history[name] = [
-                next(self.runs[name])[:5]
-            ]  # the scores; the networks themselves change
+            self.runs[name] = trainer(known[0][:n], y, unseen, epochs=epochs, lr=3e-3,
+                                      seeds=SEEDS, **options)
+            first = next(self.runs[name])
+            self.history[name] = [first[:5]]  # the scores; the networks themselves change
 
     def __iter__(self) -> Iterator:
         for epochs in zip(*self.runs.values()):
@@ -93,14 +89,12 @@ class Cures(Live):
         super().__init__(**values)
 
     def work(self) -> Iterator:
-        cured: dict[str, Any] = dict(
-            n_hidden=self.n_hidden, weight_decay=self.weight_decay, dropout=self.dropout
-        )
+        cured: dict[str, Any] = dict(n_hidden=self.n_hidden, weight_decay=self.weight_decay,
+                                     dropout=self.dropout)
         cured["augment"] = partial(shift_images, pixels=1) if self.augment else None
         sides = {"without": (200, {"n_hidden": 256}), "with cures": (self.n_points, cured)}
-        self.race = Race(
-            self.known, self.unseen, self.label_noise, sides, self.trainer, self.epochs
-        )
+        self.race = Race(self.known, self.unseen, self.label_noise, sides, self.trainer,
+                         self.epochs)
         return iter(self.race)
 
     def draw(self):
@@ -111,21 +105,17 @@ class Cures(Live):
             for panel, values in (("loss", loss), ("accuracy", accuracy)):
                 panels[panel] += _bundle(values, colour, name)
             best = int(loss.mean(1).argmin())
-            panels["loss"] += [
-                rule(x=best, colour=colour),
-                points([best], [loss.mean(1)[best]], colour, size=6),
-            ]
-            figures[name], figures[f"{name}, at {best}"] = (
-                float(accuracy[-1].mean()),
-                float(accuracy[best].mean()),
-            )
+            panels["loss"] += [rule(x=best, colour=colour),
+                               points([best], [loss.mean(1)[best]], colour, size=6)]
+            figures[name] = float(accuracy[-1].mean())
+            figures[f"{name}, at {best}"] = float(accuracy[best].mean())
         return {**panels, "figures": figures, "code": self.code()}
 
     def code(self) -> str:
         "A program that tries the same cures."
         n = min(self.n_points, len(self.known[1]))
         return (
-            "from dljourney.kit.pictures.toys import digits\n"
+            "from dljourney.kit.pictures import digits\n"
             "from dljourney.overfitting import Recipe, try_recipe\n\n"
             f"known, valid, test = {self.source}\n"
             f"recipe = Recipe(n_points={n}, n_hidden={self.n_hidden}, "
@@ -139,6 +129,5 @@ class Cures(Live):
 def _bundle(values: Tensor, colour: str, label: str) -> list[dict]:
     "Thin lines for the seeds, a thick one for their mean."
     epochs = range(len(values))
-    return [line(epochs, one, colour, 1) for one in values.T] + [
-        line(epochs, values.mean(1), colour, 3, label=label)
-    ]
+    thin = [line(epochs, one, colour, 1) for one in values.T]
+    return [*thin, line(epochs, values.mean(1), colour, 3, label=label)]

@@ -12,10 +12,10 @@ from typing import Any
 from torch import Tensor
 
 from ..kit.expect import check_labels
-from ..kit.live import choice, slider
+from dljourney.kit.live import (
+    Live, as_array, choice, code, line, plot, points, readout, rule, slider
+)
 from ..kit.pictures import digits
-from ..kit.live import Live
-from ..kit.live import as_array, code, line, plot, points, readout, rule
 from ..overfitting import double_descent
 
 # %% ../../nbs/demos/double_descent.ipynb #7e44feea
@@ -23,34 +23,8 @@ def sweep_widths_for(
     n: int,  # training pictures
 ) -> list[int]:  # about 30 widths, more of them near n
     "Widths from n / 20 to 8 n, with n among them."
-    shares = [
-        0.05,
-        0.1,
-        0.2,
-        0.3,
-        0.4,
-        0.5,
-        0.6,
-        0.7,
-        0.8,
-        0.86,
-        0.92,
-        0.96,
-        1,
-        1.04,
-        1.08,
-        1.15,
-        1.25,
-        1.4,
-        1.6,
-        2,
-        2.5,
-        3,
-        4,
-        5,
-        6,
-        8,
-    ]
+    shares = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.86, 0.92, 0.96, 1, 1.04, 1.08, 1.15,
+              1.25, 1.4, 1.6, 2, 2.5, 3, 4, 5, 6, 8]
     return sorted({max(2, round(share * n)) for share in shares})
 
 # %% ../../nbs/demos/double_descent.ipynb #86ef1e46
@@ -63,26 +37,11 @@ class DoubleDescent(Live):
     width = slider(1.0, 0.05, 8.0, log=True, label="Width / pictures")
     seed = slider(0, 0, 9, label="Seed")
     panels = [
-        plot(
-            "errors",
-            "Share of wrong answers",
-            width=480,
-            height=330,
-            y=(0, 1),
-            xlog=True,
-            xlabel="width",
-        ),
-        plot(
-            "norm",
-            "Size of the weights",
-            width=360,
-            height=330,
-            xlog=True,
-            ylog=True,
-            xlabel="width",
-        ),
-        readout("figures", width=560, new_row=True),
-        code("code", width=900),
+        plot("errors", "Share of wrong answers", width=480, height=330, y=(0, 1), xlog=True,
+             xlabel="width"),
+        plot("norm", "Size of the weights", width=360, height=330, xlog=True, ylog=True,
+             xlabel="width"),
+        readout("figures", width=560, new_row=True), code("code", width=900),
     ]
 
     def __init__(
@@ -102,8 +61,8 @@ class DoubleDescent(Live):
         if not names or names - {"width"}:  # the rule that is dragged needs no new sweep
             n = min(self.n, len(self.known[1]))
             x, y = self.known[0][:n], self.known[1][:n]
-            widths = sweep_widths_for(n)
-            self.sweep = self.descend(x, y, *self.unseen, widths, self.ridge, self.label_noise, self.seed)
+            self.sweep = self.descend(x, y, *self.unseen, sweep_widths_for(n), self.ridge,
+                                      self.label_noise, self.seed)
 
     def draw(self):
         n, s = min(self.n, len(self.known[1])), self.sweep
@@ -116,19 +75,11 @@ class DoubleDescent(Live):
             line(s.widths, train, "blue", label="training"),
             points([width], [test[at]], "orange", size=7),
         ]
-        norm = [
-            rule(x=n),
-            line(s.widths, s.norm, "purple"),
-            points([width], [s.norm[at]], "purple", size=7),
-        ]
-        first = min(test[: s.widths.index(n)].tolist())
-        figures = {
-            "width": width,
-            "test error": float(test[at]),
-            "at the peak": float(test[s.widths.index(n)]),
-            "first valley": first,
-            "widest": float(test[-1]),
-        }
+        norm = [rule(x=n), line(s.widths, s.norm, "purple"),
+                points([width], [s.norm[at]], "purple", size=7)]
+        peak = s.widths.index(n)
+        figures = {"width": width, "test error": float(test[at]), "at the peak": float(test[peak]),
+                   "first valley": min(test[:peak].tolist()), "widest": float(test[-1])}
         return {"errors": marks, "norm": norm, "figures": figures, "code": self.code()}
 
     def code(self) -> str:
@@ -136,7 +87,7 @@ class DoubleDescent(Live):
         n = min(self.n, len(self.known[1]))
         return (
             "from dljourney.demos.double_descent import sweep_widths_for\n"
-            "from dljourney.kit.pictures.toys import digits\n"
+            "from dljourney.kit.pictures import digits\n"
             "from dljourney.overfitting import double_descent\n\n"
             f"(x, y), (x_test, y_test) = {self.source}\n"
             f"sweep = double_descent(x[:{n}], y[:{n}], x_test, y_test, sweep_widths_for({n}),\n"

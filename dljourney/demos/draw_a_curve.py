@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..kit.live import button, slider, toggle
-from ..kit.live import Live
-from ..kit.live import as_array, code, line, plot, points, readout
+from dljourney.kit.live import (
+    Live, as_array, button, code, line, plot, points, readout, slider, toggle, view
+)
 from ..optimisers import Adam
 from ..sgd import train
 from ..universal import contributions, hinge_fit, parameter_groups, relu_network
@@ -31,10 +31,7 @@ def on_places(
     y: Any,  # its heights
 ) -> tuple[Tensor, Tensor]:  # the places that the stroke covers, and the heights there
     "A stroke as a curve: one height for each place between its ends."
-    x, y = (
-        np.asarray(v.detach() if isinstance(v, Tensor) else v, dtype=np.float64).reshape(-1)
-        for v in (x, y)
-    )
+    x, y = (as_array(v, np.float64).reshape(-1) for v in (x, y))
     inside = np.isfinite(x) & np.isfinite(y) & (np.abs(x) <= 1.001)
     x, y = x[inside], np.clip(y[inside], -1.5, 1.5)
     if not len(x):
@@ -58,15 +55,12 @@ def _own_curve(x: Any, y: Any) -> tuple[Tensor, Tensor]:
     if len(x) != len(y):
         raise ValueError(f"data: expected one height for each x, got {len(x)} and {len(y)}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ValueError(
-            "data: expected finite numbers, got NaN or infinity; leave those points out"
-        )
+        raise ValueError("data: expected finite numbers, got NaN or infinity; "
+                         "leave those points out")
     if (np.abs(x) > 1.001).any() or (np.abs(y) > 1.501).any():
         raise ValueError(
-            "data: expected x from -1 to 1 and y from -1.5 to 1.5, got "
-            f"x from {x.min():g} to {x.max():g} and y from {y.min():g} to {y.max():g}; "
-            "scale them first"
-        )
+            "data: expected x from -1 to 1 and y from -1.5 to 1.5, got x from "
+            f"{x.min():g} to {x.max():g} and y from {y.min():g} to {y.max():g}; scale them first")
     places, heights = on_places(x, y)
     if len(places) < 2:
         raise ValueError("data: expected points at two different x or more, 0.01 apart")
@@ -134,47 +128,30 @@ class DrawACurve(Live):
     def draw(self):
         with torch.no_grad():
             error = (self.network(self.x[:, None])[:, 0] - self.y).abs().max()
-        figures = {
-            "steps": len(self.losses),
-            "largest error": float(error),
-            "parameters": 3 * self.n_hidden + 1,
-        }
+        figures = {"steps": len(self.losses), "largest error": float(error),
+                   "parameters": 3 * self.n_hidden + 1}
         marks = _with_curve(_network_marks(self.network, self.units), self.x, self.y)
-        return {
-            "curve": marks,
-            "losses": _loss_line(self.losses),
-            "figures": figures,
-            "code": self.code(),
-        }
+        losses = view(_loss_line(self.losses))  # from the start: nothing moves under a pen
+        return {"curve": marks, "losses": losses, "figures": figures, "code": self.code()}
 
     def code(self) -> str:
         "A program that fits the same curve, by training or by hand."
-        return _program(self)
+        n = min(self.n_hidden, len(self.x) - 1)
+        options = f"n_hidden={self.n_hidden}, lr={self.lr:.2g}, spread={self.spread}"
+        call = f"hinge_fit(x, y, {n})" if self.is_built else f"fit_network(x, y, {options})"
+        needs, curve = ("from dljourney.demos.draw_a_curve import first_curve",
+                        "x, y = first_curve()")
+        if self.is_drawn: needs, curve = "import torch", _as_code(self.x, self.y)
+        return (
+            f"{needs}\nfrom dljourney.universal import {call.split('(')[0]}, largest_error\n\n"
+            f"{curve}\nnetwork = {call}\nprint(largest_error(network, x, y))")
 
 # %% ../../nbs/demos/draw_a_curve.ipynb #89807702
-def _program(demo: DrawACurve) -> str:
-    "A program that fits the same curve, by training or by hand."
-    curve = "x, y = first_curve()"
-    if demo.is_drawn:
-        heights = [round(float(v), 3) for v in demo.y]
-        curve = (
-            f"x = torch.linspace({demo.x[0]:.2f}, {demo.x[-1]:.2f}, {len(demo.x)})\n"
-            + "\n".join(
-                textwrap.wrap(f"y = torch.tensor({heights})", 100, subsequent_indent=" " * 18)
-            )
-        )
-    n = min(demo.n_hidden, len(demo.x) - 1)
-    options = f"n_hidden={demo.n_hidden}, lr={demo.lr:.2g}, spread={demo.spread}"
-    call = f"hinge_fit(x, y, {n})" if demo.is_built else f"fit_network(x, y, {options})"
-    needs = (
-        "import torch\n"
-        if demo.is_drawn
-        else "from dljourney.demos.draw_a_curve import first_curve\n"
-    )
-    return (
-        f"{needs}from dljourney.universal import {call.split('(')[0]}, largest_error\n\n{curve}\n"
-        f"network = {call}\nprint(largest_error(network, x, y))"
-    )
+def _as_code(x: Tensor, y: Tensor) -> str:
+    "A drawn curve as two assignments."
+    heights = [round(float(v), 3) for v in y]
+    rows = textwrap.wrap(f"y = torch.tensor({heights})", 100, subsequent_indent=" " * 18)
+    return "\n".join([f"x = torch.linspace({x[0]:.2f}, {x[-1]:.2f}, {len(x)})", *rows])
 
 # %% ../../nbs/demos/draw_a_curve.ipynb #1cf12de9
 class _Points:

@@ -13,14 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..experiments.transfer import fit_pixels, fit_probe, glyphnet_run
 from ..kit.expect import check_whole
-from ..kit.live import choice, slider
+from ..kit.live import (Live, bars, choice, code, image_grid, images, line, note, plot,
+                                readout, slider, view)
 from ..kit.pictures import digits
-from ..kit.live import Live
-from ..kit.live import bars, code, image_grid, images, line, note, plot, readout, view
-from ..kit.pictures import augment
-from ..experiments.transfer import fit_pixels, fit_probe
-from ..transfer import draw_examples, fine_tune, predict, pretrained
+from ..transfer import draw_examples, fine_tune, predict
 
 # %% ../../nbs/demos/few_examples.ipynb #87e19b8f
 WAYS = ("SVM on pixels", "random weights", "linear probe", "fine-tuning")
@@ -47,30 +45,17 @@ class FewExamplesRace:
 
     def errors(self) -> dict[str, float]:
         "The share of the unseen pictures that each way gets wrong so far."
-        return {
-            way: float((said != self.unseen[1]).float().mean()) for way, said in self.said.items()
-        }
-
-    def _run(self, weights: bool) -> tuple[torch.nn.Module, Any]:
-        with torch.random.fork_rng(devices=[]):  # the caller's dice stay as they are
-            torch.manual_seed(self.seed)
-            model = pretrained("glyphnet", self.n_classes, in_chans=1, weights=weights)
-        ways: dict[str, Any] = {} if weights else {"head": 1.0, "decay": 1.0, "batch_norm": True}
-        epochs = -(-40 // -(-len(self.x) // 50))
-        x = torch.nn.functional.interpolate(self.x, (32, 32), mode="bilinear")
-        frozen = epochs // 2 if weights else 0
-        return model, self.tune(
-            model, x, self.y, epochs=epochs - frozen, frozen_epochs=frozen,
-            batch_size=50, seed=self.seed,
-            lr=1e-3 if weights else 5e-3, augment=partial(augment, flip=False, warp=0.03), **ways,
-        )  # fmt: skip
+        return {way: float((said != self.unseen[1]).float().mean())
+                for way, said in self.said.items()}
 
     def __iter__(self) -> Iterator:
         self.said["SVM on pixels"] = fit_pixels(self.x, self.y, self.seed)(self.unseen[0])
         yield
         self.said["linear probe"] = fit_probe(self.x, self.y, self.seed)(self.unseen[0])
         yield
-        runs = {"fine-tuning": self._run(True), "random weights": self._run(False)}
+        make = partial(glyphnet_run, self.x, self.y, self.seed, n_classes=self.n_classes,
+                       tune=self.tune)
+        runs = {"fine-tuning": make(), "random weights": make(lr=5e-3, weights=False)}
         n = 0
         while runs:
             n += 1
@@ -112,20 +97,16 @@ class FewExamples(Live):
         super().__init__(**values)
 
     def work(self) -> Iterator:
-        self.race = FewExamplesRace(
-            self.known, self.unseen, self.n_examples, self.draw_number, self.tune
-        )
+        self.race = FewExamplesRace(self.known, self.unseen, self.n_examples, self.draw_number,
+                                    self.tune)
         return iter(self.race)
 
     def draw(self):
         errors = self.race.errors()
         heights = [errors.get(way, 0.0) for way in WAYS]
         top = max(0.1, *heights) * 1.15
-        words = [
-            note(i, h + 0.03 * top, f"{h:.1%}", bold=True)
-            for i, h in enumerate(heights)
-            if WAYS[i] in errors
-        ]
+        words = [note(i, h + 0.03 * top, f"{h:.1%}", bold=True) for i, h in enumerate(heights)
+                 if WAYS[i] in errors]
         curves = []
         for way, colour in zip(WAYS, COLOURS):
             if seen := self.race.history.get(way):

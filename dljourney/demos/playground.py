@@ -18,9 +18,10 @@ from torch.nn import functional as F
 
 from .. import optimisers, sgd
 from ..kit.pictures import toys
-from ..kit.live import button, choice, picks, slider, toggle
-from ..kit.live import Live
-from ..kit.live import as_array, code, heat, line, note, plot, points, readout, view
+from dljourney.kit.live import (
+    Live, as_array, button, choice, code, heat, line, note, picks, plot, points, readout, slider,
+    toggle, view
+)
 
 # %% ../../nbs/demos/playground.ipynb #9cdf2823
 FEATURES: dict[str, str] = {  # name: how it is made of points x, (n, 2)
@@ -37,7 +38,8 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 DATASETS = ["clouds", "circles", "xor", "spiral"]
 OPTIMISERS: dict[str, tuple[type, dict[str, float]]] = {  # name: the chapter's class, its options
     "SGD": (optimisers.SGD, {}), "SGD, momentum": (optimisers.SGD, {"momentum": 0.9}),
-    "RMSprop": (optimisers.RMSprop, {}), "Adam": (optimisers.Adam, {}), "AdamW": (optimisers.AdamW, {})}
+    "RMSprop": (optimisers.RMSprop, {}), "Adam": (optimisers.Adam, {}),
+    "AdamW": (optimisers.AdamW, {})}
 
 
 def make_features(
@@ -239,7 +241,7 @@ def _penalties(l1: float, l2: float) -> str:
 def _imports(dataset: str, optimiser: type | None) -> list[str]:
     "What the program takes from the package: the data set and the optimiser where they are ours."
     toys = [] if dataset == "yours" else [dataset]
-    modules = {"dljourney.kit.pictures.toys": [*toys, "train_valid_split"]}
+    modules = {"dljourney.kit.pictures": [*toys, "train_valid_split"]}
     if optimiser is not None: modules[optimiser.__module__] = [optimiser.__name__]
     modules["dljourney.sgd"] = modules.get("dljourney.sgd", []) + ["accuracy", "batches", "train"]
     return [f"from {module} import {', '.join(names)}" for module, names in modules.items()]

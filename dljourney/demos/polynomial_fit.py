@@ -13,9 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..kit.live import choice, slider, toggle
-from ..kit.live import Live
-from ..kit.live import code, line, plot, points, readout, rule
+from ..kit.live import Live, choice, code, line, plot, points, readout, rule, slider, toggle
 from ..overfitting import bias_variance, polynomial_fits
 
 # %% ../../nbs/demos/polynomial_fit.ipynb #eb377fcd
@@ -55,17 +53,11 @@ def measure(
     all_degrees = polynomial_fits(x, ys[0], range(HIGHEST + 1), ridge)
     cloud = polynomial_fits(x, ys[1:], degree, ridge)(GRID)[0]
     bias, variance = bias_variance(cloud, truth(GRID))
-    return {
-        "x": x,
-        "y": ys[0],
-        "truth": truth(GRID),
-        "fit": all_degrees(GRID)[degree],
-        "cloud": cloud[:N_SHOWN],
-        "train": (all_degrees(x) - ys[0]).square().mean(1),
-        "valid": (all_degrees(new_x) - new_y).square().mean(1),
-        "bias": float(bias),
-        "variance": float(variance),
-    }
+    return {"x": x, "y": ys[0], "truth": truth(GRID), "fit": all_degrees(GRID)[degree],
+            "cloud": cloud[:N_SHOWN],
+            "train": (all_degrees(x) - ys[0]).square().mean(1),
+            "valid": (all_degrees(new_x) - new_y).square().mean(1),
+            "bias": float(bias), "variance": float(variance)}
 
 # %% ../../nbs/demos/polynomial_fit.ipynb #132a42f6
 def measure_own(
@@ -78,15 +70,9 @@ def measure_own(
     held_out = torch.arange(len(x)) % 3 == 2
     fits = polynomial_fits(x[~held_out], y[~held_out], range(HIGHEST + 1), ridge)
     errors = (fits(x) - y).square()
-    return {
-        "x": x[~held_out],
-        "y": y[~held_out],
-        "new_x": x[held_out],
-        "new_y": y[held_out],
-        "fit": fits(GRID)[degree],
-        "train": errors[:, ~held_out].mean(1),
-        "valid": errors[:, held_out].mean(1),
-    }
+    return {"x": x[~held_out], "y": y[~held_out], "new_x": x[held_out], "new_y": y[held_out],
+            "fit": fits(GRID)[degree], "train": errors[:, ~held_out].mean(1),
+            "valid": errors[:, held_out].mean(1)}
 
 # %% ../../nbs/demos/polynomial_fit.ipynb #f3aca659
 def _errors(numbers: dict[str, Any], degree: int) -> list[dict]:
@@ -118,27 +104,11 @@ class PolynomialFit(Live):
     curve = choice("wave", list(CURVES), label="Truth")
     cloud = toggle(False, label="60 other measurements")
     panels = [
-        plot(
-            "fit",
-            "Points and fit",
-            width=480,
-            height=340,
-            x=(-1.05, 1.05),
-            y=(-2.2, 2.2),
-            xlabel="x",
-        ),
-        plot(
-            "errors",
-            "Mean squared error",
-            width=400,
-            height=340,
-            x=(-0.5, HIGHEST + 0.5),
-            y=(1e-4, 1e2),
-            ylog=True,
-            xlabel="degree",
-        ),
-        readout("figures", width=560),
-        code("code", width=900),
+        plot("fit", "Points and fit", width=480, height=340, x=(-1.05, 1.05), y=(-2.2, 2.2),
+             xlabel="x"),
+        plot("errors", "Mean squared error", width=400, height=340, x=(-0.5, HIGHEST + 0.5),
+             y=(1e-4, 1e2), ylog=True, xlabel="degree"),
+        readout("figures", width=560), code("code", width=900),
     ]
     script, local = "polynomial_fit.js", True
 
@@ -151,49 +121,30 @@ class PolynomialFit(Live):
         super().__init__(**values)
 
     def data(self):
-        own = (
-            {}
-            if self._given is None
-            else dict(zip(("own_x", "own_y"), (v.float() for v in self._given)))
-        )
-        return {**self._table, **own}
+        if self._given is None: return self._table
+        x, y = self._given
+        return {**self._table, "own_x": x.float(), "own_y": y.float()}
 
     def draw(self):
         degree = self.degree
         if self._given is not None:
             numbers = measure_own(*self._given, degree, self.ridge)
-            seen = [
-                points(
-                    numbers["new_x"], numbers["new_y"], "orange", hollow=True, label="validation"
-                )
-            ]
+            seen = [points(numbers["new_x"], numbers["new_y"], "orange", hollow=True,
+                           label="validation")]
         else:
-            numbers = measure(
-                self.curve, degree, self.n_points, self.noise, self.ridge, self._table
-            )
-            cloud = (
-                [line(*_joined(numbers["cloud"]), "faint", 1, label="other measurements")]
-                if self.cloud
-                else []
-            )
-            seen = [*cloud, line(GRID, numbers["truth"], "grey", 2, True, label="truth")]
-        fit = [
-            *seen,
-            line(GRID, numbers["fit"], "blue", label="fit"),
-            points(numbers["x"], numbers["y"], label="points"),
-        ]
-        figures = {
-            "training error": float(numbers["train"][degree]),
-            "validation error": float(numbers["valid"][degree]),
-        }
+            numbers = measure(self.curve, degree, self.n_points, self.noise, self.ridge,
+                              self._table)
+            others = line(*_joined(numbers["cloud"]), "faint", 1, label="other measurements")
+            truth = line(GRID, numbers["truth"], "grey", 2, True, label="truth")
+            seen = [others, truth] if self.cloud else [truth]
+        fit = [*seen, line(GRID, numbers["fit"], "blue", label="fit"),
+               points(numbers["x"], numbers["y"], label="points")]
+        figures = {"training error": float(numbers["train"][degree]),
+                   "validation error": float(numbers["valid"][degree])}
         if self._given is None:
             figures |= {"bias²": numbers["bias"], "variance": numbers["variance"]}
-        return {
-            "fit": fit,
-            "errors": _errors(numbers, degree),
-            "figures": figures,
-            "code": self.code(),
-        }
+        return {"fit": fit, "errors": _errors(numbers, degree), "figures": figures,
+                "code": self.code()}
 
     def code(self) -> str:
         "A program that fits the same polynomial to the same points."
@@ -213,9 +164,8 @@ def _scaled(x: Any, y: Any) -> tuple[Tensor, Tensor]:
     "The reader's points in the demo's window: x in [-1, 1], y in [-1.8, 1.8]."
     x, y = (torch.as_tensor(np.asarray(v), dtype=torch.float64).flatten() for v in (x, y))
     if len(x) != len(y) or len(x) < 4:
-        raise ValueError(
-            f"data should be x and y of one length, 4 points or more, got {len(x)} and {len(y)}"
-        )
+        raise ValueError("data should be x and y of one length, 4 points or more, "
+                         f"got {len(x)} and {len(y)}")
     order = x.argsort()
     x, y = x[order], y[order]
     low, high, bottom, top = x.min(), x.max(), y.min(), y.max()

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..kit.live import button, choice, slider
-from ..kit.live import Live
-from ..kit.live import handle, heat, line, plot, points, readout
+from dljourney.kit.live import (
+    Live, button, choice, handle, heat, line, plot, points, readout, slider
+)
 
 # %% ../../nbs/demos/roll_downhill.ipynb #2be81193
 LANDSCAPES: dict[str, tuple[Callable, Callable]] = {  # name: (loss, gradient)

@@ -11,10 +11,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..kit.live import choice, slider
+from dljourney.kit.live import (
+    Live, choice, code, image_grid, images, line, plot, readout, rule, slider
+)
 from ..kit.pictures import digits
-from ..kit.live import Live
-from ..kit.live import code, image_grid, images, line, plot, readout, rule
 from ..overfitting import shuffle_labels, train_networks
 
 # %% ../../nbs/demos/shuffled_labels.ipynb #b5664999
@@ -73,28 +73,20 @@ class ShuffledLabels(Live):
             line(epochs, valid, "orange", label="validation (true)"),
         ]
         wrong = self.told != self.true
-        shown = images(
-            self.known[0][:N_PICTURES],
-            self.told[:N_PICTURES].tolist(),
-            ["red" if w else None for w in wrong[:N_PICTURES]],
-        )
+        colours = ["red" if w else None for w in wrong[:N_PICTURES]]
+        shown = images(self.known[0][:N_PICTURES], self.told[:N_PICTURES].tolist(), colours)
         figures = {"epoch": len(train) - 1, "training": train[-1], "validation": valid[-1],
                    "false labels": int(wrong.sum())}
         return {"curves": curves, "pictures": shown, "figures": figures, "code": self.code()}
 
     def code(self) -> str:
         "A program that learns the same labels to the same numbers."
-        return _program(self)
-
-# %% ../../nbs/demos/shuffled_labels.ipynb #15c78362
-def _program(demo: ShuffledLabels) -> str:
-    "A program that learns the same labels to the same numbers."
-    n, epochs = len(demo.true), max(1, len(demo.history) - 1)
-    return (
-        "from dljourney.kit.pictures.toys import digits\n"
-        "from dljourney.overfitting import memorise\n\n"
-        f"(x, y), valid = {demo.source}\n"
-        f"memory = memorise(x[:{n}], y[:{n}], valid, fractions=[{demo.fraction:g}],\n"
-        f"                  n_hidden={demo.n_hidden}, epochs={epochs})\n"
-        "print(memory.train_accuracy[-1].item(), memory.valid_accuracy[-1].item())"
-    )
+        n, epochs = len(self.true), max(1, len(self.history) - 1)
+        return (
+            "from dljourney.kit.pictures import digits\n"
+            "from dljourney.overfitting import memorise\n\n"
+            f"(x, y), valid = {self.source}\n"
+            f"memory = memorise(x[:{n}], y[:{n}], valid, fractions=[{self.fraction:g}],\n"
+            f"                  n_hidden={self.n_hidden}, epochs={epochs})\n"
+            "print(memory.train_accuracy[-1].item(), memory.valid_accuracy[-1].item())"
+        )

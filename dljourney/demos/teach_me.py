@@ -574,12 +574,13 @@ class TeachMe(Inked, Live):
             case "remove": self.remove(name)
             case "back": self.bring_back()
             case "rename": self.rename(name, message["name"])
-            case "more": self.drawings.things[self._new_name()] = []
+            case "more":
+                self.drawings.things[self._new_name()] = []
+                self.redraw_shelf()
             case "digits": self.use_own() if self.has_digits else self.use_digits()
             case "teach":
                 self.teach()
                 self.playing = True
-        self.redraw_shelf()
 
     def _new_name(self) -> str:
         return next(f"thing {n}" for n in range(1, 1000) if f"thing {n}" not in self.things)

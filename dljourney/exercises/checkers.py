@@ -43,14 +43,14 @@ def step_forward(bits):
 _step_forward = exercise(
     step_forward,
     task="`bits` is a whole number with one bit for each of your men, in the 704's numbering. "
-         "Return a number with a bit "
-         "for each square that is one step forward of one of them (a step is a shift by 4 or by "
-         "5). Ignore the edge.",
+         "Return a number with a bit for each square that is one step forward of one of them (a "
+         "step is a shift by 4 or by 5). Ignore the edge.",
     cases=[(0b1,), (0b1000,), (0b11,), (0,), (1 << 10 | 1 << 14,)],
     mistakes={
         "Only the steps by 4 are there. Which is the other?": lambda bits: bits << 4,
         "Only the steps by 5 are there. Which is the other?": lambda bits: bits << 5,
-        "That is the wrong way: forward is to higher bits, a shift to the left, `<<`.": lambda bits: bits >> 4 | bits >> 5,
+        "That is the wrong way: forward is to higher bits, a shift to the left, `<<`.":
+            lambda bits: bits >> 4 | bits >> 5,
         "Two men may reach the same square. Adding counts it twice and spoils its neighbour: join "
         "with `|`.":
             lambda bits: (bits << 4) + (bits << 5),
@@ -62,8 +62,7 @@ _step_forward = exercise(
            "There are two directions. How do you join two sets of bits?",
            "`|` gives a bit that is in one or the other."],
     why="Twelve men or one, a single board or thousands: two shifts and an *or*. The gaps in the "
-        "numbering make it true on "
-        "every row.",
+        "numbering make it true on every row.",
 )
 
 # %% ../../nbs/exercises/checkers.ipynb #d779106c
@@ -74,15 +73,17 @@ def term_value(now, before):
 _term_value = exercise(
     term_value,
     task="Return the value of a term: `now` is its count in the position that the move has made, "
-         "`before` the same count one "
-         "move earlier with the sides swapped.",
+         "`before` the same count one move earlier with the sides swapped.",
     cases=[(5, 3), (0, 2), (4, 4), (1.5, 0.5)],
     mistakes={
-        "The sign is turned round: what the move has brought is now less before.": lambda now, before: before - now,
+        "The sign is turned round: what the move has brought is now less before.":
+            lambda now, before: before - now,
         "That is the count itself. A term is a change.": lambda now, before: now,
         "You add them. A term is a difference.": lambda now, before: now + before,
-        "A loss must count as well: negative values stay.": lambda now, before: max(now - before, 0),
-        "You lose the sign. A term that falls speaks against the move.": lambda now, before: abs(now - before),
+        "A loss must count as well: negative values stay.":
+            lambda now, before: max(now - before, 0),
+        "You lose the sign. A term that falls speaks against the move.":
+            lambda now, before: abs(now - before),
     },
     hints=["What has the move changed?", "A change is now less before."],
     why="A term asks what the last move did, for the side that made it. That credits moves, not "
@@ -97,19 +98,22 @@ def surprising_delta(saved, looked_ahead, mean_coefficient):
 
 _surprise = exercise(
     surprising_delta,
-    task="Return delta: the score found by looking ahead, less the score saved before. Return 0 "
-         "if its size is smaller than "
-         "the mean coefficient.",
+    task="Return delta: the score found by looking ahead, less the score saved before. Return 0 if "
+         "its size is smaller than the mean coefficient.",
     cases=[(10.0, 25.0, 8.0), (25.0, 10.0, 8.0), (10.0, 12.0, 8.0), (-4.0, -9.0, 6.0),
            (0.0, 8.0, 8.0)],
     mistakes={
         "The sign is turned round: if the board is better than it looked, delta is positive.":
             lambda s, a, m: s - a if abs(s - a) >= m else 0,
         "Small surprises should change nothing: return 0 for them.": lambda s, a, m: a - s,
-        "Bad surprises count too: compare the *size* of delta with the mean.": lambda s, a, m: a - s if a - s >= m else 0,
-        "You return the size. The sign says which terms were right.": lambda s, a, m: abs(a - s) if abs(a - s) >= m else 0,
-        "A surprise exactly as large as the mean counts: only a smaller one gives 0.": lambda s, a, m: a - s if abs(a - s) > m else 0,
-        "Take the mean as a threshold, not as something to subtract.": lambda s, a, m: a - s - m if abs(a - s) >= m else 0,
+        "Bad surprises count too: compare the *size* of delta with the mean.":
+            lambda s, a, m: a - s if a - s >= m else 0,
+        "You return the size. The sign says which terms were right.":
+            lambda s, a, m: abs(a - s) if abs(a - s) >= m else 0,
+        "A surprise exactly as large as the mean counts: only a smaller one gives 0.":
+            lambda s, a, m: a - s if abs(a - s) > m else 0,
+        "Take the mean as a threshold, not as something to subtract.":
+            lambda s, a, m: a - s - m if abs(a - s) >= m else 0,
     },
     hints=["How much better is the board than it looked?", "`delta = looked_ahead - saved`",
            "`abs(delta)` is its size, whatever the sign."],
@@ -126,17 +130,20 @@ def new_correlation(c, agrees, n):
 _new_correlation = exercise(
     new_correlation,
     task="A term's sign has agreed with delta's (`agrees` is `True`) or not. Return its new "
-         "correlation: `c` moves one part "
-         "in `n` of the way towards +1, or towards -1.",
+         "correlation: `c` moves one part in `n` of the way towards +1, or towards -1.",
     cases=[(0.0, True, 16), (0.0, False, 16), (0.5, True, 32), (0.5, False, 4), (-1.0, True, 256)],
     mistakes={
         "You add a full 1/n, so C can leave the range from -1 to 1. Move one part in n of the way "
         "*that is left*.":
             lambda c, agrees, n: c + (1 if agrees else -1) / n,
-        "The direction is turned round: agreement moves C up.": lambda c, agrees, n: c + ((-1 if agrees else 1) - c) / n,
-        "C arrives at once. It should move one part in n.": lambda c, agrees, n: 1 if agrees else -1,
-        "Disagreement moves C towards -1, not towards 0.": lambda c, agrees, n: c + ((1 if agrees else 0) - c) / n,
-        "That is how much it moves. Add it to the old C.": lambda c, agrees, n: ((1 if agrees else -1) - c) / n,
+        "The direction is turned round: agreement moves C up.":
+            lambda c, agrees, n: c + ((-1 if agrees else 1) - c) / n,
+        "C arrives at once. It should move one part in n.":
+            lambda c, agrees, n: 1 if agrees else -1,
+        "Disagreement moves C towards -1, not towards 0.":
+            lambda c, agrees, n: c + ((1 if agrees else 0) - c) / n,
+        "That is how much it moves. Add it to the old C.":
+            lambda c, agrees, n: ((1 if agrees else -1) - c) / n,
     },
     hints=["Towards which number does C move?", "The way that is left is `target - c`.",
            "Go one part in n of it."],
@@ -152,14 +159,15 @@ def minimax(tree):
 _minimax = exercise(
     minimax,
     task="Return what `tree` is worth for the side to move. A number is a final position: its "
-         "worth for the side to move there. "
-         "A list holds the positions after each of the moves; in them the *other* side is to "
-         "move, so a worth changes its sign.",
+         "worth for the side to move there. A list holds the positions after each of the moves; in "
+         "them the *other* side is to move, so a worth changes its sign.",
     cases=[(3,), ([3, -2, 5],), ([[1, 4], [6, -3]],), ([[[2], [7, 1]], [[0, -5]]],),
            ([-1, [2, 8]],)],
     mistakes={
-        "A worth for the other side is a loss for you: change the sign at each step.": lambda tree: _signless(tree),
-        "You take the worst for the side to move. Both sides choose their best.": lambda tree: _worst(tree),
+        "A worth for the other side is a loss for you: change the sign at each step.":
+            lambda tree: _signless(tree),
+        "You take the worst for the side to move. Both sides choose their best.":
+            lambda tree: _worst(tree),
         "This looks one move ahead only: go down to the final positions.": lambda tree: _flat(tree),
         "You average over the moves. The side to move may choose.": lambda tree: _mean(tree),
     },
@@ -167,8 +175,7 @@ _minimax = exercise(
            "A move is worth minus what the position is worth for the other side.",
            "`max(-minimax(child) for child in tree)`"],
     why="One rule for both sides, because a gain for one is a loss for the other. `search` does "
-        "this for thousands of "
-        "positions at once.",
+        "this for thousands of positions at once.",
 )
 
 # %% ../../nbs/exercises/checkers.ipynb #5cb0f9ca
@@ -176,8 +183,9 @@ def _signless(tree): return max(map(_signless, tree)) if isinstance(tree, list) 
 def _worst(tree): return min(-_worst(child) for child in tree) if isinstance(tree, list) else tree
 def _mean(tree):
     return sum(-_mean(child) for child in tree) / len(tree) if isinstance(tree, list) else tree
-def _flat(tree): return max(0 if isinstance(child,
-                                            list) else -child for child in tree) if isinstance(tree, list) else tree
+def _flat(tree):
+    if not isinstance(tree, list): return tree
+    return max(0 if isinstance(child, list) else -child for child in tree)
 
 # %% ../../nbs/exercises/checkers.ipynb #5e9ba432
 _pieces = choice("pieces", "Which part of the score does Samuel's machine never learn?", "b", {
@@ -185,8 +193,7 @@ _pieces = choice("pieces", "Which part of the score does Samuel's machine never 
           "CENT, CNTR and KCENT are terms like others, and their weights are learned."),
     "b": ("The piece advantage",
           "It is fixed, and it is what ties the scores to the game: without it, a constant score "
-          "would "
-          "have no surprises."),
+          "would have no surprises."),
     "c": ("Mobility", "MOB and MOBIL are learned."),
     "d": ("Everything is learned",
           "One part was kept out of the machine's hands. Which one must not change its sign?"),
@@ -209,12 +216,11 @@ _alpha = choice("alpha", "Alpha and Beta play. What does Beta learn during a gam
 })
 
 # %% ../../nbs/exercises/checkers.ipynb #4e7ff674
-_delta = short("delta",
-               "What does Samuel call the difference between the score found by looking ahead and "
-               "the score saved before?",
-    ["delta",
-     "δ"], "Delta is the surprise: learning from it is today called learning from temporal "
-           "differences.",
+_delta = short(
+    "delta",
+    "What does Samuel call the difference between the score found by looking ahead and the score "
+    "saved before?", ["delta", "δ"],
+    "Delta is the surprise: learning from it is today called learning from temporal differences.",
     {"alpha": "That is the learning player.", "beta": "That is the frozen player.",
      "gradient": "That word comes in chapter 04."})
 
@@ -247,24 +253,23 @@ _pruning = choice("pruning", "Which is true of alpha-beta pruning?", "c", {
 })
 
 # %% ../../nbs/exercises/checkers.ipynb #b43de6af
-_power = number("power",
-                "The largest C is 0.40, and a term has C = 0.20. Its weight is 2 to which power?", 9,
+_power = number(
+    "power", "The largest C is 0.40, and a term has C = 0.20. Its weight is 2 to which power?", 9,
     "round(18 * 0.20 / 0.40) = 9. The largest gets 18.",
     {18: "That is the power of the leading term.",
      17: "Half of C is not half of the weight: the *power* is in proportion to C.",
      8: "18 times one half is nine.", 0.5: "That is the ratio of the C's. Multiply 18 by it."})
 
-_span = number("span", "C is 0 and N is 16. The term's sign agrees with delta's. What is C now?",
-               0.0625,
+_span = number(
+    "span", "C is 0 and N is 16. The term's sign agrees with delta's. What is C now?", 0.0625,
     "It moves one part in 16 of the way to 1.",
     {1: "It moves one part in N, not all the way.", 0.06: "One sixteenth is 0.0625.",
-     16: "N is a divisor.",
-     -0.0625: "Agreement moves C up."}, tol=0.01)
+     16: "N is a divisor.", -0.0625: "Agreement moves C up."}, tol=0.01)
 
 _modern = choice("modern", "What does learning by self-play do that Samuel's rule does not?", "a", {
     "a": ("It lets the result of the game take part",
-          "After the last move the target is 1 or 0, not another judgement. So scores "
-          "are tied to winning."),
+          "After the last move the target is 1 or 0, not another judgement. So scores are tied to "
+          "winning."),
     "b": ("It compares two judgements", "So did Samuel's."),
     "c": ("It plays against itself", "So did Samuel's."),
     "d": ("It uses other terms", "In this chapter it uses the same ones."),

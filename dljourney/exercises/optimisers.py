@@ -155,8 +155,9 @@ _should_stop = exercise(
 
 # %% ../../nbs/exercises/optimisers.ipynb #opx00006
 _terminal_velocity = number(
-    "terminal_velocity", "The gradient is 1 at every step and `momentum` is 0.9. "
-    "Which value does the velocity approach?", 10,
+    "terminal_velocity",
+    "The gradient is 1 at every step and `momentum` is 0.9. Which value does the velocity "
+    "approach?", 10,
     "At rest v = 0.9 v + 1, so 0.1 v = 1 and v = 10: "
     "steps get ten times as long as without momentum.",
     {1: "That is the velocity after the first step. The next one keeps 0.9 of it and adds 1 again.",
@@ -165,8 +166,9 @@ _terminal_velocity = number(
      0.1: "That would be the share of a new gradient in a running *mean*. This is a sum."})
 
 _first_adam_step = number(
-    "first_adam_step", "Adam with learning rate 0.001 takes its first step, "
-    "and the gradient is 250. How far does the weight move?", 0.001,
+    "first_adam_step",
+    "Adam with learning rate 0.001 takes its first step, and the gradient is 250. How far does the "
+    "weight move?", 0.001,
     "After bias correction the mean is 250 and the root of the square is 250. "
     "Their ratio is 1, so the step is `lr` long.",
     {0.25: "That is what SGD would do: lr times gradient. Adam divides by the gradient's own size.",

@@ -48,8 +48,7 @@ def should_stop(valid_losses, patience):
 _should_stop = exercise(
     should_stop,
     task="Return True once the last `patience` epochs have brought no loss below the best of all "
-         "epochs before them. "
-         "With `patience` epochs or fewer so far, return False.",
+         "epochs before them. With `patience` epochs or fewer so far, return False.",
     cases=[([0.9, 0.5, 0.6, 0.7], 2), ([0.9, 0.5, 0.6, 0.4], 2), ([0.9, 0.5], 2),
            ([0.9, 0.5, 0.6, 0.55], 3), ([0.5, 0.4, 0.4], 1),
            ([0.3, 0.9, 0.6, 0.5], 2)],
@@ -86,8 +85,8 @@ def bias_squared_and_variance(predictions, truth):
 _bias = exercise(
     bias_squared_and_variance,
     task="Several models, trained on different data, predict one number. Return a pair: (mean "
-         "prediction minus truth) squared, "
-         "and the variance of the predictions (their mean squared distance from their own mean).",
+         "prediction minus truth) squared, and the variance of the predictions (their mean squared "
+         "distance from their own mean).",
     cases=[([1.0, 3.0], 2.0), ([4.0, 4.0, 4.0], 1.0), ([0.0, 2.0, 4.0, 6.0], 5.0)],
     mistakes={
         "Variance is measured from the models' own mean, not from the truth.":
@@ -178,8 +177,7 @@ def drop(activations, keep, p):
 _drop = exercise(
     drop,
     task="Dropout in training: return a list with 0 where `keep` is False, and the activation "
-         "divided by `1 - p` where it is True. "
-         "`p` is the probability to be left out.",
+         "divided by `1 - p` where it is True. `p` is the probability to be left out.",
     cases=[([1.0, 2.0, 3.0, 4.0], [True, False, True, True], 0.5),
            ([5.0, -1.0], [False, True], 0.2), ([1.0], [True], 0.0)],
     mistakes={
@@ -281,8 +279,9 @@ _high_variance = choice("high_variance", "You measure again, fit again, and get 
     "d": ("A leak", "A leak makes the score too good. This is about the fits."),
 })
 
-_perfect_training = choice("perfect_training", "A network reaches 100 % on its training pictures. "
-                                               "What do you know about new pictures?", "d", {
+_perfect_training = choice("perfect_training",
+                           "A network reaches 100 % on its training pictures. What do you know "
+                           "about new pictures?", "d", {
     "a": ("It will be right on nearly all of them",
           "So it was with true labels. With shuffled labels it was right on one in ten."),
     "b": ("It overfits", "With true labels it had 100 % as well, and was good on new pictures."),

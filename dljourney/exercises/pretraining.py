@@ -7,7 +7,7 @@ __all__ = ['check', 'hint', 'solution', 'quiz']
 
 # %% ../../nbs/exercises/pretraining.ipynb #719a1262
 import torch
-from torch.nn import functional as F
+from torch import nn
 from ..kit.exercises import choice, exercise, number, verbs
 
 # %% ../../nbs/exercises/pretraining.ipynb #9ee36f0a
@@ -73,7 +73,11 @@ _learning_rate = exercise(
 
 # %% ../../nbs/exercises/pretraining.ipynb #6a7a4fff
 def nearest_example(queries, examples):
-    return (F.normalize(queries, dim=1) @ F.normalize(examples, dim=1).T).argmax(1)
+    queries, examples = (nn.functional.normalize(x, dim=1) for x in (queries, examples))
+    return (queries @ examples.T).argmax(1)
+
+
+def _cosines(q, e): return nn.functional.normalize(q, dim=1) @ nn.functional.normalize(e, dim=1).T
 
 
 _nearest_example = exercise(
@@ -91,16 +95,15 @@ _nearest_example = exercise(
         "first.":
             lambda q, e: (q @ e.T).argmax(1),
         "That is the farthest direction. The largest cosine is the nearest.":
-            lambda q, e: (F.normalize(q, dim=1) @ F.normalize(e, dim=1).T).argmin(1),
+            lambda q, e: _cosines(q, e).argmin(1),
         "You answer for each example. Answer for each query: look along the other dimension.":
-            lambda q, e: (F.normalize(q, dim=1) @ F.normalize(e, dim=1).T).argmax(0),
+            lambda q, e: _cosines(q, e).argmax(0),
         "That is the nearest point. Here only directions count: make the rows length 1 first.":
             lambda q, e: torch.cdist(q, e).argmin(1),
-        "Those are the cosines. Return the number of the best example for each query.":
-            lambda q, e: F.normalize(q, dim=1) @ F.normalize(e, dim=1).T,
+        "Those are the cosines. Return the number of the best example for each query.": _cosines,
     },
     hints=["The cosine of two rows is their product when both have length 1.",
-           "`F.normalize(x, dim=1)` makes each row length 1.",
+           "`nn.functional.normalize(x, dim=1)` makes each row length 1.",
            "`a @ b.T` has a row for each query; `argmax(1)` finds the best example in each row."],
     why="Features of a network are compared by direction: their length says mostly how much ink "
         "there is.",

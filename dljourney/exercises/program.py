@@ -21,9 +21,8 @@ def softmax(scores):
 _softmax = exercise(
     softmax,
     task="Turn a list of scores into probabilities: e to the power of each score, divided by the "
-    "sum of all of them. Scores "
-    "may be as large as 1000, where `math.exp` overflows: taking the same number away from "
-    "all of them changes nothing.",
+         "sum of all of them. Scores may be as large as 1000, where `math.exp` overflows: taking "
+         "the same number away from all of them changes nothing.",
     cases=[([1.0, 2.0, 3.0],), ([0.0, 0.0],), ([-1.0, 4.0, 0.5, 0.5],), ([1000.0, 999.0],)],
     mistakes={
         "You divided the scores themselves by their sum; scores may be negative. Take e to their "
@@ -36,11 +35,11 @@ _softmax = exercise(
         ],
     },
     hints=[
-        "`math.exp(score)` is always positive.",
+        "`import math`: `math.exp(score)` is always positive.",
         "Take the largest score away from all first: then none is above 0.",
     ],
     why="The largest score is taken away so that exp never overflows; numerator and denominator "
-    "shrink alike.",
+        "shrink alike.",
 )
 
 # %% ../../nbs/exercises/program.ipynb #9579a226
@@ -58,11 +57,8 @@ def _check_order(answer):
         {"ant": 0.1, "bee": 0.7, "cat": 0.2},
         called='named([0.1, 0.7, 0.2], ["ant", "bee", "cat"])',
         mistakes={
-            "You swapped keys and values: the label is the key.": {
-                0.1: "ant",
-                0.7: "bee",
-                0.2: "cat",
-            },
+            "You swapped keys and values: the label is the key.": {0.1: "ant", 0.7: "bee",
+                                                                   0.2: "cat"},
             "Only the likeliest label is there. Keep all of them.": {"bee": 0.7},
         },
     )
@@ -96,7 +92,7 @@ _named = exercise(
         "Sort the pairs by the second part, the largest first, then `dict(pairs)`.",
     ],
     why="A dict keeps the order in which it was filled, so `next(iter(answer))` is the program's "
-    "answer.",
+        "answer.",
 )
 
 # %% ../../nbs/exercises/program.ipynb #ebc5e703
@@ -107,7 +103,7 @@ def prepare_pixels(pixels, mean, std):
 _prepare_pixels = exercise(
     prepare_pixels,
     task="Bring pixels from 0..255 to the model's scale: to [0, 1], minus the mean, divided by "
-    "std.",
+         "std.",
     cases=[([0, 255, 51], 0.25, 0.5), ([128], 0.0, 1.0), ([10, 20], 0.5, 0.25)],
     mistakes={
         "The pixels were not brought to [0, 1]: divide them by 255 first.": lambda x, m, s: [
@@ -134,26 +130,13 @@ _middle_square = exercise(
     task="Find the largest square in the middle of a picture. Return `(left, top, right, bottom)`.",
     cases=[(400, 300), (300, 400), (50, 50), (7, 3)],
     mistakes={
-        "That is the square in the upper left corner. Move it to the middle.": lambda w, h: (
-            0,
-            0,
-            min(w, h),
-            min(w, h),
-        ),
-        "You returned (left, top, width, height). The last two are "
-        "right and bottom.": lambda w, h: (
-            (w - min(w, h)) / 2,
-            (h - min(w, h)) / 2,
-            min(w, h),
-            min(w, h),
-        ),
-        "Your box is larger than the picture: its side is the "
-        "*smaller* of width and height.": lambda w, h: (
-            (w - max(w, h)) / 2,
-            (h - max(w, h)) / 2,
-            (w + max(w, h)) / 2,
-            (h + max(w, h)) / 2,
-        ),
+        "That is the square in the upper left corner. Move it to the middle.":
+            lambda w, h: (0, 0, min(w, h), min(w, h)),
+        "You returned (left, top, width, height). The last two are right and bottom.":
+            lambda w, h: ((w - min(w, h)) / 2, (h - min(w, h)) / 2, min(w, h), min(w, h)),
+        "Your box is larger than the picture: its side is the *smaller* of width and height.":
+            lambda w, h: ((w - max(w, h)) / 2, (h - max(w, h)) / 2,
+                          (w + max(w, h)) / 2, (h + max(w, h)) / 2),
     },
     hints=[
         "The side is the smaller of width and height.",
@@ -196,8 +179,7 @@ def _reader(file):
 _answer_all = exercise(
     answer_all,
     task="Call `read(file)` for each file. Return two dicts: `{file: answer}`, and `{file: text of "
-    "the error}` for those where "
-    "it raised `ValueError`. A bad file must not stop the others.",
+         "the error}` for those where it raised `ValueError`. A bad file must not stop the others.",
     cases=[
         (["a.png", "bad.png", "ccc.png"], _reader),
         (["bad1", "bad2"], _reader),
@@ -226,7 +208,7 @@ def fills_file(shapes, n_bytes):
 _fills_file = exercise(
     fills_file,
     task="A file announces float32 tensors (4 bytes a number) of these shapes and holds `n_bytes` "
-    "of numbers. Do they fit exactly?",
+         "of numbers. Do they fit exactly?",
     cases=[
         ([(2, 3), (3,)], 36),
         ([(2, 3), (3,)], 40),
@@ -252,11 +234,11 @@ _fills_file = exercise(
         ),
     },
     hints=[
-        "`math.prod(shape)` is how many numbers a tensor holds.",
+        "`import math`: `math.prod(shape)` is how many numbers a tensor holds.",
         "Add up 4 times that for all shapes and compare.",
     ],
     why="This check is done before memory is taken: a file of 100 bytes that announces terabytes "
-    "gets none.",
+        "gets none.",
 )
 
 # %% ../../nbs/exercises/program.ipynb #5883a22a
@@ -291,11 +273,11 @@ _looks_strange = exercise(
         "You compared with the first known picture only.": lambda f, k, v: math.dist(f, k[0]) > v,
     },
     hints=[
-        "`math.dist(a, b)` is the distance of two lists of numbers.",
+        "`import math`: `math.dist(a, b)` is the distance of two lists of numbers.",
         "`all(... for k in known)`",
     ],
     why="The distance to the nearest known picture is a cheap alarm for inputs unlike the training "
-    "data.",
+        "data.",
 )
 
 # %% ../../nbs/exercises/program.ipynb #b8b3b824
@@ -322,8 +304,7 @@ _questions = [
     }),
     choice("forgotten",
            "A model that was right on 97 % gives nonsense in your friend's web page. What do you "
-           "look at first?",
-               "b", {
+           "look at first?", "b", {
         "a": ("Whether it trained long enough.",
               "It was right on 97 %. Training is not the difference."),
         "b": ("Whether the page prepares pictures as in training.",
@@ -344,9 +325,8 @@ _questions += [
     short("way_out",
           "Which file format runs a network with code of its own outside Python? (four letters)",
           ["ONNX"],
-          "It holds the computation itself, not the names of classes.", {"json":
-                                                                         "JSON holds data. A "
-                                                                         "computation is more."}),
+          "It holds the computation itself, not the names of classes.",
+          {"json": "JSON holds data. A computation is more."}),
     choice("sure", "The program says: 99 % a 7. What does that mean?", "b", {
         "a": ("It is a 7 with 99 % certainty.",
               "Only if the input is like the training data. It may be no digit at all."),
@@ -364,23 +344,15 @@ _questions += [
     }),
     number("bytes",
            "A layer has 256 x 10 weights and 10 biases in float32. How many bytes is that?", 10280,
-           "(2560 + 10) numbers of 4 bytes.", {2570:
-                                               "That is how many numbers there are; each takes 4 "
-                                               "bytes.",
-                                               10240: "The biases are missing."}, tol=0.0001),
+           "(2560 + 10) numbers of 4 bytes.",
+           {2570: "That is how many numbers there are; each takes 4 bytes.",
+            10240: "The biases are missing."}, tol=0.0001),
 ]
 
 # %% ../../nbs/exercises/program.ipynb #954920d3
 check, hint, solution, quiz = verbs(
     "program",
-    exercises=[
-        _softmax,
-        _named,
-        _prepare_pixels,
-        _middle_square,
-        _answer_all,
-        _fills_file,
-        _looks_strange,
-    ],
+    exercises=[_softmax, _named, _prepare_pixels, _middle_square, _answer_all, _fills_file,
+               _looks_strange],
     questions=_questions,
 )

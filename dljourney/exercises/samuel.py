@@ -23,9 +23,12 @@ _weighted_sum = exercise(
     task="Multiply each input by its weight and add it all up.",
     cases=[([1.0, 2.0, 3.0], [0.5, -1.0, 2.0]), ([0.0, 4.0], [7.0, 0.25]), ([2.0], [3.0])],
     mistakes={
-        "You added up the inputs only: each has to be multiplied by its weight first.": lambda x, w: sum(x),
-        "You multiplied one sum by the other. Multiply pair by pair, then add.": lambda x, w: sum(x) * sum(w),
-        "You added inputs and weights. A weight says how much its input counts, so multiply.": lambda x, w: sum(x) + sum(w),
+        "You added up the inputs only: each has to be multiplied by its weight first.":
+            lambda x, w: sum(x),
+        "You multiplied one sum by the other. Multiply pair by pair, then add.":
+            lambda x, w: sum(x) * sum(w),
+        "You added inputs and weights. A weight says how much its input counts, so multiply.":
+            lambda x, w: sum(x) + sum(w),
     },
     hints=["Two lists, walked through side by side: `zip` does that.",
            "Add up `x * w` for every pair `x, w`."],
@@ -45,8 +48,10 @@ _share_right = exercise(
     mistakes={
         "You counted the right answers. The share is that count divided by how many there are.":
             lambda a, b: sum(x == y for x, y in zip(a, b)),
-        "That is the share of wrong answers.": lambda a, b: sum(x != y for x, y in zip(a, b)) / len(b),
-        "That is per cent. The share goes from 0 to 1.": lambda a, b: 100 * sum(x == y for x, y in zip(a, b)) / len(b),
+        "That is the share of wrong answers.":
+            lambda a, b: sum(x != y for x, y in zip(a, b)) / len(b),
+        "That is per cent. The share goes from 0 to 1.":
+            lambda a, b: 100 * sum(x == y for x, y in zip(a, b)) / len(b),
     },
     hints=["How many pairs are equal?",
            "`sum(a == b for ...)` counts them, since True counts as 1."],
@@ -61,12 +66,12 @@ def keep_better(current, candidate):
 _keep_better = exercise(
     keep_better,
     task="`current` and `candidate` are pairs `(weights, score)`. Return the candidate if its "
-         "score is higher, "
-    "else stay with the current one.",
+         "score is higher, else stay with the current one.",
     cases=[((1.0, 0.5), (2.0, 0.7)), ((3.0, 0.5), (2.0, 0.7)), ((1.0, 0.5), (2.0, 0.3)),
            ((1.0, 0.5), (9.0, 0.5))],
     mistakes={
-        "On a tie stay with the current one: take the candidate only if its score is *higher*.": lambda a, b: b if b[1] >= a[1] else a,
+        "On a tie stay with the current one: take the candidate only if its score is *higher*.":
+            lambda a, b: b if b[1] >= a[1] else a,
         "You always took the candidate, however bad it was.": lambda a, b: b,
         "You compared the weights. What counts is the score, the second of the pair.":
             lambda a, b: b if b[0] > a[0] else a,
@@ -85,8 +90,10 @@ def neighbour(weights, change, step):
 
 _moved = agrees(neighbour,
                 [([1.0, -2.0], [0.5, 1.0], 0.1), ([0.0, 0.0, 0.0], [1.0, -1.0, 2.0], 0.5)], {
-    "You returned the change alone. A neighbour starts from where the weights are.": lambda w, c, s: [s * x for x in c],
-    "You moved by the whole change. `step` says how much of it.": lambda w, c, s: [a + b for a, b in zip(w, c)],
+    "You returned the change alone. A neighbour starts from where the weights are.":
+        lambda w, c, s: [s * x for x in c],
+    "You moved by the whole change. `step` says how much of it.":
+        lambda w, c, s: [a + b for a, b in zip(w, c)],
     "You walked the other way: add the change.": lambda w, c, s: [a - s * b for a, b in zip(w, c)],
 })
 
@@ -117,8 +124,10 @@ def slope(performance, weight, nudge):
 
 _slope = exercise(
     slope,
-    task="How fast does the performance rise when this one weight grows? Nudge it a little and see.",
-    cases=[(lambda w: 3 * w, 2.0, 0.001), (lambda w: -w * w, 1.0, 0.001), (lambda w: 5.0, 0.0, 0.1)],
+    task="How fast does the performance rise when this one weight grows? Nudge it a little and "
+         "see.",
+    cases=[(lambda w: 3 * w, 2.0, 0.001), (lambda w: -w * w, 1.0, 0.001),
+           (lambda w: 5.0, 0.0, 0.1)],
     tol=0.005,  # who measures on both sides is right too, and nearer
     mistakes={
         "You have the change of the performance. Divide it by the nudge to get a slope.":
@@ -176,17 +185,16 @@ def _unmeasured(start, performance, mechanism, rounds):
 _go_round = exercise(
     go_round,
     task="Write Samuel's loop. `mechanism(current, performance)` takes and returns a pair "
-         "`(weights, score)`. "
-    "Return the list of scores, one after each round.",
-    cases=[(0,
-            lambda w: 10 - w, _one_up, 3), (5,
-                                            lambda w: w * w, _one_up, 4), (1, lambda w: w, _one_up, 0),
-           (0, lambda w: 5 - w, _up_if_better, 2)],
+         "`(weights, score)`. Return the list of scores, one after each round.",
+    cases=[(0, lambda w: 10 - w, _one_up, 3), (5, lambda w: w * w, _one_up, 4),
+           (1, lambda w: w, _one_up, 0), (0, lambda w: 5 - w, _up_if_better, 2)],
     mistakes={
         "Every round starts from the beginning again: hand the mechanism what the last round "
         "returned.": _ignores_last,
-        "The first score in your list is the start's. One score after each round, please.": _with_start,
-        "The first pair has the start's own score in it: `(start, performance(start))`.": _unmeasured,
+        "The first score in your list is the start's. One score after each round, please.":
+            _with_start,
+        "The first pair has the start's own score in it: `(start, performance(start))`.":
+            _unmeasured,
         "You did one round too few.": lambda s, p, m, r: go_round(s, p, m, max(r - 1, 0)),
     },
     hints=["Start from the pair `(start, performance(start))`.",
@@ -289,8 +297,9 @@ _questions = [
         "b": "choose some weights to start with",
         "c": "measure the performance",
         "d": "measure again, and go round",
-    }, "Start, measure, change, measure again.", {"bacd": "Before the mechanism can do better, it "
-                                                          "must know how good the start is."}),
+    }, "Start, measure, change, measure again.", {
+        "bacd": "Before the mechanism can do better, it must know how good the start is.",
+    }),
     choice("hidden", "Why are both sides of the contest scored on hidden images?", "a", {
         "a": ("On images they were made from, rules and weights can look better than they are.",
               "Anybody can be right about what they have already seen. Chapter 07 is about this."),
@@ -309,7 +318,8 @@ _questions = [
           "What do we call Samuel's *mechanism for altering the weights* today? One word.",
           ["optimiser", "optimizer"], "SGD and Adam are optimisers; chapters 04 and 05 build them.",
           {"loss": "That measures how bad the predictions are, so it belongs to *performance*.",
-           "training": "That is the whole loop. The mechanism is the part that changes the weights."}),
+           "training": "That is the whole loop. The mechanism is the part that changes the "
+                       "weights."}),
 ]
 
 # %% ../../nbs/exercises/samuel.ipynb #9067424f

@@ -22,15 +22,21 @@ def bowl(x): return (x - 3) ** 2
 
 _slope = exercise(
     slope,
-    task="Return the slope of `f` at `x`, measured between the points `h` to the left and `h` to the right.",
+    task="Return the slope of `f` at `x`, measured between the points `h` to the left and `h` to "
+         "the right.",
     cases=[(cube, 2.0, 0.1), (bowl, 0.0, 0.5), (cube, -1.0, 0.01)],
     mistakes={
-        "This measures from `x` to the right only. Use a point on each side: the error is much smaller.":
+        "This measures from `x` to the right only. Use a point on each side: the error is much "
+        "smaller.":
             lambda f, x, h: (f(x + h) - f(x)) / h,
-        "The two points are `2 * h` apart, and you divide by `h`.": lambda f, x, h: (f(x + h) - f(x - h)) / h,
-        "The sign is turned round: take right minus left.": lambda f, x, h: (f(x - h) - f(x + h)) / (2 * h),
-        "That is the rise between the points. Divide it by how far they are apart.": lambda f, x, h: f(x + h) - f(x - h),
-        "Mind the order of operations: `a / 2 * h` divides by 2 and multiplies by `h`. Use brackets.":
+        "The two points are `2 * h` apart, and you divide by `h`.":
+            lambda f, x, h: (f(x + h) - f(x - h)) / h,
+        "The sign is turned round: take right minus left.":
+            lambda f, x, h: (f(x - h) - f(x + h)) / (2 * h),
+        "That is the rise between the points. Divide it by how far they are apart.":
+            lambda f, x, h: f(x + h) - f(x - h),
+        "Mind the order of operations: `a / 2 * h` divides by 2 and multiplies by `h`. Use "
+        "brackets.":
             lambda f, x, h: (f(x + h) - f(x - h)) / 2 * h,
     },
     hints=[
@@ -38,7 +44,8 @@ _slope = exercise(
         "The rise is `f(x + h) - f(x - h)`.",
         "The run is the distance between `x - h` and `x + h`.",
     ],
-    why="Errors on the left and on the right nearly cancel, so the error shrinks with `h` squared, not with `h`.",
+    why="Errors on the left and on the right nearly cancel, so the error shrinks with `h` squared, "
+        "not with `h`.",
 )
 
 # %% ../../nbs/exercises/sgd.ipynb #difx0002
@@ -50,7 +57,8 @@ def _check_difference(difference):
     for x, y in [(5.0, 3.0), (-2.0, 0.5)]:
         a, b, call = Value(x), Value(y), f"difference(Value({x}), Value({y}))"
         found = difference(a, b)
-        require(found is not None, "Nothing came back (`None`). Is a `return` missing?", called=call)
+        require(found is not None, "Nothing came back (`None`). Is a `return` missing?",
+                called=call)
         require(isinstance(found, Value), "Make a `Value` of it, with what it was made of.",
                 "a Value", type(found).__name__, call)
         require(found.data != y - x, "The order is turned round: take `b` from `a`.",
@@ -62,9 +70,11 @@ def _check_difference(difference):
 
 def _check_slopes(to_a, to_b, call):
     "What `backward` found, for one more of the difference."
-    require((to_a, to_b) != (0, 0), "`backward` finds no way to `a` and `b`: give the new value "
-            "its inputs, pairs of a value and a slope.", called=call)
-    require(to_b != 1, "If `b` grows, the difference falls: its slope is negative.", -1.0, to_b, call)
+    require((to_a, to_b) != (0, 0),
+            "`backward` finds no way to `a` and `b`: give the new value its inputs, pairs of a "
+            "value and a slope.", called=call)
+    require(to_b != 1, "If `b` grows, the difference falls: its slope is negative.",
+            -1.0, to_b, call)
     same((to_a, to_b), (1.0, -1.0), called=call, message="The slopes to `a` and `b` are others.")
 
 # %% ../../nbs/exercises/sgd.ipynb #difx0003
@@ -77,8 +87,8 @@ _difference = exercise(
         "If `a` grows by 1, how much does `a - b` grow? And if `b` does?",
         "Or without new slopes: `a - b` is `a` plus -1 times `b`.",
     ],
-    why="One more operation, one more pair of slopes: 1 and -1. Nothing else had to be told; the walk "
-        "back is the same for all. `a + b * Value(-1.0)` needs no slopes at all.",
+    why="One more operation, one more pair of slopes: 1 and -1. Nothing else had to be told; the "
+        "walk back is the same for all. `a + b * Value(-1.0)` needs no slopes at all.",
 )
 
 # %% ../../nbs/exercises/sgd.ipynb #5cfdc5d0
@@ -88,11 +98,14 @@ def gradient_step(w, grad, lr):
 
 _gradient_step = exercise(
     gradient_step,
-    task="Move the weight `w` one step downhill, with gradient `grad` and learning rate `lr`. Return the new weight.",
+    task="Move the weight `w` one step downhill, with gradient `grad` and learning rate `lr`. "
+         "Return the new weight.",
     cases=[(1.0, 2.0, 0.1), (torch.tensor([1.0, -2.0]), torch.tensor([0.5, 4.0]), 0.5)],
     mistakes={
-        "You walk uphill: the gradient points up, so subtract it.": lambda w, grad, lr: w + lr * grad,
-        "The learning rate is missing: the step is as long as the gradient itself.": lambda w, grad, lr: w - grad,
+        "You walk uphill: the gradient points up, so subtract it.":
+            lambda w, grad, lr: w + lr * grad,
+        "The learning rate is missing: the step is as long as the gradient itself.":
+            lambda w, grad, lr: w - grad,
         "That is the step alone. Subtract it from the old weight.": lambda w, grad, lr: lr * grad,
         "You divide by the learning rate. A small learning rate must give a small step.":
             lambda w, grad, lr: w - grad / lr,
@@ -119,7 +132,8 @@ def _as_lists(batches, n):
     found = []
     for batch in batches:
         found.append([int(i) for i in batch])
-        require(len(found) <= n, "There are more batches than datapoints.", f"at most {n}", len(found))
+        require(len(found) <= n, "There are more batches than datapoints.",
+                f"at most {n}", len(found))
     return found
 
 # %% ../../nbs/exercises/sgd.ipynb #198d1e5c
@@ -127,15 +141,18 @@ def _check_minibatch_indices(minibatch_indices):
     for n, size in [(10, 3), (8, 4), (3, 5), (200, 32)]:
         call = f"minibatch_indices({n}, {size})"
         batches = minibatch_indices(n, size)
-        require(batches is not None, "Nothing came back (`None`). Is a `return` missing?", called=call)
+        require(batches is not None, "Nothing came back (`None`). Is a `return` missing?",
+                called=call)
         batches = _as_lists(batches, n)
         seen = [i for batch in batches for i in batch]
         _check_seen(seen, n, size, call)
         sizes = [len(b) for b in batches]
         wanted = [min(size, n - i) for i in range(0, n, size)]
         same(sizes, wanted, called=call, message="The batches have other sizes than they should.")
-    require(seen != sorted(seen), "The order is not shuffled: the batches hold neighbours.", called=call)
-    require(any(max(b) - min(b) >= len(b) for b in batches), "Each batch holds neighbours: shuffle all indices first, then cut.", called=call)
+    require(seen != sorted(seen), "The order is not shuffled: the batches hold neighbours.",
+            called=call)
+    require(any(max(b) - min(b) >= len(b) for b in batches),
+            "Each batch holds neighbours: shuffle all indices first, then cut.", called=call)
     again = [i for batch in _as_lists(minibatch_indices(n, size), n) for i in batch]
     require(again != seen, "A second epoch comes in the same order as the first.", called=call)
 
@@ -143,27 +160,33 @@ def _check_minibatch_indices(minibatch_indices):
 def _check_seen(seen, n, size, call):
     "Each index exactly once."
     outside = [i for i in seen if not 0 <= i < n]
-    require(not outside, "There are indices that no datapoint has.", f"0 to {n - 1}", outside[:5], call)
+    require(not outside, "There are indices that no datapoint has.",
+            f"0 to {n - 1}", outside[:5], call)
     twice = sorted({i for i in seen if seen.count(i) > 1})
-    require(not twice, "Some datapoints come more than once in an epoch.", "each once", f"twice: {twice[:5]}", call)
+    require(not twice, "Some datapoints come more than once in an epoch.",
+            "each once", f"twice: {twice[:5]}", call)
     left = sorted(set(range(n)) - set(seen))
     cut = n % size if len(left) == n % size else 0
     text = "The short last batch was dropped." if cut else "Some datapoints never come."
-    require(not left, f"{text} Every datapoint must come once in an epoch.", f"{n} indices", len(seen), call)
+    require(not left, f"{text} Every datapoint must come once in an epoch.",
+            f"{n} indices", len(seen), call)
 
 # %% ../../nbs/exercises/sgd.ipynb #447c73d0
 _minibatch_indices = exercise(
     minibatch_indices,
-    task="Return the batches of one epoch: a list of index tensors (or lists). Every index from 0 to `n - 1` comes "
-         "exactly once, in a new random order at each call; the last batch may be short.",
+    task="Return the batches of one epoch: a list of index tensors (or lists). Every index from 0 "
+         "to `n - 1` comes exactly once, in a new random order at each call; the last batch may be "
+         "short.",
     check=_check_minibatch_indices,
     hints=[
         "First put all indices in a random order, then cut that order into pieces.",
         "`torch.randperm(n)` is a random order of 0 to n - 1.",
-        "Pieces start at 0, batch_size, 2 * batch_size, ...: `range(0, n, batch_size)`. A slice may go past the end.",
+        "Pieces start at 0, batch_size, 2 * batch_size, ...: `range(0, n, batch_size)`. A slice "
+        "may go past the end.",
     ],
-    why="Shuffling first and cutting after it is the whole trick: no index can come twice, none can be lost. "
-        "A Python slice stops at the end by itself, so the short last batch needs no `if`.",
+    why="Shuffling first and cutting after it is the whole trick: no index can come twice, none "
+        "can be lost. A Python slice stops at the end by itself, so the short last batch needs no "
+        "`if`.",
 )
 
 # %% ../../nbs/exercises/sgd.ipynb #1c1943db
@@ -173,17 +196,22 @@ def linear_layer(x, w, b):
 
 _linear_layer = exercise(
     linear_layer,
-    task="Return the output of a linear layer: `x` has shape (N, n_in), `w` (n_in, n_out), `b` (n_out,).",
-    cases=[
-        (torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[1.0, 2.0], [3.0, 5.0]]), torch.tensor([10.0, 20.0])),
-        (torch.tensor([[1.0, 0.0, 2.0]]), torch.tensor([[1.0, 2.0], [3.0, 4.0], [0.5, 1.0]]), torch.tensor([1.0, -9.0])),
-    ],
+    task="Return the output of a linear layer: `x` has shape (N, n_in), `w` (n_in, n_out), `b` "
+         "(n_out,).",
+    cases=[(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[1.0, 2.0], [3.0, 5.0]]),
+            torch.tensor([10.0, 20.0])),
+           (torch.tensor([[1.0, 0.0, 2.0]]), torch.tensor([[1.0, 2.0], [3.0, 4.0], [0.5, 1.0]]),
+            torch.tensor([1.0, -9.0]))],
     mistakes={
-        "`*` multiplies number by number. A layer needs the matrix product `@`.": lambda x, w, b: x * w + b,
+        "`*` multiplies number by number. A layer needs the matrix product `@`.":
+            lambda x, w, b: x * w + b,
         "The bias `b` is missing.": lambda x, w, b: x @ w,
-        "`w` is turned round: here it has shape (n_in, n_out), so no `.T` is needed.": lambda x, w, b: x @ w.T + b,
-        "The order is turned round: the images are the rows of `x`, so `x` stands first.": lambda x, w, b: w @ x + b,
-        "A linear layer has no relu in it. The next function in the network does that.": lambda x, w, b: (x @ w + b).relu(),
+        "`w` is turned round: here it has shape (n_in, n_out), so no `.T` is needed.":
+            lambda x, w, b: x @ w.T + b,
+        "The order is turned round: the images are the rows of `x`, so `x` stands first.":
+            lambda x, w, b: w @ x + b,
+        "A linear layer has no relu in it. The next function in the network does that.":
+            lambda x, w, b: (x @ w + b).relu(),
         "The bias is subtracted. Add it.": lambda x, w, b: x @ w - b,
     },
     hints=[
@@ -191,8 +219,9 @@ _linear_layer = exercise(
         "Weighted sums of all rows at once are a matrix product: `@`.",
         "`b` is added to each row; broadcasting does that for you.",
     ],
-    why="Row i, column j of `x @ w` is the weighted sum of datapoint i for output j. `nn.Linear` does the same and "
-        "keeps its weight the other way round, (n_out, n_in): `x @ weight.T + bias`.",
+    why="Row i, column j of `x @ w` is the weighted sum of datapoint i for output j. `nn.Linear` "
+        "does the same and keeps its weight the other way round, (n_out, n_in): `x @ weight.T + "
+        "bias`.",
 )
 
 # %% ../../nbs/exercises/sgd.ipynb #912d88e7
@@ -203,19 +232,22 @@ def mean_squared_error(pred, target):
 
 _mean_squared_error = exercise(
     mean_squared_error,
-    task="Return the mean squared error. Mind the shapes: `pred` is (N, 1), as a network gives it, `target` is (N,).",
+    task="Return the mean squared error. Mind the shapes: `pred` is (N, 1), as a network gives it, "
+         "`target` is (N,).",
     cases=[
         (torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([1.0, 1.0, 1.0])),
         (torch.tensor([[1.0], [2.0], [6.0]]), torch.tensor([1.5, 1.0, 4.0])),
     ],
     mistakes={
-        "Shapes (N, 1) and (N,) broadcast to (N, N): every prediction met every target. Make the shapes equal first.":
+        "Shapes (N, 1) and (N,) broadcast to (N, N): every prediction met every target. Make the "
+        "shapes equal first.":
             lambda pred, target: ((pred - target) ** 2).mean(),
         "That is the sum. Divide by the number of datapoints: take the mean.":
             lambda pred, target: ((pred.squeeze(1) - target) ** 2).sum(),
         "The errors are not squared, so those above and those below cancel.":
             lambda pred, target: (pred.squeeze(1) - target).mean(),
-        "That is the mean absolute error. Square the errors.": lambda pred, target: (pred.squeeze(1) - target).abs().mean(),
+        "That is the mean absolute error. Square the errors.":
+            lambda pred, target: (pred.squeeze(1) - target).abs().mean(),
         "That is the root of it. The mean of the squares is enough.":
             lambda pred, target: ((pred.squeeze(1) - target) ** 2).mean().sqrt(),
         "You squared the mean error. Square each error first, then take the mean.":
@@ -226,8 +258,8 @@ _mean_squared_error = exercise(
         "What shape has `pred - target`? Print it.",
         "`pred.squeeze(1)` or `target[:, None]` makes the shapes equal.",
     ],
-    why="A shape of (N, 1) against (N,) raises no error: it quietly becomes (N, N). Such a loss falls a little and "
-        "learns the mean of the targets. Equal shapes first, then arithmetic.",
+    why="A shape of (N, 1) against (N,) raises no error: it quietly becomes (N, N). Such a loss "
+        "falls a little and learns the mean of the targets. Equal shapes first, then arithmetic.",
 )
 
 # %% ../../nbs/exercises/sgd.ipynb #bf686719
@@ -246,19 +278,24 @@ _huge = torch.tensor([[1000.0, 0.0], [0.0, 200.0]])
 # %% ../../nbs/exercises/sgd.ipynb #2a833161
 _cross_entropy_loss = exercise(
     cross_entropy_loss,
-    task="Return the mean cross-entropy of `logits` (N, n_classes) for `labels` (N,), without `F.cross_entropy`. "
-         "It must stay finite for logits as large as 1000.",
+    task="Return the mean cross-entropy of `logits` (N, n_classes) for `labels` (N,), without "
+         "`F.cross_entropy`. It must stay finite for logits as large as 1000.",
     cases=[(_logits, _labels), (_huge, torch.tensor([0, 0]))],
     mistakes={
         "The sign is turned round: logarithms of probabilities are negative, a loss is positive.":
             lambda x, y: -F.cross_entropy(x, y),
-        "That is the sum over the datapoints. Take the mean.": lambda x, y: F.cross_entropy(x, y, reduction="sum"),
-        "That is the mean probability of the right class. Its logarithm is missing, and a minus sign.":
+        "That is the sum over the datapoints. Take the mean.":
+            lambda x, y: F.cross_entropy(x, y, reduction="sum"),
+        "That is the mean probability of the right class. Its logarithm is missing, and a minus "
+        "sign.":
             lambda x, y: _of_labels(x.softmax(1), y).mean(),
-        "Take the logarithm of each probability first, then the mean.": lambda x, y: -_of_labels(x.softmax(1), y).mean().log(),
-        "`exp` of a large logit is infinite, or `log` met a zero. Subtract the largest logit first, or use `logsumexp`.":
+        "Take the logarithm of each probability first, then the mean.":
+            lambda x, y: -_of_labels(x.softmax(1), y).mean().log(),
+        "`exp` of a large logit is infinite, or `log` met a zero. Subtract the largest logit "
+        "first, or use `logsumexp`.":
             lambda x, y: -_of_labels((x.exp() / x.exp().sum(1, keepdim=True)).log(), y).mean(),
-        "A probability was rounded to zero before its logarithm was taken. Use `log_softmax` or `logsumexp`.":
+        "A probability was rounded to zero before its logarithm was taken. Use `log_softmax` or "
+        "`logsumexp`.":
             lambda x, y: -_of_labels(x.softmax(1).log(), y).mean(),
         "The softmax runs over the datapoints (dim 0). Classes are along dim 1.":
             lambda x, y: -_of_labels(x.log_softmax(0), y).mean(),
@@ -266,16 +303,21 @@ _cross_entropy_loss = exercise(
             lambda x, y: -_of_labels(x, y).mean(),
     },
     hints=[
-        "For each datapoint: how probable does the model think the right class is? Take minus its logarithm.",
+        "For each datapoint: how probable does the model think the right class is? Take minus its "
+        "logarithm.",
         "log(softmax(x)) of class c is `x[c] - x.logsumexp()`. This form never overflows.",
-        "`values[torch.arange(len(labels)), labels]` picks, in each row, the entry of the right class.",
+        "`values[torch.arange(len(labels)), labels]` picks, in each row, the entry of the right "
+        "class.",
     ],
-    why="The loss is minus the logarithm of the probability given to the right class: 0 when it is certain and right, "
-        "log(n_classes) when it has no idea, and without limit when it is certain and wrong.",
+    why="The loss is minus the logarithm of the probability given to the right class: 0 when it is "
+        "certain and right, log(n_classes) when it has no idea, and without limit when it is "
+        "certain and wrong.",
 )
 
 # %% ../../nbs/exercises/sgd.ipynb #7e1d91a2
-_no_ties = torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.5, 0.0], [0.0, 3.0, 1.0], [1.0, 0.9, 0.8]])  # which entry is largest is clear
+# which entry is largest is clear
+_no_ties = torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.5, 0.0], [0.0, 3.0, 1.0], [1.0, 0.9, 0.8]])
+_of_two = torch.tensor([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7]])
 
 
 def share_correct(logits, labels):
@@ -284,63 +326,83 @@ def share_correct(logits, labels):
 
 _share_correct = exercise(
     share_correct,
-    task="Return the accuracy: the share of rows of `logits` (N, n_classes) whose largest entry is that of the label.",
-    cases=[(_no_ties, _labels), (torch.tensor([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7]]), torch.tensor([1, 0, 0, 1])),
+    task="Return the accuracy: the share of rows of `logits` (N, n_classes) whose largest entry is "
+         "that of the label.",
+    cases=[(_no_ties, _labels), (_of_two, torch.tensor([1, 0, 0, 1])),
            (_no_ties.T.contiguous(), torch.tensor([1, 2, 0]))],
     mistakes={
-        "That counts the right ones. Divide by how many there are.": lambda x, y: (x.argmax(1) == y).sum(),
+        "That counts the right ones. Divide by how many there are.":
+            lambda x, y: (x.argmax(1) == y).sum(),
         "That is the share of wrong answers.": lambda x, y: (x.argmax(1) != y).float().mean(),
         "The largest entry is looked for in each column (dim 0). Look in each row: dim 1.":
             lambda x, y: (x.argmax(0)[: len(y)] == y[: x.shape[1]]).float().mean(),
         "That compares the largest logit itself with the label. Compare its place: `argmax`.":
             lambda x, y: (x.max(1).values == y).float().mean(),
-        "That is a percentage. Return a share between 0 and 1.": lambda x, y: 100 * (x.argmax(1) == y).float().mean(),
+        "That is a percentage. Return a share between 0 and 1.":
+            lambda x, y: 100 * (x.argmax(1) == y).float().mean(),
     },
     hints=[
         "The prediction is the class with the largest logit.",
         "`logits.argmax(dim=1)` gives one class for each row.",
-        "Compare with `labels`: True counts as 1, so the mean is the share. Booleans need `.float()` first.",
+        "Compare with `labels`: True counts as 1, so the mean is the share. Booleans need "
+        "`.float()` first.",
     ],
-    why="A small change of a weight nearly never changes which entry is the largest. So accuracy stays flat while the "
-        "loss moves, and its gradient is zero: good to read, useless to train on.",
+    why="A small change of a weight nearly never changes which entry is the largest. So accuracy "
+        "stays flat while the loss moves, and its gradient is zero: good to read, useless to train "
+        "on.",
 )
 
 # %% ../../nbs/exercises/sgd.ipynb #054579c4
-_uphill = choice("uphill", "The loss has slope -3 at the present weight. What does one step of gradient descent do to the weight?", "b", {
-    "a": ("It makes it smaller", "A negative slope means that the loss falls to the right. Smaller would be uphill."),
-    "b": ("It makes it larger", "The loss falls to the right, and minus a negative gradient is positive: the weight grows."),
-    "c": ("Nothing, as a negative loss cannot be improved", "The slope is negative, not the loss. It says which way is down."),
-    "d": ("It depends on the loss", "The step uses the slope and the learning rate only, not the height."),
+_uphill = choice("uphill", "The loss has slope -3 at the present weight. What does one step of "
+                           "gradient descent do to the weight?", "b", {
+    "a": ("It makes it smaller",
+          "A negative slope means that the loss falls to the right. Smaller would be uphill."),
+    "b": ("It makes it larger",
+          "The loss falls to the right, and minus a negative gradient is positive: the weight "
+          "grows."),
+    "c": ("Nothing, as a negative loss cannot be improved",
+          "The slope is negative, not the loss. It says which way is down."),
+    "d": ("It depends on the loss",
+          "The step uses the slope and the learning rate only, not the height."),
 })
 
-_tiny_h = choice("tiny_h", "You measure a slope by finite differences in float32 and make `h` smaller and smaller. "
-                 "What happens to the error?", "c", {
-    "a": ("It shrinks all the way to zero", "That holds on paper. A computer rounds, and the difference of two nearly equal "
+_tiny_h = choice("tiny_h", "You measure a slope by finite differences in float32 and make `h` "
+                           "smaller and smaller. What happens to the error?", "c", {
+    "a": ("It shrinks all the way to zero",
+          "That holds on paper. A computer rounds, and the difference of two nearly equal "
           "numbers loses its digits."),
-    "b": ("It stays the same", "For a large `h` the curve bends between the two points, so `h` does matter."),
-    "c": ("It shrinks, then it grows again", "First the bend of the curve matters less, then rounding errors, divided by "
+    "b": ("It stays the same",
+          "For a large `h` the curve bends between the two points, so `h` does matter."),
+    "c": ("It shrinks, then it grows again",
+          "First the bend of the curve matters less, then rounding errors, divided by "
           "a tiny `h`, take over."),
-    "d": ("It grows from the start", "A large `h` looks at a wide piece of the curve, where its bend matters most."),
+    "d": ("It grows from the start",
+          "A large `h` looks at a wide piece of the curve, where its bend matters most."),
 })
 
 # %% ../../nbs/exercises/sgd.ipynb #difx0004
 _used_twice = number(
-    "used_twice", "`a` is 3, `b = a + a`, and `c = b * a`. After `c.backward()`, what is `a.grad`?", 12,
-    "One way leads from `c` straight to `a`, with slope `b`, 6. Two lead through `b`: each has slope "
-    "`a`, 3. Together 12. (By formula: c = 2a², with slope 4a.)",
+    "used_twice",
+    "`a` is 3, `b = a + a`, and `c = b * a`. After `c.backward()`, what is `a.grad`?", 12,
+    "One way leads from `c` straight to `a`, with slope `b`, 6. Two lead through `b`: each has "
+    "slope `a`, 3. Together 12. (By formula: c = 2a², with slope 4a.)",
     {6: "That is one way from `c` to `a`, or those through `b`. Slopes of all ways add up.",
      9: "`b` is made of `a` twice: the way through `b` counts twice, too.",
      18: "That is `c` itself. How fast does it grow when `a` does?"})
 
 # %% ../../nbs/exercises/sgd.ipynb #0e51213a
-_too_large = choice("too_large", "The loss jumps up and down and then becomes `inf`. What do you try first?", "a", {
-    "a": ("A smaller learning rate", "Each step jumps over the valley and lands higher on the other side. Shorter steps stay in it."),
+_too_large = choice("too_large", "The loss jumps up and down and then becomes `inf`. What do you "
+                                 "try first?", "a", {
+    "a": ("A smaller learning rate",
+          "Each step jumps over the valley and lands higher on the other side. Shorter steps stay "
+          "in it."),
     "b": ("More epochs", "Each further step lands higher still. More of them make it worse."),
     "c": ("A larger batch", "It makes the gradient less noisy, but the step is as long as before."),
     "d": ("More layers", "The model is not too weak here: its steps are too long."),
 })
 
-_steps_per_epoch = number("steps_per_epoch", "You have 718 training datapoints and a batch size of 64. "
+_steps_per_epoch = number("steps_per_epoch",
+                          "You have 718 training datapoints and a batch size of 64. "
                           "How many steps has one epoch?", 12,
     "11 full batches hold 704 datapoints, and the 14 left over make a short twelfth one.",
     {11: "The 14 datapoints after the last full batch belong to the epoch too.",
@@ -348,56 +410,76 @@ _steps_per_epoch = number("steps_per_epoch", "You have 718 training datapoints a
      718: "That would be batches of one datapoint.", 64: "That is the batch size."}, tol=0.001)
 
 _loop_order = order("loop_order", "Put one step of training in order.", "dbca", {
-    "a": "move the weights a little against the gradients", "b": "measure the loss of the predictions",
+    "a": "move the weights a little against the gradients",
+    "b": "measure the loss of the predictions",
     "c": "compute the gradients of the loss", "d": "predict from the inputs"},
-    "Predict, measure, find out which way is down, move. Then forget the old gradients and start again.",
+    "Predict, measure, find out which way is down, move. Then forget the old gradients and start "
+    "again.",
     {"dcba": "Gradients of what? The loss must be there first.",
      "bdca": "The loss compares predictions with labels, so predictions come first.",
      "dbac": "You moved before you knew which way is down."})
 
 # %% ../../nbs/exercises/sgd.ipynb #a7711003
-_zero_grad = choice("zero_grad", "You forget `opt.zero_grad()` in PyTorch. What does the second step use?", "d", {
-    "a": ("The gradient of the second batch, as it should", "`backward` adds to `.grad`; it does not replace it."),
-    "b": ("The gradient of the first batch only", "The second batch is not ignored: its gradient is added."),
-    "c": ("No gradient: PyTorch raises an error", "Adding up is allowed, and sometimes wanted, so nothing warns you."),
-    "d": ("The sum of both batches' gradients", "`backward` adds to `.grad`. Someone has to set it back to zero."),
+_zero_grad = choice("zero_grad", "You forget `opt.zero_grad()` in PyTorch. What does the second "
+                                 "step use?", "d", {
+    "a": ("The gradient of the second batch, as it should",
+          "`backward` adds to `.grad`; it does not replace it."),
+    "b": ("The gradient of the first batch only",
+          "The second batch is not ignored: its gradient is added."),
+    "c": ("No gradient: PyTorch raises an error",
+          "Adding up is allowed, and sometimes wanted, so nothing warns you."),
+    "d": ("The sum of both batches' gradients",
+          "`backward` adds to `.grad`. Someone has to set it back to zero."),
 })
 
-_flat_accuracy = choice("flat_accuracy", "Why does SGD follow the loss, and not the accuracy?", "b", {
+_flat_accuracy = choice(
+    "flat_accuracy", "Why does SGD follow the loss, and not the accuracy?", "b", {
     "a": ("Accuracy is too slow to compute", "It is one of the cheapest numbers there are."),
-    "b": ("Accuracy does not move when a weight moves a little", "Predictions flip only now and then, so its slope is zero "
-          "almost everywhere, and zero says nothing about which way to go."),
+    "b": ("Accuracy does not move when a weight moves a little",
+          "Predictions flip only now and then, so its slope is zero almost everywhere, and zero "
+          "says nothing about which way to go."),
     "c": ("Accuracy is not between 0 and 1", "It is. That is not the trouble."),
     "d": ("A model with good accuracy has a bad loss", "Mostly they improve together."),
 })
 
-_worse_and_better = choice("worse_and_better", "Validation loss gets worse while validation accuracy gets better. How can that be?", "c", {
-    "a": ("It cannot: there is a bug", "Look at which number counts how sure the model is. It can, and you saw it happen."),
+_worse_and_better = choice("worse_and_better",
+                           "Validation loss gets worse while validation accuracy gets better. How "
+                           "can that be?", "c", {
+    "a": ("It cannot: there is a bug",
+          "Look at which number counts how sure the model is. It can, and you saw it happen."),
     "b": ("The validation set changed", "It is the same set at each epoch."),
-    "c": ("A few wrong answers are given with more and more certainty", "Accuracy counts a mistake once. The loss counts how "
-          "sure it was, and that has no upper limit."),
+    "c": ("A few wrong answers are given with more and more certainty",
+          "Accuracy counts a mistake once. The loss counts how sure it was, and that has no upper "
+          "limit."),
     "d": ("The learning rate is too small", "Then both would hardly move."),
 })
 
 # %% ../../nbs/exercises/sgd.ipynb #98624b32
 _held_out = choice("held_out", "What is held-out data for?", "a", {
-    "a": ("To see how the model does on data that nothing was fitted to", "Anyone can be right about answers they have "
-          "seen. Data kept aside shows what was learned."),
-    "b": ("To train on when the rest is used up", "Then it would not be held out any more, and tell you nothing."),
-    "c": ("To make training faster", "It makes training no faster. It makes its result believable."),
-    "d": ("To balance the classes", "That is another matter. It is kept aside so that it can judge."),
+    "a": ("To see how the model does on data that nothing was fitted to",
+          "Anyone can be right about answers they have seen. Data kept aside shows what was "
+          "learned."),
+    "b": ("To train on when the rest is used up",
+          "Then it would not be held out any more, and tell you nothing."),
+    "c": ("To make training faster",
+          "It makes training no faster. It makes its result believable."),
+    "d": ("To balance the classes",
+          "That is another matter. It is kept aside so that it can judge."),
 })
 
-_batch_word = short("batch_word", "What do you call the datapoints that one step uses?", ["minibatch", "batch", "minibatches", "batches"],
-    "SGD estimates the gradient from a small random part of the data: a minibatch, often just called a batch.",
+_batch_word = short("batch_word", "What do you call the datapoints that one step uses?",
+                    ["minibatch", "batch", "minibatches", "batches"],
+    "SGD estimates the gradient from a small random part of the data: a minibatch, often just "
+    "called a batch.",
     {"epoch": "An epoch is one pass over all datapoints, many steps long.",
-     "sample": "Close, but one sample often means one datapoint. The word here is for those of one step."})
+     "sample": "Close, but one sample often means one datapoint. The word here is for those of one "
+               "step."})
 
 # %% ../../nbs/exercises/sgd.ipynb #adb7dfd8
 check, hint, solution, quiz = verbs(
     "sgd",
     exercises=[_slope, _difference, _gradient_step, _minibatch_indices, _linear_layer,
                _mean_squared_error, _cross_entropy_loss, _share_correct],
-    questions=[_tiny_h, _used_twice, _uphill, _too_large, _steps_per_epoch, _loop_order, _zero_grad, _flat_accuracy,
-               _worse_and_better, _held_out, _batch_word],
+    questions=[_tiny_h, _used_twice, _uphill, _too_large, _steps_per_epoch, _loop_order,
+               _zero_grad, _flat_accuracy, _worse_and_better, _held_out, _batch_word],
 )

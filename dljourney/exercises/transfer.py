@@ -18,7 +18,7 @@ def learns(names, head):
 _learns = exercise(
     learns,
     task="The body is frozen. Of all parameter names, list those that still learn: the ones inside "
-    "the module called `head`.",
+         "the module called `head`.",
     cases=[
         (["conv1.weight", "layer1.fc1.weight", "fc.weight", "fc.bias"], "fc"),
         (["head.weight", "body.head_norm.weight", "header.bias"], "head"),
@@ -43,7 +43,7 @@ _learns = exercise(
         "The parameters of a module called fc are called fc.weight and fc.bias: mind the dot.",
     ],
     why="`requires_grad_` is set by names like these. A slip here trains the wrong layer, and "
-    "nothing complains.",
+        "nothing complains.",
 )
 
 # %% ../../nbs/exercises/transfer.ipynb #d265b79a
@@ -55,8 +55,7 @@ def nearest_label(query, features, labels):
 _nearest_label = exercise(
     nearest_label,
     task="`features` holds one list of numbers for each known picture. Give the label of the "
-    "picture nearest to `query` "
-    "(the smallest sum of squared differences).",
+         "picture nearest to `query` (the smallest sum of squared differences).",
     cases=[
         ([0.0, 0.0], [[3.0, 4.0], [1.0, 1.0], [-2.0, 0.0]], ["a", "b", "c"]),
         ([2.0], [[-9.0], [5.0], [1.5]], [7, 8, 9]),
@@ -84,7 +83,7 @@ _nearest_label = exercise(
         "`distances.index(min(distances))` is the place of the smallest.",
     ],
     why="Good features make even this simplest of all classifiers strong: it needs one example a "
-    "class and no training.",
+        "class and no training.",
 )
 
 # %% ../../nbs/exercises/transfer.ipynb #a51ebc9b
@@ -95,8 +94,7 @@ def stage_rates(n_stages, lr, decay):
 _stage_rates = exercise(
     stage_rates,
     task="Give the learning rate of each stage of the body, from the input to the last one. The "
-         "last stage has `lr`; each "
-    "stage before it has `decay` times the rate of the next.",
+         "last stage has `lr`; each stage before it has `decay` times the rate of the next.",
     cases=[(4, 0.001, 0.5), (1, 0.1, 0.7), (3, 1.0, 0.1)],
     mistakes={
         "The order is turned round: the first stage, near the input, learns slowest.":
@@ -106,8 +104,8 @@ _stage_rates = exercise(
         "You lowered the rate in equal steps. Each stage has `decay` *times* the next one's rate.":
             lambda n, lr, d: [lr * (1 - (1 - d) * (n - 1 - i)) for i in range(n)],
     },
-    hints=["How many stages lie between stage i and the last one?", "`lr * decay ** (n_stages - 1 "
-                                                                    "- i)`"],
+    hints=["How many stages lie between stage i and the last one?",
+           "`lr * decay ** (n_stages - 1 - i)`"],
     why="Early layers know edges, which every task needs: they should move least.",
 )
 
@@ -119,9 +117,8 @@ def n_steps(n, batch_size, frozen_epochs, epochs):
 _n_steps = exercise(
     n_steps,
     task="Fine-tuning trains the head for `frozen_epochs` epochs, then everything for `epochs` "
-    "more, in batches of `batch_size`. "
-    "How many optimiser steps are that with `n` pictures? The last batch of an epoch may be "
-    "short, but it counts.",
+         "more, in batches of `batch_size`. How many optimiser steps are that with `n` pictures? "
+         "The last batch of an epoch may be short, but it counts.",
     cases=[(100, 32, 1, 4), (64, 32, 2, 0), (1, 50, 3, 3)],
     mistakes={
         "The short last batch is missing: round up, not down.": lambda n, b, f, e: n // b * (f + e),
@@ -150,8 +147,8 @@ def running_mean(mean, batches, momentum):
 _running_mean = exercise(
     running_mean,
     task="Do what BatchNorm does in training mode: after each batch of numbers, move the running "
-    "mean by the share `momentum` "
-    "towards the batch's mean. Return the running mean at the end.",
+         "mean by the share `momentum` towards the batch's mean. Return the running mean at the "
+         "end.",
     cases=[
         (0.0, [[1.0, 3.0], [4.0]], 0.1),
         (5.0, [], 0.1),
@@ -171,7 +168,7 @@ _running_mean = exercise(
     },
     hints=["One line in a loop: new = (1 - momentum) * old + momentum * mean of the batch."],
     why="It happens with or without gradients. That is why freezing parameters does not freeze "
-    "BatchNorm.",
+        "BatchNorm.",
 )
 
 
@@ -198,7 +195,7 @@ def _shared_rows(right, said, n_classes):
 _confusion_counts = exercise(
     confusion_counts,
     task="Count how often class r was called s: a list of rows, one for each right class, with one "
-    "count for each class said.",
+         "count for each class said.",
     cases=[([0, 0, 1, 2], [0, 1, 1, 0], 3), ([1], [0], 2), ([], [], 2)],
     mistakes={
         "Rows and columns are swapped: the row is the right class.": lambda r, s, n: (
@@ -225,7 +222,7 @@ def worst_first(losses, n):
 _worst_first = exercise(
     worst_first,
     task="Give the places (counted from 0) of the `n` pictures with the highest loss, the worst "
-    "first. If there are fewer, give all.",
+         "first. If there are fewer, give all.",
     cases=[([0.1, 2.0, 0.5, 3.0], 2), ([1.0], 5), ([3.0, 1.0, 2.0], 3)],
     mistakes={
         "Those are the best ones: sort the other way round.": lambda v, n: sorted(
@@ -240,7 +237,7 @@ _worst_first = exercise(
     },
     hints=["Sort `range(len(losses))` with a key.", "`sorted(..., key=lambda i: -losses[i])`"],
     why="Worst pictures show wrong labels, odd pictures and real blind spots: an hour with them "
-    "beats a day of tuning.",
+        "beats a day of tuning.",
 )
 
 # %% ../../nbs/exercises/transfer.ipynb #fb6eeac7
@@ -279,8 +276,7 @@ _questions = [
 _questions += [
     choice("batchnorm",
            "All parameters of a body are frozen, yet its features change while it is in training "
-           "mode. Why?",
-               "a", {
+           "mode. Why?", "a", {
         "a": ("BatchNorm updates its running mean and variance without gradients.",
               "They are buffers, not parameters."),
         "b": ("The optimiser moves frozen parameters a little.",
@@ -303,8 +299,7 @@ _questions += [
     }),
     choice("negative",
            "A body was pretrained on pictures from very dark to very bright, so that it ignores "
-           "brightness. Your task is to "
-           "tell day from night. What do you expect?", "c", {
+           "brightness. Your task is to tell day from night. What do you expect?", "c", {
         "a": ("It helps: more training is always good.",
               "It has learned to throw away exactly what you need."),
         "b": ("It makes no difference.", "It does: see section 8."),

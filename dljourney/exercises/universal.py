@@ -88,8 +88,7 @@ def turns(xs, ys):
 _turns = exercise(
     turns,
     task="Given points `xs`, `ys` (lists, from left to right), return the list of hinge weights of "
-         "the network that joins them: "
-         "the first slope, then each *change* of slope.",
+         "the network that joins them: the first slope, then each *change* of slope.",
     cases=[([0.0, 1.0, 2.0], [0.0, 1.0, 0.0]), ([0.0, 2.0, 3.0, 5.0], [1.0, 1.0, 4.0, 0.0]),
            ([1.0, 2.0], [3.0, 5.0])],
     mistakes={
@@ -181,7 +180,7 @@ _hinges_needed = exercise(
         "Twice the hinges, a quarter of the error. So for a quarter of the error: twice the "
         "hinges.",
         "The factor for the hinges is the square root of the factor for the error.",
-        "`math.ceil` rounds up.",
+        "`import math`: `math.ceil` rounds up.",
     ],
     why="error × n² stays the same, so n grows with the root of the ratio of errors.",
 )
@@ -220,8 +219,9 @@ _pieces = number("pieces", "A network has one hidden layer of 7 ReLU units, and 
      14: "A unit turns only once.",
      128: "That is what *folding* can do, with seven layers. One layer adds."})
 
-_one_hidden_layer = choice("one_hidden_layer", "What does a hidden layer of ReLU units compute, "
-                                               "seen from the output?", "b", {
+_one_hidden_layer = choice("one_hidden_layer",
+                           "What does a hidden layer of ReLU units compute, seen from the output?",
+                           "b", {
     "a": ("A product of hinges", "The output layer adds; it does not multiply."),
     "b": ("A weighted sum of hinges, plus a bias",
           "Each unit is a hinge, the output's weights add them up."),
@@ -230,9 +230,9 @@ _one_hidden_layer = choice("one_hidden_layer", "What does a hidden layer of ReLU
     "d": ("The largest of several hinges", "`max` is inside each unit, not across the units."),
 })
 
-_twice_the_hinges = number("twice_the_hinges", "A smooth curve is drawn by hinges with a largest "
-                                               "error of 0.08. You double the number of hinges. "
-                                               "What error do you expect?", 0.02,
+_twice_the_hinges = number("twice_the_hinges",
+                           "A smooth curve is drawn by hinges with a largest error of 0.08. You "
+                           "double the number of hinges. What error do you expect?", 0.02,
     "The error falls as 1/n²: twice the hinges, a quarter of the error.",
     {0.04: "That would be 1/n. The bound has h², and h is halved.",
      0.01: "An eighth would be 1/n³.",
@@ -285,8 +285,8 @@ _why_train = choice("why_train", "We can build a network without training. Why i
     "a": ("Training gives smaller errors",
           "Here the built network was as good or better, at every size."),
     "b": ("Building needs the curve itself; usually there are only noisy points in very many "
-          "dimensions", "In one dimension, knowing the "
-          "curve, building wins. Nobody knows the curve that maps pictures to digits."),
+          "dimensions", "In one dimension, knowing the curve, building wins. Nobody knows the "
+                        "curve that maps pictures to digits."),
     "c": ("A built network cannot be used for prediction",
           "It is an ordinary network. You used it."),
     "d": ("Training is faster", "Building takes no time at all."),

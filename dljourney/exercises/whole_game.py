@@ -15,17 +15,23 @@ def likeliest(answer):
 
 _likeliest = exercise(
     likeliest,
-    task='`answer` is what a program says, such as `{"smile": 0.9, "frown": 0.1}`. Return the name with the highest probability.',
-    cases=[({"smile": 0.9, "frown": 0.1},), ({"a": 0.2, "b": 0.3, "c": 0.5},), ({"zebra": 0.1, "ant": 0.6, "bee": 0.3},)],
+    task='`answer` is what a program says, such as `{"smile": 0.9, "frown": 0.1}`. Return the name '
+         'with the highest probability.',
+    cases=[({"smile": 0.9, "frown": 0.1},), ({"a": 0.2, "b": 0.3, "c": 0.5},),
+           ({"zebra": 0.1, "ant": 0.6, "bee": 0.3},)],
     mistakes={
         "You compared the names, not their probabilities.": lambda answer: max(answer),
-        "That is the probability. Return the name that belongs to it.": lambda answer: max(answer.values()),
-        "That is the first name, wherever its probability stands. A program of ours lists the likeliest first, but this one need not.":
+        "That is the probability. Return the name that belongs to it.":
+            lambda answer: max(answer.values()),
+        "That is the first name, wherever its probability stands. A program of ours lists the "
+        "likeliest first, but this one need not.":
             lambda answer: next(iter(answer)),
         "That is the least likely one.": lambda answer: min(answer, key=lambda name: answer[name]),
     },
-    hints=["Go through the names and remember the best so far.", "`max(answer, key=...)` takes a function that gives each name its number."],
-    why="The probabilities are what the network says. The one name is a decision that you make from them.",
+    hints=["Go through the names and remember the best so far.",
+           "`max(answer, key=...)` takes a function that gives each name its number."],
+    why="The probabilities are what the network says. The one name is a decision that you make "
+        "from them.",
 )
 
 # %% ../../nbs/exercises/whole_game.ipynb #8e587cbf
@@ -41,22 +47,28 @@ def _of_any(answer, at_least):
 
 _or_not_sure = exercise(
     or_not_sure,
-    task='Return the likeliest name, but only if its probability is `at_least` or more. Else return `"not sure"`.',
-    cases=[({"smile": 0.9, "frown": 0.1}, 0.8), ({"smile": 0.55, "frown": 0.45}, 0.8), ({"a": 0.2, "b": 0.8}, 0.8),
-           ({"bee": 0.35, "ant": 0.4, "cat": 0.25}, 0.3)],
+    task='Return the likeliest name, but only if its probability is `at_least` or more. Else '
+         'return `"not sure"`.',
+    cases=[({"smile": 0.9, "frown": 0.1}, 0.8), ({"smile": 0.55, "frown": 0.45}, 0.8),
+           ({"a": 0.2, "b": 0.8}, 0.8), ({"bee": 0.35, "ant": 0.4, "cat": 0.25}, 0.3)],
     mistakes={
-        "You compared the names, not their probabilities.": lambda a, t: max(a) if max(a.values()) >= t else "not sure",
+        "You compared the names, not their probabilities.":
+            lambda a, t: max(a) if max(a.values()) >= t else "not sure",
         "The first name that is probable enough need not be the likeliest.":
             lambda a, t: next((name for name in a if a[name] >= t), "not sure"),
-        "You always decide. When the best probability is too low, say \"not sure\".": lambda a, t: max(a, key=a.get),
-        "Only the *best* probability has to be high enough. The others are low because it is high.": _of_any,
-        "A probability of exactly `at_least` is enough.": lambda a, t: max(a, key=a.get) if max(a.values()) > t else "not sure",
+        "You always decide. When the best probability is too low, say \"not sure\".":
+            lambda a, t: max(a, key=a.get),
+        "Only the *best* probability has to be high enough. The others are low because it is high.":
+            _of_any,
+        "A probability of exactly `at_least` is enough.":
+            lambda a, t: max(a, key=a.get) if max(a.values()) > t else "not sure",
         "It is the other way round: you decide when the probability is low.":
             lambda a, t: max(a, key=a.get) if max(a.values()) < t else "not sure",
     },
-    hints=["First find the likeliest name, as before.", "Then compare its probability with `at_least`, using `>=`."],
-    why="A network has to spread its 100% over the names it knows, even if you draw an elephant. Where a wrong answer costs more than none, "
-        "let it say that it is not sure.",
+    hints=["First find the likeliest name, as before.",
+           "Then compare its probability with `at_least`, using `>=`."],
+    why="A network has to spread its 100% over the names it knows, even if you draw an elephant. "
+        "Where a wrong answer costs more than none, let it say that it is not sure.",
 )
 
 # %% ../../nbs/exercises/whole_game.ipynb #ff4dbe83
@@ -66,15 +78,21 @@ def fewest_examples(things):
 
 _fewest_examples = exercise(
     fewest_examples,
-    task="`things` holds the list of drawings for each name. Return the name that has the fewest drawings: it needs another one most.",
-    cases=[({"smile": ["d1", "d2", "d3"], "frown": ["d4"]},), ({"a": [1, 2], "b": [3, 4, 5], "c": []},), ({"yes": [9], "no": [1, 2]},)],
+    task="`things` holds the list of drawings for each name. Return the name that has the fewest "
+         "drawings: it needs another one most.",
+    cases=[({"smile": ["d1", "d2", "d3"], "frown": ["d4"]},),
+           ({"a": [1, 2], "b": [3, 4, 5], "c": []},), ({"yes": [9], "no": [1, 2]},)],
     mistakes={
         "That one has the most.": lambda things: max(things, key=lambda name: len(things[name])),
-        "That is how many it has. Return its name.": lambda things: min(len(found) for found in things.values()),
-        "You compared the names, or the drawings themselves. Compare how many there are: `len(...)`.": lambda things: min(things),
+        "That is how many it has. Return its name.":
+            lambda things: min(len(found) for found in things.values()),
+        "You compared the names, or the drawings themselves. Compare how many there are: "
+        "`len(...)`.":
+            lambda things: min(things),
     },
     hints=["`len(things[name])` is the number of drawings of a name.", "`min(things, key=...)`"],
-    why="A thing with few examples is learned worst, and a model that has seen one thing much more often tends to answer with it.",
+    why="A thing with few examples is learned worst, and a model that has seen one thing much more "
+        "often tends to answer with it.",
 )
 
 # %% ../../nbs/exercises/whole_game.ipynb #1736ca3e
@@ -84,14 +102,18 @@ def new_drawings(kept, taught):
 
 _new_drawings = exercise(
     new_drawings,
-    task="`kept` and `taught` are lists of drawings. Return the list of those in `kept` that were not among the `taught`, "
-    "in the order of `kept`: only they can test the model.",
-    cases=[([6, 2, 4], [4]), (["d1", "d2", "d3"], ["d1"]), (["d5", "d4"], ["d1", "d2"]), (["d1", "d2"], ["d2", "d1"])],
+    task="`kept` and `taught` are lists of drawings. Return the list of those in `kept` that were "
+         "not among the `taught`, in the order of `kept`: only they can test the model.",
+    cases=[([6, 2, 4], [4]), (["d1", "d2", "d3"], ["d1"]), (["d5", "d4"], ["d1", "d2"]),
+           (["d1", "d2"], ["d2", "d1"])],
     mistakes={
-        "Those are the ones it was taught with. Being right on them proves little.": lambda kept, taught: [d for d in kept if d in taught],
-        "You left out one drawing for each that was taught, but not the same ones.": lambda kept, taught: kept[len(taught):],
+        "Those are the ones it was taught with. Being right on them proves little.":
+            lambda kept, taught: [d for d in kept if d in taught],
+        "You left out one drawing for each that was taught, but not the same ones.":
+            lambda kept, taught: kept[len(taught):],
         "You returned them all. Leave out what was taught.": lambda kept, taught: list(kept),
-        "These are the right ones, but not in the order of `kept`. A set, for one, forgets the order.":
+        "These are the right ones, but not in the order of `kept`. A set, for one, forgets the "
+        "order.":
             lambda kept, taught: sorted(set(kept) - set(taught)),
     },
     hints=["Go through `kept` and leave some out.", "`[d for d in kept if ...]` with `not in`."],
@@ -105,17 +127,21 @@ def moved_right(picture):
 
 _moved_right = exercise(
     moved_right,
-    task="`picture` is a list of rows, each a list of numbers. Move it one pixel to the right: every row gets a 0 on the left and loses its last number.",
+    task="`picture` is a list of rows, each a list of numbers. Move it one pixel to the right: "
+         "every row gets a 0 on the left and loses its last number.",
     cases=[([[1, 2, 3], [4, 5, 6]],), ([[0, 9]],), ([[7], [8]],)],
     mistakes={
-        "The picture has become wider. Drop the last number of each row.": lambda picture: [[0, *row] for row in picture],
+        "The picture has become wider. Drop the last number of each row.":
+            lambda picture: [[0, *row] for row in picture],
         "It moved to the left.": lambda picture: [[*row[1:], 0] for row in picture],
-        "What left on the right came in again on the left. New pixels are empty: 0.": lambda picture: [[row[-1], *row[:-1]] for row in picture],
+        "What left on the right came in again on the left. New pixels are empty: 0.":
+            lambda picture: [[row[-1], *row[:-1]] for row in picture],
         "It moved down: you treated the rows as you should treat each row's numbers.":
             lambda picture: [[0] * len(picture[0]), *picture[:-1]],
     },
     hints=["One row first: `[0, *row[:-1]]`.", "Then the same for every row of the picture."],
-    why="A smile that stands a little further right is still a smile. Teach makes sixteen such copies of each drawing, bent and turned as well.",
+    why="A smile that stands a little further right is still a smile. Teach makes sixteen such "
+        "copies of each drawing, bent and turned as well.",
 )
 
 # %% ../../nbs/exercises/whole_game.ipynb #38d14d76
@@ -125,9 +151,11 @@ def head(features, weights, bias):
 
 _head = exercise(
     head,
-    task="The last layer. `features` is a list of numbers. For each thing there is a row of `weights`, as long as the features, and one number in `bias`. "
-    "Return a list with one score for each thing: features times weights, added up, plus the bias.",
-    cases=[([1.0, 2.0], [[0.5, -1.0], [3.0, 0.25]], [0.0, 1.0]), ([2.0, 0.0, -1.0], [[1.0, 5.0, 2.0]], [0.5]),
+    task="The last layer. `features` is a list of numbers. For each thing there is a row of "
+         "`weights`, as long as the features, and one number in `bias`. Return a list with one "
+         "score for each thing: features times weights, added up, plus the bias.",
+    cases=[([1.0, 2.0], [[0.5, -1.0], [3.0, 0.25]], [0.0, 1.0]),
+           ([2.0, 0.0, -1.0], [[1.0, 5.0, 2.0]], [0.5]),
            ([1.0], [[2.0], [3.0], [4.0]], [0.0, 0.0, -1.0])],
     mistakes={
         "You forgot the bias.": lambda f, w, b: [sum(x * y for x, y in zip(f, row)) for row in w],
@@ -136,7 +164,8 @@ _head = exercise(
         "You added features and weights up separately. Multiply pair by pair, then add.":
             lambda f, w, b: [sum(f) * sum(row) + c for row, c in zip(w, b)],
     },
-    hints=["One thing first: `sum(f * w for f, w in zip(features, row)) + b`.", "Then walk through `weights` and `bias` side by side."],
+    hints=["One thing first: `sum(f * w for f, w in zip(features, row)) + b`.",
+           "Then walk through `weights` and `bias` side by side."],
     why="This is the only part that Teach had to learn. In PyTorch it is `nn.Linear`.",
 )
 
@@ -150,51 +179,70 @@ def to_probabilities(scores):
 
 _to_probabilities = exercise(
     to_probabilities,
-    task="Turn scores into probabilities: take `math.exp` of each, so that all are positive, then divide each by their sum.",
+    task="Turn scores into probabilities: take `math.exp` of each, so that all are positive, then "
+         "divide each by their sum.",
     cases=[([0.0, 0.0],), ([1.0, 2.0, 3.0],), ([-1.0, 1.0, 0.5, 0.0],)],
     mistakes={
         "They are positive now, but they do not add up to 1. Divide each by their sum.":
             lambda scores: [2.718281828459045**s for s in scores],
-        "Without `exp`, negative scores give negative probabilities, and two zeros cannot be divided at all.":
+        "Without `exp`, negative scores give negative probabilities, and two zeros cannot be "
+        "divided at all.":
             lambda scores: [s / sum(scores) if sum(scores) else 0.0 for s in scores],
         "You divided by the largest. Divide by the sum, so that they add up to 1.":
             lambda scores: [2.718281828459045 ** (s - max(scores)) for s in scores],
     },
-    hints=["`import math`, then a list of `math.exp(score)`.", "Divide each by `sum(...)` of that list."],
+    hints=["`import math`, then a list of `math.exp(score)`.",
+           "Divide each by `sum(...)` of that list."],
     why="It is called *softmax*. The bars on your desk are its results.",
 )
 
 # %% ../../nbs/exercises/whole_game.ipynb #ae71de18
 _questions = [
-    choice("one_difference", "What is the one difference between the blue and the orange network, before they learn from your drawings?", "c", {
+    choice("one_difference", "What is the one difference between the blue and the orange network, "
+                             "before they learn from your drawings?", "c", {
         "a": ("The blue one has more layers.", "They have the same layers: the same architecture."),
-        "b": ("The blue one was given more of your drawings.", "Both were given the same drawings."),
-        "c": ("The numbers that they start with.", "The blue one starts with numbers that it learned on other signs, the orange one with dice."),
+        "b": ("The blue one was given more of your drawings.",
+              "Both were given the same drawings."),
+        "c": ("The numbers that they start with.",
+              "The blue one starts with numbers that it learned on other signs, the orange one "
+              "with dice."),
     }),
     choice("few_examples", "Why do a few drawings suffice for the blue network?", "b", {
-        "a": ("It has seen your drawings before.", "Nobody has. It was trained on printed characters."),
-        "b": ("Strokes and parts it knows already; only their combination is new.", "So only the last layer has to be learned."),
-        "c": ("Drawings are easier than other pictures.", "Then the orange network would need few as well."),
+        "a": ("It has seen your drawings before.",
+              "Nobody has. It was trained on printed characters."),
+        "b": ("Strokes and parts it knows already; only their combination is new.",
+              "So only the last layer has to be learned."),
+        "c": ("Drawings are easier than other pictures.",
+              "Then the orange network would need few as well."),
     }),
-    choice("new_to_both", "Why does the desk count only drawings that are new to the networks?", "a", {
-        "a": ("Anybody can be right about what they were told.", "Only new ones show whether it learned the thing or the drawings."),
+    choice("new_to_both", "Why does the desk count only drawings that are new to the "
+                          "networks?", "a", {
+        "a": ("Anybody can be right about what they were told.",
+              "Only new ones show whether it learned the thing or the drawings."),
         "b": ("Old ones take too long to check.", "They are as quick."),
         "c": ("Old drawings are worse.", "They are just as good. But they were used for teaching."),
     }),
-    number("guessing", "A machine that guesses among five things, each as frequent as the others: what share of its answers is right? (From 0 to 1.)",
+    number("guessing", "A machine that guesses among five things, each as frequent as the others: "
+                       "what share of its answers is right? (From 0 to 1.)",
            0.2, "One in five. Every result has to be compared with what guessing would give.",
-           {0.5: "With two things, yes. There are five.", 5: "A share lies between 0 and 1.", 20: "That is per cent. As a share: 0.2."}, tol=0.001),
-    choice("elephant", "You taught smiles and frowns, and now you draw an elephant. What does the machine do?", "b", {
-        "a": ("It says that it does not know.", "It has no such answer. You would have to build it, as in an exercise above."),
-        "b": ("It spreads 100% over smile and frown.", "It knows no other names, and its probabilities must add up to 1."),
+           {0.5: "With two things, yes. There are five.", 5: "A share lies between 0 and 1.",
+            20: "That is per cent. As a share: 0.2."}, tol=0.001),
+    choice("elephant", "You taught smiles and frowns, and now you draw an elephant. What does the "
+                       "machine do?", "b", {
+        "a": ("It says that it does not know.",
+              "It has no such answer. You would have to build it, as in an exercise above."),
+        "b": ("It spreads 100% over smile and frown.",
+              "It knows no other names, and its probabilities must add up to 1."),
         "c": ("It stops with an error.", "Any picture gives an answer, sensible or not."),
     }),
     choice("features_are", "What are the *features* of a drawing?", "c", {
         "a": ("Its pixels.", "Those are what goes in. Two smiles can have quite different pixels."),
         "b": ("Its name.", "That is the label."),
-        "c": ("What the body of the network says about it, as a list of numbers.", "The head decides from them."),
+        "c": ("What the body of the network says about it, as a list of numbers.",
+              "The head decides from them."),
     }),
-    choice("augmentation", "Which change must *not* be used to make more examples of the digits 6 and 9?", "a", {
+    choice("augmentation", "Which change must *not* be used to make more examples of the digits 6 "
+                           "and 9?", "a", {
         "a": ("Turning them upside down.", "A turned 6 is a 9: the label would be wrong."),
         "b": ("Making them a little larger.", "A larger 6 is still a 6."),
         "c": ("Bending them a little.", "Hands do that all the time."),
@@ -203,26 +251,38 @@ _questions = [
         "a": "whole signs",
         "b": "strokes",
         "c": "parts: corners, crossings, bows",
-    }, "Each layer combines what the one before has found.", {"acb": "That is backwards. A single pixel's neighbourhood can show a stroke, but no sign."}),
-    choice("loss_or_metric", "At the end the orange network's loss on its ten examples is nearly zero. Is it a good model?", "b", {
-        "a": ("Yes, the loss is what counts.", "On the examples. What you want is to be right on new ones."),
-        "b": ("That cannot be said: look at the share right on new drawings.", "It was far from perfect there. It had learned its examples by heart."),
+    }, "Each layer combines what the one before has found.", {
+        "acb": "That is backwards. A single pixel's neighbourhood can show a stroke, but no sign.",
+    }),
+    choice("loss_or_metric", "At the end the orange network's loss on its ten examples is nearly "
+                             "zero. Is it a good model?", "b", {
+        "a": ("Yes, the loss is what counts.",
+              "On the examples. What you want is to be right on new ones."),
+        "b": ("That cannot be said: look at the share right on new drawings.",
+              "It was far from perfect there. It had learned its examples by heart."),
         "c": ("No, a loss of zero is an error.", "It is possible, and easy with ten examples."),
     }),
-    short("numbers_inside", "What are the numbers inside a network called, that training changes? One word.",
-          ["parameters", "parameter", "weights", "weight"], "Both words are used: parameters, or weights.",
-          {"features": "Those are what the network makes of one picture. They change with the picture.",
-           "activations": "Those are what the layers make of one picture. They change with the picture."}),
+    short("numbers_inside", "What are the numbers inside a network called, that training changes? "
+                            "One word.",
+          ["parameters", "parameter", "weights", "weight"],
+          "Both words are used: parameters, or weights.",
+          {"features": "Those are what the network makes of one picture. They change with the "
+                       "picture.",
+           "activations": "Those are what the layers make of one picture. They change with the "
+                          "picture."}),
     choice("a_program", "What did `load` need in the fresh Python to use your model?", "c", {
         "a": ("This notebook.", "It knew nothing of it."),
-        "b": ("Your drawings.", "They were needed to train. After training, what they taught is in the weights."),
-        "c": ("One file.", "It holds the weights, the names, and how a picture has to be prepared."),
+        "b": ("Your drawings.",
+              "They were needed to train. After training, what they taught is in the weights."),
+        "c": ("One file.",
+              "It holds the weights, the names, and how a picture has to be prepared."),
     }),
 ]
 
 # %% ../../nbs/exercises/whole_game.ipynb #458276cd
 check, hint, solution, quiz = verbs(
     "whole_game",
-    exercises=[_likeliest, _or_not_sure, _fewest_examples, _new_drawings, _moved_right, _head, _to_probabilities],
+    exercises=[_likeliest, _or_not_sure, _fewest_examples, _new_drawings, _moved_right, _head,
+               _to_probabilities],
     questions=_questions,
 )

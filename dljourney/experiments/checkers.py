@@ -39,11 +39,17 @@ def series_rows(
 def _summary(run, i):
     "What happened in series i"
     games = [g for g in run.games if g.series == i]
-    correlation = run.alpha.correlation[i].where(run.alpha.active[i], 0)
-    return {"results": [g.result for g in games], "ahead": [g.ahead for g in games], "plies": [g.plies for g in games],
-            "changed": [g.changed for g in games], "replaced": int(run.alpha.replaced[i]),
-            "corrected": run.corrections[i].tolist(), "correlation": [round(c, 4) for c in correlation.tolist()],
-            "delta": [round(d, 3) for d in run.surprise[i]], "turned": int(run.alpha.turned[i])}
+    return {"results": [g.result for g in games], "ahead": [g.ahead for g in games],
+            "plies": [g.plies for g in games], "changed": [g.changed for g in games],
+            "replaced": int(run.alpha.replaced[i]), "corrected": run.corrections[i].tolist(),
+            "correlation": _correlation(run, i), "delta": [round(d, 3) for d in run.surprise[i]],
+            "turned": int(run.alpha.turned[i])}
+
+
+def _correlation(run, i):
+    "C of each term in series i, 0 where it is in reserve"
+    in_use = run.alpha.correlation[i].where(run.alpha.active[i], 0)
+    return [round(c, 4) for c in in_use.tolist()]
 
 # %% ../../nbs/experiments/checkers.ipynb #5d3a0d08
 def hill_rows(
@@ -58,12 +64,13 @@ def hill_rows(
     runs = {"settled": run, "alone": _go_on(run, push=False), "pushed": _go_on(run, push=True)}
     strength = [_tournament(run.alpha.weights, openings, seed + k) for k in (1000, 2000)]
     met = meet(runs["pushed"].alpha.weights, runs["alone"].alpha.weights, 10, seed + 3000)
-    return [{name: _summary(r, i)["correlation"] for name, r in runs.items()}
-            | {"strength": [round(s[i], 4) for s in strength], "pushed_v_alone": met[i]} for i in range(n_series)]
+    return [{name: _correlation(r, i) for name, r in runs.items()}
+            | {"strength": [round(s[i], 4) for s in strength], "pushed_v_alone": met[i]}
+            for i in range(n_series)]
 
 # %% ../../nbs/experiments/checkers.ipynb #5d3a0d09
 def _go_on(run, push):
-    "A copy of a run plays as many games again, after its leading terms have been set to zero or not"
+    "A copy of a run plays as many games again, after its leading terms were set to zero or not"
     copy = deepcopy(run)
     copy.game[:] = 1
     if push:
@@ -88,7 +95,7 @@ class TemporalDifferences:
         lr:float=0.05,       # learning rate
         explore:float=0.1,   # share of moves made at random
         seed:int=0,          # of the moves made at random
-        slope:Callable[[Tensor, Tensor, Tensor], Tensor]=surprise_slope, # what is seen, weights, targets
+        slope:Callable[[Tensor, Tensor, Tensor], Tensor]=surprise_slope, # seen, weights, targets
     ):
         self.plies, self.lr, self.explore, self.rng = plies, lr, explore, seeded(seed)
         self.slope, self.games = slope, 0

@@ -22,8 +22,8 @@ from dljourney.overfitting import (
 # %% ../../nbs/experiments/overfitting.ipynb #996302dd
 def memory_rows(
     seed: int = 0,  # of labels, weights and order
-    fractions: Sequence[float] = (0.0, 0.25, 0.5, 0.75,
-                                  1.0),  # shares of the training labels to shuffle
+    # shares of the training labels to shuffle
+    fractions: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
     epochs: int = 120,  # passes through the data
 ) -> list[dict]:  # one row a fraction
     "What is left at the end of `memorise`, for each fraction of shuffled labels."
@@ -31,10 +31,10 @@ def memory_rows(
     memory = memorise(*parts.train, parts.valid, fractions, epochs=epochs, seed=seed)
     full = (memory.train_accuracy == 1).long()
     first = [int(column.argmax()) if column.any() else None for column in full.T]
+    at_the_end = memory.train_accuracy[-1].tolist(), memory.valid_accuracy[-1].tolist()
     return [
-        {"fraction": f, "train_accuracy": float(a), "valid_accuracy": float(v), "epochs_to_full": e}
-        for f, a, v, e in zip(fractions, memory.train_accuracy[-1], memory.valid_accuracy[-1],
-                              first)
+        {"fraction": f, "train_accuracy": a, "valid_accuracy": v, "epochs_to_full": e}
+        for f, a, v, e in zip(fractions, *at_the_end, first)
     ]
 
 # %% ../../nbs/experiments/overfitting.ipynb #fe81c5ac
@@ -116,21 +116,31 @@ def trained_descent_rows(
         })
     return rows
 
+# %% ../../nbs/experiments/overfitting.ipynb #63a8aa9e
+Points = tuple[Tensor, Tensor]  # inputs and labels; or rows to learn from, and rows held out
+
+
+def _leak(name: str, known: Points, later: Points, leaky: Points, mended: Points) -> dict:
+    "A leak's row: the nearest neighbour's accuracy by two splits, and on what came later."
+    def score(known: Points, asked: Points) -> float:
+        return float((nearest_neighbour(*known)(asked[0]) == asked[1]).double().mean())
+
+    def promised(rows: Tensor, held_out: Tensor) -> float:
+        x, y = known
+        return score((x[rows], y[rows]), (x[held_out], y[held_out]))
+
+    return {"leak": name, "leaky": promised(*leaky), "mended": promised(*mended),
+            "truth": score(known, later)}
+
 # %% ../../nbs/experiments/overfitting.ipynb #8e69536d
-def _writers_pool() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def _writers_pool() -> tuple[Points, Points]:
     "The first half of the digits' file, and the second: other writers."
     parts = digits("writers")
     x, y = (torch.cat(both) for both in zip(parts.train, parts.valid))
     return (x, y), parts.test
 
-# %% ../../nbs/experiments/overfitting.ipynb #63a8aa9e
-def _split_score(x: Tensor, y: Tensor, split: tuple[Tensor, Tensor]) -> float:
-    "Accuracy of the nearest neighbour on the held-out part."
-    rows, held_out = split
-    return float((nearest_neighbour(x[rows], y[rows])(x[held_out]) == y[held_out]).double().mean())
-
 # %% ../../nbs/experiments/overfitting.ipynb #99acab53
-def _copies_leak(pool: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int) -> dict:
+def _copies_leak(pool: Points, test: Points, seed: int) -> dict:
     "Each of 200 poor pictures is there three times, as when a scene is photographed again."
     g = seeded(seed)
     rows = torch.randperm(len(pool[1]), generator=g)[:200]
@@ -139,11 +149,8 @@ def _copies_leak(pool: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed:
     x = blurred[source] + 0.05 * torch.randn(600, *blurred.shape[1:], generator=g)
     y = pool[1][rows][source]
     later = test[0] + 0.4 * torch.randn(test[0].shape, generator=g)
-    return {
-        "leak": "copies", "leaky": _split_score(x, y, train_valid_split(600, seed=seed)),
-        "mended": _split_score(x, y, train_valid_split(600, groups=source, seed=seed)),
-        "truth": float((nearest_neighbour(x, y)(later) == test[1]).double().mean()),
-    }
+    return _leak("copies", (x, y), (later, test[1]), train_valid_split(600, seed=seed),
+                 train_valid_split(600, groups=source, seed=seed))
 
 # %% ../../nbs/experiments/overfitting.ipynb #f0864aed
 def _time_leak(seed: int) -> dict:
@@ -152,25 +159,17 @@ def _time_leak(seed: int) -> dict:
     changes = torch.rand(800, generator=g) < 1 / 15
     states = torch.randint(4, (801,), generator=g)[changes.long().cumsum(0)]
     t = torch.arange(800.0)[:, None]
-    x, y = t[:600], states[:600]
-    return {
-        "leak": "time", "leaky": _split_score(x, y, train_valid_split(600, seed=seed)),
-        "mended": _split_score(x, y, train_valid_split(600, times=t[:600, 0], seed=seed)),
-        "truth": float((nearest_neighbour(x, y)(t[600:]) == states[600:]).double().mean()),
-    }
+    return _leak("time", (t[:600], states[:600]), (t[600:], states[600:]),
+                 train_valid_split(600, seed=seed),
+                 train_valid_split(600, times=t[:600, 0], seed=seed))
 
 # %% ../../nbs/experiments/overfitting.ipynb #a8b65b4a
-def _blocks_leak(pool: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], n_blocks: int,
-                 seed: int) -> dict:
+def _blocks_leak(pool: Points, test: Points, n_blocks: int, seed: int) -> dict:
     "One handwriting on both sides of a random split; whole blocks of the file keep writers apart."
-    x, y = pool
-    block = torch.arange(len(y)) * n_blocks // len(y)
-    return {
-        "leak": "writers", "leaky": _split_score(x, y, train_valid_split(len(y), seed=seed)),
-        "mended": _split_score(x, y, train_valid_split(len(y), 1 / n_blocks, groups=block,
-                                                       seed=seed)),
-        "truth": float((nearest_neighbour(x, y)(test[0]) == test[1]).double().mean()),
-    }
+    n = len(pool[1])
+    block = torch.arange(n) * n_blocks // n
+    return _leak("writers", pool, test, train_valid_split(n, seed=seed),
+                 train_valid_split(n, 1 / n_blocks, groups=block, seed=seed))
 
 # %% ../../nbs/experiments/overfitting.ipynb #a300af4f
 def leaks(
@@ -207,8 +206,8 @@ def cure_rows(
     for noise in label_noises:
         for cure, strengths in CURES.items():
             for change in strengths:
-                outcome = try_recipe(replace(Recipe(n_points=n_points, label_noise=noise),
-                                             **change), *parts, [seed])
+                recipe = replace(Recipe(n_points=n_points, label_noise=noise), **change)
+                outcome = try_recipe(recipe, *parts, [seed])
                 rows.append({
                     "label_noise": noise, "cure": cure,
                     "strength": str(next(iter(change.values()), "")),

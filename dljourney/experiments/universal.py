@@ -21,21 +21,22 @@ def hinge_rows(
     "Two waves of a sine, drawn by networks that were built and by networks that were trained."
     x = torch.linspace(-3, 3, 401)
     y = (2 * x).sin()
-    return [
-        {
-            "n_hidden": n, "built": largest_error(hinge_fit(x, y, n), x, y),
-            "trained": largest_error(fit_network(x, y, n, epochs=epochs, spread=False, seed=seed),
-                                     x, y),
-            "spread": largest_error(fit_network(x, y, n, epochs=epochs, seed=seed), x, y),
+    rows = []
+    for n in counts:
+        networks = {
+            "built": hinge_fit(x, y, n),
+            "trained": fit_network(x, y, n, epochs=epochs, spread=False, seed=seed),
+            "spread": fit_network(x, y, n, epochs=epochs, seed=seed),
         }
-        for n in counts
-    ]
+        errors = {name: largest_error(network, x, y) for name, network in networks.items()}
+        rows.append({"n_hidden": n, **errors})
+    return rows
 
 # %% ../../nbs/experiments/universal.ipynb #e6f8cf2f
 def depth_rows(
     seed: int = 0,  # of the starting weights
-    shapes: Sequence[tuple[int, int]] = ((64, 1), (12, 2),
-                                         (9, 3)),  # units and layers, some 200 weights
+    # units and layers, some 200 weights each
+    shapes: Sequence[tuple[int, int]] = ((64, 1), (12, 2), (9, 3)),
     n_folds: int = 4,  # the target goes up and down 2 ** (n_folds - 1) times
     epochs: int = 1500,  # steps of the training, each with all points
 ) -> list[dict]:  # one row a shape: root mean square and largest error

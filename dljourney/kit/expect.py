@@ -37,7 +37,8 @@ def check_whole(
         if isinstance(value, bool): raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name}: expected a whole number, {least} or more, got {_shown(value)}") from None
+        wanted = f"expected a whole number, {least} or more"
+        raise TypeError(f"{name}: {wanted}, got {_shown(value)}") from None
     if most is not None and not least <= number <= most:
         raise ValueError(f"{name}: expected {least} to {most}, got {number}")
     if number < least:
@@ -66,7 +67,7 @@ def check_finite(
 def seeded(
     seed: Any,  # a whole number, 0 or more
 ) -> torch.Generator:  # on the CPU
-    "Dice of one's own: the same seed throws the same numbers, and torch's global ones are left alone."
+    "Dice of one's own: a seed throws the same numbers each time; torch's own are left alone."
     return torch.Generator().manual_seed(check_whole("seed", seed))
 
 
@@ -120,7 +121,8 @@ def check_floats(
     if not values.is_floating_point():
         raise TypeError(f"{name}: expected floats, {shape}, got {values.dtype}; "
                         f"{it}.float() converts them")
-    if not math.isfinite(values.detach().sum()) and not values.isfinite().all():  # a sum is much cheaper
+    # a sum is much cheaper than a look at each
+    if not math.isfinite(values.detach().sum()) and not values.isfinite().all():
         raise ValueError(f"{name}: expected finite numbers, got {int((~values.isfinite()).sum())} "
                          "that are NaN or infinite; leave those points out first")
     return values
@@ -165,10 +167,10 @@ def check_curve(
 
 
 def check_drawing(
-    network: nn.Module,  # takes and gives (n, 1)
+    network: nn.Sequential,  # takes and gives (n, 1)
     x: Tensor,  # places, (n, 1)
     y: Tensor,  # heights, (n, 1)
-) -> nn.Module:  # the same network
+) -> nn.Sequential:  # the same network
     "Refuse a network whose heights are not finite: the slopes are too steep for its numbers."
     with torch.no_grad():
         if not network(x).isfinite().all():
@@ -198,20 +200,23 @@ def check_images(
     "Refuse what is no batch of images, uint8 or floats in [0, 1]."
     it = name.split()[-1]  # "valid x" is written x
     if not isinstance(x, torch.Tensor):
-        raise TypeError(f"{name}: expected a tensor of images, (N, C, H, W), got {type(x).__name__}; "
-                        "torch.stack makes one from a list of tensors, kit.data.photos from a folder")
+        raise TypeError(f"{name}: expected a tensor of images, (N, C, H, W), got "
+                        f"{type(x).__name__}; torch.stack makes one from a list of tensors, "
+                        "dljourney.kit.pictures.photos from a folder")
     if x.ndim != 4 or x.shape[1] not in channels or 0 in x.shape[2:]:
         counts = " or ".join(str(n) for n in channels)
-        raise ValueError(f"{name}: expected images of shape (N, {counts}, H, W), got {tuple(x.shape)}; "
-                         f"{it}[None] makes a batch of one image, {it}[:, None] adds the channel")
+        raise ValueError(f"{name}: expected images of shape (N, {counts}, H, W), got "
+                         f"{tuple(x.shape)}; {it}[None] makes a batch of one image, "
+                         f"{it}[:, None] adds the channel")
     if x.dtype != torch.uint8 and not x.is_floating_point():
         raise TypeError(f"{name}: expected uint8 or floats in [0, 1], got {x.dtype}; "
                         f"{it}.to(torch.uint8) converts whole numbers from 0 to 255")
     if x.is_floating_point() and x.numel():
         low, high = (float(value) for value in x.aminmax())  # both are NaN where one value is
         if not (low >= -1e-3 and high <= 1 + 1e-3):  # a little room: resizing rounds
-            raise ValueError(f"{name}: expected floats in [0, 1] or uint8, got {low:.3g} to {high:.3g}; "
-                             "divide pixels from 0 to 255 by 255, and leave out images that hold NaN")
+            raise ValueError(f"{name}: expected floats in [0, 1] or uint8, got {low:.3g} to "
+                             f"{high:.3g}; divide pixels from 0 to 255 by 255, and leave out "
+                             "images that hold NaN")
     return x
 
 
@@ -234,8 +239,8 @@ def check_labels(
         low, high = (int(value) for value in y.aminmax())
         most = (1000 + 10 * len(y) if n_classes is None else n_classes) - 1
         if low < 0 or high > most:
-            raise ValueError(f"{name}: expected class numbers from 0 to {most}, got {low} to {high}; "
-                             f"{it}.unique(return_inverse=True)[1] counts them from 0")
+            raise ValueError(f"{name}: expected class numbers from 0 to {most}, got {low} to "
+                             f"{high}; {it}.unique(return_inverse=True)[1] counts them from 0")
     return y
 
 
@@ -320,9 +325,12 @@ def check_probabilities(
         raise ValueError(f"probabilities: expected shape (n, n_classes), got {tuple(p.shape)}; "
                          "p[None] makes a row")
     check_labels("y", y, *p.shape)
-    if not len(y) or p.max() > 1 + 1e-4 or p.min() < 0:
-        raise ValueError("probabilities: expected one row or more, from 0 to 1, got others; "
-                         "softmax the logits first")
+    if not len(y):
+        raise ValueError("probabilities: expected one row or more, got none; hold some points out")
+    low, high = (float(value) for value in p.aminmax())
+    if low < 0 or high > 1 + 1e-4:
+        raise ValueError(f"probabilities: expected numbers from 0 to 1, got {low:.3g} to "
+                         f"{high:.3g}; softmax the logits first")
 
 
 def check_recipe(
@@ -363,59 +371,59 @@ def explained(
 ) -> Exception:  # an error to raise in its place, or the same one with a note
     "Say in the learner's words why a model or a loss function failed."
     parameter = next((p for p in model.parameters() if p.is_floating_point()), None)
-    names = [f"{part}inputs"] if len(inputs) == 1 else [f"{part}inputs {i}" for i in range(len(inputs))]
-    for name, t in zip([*names, f"{part}labels"], [*inputs, labels]):
+    of_labels, names = f"{part}labels", [f"{part}inputs"]
+    if len(inputs) > 1:
+        names = [f"{part}inputs {i}" for i in range(len(inputs))]
+    for name, t in zip([*names, of_labels], [*inputs, labels]):
         if isinstance(t, torch.Tensor) and parameter is not None and t.device != parameter.device:
-            return ValueError(f"{name}: expected a tensor on {parameter.device}, where the model is, got one on {t.device}; "
-                              f"move it with .to({str(parameter.device)!r})")
-    found = _about_inputs(error, model, names, inputs, parameter) if predictions is None else None
-    found = found or _about_loss(error) or _about_labels(error, f"{part}labels", labels, predictions)
+            place = parameter.device
+            return ValueError(f"{name}: expected a tensor on {place}, where the model is, got one "
+                              f"on {t.device}; move it with .to({str(place)!r})")
+    found = None
+    if predictions is None:
+        found = _about_inputs(error, model, names, inputs, parameter)
+    found = found or _about_loss(error) or _about_labels(error, of_labels, labels, predictions)
     if found is None:
-        shapes = [tuple(t.shape) if isinstance(t, torch.Tensor) else type(t).__name__ for t in [*inputs, labels, predictions]]
-        error.add_note(f"In this batch the inputs have shape {', '.join(map(str, shapes[:-2]))}, the labels {shapes[-2]}"
-                       + (f", the predictions {shapes[-1]}." if predictions is not None else "."))
+        *shapes, right, said = (tuple(t.shape) if isinstance(t, torch.Tensor) else type(t).__name__
+                                for t in [*inputs, labels, predictions])
+        note = f"the inputs have shape {', '.join(map(str, shapes))}, the labels {right}"
+        note += f", the predictions {said}." if predictions is not None else "."
+        error.add_note(f"In this batch {note}")
     return found or error
 
 # %% ../../nbs/kit/expect.ipynb #1f404ed6
-# what torch says of another type of numbers: matrices, convolutions, most layers, normalisation, missing kernels
+# what torch says of another type of numbers: matrices, convolutions, most layers, normalisation,
+# missing kernels
 _types = re.compile(
-    "same dtype|expected scalar type|input type .* should be the same|dtype .* does not match "
-    "weight"
-    "|mixed dtype|must have the type|not implemented for '|can't be cast"
+    "same dtype|expected scalar type|input type .* should be the same"
+    "|dtype .* does not match weight|mixed dtype|must have the type|not implemented for '"
+    "|can't be cast"
 )
 
 
-def _about_inputs(
-    error: Exception, model: nn.Module, names: Sequence[str], inputs: Sequence[Any], parameter: Any
-) -> Exception | None:
+def _about_inputs(error: Exception, model: nn.Module, names: Sequence[str], inputs: Sequence[Any],
+                  parameter: Any) -> Exception | None:
     "Another type of numbers than the parameters', or another size than the first layer's."
     wrong_type = _types.search(str(error).lower())
-    tables = torch.nn.Embedding, torch.nn.EmbeddingBag
+    tables = torch.nn.Embedding | torch.nn.EmbeddingBag
     numbers_are_names = any(isinstance(m, tables) for m in model.modules())
     for name, t in zip(names, inputs):
         if not isinstance(t, torch.Tensor):
-            return TypeError(
-                f"{name}: expected a tensor, got {type(t).__name__}; torch.as_tensor makes one"
-            )
+            return TypeError(f"{name}: expected a tensor, got {type(t).__name__}; torch.as_tensor "
+                             "makes one")
         if numbers_are_names and not t.is_floating_point():
             continue
         if parameter is not None and t.dtype != parameter.dtype and wrong_type:
-            return TypeError(
-                f"{name}: expected {parameter.dtype}, as the model's parameters, got {t.dtype}; "
-                f"convert them with .to({parameter.dtype})"
-            )
+            return TypeError(f"{name}: expected {parameter.dtype}, as the model's parameters, got "
+                             f"{t.dtype}; convert them with .to({parameter.dtype})")
     if "Expected more than 1 value per channel" in str(error):
-        return ValueError(
-            f"{names[0]}: expected two datapoints or more in a batch, as batch norm "
-            f"compares them with each other, got {len(inputs[0])}; deal larger "
-            "batches, or let its layers rest with .eval()"
-        )
+        return ValueError(f"{names[0]}: expected two datapoints or more in a batch, as batch norm "
+                          f"compares them with each other, got {len(inputs[0])}; deal larger "
+                          "batches, or let its layers rest with .eval()")
     if "shapes cannot be multiplied" in str(error) or "channels" in str(error):
         shapes = " and ".join(str(tuple(t.shape)) for t in inputs)
-        return ValueError(
-            f"{names[0]}: expected a shape that the model takes, got {shapes} ({error}); "
-            "compare it with the sizes of the layers in print(model)"
-        )
+        return ValueError(f"{names[0]}: expected a shape that the model takes, got {shapes} "
+                          f"({error}); compare it with the sizes of the layers in print(model)")
     return None
 
 
@@ -423,33 +431,23 @@ def _about_loss(error: Exception) -> Exception | None:
     "A loss that is no single tensor, or that no parameter has a part in."
     text = str(error)
     if "cannot be converted to Scalar" in text:
-        return ValueError(
-            f"loss_func: expected one number, the mean over the batch, got more ({text}); add "
-            ".mean()"
-        )
+        return ValueError("loss_func: expected one number, the mean over the batch, got more "
+                          f"({text}); add .mean()")
     if "does not require grad" in text and not torch.is_grad_enabled():
-        return ValueError(
-            "gradients: expected them to be on, got torch.is_grad_enabled() False; train "
-            "outside of "
-            "`with torch.no_grad()`, or switch them on again with torch.set_grad_enabled(True)"
-        )
+        return ValueError("gradients: expected them to be on, got torch.is_grad_enabled() False; "
+                          "train outside of `with torch.no_grad()`, or switch them on again with "
+                          "torch.set_grad_enabled(True)")
     if "does not require grad" in text:
-        return ValueError(
-            "model: expected parameters that can learn, got a loss without gradients; "
-            "p.requires_grad_(True) lets a parameter learn, and loss_func should compute with "
-            "torch alone"
-        )
+        return ValueError("model: expected parameters that can learn, got a loss without "
+                          "gradients; p.requires_grad_(True) lets a parameter learn, and "
+                          "loss_func should compute with torch alone")
     if isinstance(error, TypeError) and "'closure'" in text:
-        return TypeError(
-            "opt: expected an optimiser that needs the loss once in a step, got one that "
-            "asks for it again and again (a closure); give train a `learn` of your own "
-            "that ends with opt.step(closure)"
-        )
+        return TypeError("opt: expected an optimiser that needs the loss once in a step, got one "
+                         "that asks for it again and again (a closure); give train a `learn` of "
+                         "your own that ends with opt.step(closure)")
     if isinstance(error, AttributeError) and ("'is_cuda'" in text or "'item'" in text):
-        return TypeError(
-            f"loss_func: expected a tensor with one number, got something else ({text}); "
-            "compute it with torch"
-        )
+        return TypeError("loss_func: expected a tensor with one number, got something else "
+                         f"({text}); compute it with torch")
     return None
 
 # %% ../../nbs/kit/expect.ipynb #1f404ed5
@@ -466,42 +464,31 @@ def unequal(
         advice = "take the axis away with [:, 0]"
     if not labels.is_floating_point():
         advice += ", and convert them with .float()"
-    return ValueError(
-        f"{name}: expected the shape of the predictions, {tuple(predictions.shape)}, "
-        f"got {labels.dtype} of shape {tuple(labels.shape)}; {advice}"
-    )
+    return ValueError(f"{name}: expected the shape of the predictions, {tuple(predictions.shape)}, "
+                      f"got {labels.dtype} of shape {tuple(labels.shape)}; {advice}")
 
 # %% ../../nbs/kit/expect.ipynb #1f404ed7
 def _about_labels(error: Exception, name: str, labels: Any, predictions: Any) -> Exception | None:
     "Labels that are no class numbers of this model, or not one for each prediction."
-    if not (
-        isinstance(predictions, torch.Tensor)
-        and isinstance(labels, torch.Tensor)
-        and predictions.ndim
-        and labels.ndim
-    ):
+    both = isinstance(predictions, torch.Tensor) and isinstance(labels, torch.Tensor)
+    if not both or not predictions.ndim or not labels.ndim:
         return None
     if str(error).startswith(("predictions:", f"{name}:")):
         return None  # it has been said
     came = f"got {labels.dtype} of shape {tuple(labels.shape)}"
     if len(predictions) != len(labels):
-        return ValueError(
-            f"{name}: expected one for each of the {len(predictions)} predictions, {came}"
-        )
+        return ValueError(f"{name}: expected one for each of the {len(predictions)} predictions, "
+                          f"{came}")
     if "target size" in str(error).lower() and labels.shape != predictions.shape:
         return unequal(name, predictions, labels)
     if predictions.ndim != 2 or labels.ndim != 1 or not len(labels):
         return None
     if labels.dtype != torch.int64:
-        return TypeError(
-            f"{name}: expected class numbers, int64, for a loss of classes, {came}; convert "
-            "them with .long()"
-        )
-    if labels.min() < 0 or labels.max() >= predictions.shape[1]:
-        return ValueError(
-            f"{name}: expected class numbers from 0 to {predictions.shape[1] - 1}, as the "
-            "model gives "
-            f"{predictions.shape[1]} scores, got {labels.min()} to {labels.max()}; "
-            "count the classes from 0, or give the model more outputs"
-        )
+        return TypeError(f"{name}: expected class numbers, int64, for a loss of classes, {came}; "
+                         "convert them with .long()")
+    n_classes = predictions.shape[1]
+    if labels.min() < 0 or labels.max() >= n_classes:
+        return ValueError(f"{name}: expected class numbers from 0 to {n_classes - 1}, as the model "
+                          f"gives {n_classes} scores, got {labels.min()} to {labels.max()}; count "
+                          "the classes from 0, or give the model more outputs")
     return None

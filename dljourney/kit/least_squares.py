@@ -67,17 +67,16 @@ def check_degrees(
         raise ValueError(f"x and y: expected (n,) and (..., n) with the same n, got "
                          f"{tuple(x.shape)} and {tuple(y.shape)}; give each point its height")
     check_finite("ridge", ridge, 0)
-    several = isinstance(degrees, Sequence | range)
+    several = isinstance(degrees, Sequence)
     wanted = tuple(check_whole("degrees", d) for d in (degrees if several else [degrees]))
     if not wanted:
         raise ValueError("degrees: expected one whole number from 0 or more, got none")
     n_distinct = len(x.unique())
     if n_distinct < 2 or (not ridge and max(wanted) >= n_distinct):
-        raise ValueError(
-            f"x: expected at least {max(2, max(wanted) + 1)} different points for degree "
-            f"{max(wanted)}, got {n_distinct}; bring more points, lower the degree, or (with 2 or "
-            "more points) set ridge above 0"
-        )
+        most = max(wanted)
+        raise ValueError(f"x: expected at least {max(2, most + 1)} different points for degree "
+                         f"{most}, got {n_distinct}; bring more points, lower the degree, or "
+                         "(with 2 or more points) set ridge above 0")
     return wanted
 
 
@@ -126,8 +125,8 @@ def sweep_widths(
     y: Tensor,  # targets, (n, k)
     a_new: Tensor,  # the same columns at new points, (m, p)
     widths: Sequence[int],  # how many first columns each fit uses, rising, 1 to p
-    ridge: Sequence[float]
-    | None = None,  # weight of the squared coefficients, one a width; None: minimum norm
+    # weight of the squared coefficients, one a width; None: minimum norm
+    ridge: Sequence[float] | None = None,
 ) -> Iterator[Fit]:  # one for each width
     "Ridge or minimum-norm least squares, each width on what the last one knew."
     narrow = [w for w in widths if w <= len(a)]
@@ -193,10 +192,8 @@ def _cholesky(gram: Tensor, ridge: float, width: int) -> Tensor | None:
     if not failed and (ridge or size.min() > 1e-5 * size.max()):
         return factor
     if ridge:
-        raise ValueError(
-            f"ridge={ridge:.3g} is too small to be told from 0 at width {width}; "
-            f"use ridge=0 for the minimum-norm solution, or a larger ridge"
-        )
+        raise ValueError(f"ridge: expected more than what rounding takes at width {width}, got "
+                         f"{ridge:.3g}; use 0 for the minimum-norm solution, or a larger one")
     return None
 
 # %% ../../nbs/kit/least_squares.ipynb #12382265

@@ -30,10 +30,12 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, (list, tuple, range)):
         return [_plain(v, f"{where}[{i}]") for i, v in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{where}: expected a finite number, got {value}; store None, or a flag such as diverged=True")
+        raise ValueError(f"{where}: expected a finite number, got {value}; store None, or a flag "
+                         "such as diverged=True")
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise TypeError(f"{where}: expected a number, a text, None, a list or a dict, got {type(value).__name__}")
+    raise TypeError(f"{where}: expected a number, a text, None, a list or a dict, got "
+                    f"{type(value).__name__}")
 
 # %% ../../nbs/kit/seeds.ipynb #9d8ef348
 def _rows(run_seed: Callable, seed: int, settings: Mapping[str, Any]) -> list[dict]:
@@ -42,15 +44,17 @@ def _rows(run_seed: Callable, seed: int, settings: Mapping[str, Any]) -> list[di
     rows = []
     for i, row in enumerate([result] if isinstance(result, Mapping) else result):
         if not isinstance(row, Mapping):
-            raise TypeError(f"run_seed: expected a dict or a list of dicts, got {type(row).__name__} in seed {seed}")
+            raise TypeError("run_seed: expected a dict or a list of dicts, got "
+                            f"{type(row).__name__} in seed {seed}")
         if row.get("seed", seed) != seed:
-            raise ValueError(f"run_seed: expected no other seed than {seed} in row {i}, got {row['seed']}; rename it")
+            raise ValueError(f"run_seed: expected no other seed than {seed} in row {i}, got "
+                             f"{row['seed']}; rename it")
         rows.append({"seed": seed} | _plain(row, f"seed {seed}, row {i}"))
     return rows
 
 # %% ../../nbs/kit/seeds.ipynb #689d89ac
 def run_seeds(
-    run_seed: Callable[..., Any],  # called as run_seed(seed, **settings); returns a dict or a list of dicts
+    run_seed: Callable[..., Any],  # called as run_seed(seed, **settings); returns a row or rows
     seeds: Iterable[int],  # the seeds to run
     settings: Mapping[str, Any] | None = None,  # keyword arguments, the same for every seed
 ) -> list[dict]:  # the rows of all seeds, each with its "seed"
@@ -61,7 +65,8 @@ def run_seeds(
 def _environment() -> dict[str, str]:
     "Versions of Python and of the loaded packages that can change a result, and the processor."
     names = {"numpy": "numpy", "torch": "torch", "sklearn": "scikit-learn", "timm": "timm"}
-    found = {dist: metadata.version(dist) for module, dist in names.items() if module in sys.modules}
+    found = {dist: metadata.version(dist) for module, dist in names.items()
+             if module in sys.modules}
     cpu = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
@@ -73,25 +78,31 @@ def _to_json(data: dict) -> str:
     "The text of a results file: one seed a line, one row a line."
     def lines(items):
         return ",\n  ".join(items)
-    head = "".join(f' "{k}": {json.dumps(data[k], allow_nan=False)},\n' for k in ("name", "settings", "versions"))
-    seeds = lines(f"{json.dumps(seed)}: {json.dumps(data['seeds'][seed])}" for seed in data["seeds"])
+
+    head = "".join(f' "{k}": {json.dumps(data[k], allow_nan=False)},\n'
+                   for k in ("name", "settings", "versions"))
+    seeds = lines(f"{json.dumps(seed)}: {json.dumps(entry)}" for seed, entry in data["seeds"].items())
     rows = lines(json.dumps(row, allow_nan=False) for row in data["rows"])
-    return f'{{\n{head} "seconds": {data["seconds"]},\n "seeds": {{\n  {seeds}\n }},\n "rows": [\n  {rows}\n ]\n}}\n'
+    parts = [f'{head} "seconds": {data["seconds"]}', f' "seeds": {{\n  {seeds}\n }}',
+             f' "rows": [\n  {rows}\n ]']
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 # %% ../../nbs/kit/seeds.ipynb #6465273c
 def results_file(
     name: str,  # the experiment's name: small letters, digits and _
-    folder: str | os.PathLike | None = None,  # where the files stand; None: the course's own results
+    folder: str | os.PathLike | None = None,  # where the files stand; None: the course's own
 ) -> Path:  # its path, whether it exists or not
     "The file that keeps the experiment `name`."
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise ValueError(f"name: expected small letters, digits and _ (it becomes a file's name), got {name!r}")
+        raise ValueError("name: expected small letters, digits and _ (it becomes a file's name), "
+                         f"got {name!r}")
     return (Path(folder) if folder is not None else notebooks_folder() / "results") / f"{name}.json"
 
 # %% ../../nbs/kit/seeds.ipynb #3629d346
 def _empty(name: str, settings: dict) -> dict:
     "A results file with nothing in it yet."
-    return {"name": name, "settings": settings, "versions": {}, "seconds": 0.0, "seeds": {}, "rows": []}
+    about = {"name": name, "settings": settings, "versions": {}, "seconds": 0.0}
+    return {**about, "seeds": {}, "rows": []}
 
 
 def _load(path: Path) -> dict:
@@ -102,24 +113,27 @@ def _load(path: Path) -> dict:
             raise ValueError(f"no {missing[0]}")
     except (ValueError, TypeError) as error:  # no JSON, no text, no dict
         raise ValueError(
-            f"{path}: expected the results of an experiment, got a damaged file ({error}). Put an older copy back, "
-            f"or start over with fresh=True (python -m benchmarks.experiments {path.stem} --fresh)"
+            f"{path}: expected the results of an experiment, got a damaged file ({error}). Put an "
+            "older copy back, or start over with fresh=True "
+            f"(python -m benchmarks.experiments {path.stem} --fresh)"
         ) from error
     return data
 
 
 def _read(path: Path, settings: dict) -> dict:
-    "What is stored under these settings: an empty result where there is no file, an error where settings differ."
+    "What is stored under these settings, an empty result without a file; others are refused."
     if not path.exists():
         return _empty(path.stem, settings)
     data = _load(path)
     old = data["settings"]
     if old != settings:
-        keys = [k for k in {**old, **settings} if old.get(k) != settings.get(k) or (k in old) != (k in settings)]
-        changes = "; ".join(f"{k}: {old.get(k, 'absent')!r} -> {settings.get(k, 'absent')!r}" for k in keys)
+        keys = [k for k in {**old, **settings}
+                if old.get(k) != settings.get(k) or (k in old) != (k in settings)]
+        changes = "; ".join(f"{k}: {old.get(k, 'absent')!r} -> {settings.get(k, 'absent')!r}"
+                            for k in keys)
         raise ValueError(
-            f"settings: {path.name} was made with other settings ({changes}), and rows are never mixed. "
-            "Either set them back, or start over with fresh=True "
+            f"settings: {path.name} was made with other settings ({changes}), and rows are never "
+            "mixed. Either set them back, or start over with fresh=True "
             f"(python -m benchmarks.experiments {path.stem} --fresh), or choose another name"
         )
     return data
@@ -138,23 +152,27 @@ def _add(data: dict, seed: int, rows: list[dict], seconds: float) -> dict:
         "versions": versions,
         "seconds": round(sum(e["seconds"] for e in seeds.values()), 2),
         "seeds": seeds,
-        "rows": sorted(kept + rows, key=lambda row: row["seed"]),  # stable: a seed's rows stay in order
+        # stable: a seed's rows stay in order
+        "rows": sorted(kept + rows, key=lambda row: row["seed"]),
     }
 
 # %% ../../nbs/kit/seeds.ipynb #e7baebbc
 def run_experiment(
     name: str,  # the file's name in the results folder
-    run_seed: Callable[..., Any],  # called as run_seed(seed, **settings); returns a dict or a list of dicts
+    run_seed: Callable[..., Any],  # called as run_seed(seed, **settings); returns a row or rows
     seeds: Iterable[int],  # the seeds to have; those already stored are not run again
     settings: Mapping[str, Any] | None = None,  # keyword arguments, the same for every seed
-    folder: str | os.PathLike | None = None,  # where to keep the file; None: the course's own results
+    folder: str | os.PathLike | None = None,  # where to keep the file; None: the course's own
     *,
     fresh: bool = False,  # forget what is stored, whatever its settings
-    report: Callable[[int, float, int], None] | None = None,  # called with seed, its seconds, how many are left
+    # called with a seed, its seconds, how many are left
+    report: Callable[[int, float, int], None] | None = None,
 ) -> dict:  # what is stored now: name, settings, versions, seconds, seeds, rows
-    "Run the seeds that are not stored yet, and keep each at once: a stop loses the seed in work, nothing else."
-    path, plain, wanted = results_file(name, folder), _plain(settings or {}, "settings"), _plain(list(seeds), "seeds")
-    if any(isinstance(s, bool) or not isinstance(s, int) for s in wanted) or len(set(wanted)) < len(wanted):
+    "Run the seeds that are not stored yet, and keep each at once: a stop loses the one in work."
+    path = results_file(name, folder)
+    plain, wanted = _plain(settings or {}, "settings"), _plain(list(seeds), "seeds")
+    whole = all(isinstance(s, int) and not isinstance(s, bool) for s in wanted)
+    if not whole or len(set(wanted)) < len(wanted):
         raise ValueError(f"seeds: expected different whole numbers, got {wanted}")
     data = _empty(name, plain) if fresh else _read(path, plain)
     missing = [s for s in wanted if str(s) not in data["seeds"]]
@@ -171,7 +189,7 @@ def run_experiment(
 # %% ../../nbs/kit/seeds.ipynb #7cbdb5b0
 def stored(
     name: str,  # the experiment's name
-    folder: str | os.PathLike | None = None,  # where the files stand; None: the course's own results
+    folder: str | os.PathLike | None = None,  # where the files stand; None: the course's own
 ) -> dict:  # name, settings, versions, seconds, seeds ({"0": {"seconds": ...}}), rows
     "What is stored of the experiment `name`."
     path = results_file(name, folder)
@@ -186,7 +204,7 @@ def stored(
 
 def stored_rows(
     name: str,  # the experiment's name
-    folder: str | os.PathLike | None = None,  # where the files stand; None: the course's own results
+    folder: str | os.PathLike | None = None,  # where the files stand; None: the course's own
 ) -> list[dict]:  # the rows, each with its "seed"
     "The stored rows of the experiment `name`, in the order of their seeds."
     return stored(name, folder)["rows"]

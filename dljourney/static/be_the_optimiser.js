@@ -17,61 +17,26 @@ const demo = {
     const [loss, slope] = squaredError(x, y, a, b, c);
     const f = (v) => a * v * v + b * v + c;
     const grid = Array.from({ length: 101 }, (_, i) => -1.1 + (2.2 * i) / 100);
-    const line = (xs, ys, more) => ({
-      mark: "line",
-      x: xs,
-      y: ys,
-      colour: "blue",
-      width: 2.5,
-      dash: false,
-      label: null,
-      ...more,
-    });
-    const dots = (xs, ys, more) => ({
-      mark: "points",
-      x: xs,
-      y: ys,
-      colour: "ink",
-      classes: null,
-      size: 4,
-      hollow: false,
-      label: null,
-      ...more,
-    });
-    const rule = (more) => ({
-      mark: "rule",
-      x: null,
-      y: null,
-      colour: "grey",
-      dash: true,
-      label: null,
-      ...more,
-    });
-    const errors = line(
+    const errors = lineMark(
       [...x].flatMap((v) => [v, v, NaN]),
       [...x].flatMap((v, i) => [y[i], f(v), NaN]),
       { colour: "red", width: 1 },
     );
     const level = {
-      mark: "bars",
-      x: [0.5],
-      height: [Math.max(loss, 1e-3)],
-      width: 0.6,
-      colour: loss > 1.5 * best ? "red" : "green",
-      label: null,
+      mark: "bars", x: [0.5], height: [Math.max(loss, 1e-3)], width: 0.6,
+      colour: loss > 1.5 * best ? "red" : "green", label: null,
     };
     const ends = slope.map((s) => Math.max(-6, Math.min(6, -s)));
     const arrows = [
-      rule({ x: 0, dash: false }),
-      ...ends.map((e, i) => line([0, e], [3 - i, 3 - i], { colour: "purple", width: 5 })),
-      dots(ends, [3, 2, 1], { colour: "purple", size: 6 }),
+      ruleMark({ x: 0, dash: false }),
+      ...ends.map((e, i) => lineMark([0, e], [3 - i, 3 - i], { colour: "purple", width: 5 })),
+      pointsMark(ends, [3, 2, 1], { colour: "purple", size: 6 }),
     ];
+    const lineOfBest = ruleMark({ y: best, colour: "green", label: "best" });
+    const curve = lineMark(grid, grid.map(f), { label: "your curve" });
     return {
-      curve: {
-        marks: [errors, dots(x, y), line(grid, grid.map(f), { label: "your curve" })],
-        y: [low, high],
-      },
-      meter: { marks: [level, rule({ y: best, colour: "green", label: "best" })], y: [0.03, 30] },
+      curve: { marks: [errors, pointsMark(x, y), curve], y: [low, high] },
+      meter: { marks: [level, lineOfBest], y: [0.03, 30] },
       slope: slopes ? arrows : [],
       figures: { loss, "best possible": best },
     };

@@ -213,9 +213,7 @@ function render({ model, el }) {
   }
 
   grid.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[
-      event.key
-    ];
+    const step = ARROWS[event.key];
     if (event.key === "Escape") chosen = [];
     else if (!step) return;
     event.preventDefault();

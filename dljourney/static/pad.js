@@ -111,19 +111,10 @@ function render({ model, el }) {
   canvas.addEventListener("pointerup", lift);
   canvas.addEventListener("pointercancel", lift);
   canvas.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[
-      event.key
-    ];
+    const step = ARROWS[event.key];
     const wantsUndo =
       event.key === "Backspace" || ((event.ctrlKey || event.metaKey) && event.key === "z");
-    if (
-      !step &&
-      !wantsUndo &&
-      event.key !== " " &&
-      event.key !== "Delete" &&
-      event.key !== "Escape"
-    )
-      return;
+    if (!step && !wantsUndo && ![" ", "Delete", "Escape"].includes(event.key)) return;
     event.preventDefault();
     event.stopPropagation();
     if (wantsUndo) return undo.click();

@@ -127,7 +127,7 @@ function codePanel(spec) {
   );
   const el = make(
     "div",
-    { class: "dlj-code", role: "region", "aria-label": spec.label || spec.name },
+    { class: "dlj-code", role: "group", "aria-label": spec.label || spec.name },
     copy,
     make("pre", { tabindex: 0 }, text),
   );

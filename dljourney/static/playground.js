@@ -16,10 +16,8 @@ function networkPanel(spec, view) {
     const label = theme.size * 3;
     const x = (c) =>
       label + ((width - label - 1.25 * side - 1) * c) / Math.max(1, columns.length - 1);
-    const y = (i, n) =>
-      height / 2 +
-      (i - n / 2) * Math.min((height - 4) / n, side + 14) +
-      Math.min((height - 4) / n, side + 14) / 2;
+    const row = (n) => Math.min((height - 4) / n, side + 14);
+    const y = (i, n) => height / 2 + (i + 0.5 - n / 2) * row(n);
     const size = (c) => (c === columns.length - 1 ? side * 1.25 : side);
     weights.forEach((w, c) => {
       const [outs, ins] = w.shape;
@@ -47,13 +45,8 @@ function networkPanel(spec, view) {
       for (let i = 0; i < n; i++) {
         const values = column.values.subarray(i * rows * cols, (i + 1) * rows * cols);
         const top = y(i, n) - size(c) / 2;
-        ctx.drawImage(
-          paintGrid(values, rows, cols, -1, 1, theme.table("classes")),
-          x(c),
-          top,
-          size(c),
-          size(c),
-        );
+        const grid = paintGrid(values, rows, cols, -1, 1, theme.table("classes"));
+        ctx.drawImage(grid, x(c), top, size(c), size(c));
         ctx.strokeStyle = theme.colour("grey");
         ctx.lineWidth = 1;
         ctx.strokeRect(x(c), top, size(c), size(c));

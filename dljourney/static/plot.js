@@ -31,6 +31,9 @@ function tickText(value) {
   return String(Number(value.toPrecision(6)));
 }
 
+const ticks = (range, log, count) =>
+  (log ? logTicks(...range) : niceTicks(...range, count)).map((v) => [v, tickText(v)]);
+
 // The range of an axis: given by the frame, else by the panel, else what the marks need.
 function rangeOf(given, marks, axis, log) {
   if (given) return given;
@@ -81,18 +84,20 @@ function axisScale([low, high], from, to, log) {
   return scale;
 }
 
+// Marks for the demos whose maths runs here, with the defaults of their Python twins.
+const lineMark = (x, y, more) =>
+  ({ mark: "line", x, y, colour: "blue", width: 2.5, dash: false, label: null, ...more });
+const pointsMark = (x, y, more) => ({
+  mark: "points", x, y, colour: "ink", classes: null, size: 4, hollow: false, label: null, ...more,
+});
+const ruleMark = (more) =>
+  ({ mark: "rule", x: null, y: null, colour: "grey", dash: true, label: null, ...more });
+
 const DRAW_MARK = {
   heat(ctx, m, x, y, theme) {
     const [rows, cols] = m.shape;
-    const grid = paintGrid(
-      m.values,
-      rows,
-      cols,
-      m.lowest,
-      m.highest,
-      theme.table(m.colours),
-      m.levels,
-    );
+    const table = theme.table(m.colours);
+    const grid = paintGrid(m.values, rows, cols, m.lowest, m.highest, table, m.levels);
     ctx.imageSmoothingEnabled = m.smooth;
     const left = x(m.x[0]);
     const top = y(m.y[1]);
@@ -210,18 +215,10 @@ function drawAxes(ctx, spec, box, x, y, ranges, theme) {
   const size = theme.size * 0.88;
   ctx.font = `${size}px system-ui, sans-serif`;
   ctx.lineWidth = 1;
-  const xTicks =
-    spec.xticks ||
-    (spec.xlog
-      ? logTicks(...ranges.x)
-      : niceTicks(...ranges.x, Math.max(2, (box.right - box.left) / 80))
-    ).map((v) => [v, tickText(v)]);
-  const yTicks =
-    spec.yticks ||
-    (spec.ylog
-      ? logTicks(...ranges.y)
-      : niceTicks(...ranges.y, Math.max(3.5, (box.bottom - box.top) / 60))
-    ).map((v) => [v, tickText(v)]);
+  const nX = Math.max(2, (box.right - box.left) / 80);
+  const nY = Math.max(3.5, (box.bottom - box.top) / 60);
+  const xTicks = spec.xticks || ticks(ranges.x, spec.xlog, nX);
+  const yTicks = spec.yticks || ticks(ranges.y, spec.ylog, nY);
   ctx.strokeStyle = theme.colour("grid");
   ctx.fillStyle = theme.colour("grey");
   ctx.textAlign = "center";
@@ -456,9 +453,7 @@ function plotPanel(spec, view) {
   canvas.addEventListener("pointerup", finish);
   canvas.addEventListener("pointercancel", finish);
   canvas.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[
-      event.key
-    ];
+    const step = ARROWS[event.key];
     if (!scales || !spec.pointer || (!step && event.key !== "Enter" && event.key !== " ")) return;
     event.preventDefault();
     event.stopPropagation();
@@ -466,10 +461,7 @@ function plotPanel(spec, view) {
     const far = event.shiftKey ? 2 : 8;
     if (handle && step)
       return moveHandle(
-        handle,
-        [scales.x(handle.x) + step[0] * far, scales.y(handle.y) + step[1] * far],
-        true,
-      );
+        handle, [scales.x(handle.x) + step[0] * far, scales.y(handle.y) + step[1] * far], true);
     cursor ||= [(scales.box.left + scales.box.right) / 2, (scales.box.top + scales.box.bottom) / 2];
     if (step) cursor = [cursor[0] + step[0] * far, cursor[1] + step[1] * far];
     else if (spec.pointer === "click")

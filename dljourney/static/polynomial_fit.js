@@ -74,25 +74,6 @@ const demo = (() => {
   const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
   const squares = (basis, ys, c) => mean(basis.map((b, i) => (height(b, c) - ys[i]) ** 2));
 
-  const line = (x, y, colour, width, dash, label) => ({
-    mark: "line",
-    x,
-    y,
-    colour,
-    width,
-    dash,
-    label,
-  });
-  const points = (x, y, colour, size, hollow, label) => ({
-    mark: "points",
-    x,
-    y,
-    colour,
-    classes: null,
-    size,
-    hollow,
-    label,
-  });
   const shown = (e) => Math.min(1e4, Math.max(1e-4, e));
 
   // Errors of every degree and the chosen fit, for one measurement.
@@ -129,17 +110,13 @@ const demo = (() => {
     const { degree } = state;
     const degrees = train.map((_, d) => d);
     return {
-      fit: [
-        ...seen,
-        line(GRID, fit, "blue", 2.5, false, "fit"),
-        points(x, y, "ink", 4, false, "points"),
-      ],
+      fit: [...seen, lineMark(GRID, fit, { label: "fit" }), pointsMark(x, y, { label: "points" })],
       errors: [
-        { mark: "rule", x: degree, y: null, colour: "grey", dash: true, label: null },
-        line(degrees, train.map(shown), "blue", 2.5, false, "training"),
-        line(degrees, valid.map(shown), "orange", 2.5, false, "validation"),
-        points([degree], [shown(train[degree])], "blue", 6, false, null),
-        points([degree], [shown(valid[degree])], "orange", 6, false, null),
+        ruleMark({ x: degree }),
+        lineMark(degrees, train.map(shown), { label: "training" }),
+        lineMark(degrees, valid.map(shown), { colour: "orange", label: "validation" }),
+        pointsMark([degree], [shown(train[degree])], { colour: "blue", size: 6 }),
+        pointsMark([degree], [shown(valid[degree])], { colour: "orange", size: 6 }),
       ],
       figures: { "training error": train[degree], "validation error": valid[degree], ...figures },
       code: program(state, own),
@@ -164,23 +141,10 @@ const demo = (() => {
       (i % 3 === 2 ? newY : y).push(data.own_y[i]);
     });
     let done = null;
-    const numbers = study(
-      x,
-      y,
-      newX,
-      newY,
-      degree,
-      (basis) => (done ||= factorise(basis, [y], ridge)),
-    );
-    return frame(
-      [points(newX, newY, "orange", 4, true, "validation")],
-      x,
-      y,
-      numbers,
-      state,
-      true,
-      {},
-    );
+    const fitted = (basis) => (done ||= factorise(basis, [y], ridge));
+    const numbers = study(x, y, newX, newY, degree, fitted);
+    const held = pointsMark(newX, newY, { colour: "orange", hollow: true, label: "validation" });
+    return frame([held], x, y, numbers, state, true, {});
   }
 
   return {
@@ -196,14 +160,8 @@ const demo = (() => {
       const newX = Array.from({ length: N_VALID }, (_, i) => ((i + 0.5) / N_VALID) * 2 - 1);
       const newY = newX.map((v, i) => truth(v) + noise * data.valid[i]);
       let done = null;
-      const numbers = study(
-        x,
-        copies[0],
-        newX,
-        newY,
-        degree,
-        (basis) => (done ||= factorise(basis, copies, ridge)),
-      );
+      const fitted = (basis) => (done ||= factorise(basis, copies, ridge));
+      const numbers = study(x, copies[0], newX, newY, degree, fitted);
       const others = copies.slice(1).map((_, i) => {
         const c = coefficients(done, i + 1, degree);
         return GRID_BASIS.map((b) => height(b, c));
@@ -220,7 +178,8 @@ const demo = (() => {
         bias += (middle - level[g]) ** 2 / GRID.length;
         variance += square / others.length / GRID.length;
       }
-      const seen = [line(GRID, level, "grey", 2, true, "truth")];
+      const truly = { colour: "grey", width: 2, dash: true, label: "truth" };
+      const seen = [lineMark(GRID, level, truly)];
       if (cloud) {
         const gridX = [];
         const gridY = [];
@@ -228,7 +187,8 @@ const demo = (() => {
           gridX.push(...GRID, NaN);
           gridY.push(...other, NaN);
         }
-        seen.unshift(line(gridX, gridY, "faint", 1, false, "other measurements"));
+        const faint = { colour: "faint", width: 1, label: "other measurements" };
+        seen.unshift(lineMark(gridX, gridY, faint));
       }
       return frame(seen, x, copies[0], numbers, state, false, { "bias²": bias, variance });
     },

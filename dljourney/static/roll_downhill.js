@@ -32,48 +32,19 @@ function descend(landscape, [x, y], lr, momentum, noise, steps, errors, level) {
 
 const demo = {
   draw(state, { errors }) {
-    const loss = LANDSCAPES[state.landscape][0];
+    const { landscape, x, lr, momentum, noise, steps } = state;
+    const loss = LANDSCAPES[landscape][0];
     const go = (y, level) =>
-      descend(
-        state.landscape,
-        [state.x, y],
-        state.lr,
-        state.momentum,
-        state.noise,
-        state.steps,
-        errors,
-        level,
-      );
+      descend(landscape, [x, y], lr, momentum, noise, steps, errors, level);
     const two = go(state.y, false);
     const one = go(0, true);
     const grid = Array.from({ length: 101 }, (_, i) => -2 + (4 * i) / 100);
-    const fall = [two, one].map((path) =>
-      path.map((p) => Math.max(1e-4, Math.min(1e6, loss(...p)))),
-    );
-    const line = (x, y, more) => ({
-      mark: "line",
-      x,
-      y,
-      colour: "blue",
-      width: 2.5,
-      dash: false,
-      label: null,
-      ...more,
-    });
-    const dots = (x, y, colour, size) => ({
-      mark: "points",
-      x,
-      y,
-      colour,
-      classes: null,
-      size,
-      hollow: false,
-      label: null,
-    });
+    const shown = (p) => Math.max(1e-4, Math.min(1e6, loss(...p)));
+    const fall = [two, one].map((path) => path.map(shown));
     const way = (x, y) => [
-      line(x, y, { colour: "ink", width: 1.5 }),
-      dots(x, y, "ink", 2.5),
-      dots(x.slice(-1), y.slice(-1), "orange", 6),
+      lineMark(x, y, { colour: "ink", width: 1.5 }),
+      pointsMark(x, y, { size: 2.5 }),
+      pointsMark(x.slice(-1), y.slice(-1), { colour: "orange", size: 6 }),
     ];
     const handle = (x, y, bind) => ({ mark: "handle", x, y, bind, colour: "red" });
     const xs = two.map((p) => p[0]);
@@ -82,17 +53,8 @@ const demo = {
       Math.sqrt(loss(grid[i % 101], grid[Math.floor(i / 101)])),
     );
     const surface = {
-      mark: "heat",
-      values: height,
-      shape: [101, 101],
-      x: [-2, 2],
-      y: [-2, 2],
-      lowest: 0,
-      highest: 2.4,
-      colours: "depth",
-      levels: 16,
-      smooth: true,
-      alpha: 1,
+      mark: "heat", values: height, shape: [101, 101], x: [-2, 2], y: [-2, 2],
+      lowest: 0, highest: 2.4, colours: "depth", levels: 16, smooth: true, alpha: 1,
     };
     const left = one.map((p) => p[0]);
     const up = one.map((p) => loss(...p));
@@ -102,16 +64,13 @@ const demo = {
     return {
       surface: [surface, ...way(xs, ys), handle(...two[0], ["x", "y"])],
       curve: [
-        line(
-          grid,
-          grid.map((g) => loss(g, 0)),
-        ),
+        lineMark(grid, grid.map((g) => loss(g, 0))),
         ...way(left, up),
         handle(left[0], up[0], ["x", null]),
       ],
       loss: [
-        line([...fall[0].keys()], fall[0], { label: "two weights" }),
-        line([...fall[1].keys()], fall[1], { colour: "orange", label: "one weight" }),
+        lineMark([...fall[0].keys()], fall[0], { label: "two weights" }),
+        lineMark([...fall[1].keys()], fall[1], { colour: "orange", label: "one weight" }),
       ],
       figures: { "two weights": ending(two, fall[0]), "one weight": ending(one, fall[1]) },
     };

@@ -2,30 +2,14 @@
 
 const PALETTES = {
   light: {
-    blue: "#1f6fb4",
-    orange: "#d9730d",
-    green: "#2b8a57",
-    red: "#c93c37",
-    purple: "#7b52ab",
-    grey: "#6e7781",
-    faint: "#d0d7de",
-    grid: "#e6e9ed",
-    mid: "#f4f4f2",
-    low: "#e9efe6",
-    high: "#3b4a8c",
+    blue: "#1f6fb4", orange: "#d9730d", green: "#2b8a57", red: "#c93c37", purple: "#7b52ab",
+    grey: "#6e7781", faint: "#d0d7de", grid: "#e6e9ed",
+    mid: "#f4f4f2", low: "#e9efe6", high: "#3b4a8c",
   },
   dark: {
-    blue: "#6cb2f5",
-    orange: "#f5a45d",
-    green: "#6cc995",
-    red: "#f2857e",
-    purple: "#b99af0",
-    grey: "#9aa4af",
-    faint: "#454d57",
-    grid: "#2d333b",
-    mid: "#23272e",
-    low: "#1f2a33",
-    high: "#9db4ff",
+    blue: "#6cb2f5", orange: "#f5a45d", green: "#6cc995", red: "#f2857e", purple: "#b99af0",
+    grey: "#9aa4af", faint: "#454d57", grid: "#2d333b",
+    mid: "#23272e", low: "#1f2a33", high: "#9db4ff",
   },
 };
 const CLASS_COLOURS = ["orange", "blue", "green", "purple", "red", "grey"];
@@ -73,21 +57,15 @@ function colourTable(name, palette) {
   return table;
 }
 
+// The attributes in which front ends say which theme they wear.
+const THEMED = ["class", "style", "theme", "data-jp-theme-name", "data-jp-theme-light",
+  "data-vscode-theme-kind"];
+
 // Calls `redraw` when the page turns light or dark. Returns a function that stops watching.
 function watchTheme(redraw) {
   const observer = new MutationObserver(redraw);
   for (const node of [document.documentElement, document.body]) {
-    observer.observe(node, {
-      attributes: true,
-      attributeFilter: [
-        "class",
-        "style",
-        "data-jp-theme-name",
-        "data-jp-theme-light",
-        "data-vscode-theme-kind",
-        "theme",
-      ],
-    });
+    observer.observe(node, { attributes: true, attributeFilter: THEMED });
   }
   const media = window.matchMedia("(prefers-color-scheme: dark)");
   media.addEventListener("change", redraw);
@@ -137,6 +115,8 @@ function paintGrid(values, rows, cols, low, high, table, levels) {
   return canvas;
 }
 
+// Which way an arrow key goes: columns to the right, rows down.
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const FOCUSABLE = ["button", "input", "select", "canvas", "summary", "pre", "ol"];
 
 // An element with attributes, listeners (onclick: ...) and children. Jupyter leaves its keys alone.

@@ -5,25 +5,9 @@ const demo = {
     const grid = (n) => Array.from({ length: n }, (_, i) => (6 * i) / (n - 1));
     const x = grid(200);
     const seen = grid(50);
-    const dots = {
-      mark: "points",
-      x: seen,
-      y: seen.map((v, i) => wave(v) + data.noise[i]),
-      colour: "orange",
-      classes: null,
-      size: 4,
-      hollow: false,
-      label: "points",
-    };
-    const curve = {
-      mark: "line",
-      x,
-      y: x.map(wave),
-      colour: "blue",
-      width: 2.5,
-      dash: false,
-      label: "wave",
-    };
+    const heights = seen.map((v, i) => wave(v) + data.noise[i]);
+    const dots = pointsMark(seen, heights, { colour: "orange", label: "points" });
+    const curve = lineMark(x, x.map(wave), { label: "wave" });
     return {
       wave: noise ? [dots, curve] : [curve],
       figures: { "waves on the screen": (frequency * 6) / (2 * Math.PI) },

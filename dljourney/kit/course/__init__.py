@@ -11,7 +11,7 @@ from dljourney.kit.faces import face
 TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
     from dljourney.kit.course.health import Finding, doctor, is_installed
-    from dljourney.kit.course.lab import jupyterlab_command, lab_environment, open_lab, running_labs
+    from dljourney.kit.course.lab import jupyterlab_command, open_lab
     from dljourney.kit.course.notebooks import (
         Chapter, Execution, chapters, read_cells, read_chapter, run_notebook, save_notebook,
         save_outputs, settled,

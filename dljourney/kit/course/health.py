@@ -26,7 +26,8 @@ class Finding:
     advice: str = ""  # what to do about it, where something should be done
 
     def __str__(self) -> str:
-        return f"{'ok ' if self.ok else 'NO '} {self.what}" + (f"\n      -> {self.advice}" if self.advice else "")
+        advice = f"\n      -> {self.advice}" if self.advice else ""
+        return f"{'ok ' if self.ok else 'NO '} {self.what}{advice}"
 
 # %% ../../../nbs/kit/course/health.ipynb #6fa7ad22
 def is_installed(
@@ -41,7 +42,8 @@ def is_installed(
 def _python_finding() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     ok = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    return Finding(ok, f"Python {version} at {sys.executable}", "" if ok else "use Python 3.11, 3.12 or 3.13")
+    advice = "" if ok else "use Python 3.11, 3.12 or 3.13"
+    return Finding(ok, f"Python {version} at {sys.executable}", advice)
 
 
 def _package_findings() -> list[Finding]:
@@ -62,7 +64,8 @@ def _package_findings() -> list[Finding]:
         try:
             version = metadata.version(r.name)
         except metadata.PackageNotFoundError:
-            findings.append(Finding(False, f"{r.name} is missing", f'pip install "{r.name}{r.specifier}"'))
+            advice = f'pip install "{r.name}{r.specifier}"'
+            findings.append(Finding(False, f"{r.name} is missing", advice))
             continue
         ok = r.specifier.contains(version, prereleases=True)
         advice = "" if ok else f'too old: pip install --upgrade "{r.name}{r.specifier}"'
@@ -74,7 +77,8 @@ def _device_finding() -> Finding:
     try:
         import torch
     except Exception as error:  # a broken installation raises all sorts of things
-        return Finding(False, f"torch does not load: {error}", "reinstall it: pip install --force-reinstall torch")
+        advice = "reinstall it: pip install --force-reinstall torch"
+        return Finding(False, f"torch does not load: {error}", advice)
     if torch.cuda.is_available():
         return Finding(True, f"device: GPU, {torch.cuda.get_device_name(0)}")
     if torch.backends.mps.is_available():
@@ -86,7 +90,8 @@ def _free_memory() -> float | None:
     "Free memory in GiB, where this system tells without extra packages."
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) / 2**20
+        told = next(line for line in lines if line.startswith("MemAvailable"))
+        return int(told.split()[1]) / 2**20
     except (OSError, StopIteration, ValueError):
         pass
     try:
@@ -106,11 +111,10 @@ def _memory_finding() -> Finding:
 def _jupyter_findings() -> list[Finding]:
     lab, widgets = is_installed("jupyterlab"), is_installed("jupyterlab_widgets")
     lab_advice = "" if lab else 'pip install "dljourney[course]"'
-    widget_advice = "" if widgets else "demos would show as text: pip install jupyterlab_widgets, restart JupyterLab"
-    findings = [
-        Finding(lab, f"JupyterLab is {'' if lab else 'not '}installed", lab_advice),
-        Finding(widgets, f"widget support for JupyterLab is {'' if widgets else 'not '}installed", widget_advice),
-    ]
+    advice = "demos would show as text: pip install jupyterlab_widgets, restart JupyterLab"
+    support = f"widget support for JupyterLab is {'' if widgets else 'not '}installed"
+    findings = [Finding(lab, f"JupyterLab is {'' if lab else 'not '}installed", lab_advice),
+                Finding(widgets, support, "" if widgets else advice)]
     return [*findings, _kernel_finding()] if is_installed("jupyter_client") else findings
 
 
@@ -121,21 +125,23 @@ def _kernel_finding() -> Finding:
     try:
         python = KernelSpecManager().get_kernel_spec("python3").argv[0]
     except NoSuchKernel:
-        return Finding(False, "no Python kernel is installed", f"{sys.executable} -m pip install ipykernel")
+        advice = f"{sys.executable} -m pip install ipykernel"
+        return Finding(False, "no Python kernel is installed", advice)
     if python.startswith("python"):  # Jupyter replaces a bare name by its own Python
         python = sys.executable
     ok = _is_this_python(python)
-    advice = "" if ok else f"open the course with this Python: {sys.executable} -m dljourney.course course"
-    return Finding(ok, f"the Python kernel runs {python}", advice)
+    advice = f"open the course with this Python: {sys.executable} -m dljourney.cli.course course"
+    return Finding(ok, f"the Python kernel runs {python}", "" if ok else advice)
 
 
 def _is_this_python(python: str) -> bool:
-    "Does it see our packages? A virtual environment's Python is its base's, linked: only asking tells."
+    "Does it see our packages? A virtual environment's Python is a link to its base's: ask it."
     if os.path.abspath(python) == os.path.abspath(sys.executable):
         return True
     question = "import os, sys; sys.exit(not os.path.samefile(sys.prefix, sys.argv[1]))"
+    command = [python, "-c", question, sys.prefix]
     try:
-        return subprocess.run([python, "-c", question, sys.prefix], capture_output=True, timeout=20).returncode == 0
+        return subprocess.run(command, capture_output=True, timeout=20).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 
@@ -155,6 +161,6 @@ def _write_finding(folder: Path) -> Finding:
 def doctor(
     folder: str | os.PathLike = ".",  # where the course would be laid
 ) -> list[Finding]:  # everything that was looked at
-    "Look at Python, packages, device, memory, JupyterLab and write access; say what to do about each trouble."
+    "Look at Python, packages, device, memory, JupyterLab, write access; advise on each trouble."
     findings = [_python_finding(), *_package_findings(), _device_finding(), _memory_finding()]
     return [*findings, *_jupyter_findings(), _write_finding(Path(folder))]

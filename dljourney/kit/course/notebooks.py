@@ -49,7 +49,8 @@ def read_cells(
 
 def _damaged(path: str | os.PathLike) -> str:
     folder = Path(path).parent
-    return f"{path} is damaged, it holds no notebook: move it away, and lay the course again (dljourney course {folder})"
+    return (f"{path} is damaged, it holds no notebook: move it away, and lay the course again "
+            f"(dljourney course {folder})")
 
 
 def read_chapter(
@@ -85,7 +86,7 @@ class Execution:
     path: Path  # the notebook that was run
     notebook: Any = None  # it with its outputs, as nbformat's NotebookNode
     seconds: float = 0.0  # wall time, the kernel's start included
-    cell_seconds: dict[int, float] = field(default_factory=dict)  # cell's place in the notebook -> wall time
+    cell_seconds: dict[int, float] = field(default_factory=dict)  # cell's place -> wall time
     failed_cell: int | None = None  # the place of the cell that raised
     error: str = ""  # its traceback, or why the notebook could not be run
 
@@ -102,8 +103,10 @@ class Execution:
     @property
     def noise(self) -> list[str]:
         "What the cells wrote to their error stream: warnings that a learner should not have met."
-        outputs = [o for c in self.notebook.cells for o in c.get("outputs", [])] if self.notebook else []
-        return [o["text"] for o in outputs if o["output_type"] == "stream" and o["name"] == "stderr"]
+        cells = self.notebook.cells if self.notebook else []
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        printed = [o for o in outputs if o["output_type"] == "stream"]
+        return [o["text"] for o in printed if o["name"] == "stderr"]
 
 # %% ../../../nbs/kit/course/notebooks.ipynb #7abc7611
 def _is_skipped(source: str) -> bool:
@@ -120,7 +123,8 @@ def _is_skipped(source: str) -> bool:
 
 def _plain_traceback(output: Any) -> str:
     "A stored error as plain text, without the terminal's colours."
-    text = "\n".join(output.get("traceback", [])) or f"{output.get('ename')}: {output.get('evalue')}"
+    short = f"{output.get('ename')}: {output.get('evalue')}"
+    text = "\n".join(output.get("traceback", [])) or short
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 # %% ../../../nbs/kit/course/notebooks.ipynb #be8cbfea
@@ -145,15 +149,19 @@ def _unrun(path: Path) -> Execution:
     return result
 
 
-def _execute(result: Execution, folder: str, timeout: float, on_cell: Callable | None, env: dict) -> None:
+def _execute(
+    result: Execution, folder: str, timeout: float, on_cell: Callable | None, env: dict
+) -> None:
     "Run the cells in a kernel of their own; `failed_cell` stays at one that raises."
     from nbclient import NotebookClient
 
     cells = result.notebook.cells
-    runnable = [i for i, c in enumerate(cells) if c.cell_type == "code" and not _is_skipped(c.source)]
+    code = [i for i, c in enumerate(cells) if c.cell_type == "code"]
+    runnable = [i for i in code if not _is_skipped(cells[i].source)]
+    place = {"metadata": {"path": folder}}
     client = NotebookClient(
-        result.notebook, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": folder}}
-    )
+        result.notebook, timeout=timeout, kernel_name="python3", resources=place
+    )  # fmt: skip
     with client.setup_kernel(env=env, stderr=subprocess.DEVNULL):
         for done, i in enumerate(runnable, 1):
             began = time.perf_counter()
@@ -167,9 +175,9 @@ def _execute(result: Execution, folder: str, timeout: float, on_cell: Callable |
 
 def run_notebook(
     path: str | os.PathLike,  # the notebook to run; the file itself is only read
-    folder: str | os.PathLike | None = None,  # the kernel's working folder; None means the notebook's own
+    folder: str | os.PathLike | None = None,  # the kernel's working folder; None: the notebook's
     timeout: float = 120,  # seconds a single cell may take before it counts as hanging
-    on_cell: Callable[[int, int], None] | None = None,  # called with (cells done, cells in all) after each cell
+    on_cell: Callable[[int, int], None] | None = None,  # gets cells done and in all, after each
     env: dict[str, str] | None = None,  # environment variables to add for the kernel
 ) -> Execution:  # outputs, seconds and the first error
     "Execute a notebook in a real kernel. It stops at the first cell that raises."
@@ -197,10 +205,11 @@ def run_notebook(
 def _joined(outputs: list) -> list:
     "Printed text arrives in pieces, cut by chance: neighbouring pieces become one."
     joined: list = []
+    kind = lambda output: (output["output_type"], output.get("name"))
     for output in outputs:
-        last = joined[-1] if joined else {}
-        if output["output_type"] == "stream" == last.get("output_type") and output["name"] == last["name"]:
-            last["text"] += output["text"]
+        is_text = output["output_type"] == "stream"
+        if is_text and joined and kind(output) == kind(joined[-1]):
+            joined[-1]["text"] += output["text"]
         else:
             joined.append(output)
     return joined
@@ -209,11 +218,12 @@ def _joined(outputs: list) -> list:
 def settled(
     notebook: Any,  # as nbformat's NotebookNode; it is not changed
 ) -> Any:  # a copy of the same kind
-    "The notebook as it is kept: outputs without live widgets, times, counters and machine-made metadata."
+    "The notebook as it is kept: without live widgets, times, counters and machine-made metadata."
     import copy
 
     notebook = copy.deepcopy(notebook)
-    notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}}
+    kernel = {"name": "python3", "display_name": "python3", "language": "python"}
+    notebook.metadata = {"kernelspec": kernel}
     for cell in notebook.cells:
         cell.metadata = {}
         if cell.cell_type != "code":
@@ -222,9 +232,10 @@ def settled(
         cell.outputs = _joined(cell.outputs)
         for output in cell.outputs:
             if "data" in output:
-                output["data"].pop("application/vnd.jupyter.widget-view+json", None)
-                if "text/plain" in output["data"]:  # an object's address differs from run to run
-                    output["data"]["text/plain"] = re.sub(r" at 0x[0-9a-fA-F]+", "", output["data"]["text/plain"])
+                data = output["data"]
+                data.pop("application/vnd.jupyter.widget-view+json", None)
+                if "text/plain" in data:  # an object's address differs from run to run
+                    data["text/plain"] = re.sub(r" at 0x[0-9a-fA-F]+", "", data["text/plain"])
             if "execution_count" in output:
                 output["execution_count"] = None
         cell.outputs = [o for o in cell.outputs if o.get("data") != {}]
@@ -235,11 +246,12 @@ def save_notebook(
     notebook: Any,  # as nbformat's NotebookNode
     path: str | os.PathLike,  # where to
 ) -> Path:  # the path
-    "Write a notebook the way nbdev cleans one: sorted keys, one space of indent, a newline at the end."
+    "Write a notebook as nbdev cleans one: sorted keys, one space of indent, a newline at the end."
     from nbformat.v4 import writes
 
     plain = json.loads(writes(notebook))
-    return write_atomically(path, json.dumps(plain, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    text = json.dumps(plain, indent=1, ensure_ascii=False, sort_keys=True)
+    return write_atomically(path, text + "\n")
 
 # %% ../../../nbs/kit/course/notebooks.ipynb #d1df08a0
 def save_outputs(
@@ -250,17 +262,20 @@ def save_outputs(
     "Execute the notebooks of `folder` and save their outputs in place, where they pass."
     from concurrent.futures import ThreadPoolExecutor
 
-    paths = [p for p in sorted(Path(folder).rglob("*.ipynb")) if ".ipynb_checkpoints" not in p.parts]
+    there = sorted(Path(folder).rglob("*.ipynb"))
+    paths = [p for p in there if ".ipynb_checkpoints" not in p.parts]
     paths = [p for p in paths if not names or p.stem in names]
     if not paths:
-        raise ValueError(f"expected notebooks in {folder}{f' called {names}' if names else ''}, found none")
+        called = f" called {names}" if names else ""
+        raise ValueError(f"expected notebooks in {folder}{called}, found none")
     env = {"OMP_NUM_THREADS": "1"}
     results = []
     with ThreadPoolExecutor(jobs) as pool:
         for result in pool.map(lambda p: run_notebook(p, env=env), paths):
             if result.passed:
                 save_notebook(settled(result.notebook), result.path)
-            print(f"{result.path}: {result.seconds:.0f} s{'' if result.passed else f', FAILED: {result.error}'}", flush=True)
+            failure = "" if result.passed else f", FAILED: {result.error}"
+            print(f"{result.path}: {result.seconds:.0f} s{failure}", flush=True)
             results.append(result)
     return results
 

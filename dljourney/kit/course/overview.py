@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from .notebooks import Chapter, chapters, read_cells
+from ..files import notebooks_folder
 
 # %% ../../../nbs/kit/course/overview.ipynb #42e45a74
 def chapter_tasks(
@@ -36,7 +37,8 @@ class Stop:
         "In a word or two: how far."
         if not self.tasks:
             return "damaged" if self.chapter.damage else ""
-        return "done" if self.solved == len(self.tasks) else f"{self.solved} of {len(self.tasks)} solved"
+        n = len(self.tasks)
+        return "done" if self.solved == n else f"{self.solved} of {n} solved"
 
 # %% ../../../nbs/kit/course/overview.ipynb #be143906
 @dataclass(frozen=True)
@@ -53,8 +55,10 @@ class CourseMap:
 
     def _repr_html_(self) -> str:
         cards = [_card(stop, stop is self.next) for stop in self.stops]
-        rows = [f'<tr style="background-color:transparent">{"".join(cards[i : i + 3])}</tr>' for i in range(0, len(cards), 3)]
-        table = f'<table style="border-collapse:separate;border-spacing:8px;width:100%">{"".join(rows)}</table>'
+        rows = ["".join(cards[i : i + 3]) for i in range(0, len(cards), 3)]
+        body = "".join(f'<tr style="background-color:transparent">{row}</tr>' for row in rows)
+        style = "border-collapse:separate;border-spacing:8px;width:100%"
+        table = f'<table style="{style}">{body}</table>'
         return f"<p>{html.escape(self.note)}</p>{table}" if self.note else table
 
     def __repr__(self) -> str:
@@ -71,15 +75,19 @@ def _card(stop: Stop, is_next: bool) -> str:
     c, share = stop.chapter, stop.solved / max(1, len(stop.tasks))
     number = c.name[:2].lstrip("0") if c.name[:2].isdigit() else ""
     colour = "#2e9d5b" if stop.state == "done" else "#e08214" if is_next else "#8a94a6"
-    facts = " · ".join(filter(None, [f"{c.minutes} min" if c.minutes else "", stop.state, "next" if is_next else ""]))
-    done = f'<div style="width:{share:.0%};height:6px;border-radius:3px;background-color:{colour}"></div>'
+    minutes = f"{c.minutes} min" if c.minutes else ""
+    facts = " · ".join(filter(None, [minutes, stop.state, "next" if is_next else ""]))
+    look = f"width:{share:.0%};height:6px;border-radius:3px;background-color:{colour}"
+    done = f'<div style="{look}"></div>'
     track = "margin-top:6px;height:6px;border-radius:3px;background-color:rgba(138,148,166,0.25)"
     bar = f'<div style="{track}">{done}</div>' if stop.tasks else ""
     files = ", ".join(f'<a href="{name}">{name}</a>' for name in stop.earlier)
     before = f"<div>yours from before: {files}</div>" if files else ""
+    title = f'<a href="{c.path.name}">{html.escape(c.title)}</a>'
+    frame = f"padding:12px;border:2px solid {colour};border-radius:10px"
     return (
-        f'<td style="width:33%;text-align:left;vertical-align:top;padding:12px;border:2px solid {colour};border-radius:10px">'
-        f'<div style="font-size:120%"><b>{number} <a href="{c.path.name}">{html.escape(c.title)}</a></b></div>'
+        f'<td style="width:33%;text-align:left;vertical-align:top;{frame}">'
+        f'<div style="font-size:120%"><b>{number} {title}</b></div>'
         f'<div style="margin:4px 0">{html.escape(c.summary or c.damage)}</div>'
         f'<div style="color:{colour}"><b>{facts}</b></div>{bar}{before}</td>'
     )
@@ -87,7 +95,7 @@ def _card(stop: Stop, is_next: bool) -> str:
 # %% ../../../nbs/kit/course/overview.ipynb #mapnum02
 def _by_topic(there: list[Chapter]) -> list[tuple[Chapter, tuple[str, ...]]]:
     "Each chapter once, with its files from before: where two are about one topic, today's is ours."
-    today = {c.name for c in chapters()}
+    today = {path.stem for path in notebooks_folder().glob("*.ipynb")}
     topics: dict[str, list[Chapter]] = {}
     for c in there: topics.setdefault(c.name[2:], []).append(c)
     found = []
@@ -98,7 +106,7 @@ def _by_topic(there: list[Chapter]) -> list[tuple[Chapter, tuple[str, ...]]]:
 
 # %% ../../../nbs/kit/course/overview.ipynb #be5fb804
 def course_map(
-    folder: str | os.PathLike | None = None,  # the course's folder; None looks for it, else shows the installed chapters
+    folder: str | os.PathLike | None = None,  # None: looks for it, or what is installed
 ) -> CourseMap:
     "The map of the course: chapters in reading order, what is solved, what is next."
     from dljourney.kit.exercises import course_folder, read

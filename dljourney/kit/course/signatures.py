@@ -34,10 +34,12 @@ def _function_docments(function) -> dict:
     node, lines, comments = _source(function)
     args, found = node.args, {}
     plain = [*args.posonlyargs, *args.args]
-    defaults = [*[None] * (len(plain) - len(args.defaults)), *args.defaults, None, *args.kw_defaults, None]
+    wanted = [None] * (len(plain) - len(args.defaults))
+    defaults = [*wanted, *args.defaults, None, *args.kw_defaults, None]
     ends = dict(zip([*plain, args.vararg, *args.kwonlyargs, args.kwarg], defaults))
     start = node.body[0].lineno
-    closing = next((i for i in range(node.lineno, start) if lines[i - 1].lstrip().startswith(")")), node.lineno)
+    brackets = (i for i in range(node.lineno, start) if lines[i - 1].lstrip().startswith(")"))
+    closing = next(brackets, node.lineno)
     for arg, default in ends.items():
         if arg is None or arg.arg in ("self", "cls"):
             continue
@@ -49,9 +51,11 @@ def _function_docments(function) -> dict:
     if closing < start and closing in comments:
         found["return"] = comments[closing]
     for step in ast.walk(node) if node.name == "__init__" else ():  # self.x = x  # what x is
-        if isinstance(step, ast.Assign) and isinstance(step.targets[0], ast.Attribute) and isinstance(step.value, ast.Name):
-            if step.value.id in {a.arg for a in ends if a} and step.lineno in comments:
-                found.setdefault(step.value.id, comments[step.lineno])
+        if not (isinstance(step, ast.Assign) and isinstance(step.value, ast.Name)):
+            continue
+        is_parameter = step.value.id in {a.arg for a in ends if a}
+        if is_parameter and isinstance(step.targets[0], ast.Attribute) and step.lineno in comments:
+            found.setdefault(step.value.id, comments[step.lineno])
     return found
 
 # %% ../../../nbs/kit/course/signatures.ipynb #4276e16f
@@ -67,8 +71,9 @@ def _fields(cls) -> dict:
     if not (hasattr(cls, "__dataclass_fields__") or hasattr(cls, "_fields")):
         return {}
     node, _, comments = _source(cls)
-    fields = {ast.unparse(f.target): f.end_lineno for f in node.body if isinstance(f, ast.AnnAssign)}
-    return {name: comments[line] for name, line in fields.items() if line in comments and not name.startswith("_")}
+    fields = [f for f in node.body if isinstance(f, ast.AnnAssign) and f.end_lineno in comments]
+    found = {ast.unparse(f.target): comments[f.end_lineno] for f in fields}
+    return {name: text for name, text in found.items() if not name.startswith("_")}
 
 
 def _trait(thing, is_own: bool) -> str:
@@ -79,8 +84,9 @@ def _trait(thing, is_own: bool) -> str:
     spec = thing.metadata.get("control")
     if not spec:
         return thing.help if is_own else ""  # those of the base are its own business
-    options = map(str, spec.get("options", ()))
-    values = f"{spec['low']:g} to {spec['high']:g}" if "low" in spec else ", ".join(options) or "on or off"
+    values = ", ".join(map(str, spec.get("options", ()))) or "on or off"
+    if "low" in spec:
+        values = f"{spec['low']:g} to {spec['high']:g}"
     return "; ".join(filter(None, [spec["label"], values]))
 
 # %% ../../../nbs/kit/course/signatures.ipynb #134aae30
@@ -91,12 +97,14 @@ def _class_docments(cls: type) -> dict:
     found: dict = {}
     bases: list[type] = [base for base in reversed(cls.__mro__) if _is_ours(base)]
     init = next((vars(base)["__init__"] for base in cls.__mro__ if "__init__" in vars(base)), None)
-    names = (*getattr(cls, "_fields", ()), *getattr(getattr(init, "__code__", None), "co_varnames", ()))
+    parameters = getattr(getattr(init, "__code__", None), "co_varnames", ())
+    names = (*getattr(cls, "_fields", ()), *parameters)
     for maker in _makers(cls):
         found |= {k: v for k, v in _quietly(_function_docments, maker).items() if k in names}
     for base in bases:
         found |= _quietly(_fields, base)
-        found |= {name: text for name, thing in vars(base).items() if (text := _trait(thing, base is cls))}
+        traits = {name: _trait(thing, base is cls) for name, thing in vars(base).items()}
+        found |= {name: text for name, text in traits.items() if text}
         init = vars(base).get("__init__")
         if isinstance(init, types.FunctionType):
             found |= _quietly(_function_docments, init)
@@ -106,7 +114,8 @@ def _class_docments(cls: type) -> dict:
 def _makers(cls) -> list:
     "The functions beside a class that give back one of it."
     beside = vars(sys.modules.get(cls.__module__, object)).values()
-    return [f for f in beside if getattr(f, "__annotations__", {}).get("return") in (cls, cls.__name__) and _is_ours(f)]
+    given = lambda f: getattr(f, "__annotations__", {}).get("return")
+    return [f for f in beside if given(f) in (cls, cls.__name__) and _is_ours(f)]
 
 
 def _method_docments(function) -> dict:
@@ -119,8 +128,9 @@ def _method_docments(function) -> dict:
     for base in reversed(bases):
         if _is_ours(base) and name in vars(base):
             found |= _quietly(_function_docments, vars(base)[name])
+    found |= _quietly(_function_docments, function)
     names = {*function.__code__.co_varnames, "return"}
-    return {k: v for k, v in {**found, **_quietly(_function_docments, function)}.items() if k in names}
+    return {k: v for k, v in found.items() if k in names}
 
 
 def _quietly(read, thing) -> dict:
@@ -134,8 +144,8 @@ def _quietly(read, thing) -> dict:
 
 # %% ../../../nbs/kit/course/signatures.ipynb #6c916339
 def docments(
-    thing: object,  # a function, method, property or class of this package, or from a notebook's cell
-) -> dict[str, str]:  # the comment of each commented parameter in order, then "return"; empty for anything else
+    thing: object,  # a function, method, property or class of this package or of a notebook
+) -> dict[str, str]:  # each commented parameter in order, then "return"; else nothing
     "Read the comments beside the parameters of `thing` from its source."
     import inspect
 
@@ -156,19 +166,23 @@ def docments(
 def described(
     doc: str | None,  # a docstring
     thing: object,  # what it describes
-) -> str | None:  # the docstring, then a line or more for each docment; `doc` as it came where there are none
+) -> str | None:  # with a line or more for each docment; `doc` as it came where there are none
     "Add the docments of `thing` to its docstring."
     import textwrap
 
-    found = docments(thing) if getattr(thing, "__name__", "") != "__init__" else {}  # its class has shown them
+    is_shown = getattr(thing, "__name__", "") == "__init__"  # by its class
+    found = {} if is_shown else docments(thing)
     if not found:
         return doc
     back = found.pop("return", None)
     width = min(max(map(len, found), default=0), 16)
-    rows = [textwrap.fill(text, 90, initial_indent=f"  {name:<{width}}  ", subsequent_indent=" " * (width + 4))
+    below = " " * (width + 4)
+    rows = [textwrap.fill(text, 90, initial_indent=f"  {name:<{width}}  ", subsequent_indent=below)
             for name, text in found.items()]
-    parts = [doc or ""] + (["\n".join(["Parameters", *rows])] if rows else [])
-    return "\n\n".join(filter(None, [*parts, f"Returns\n{textwrap.indent(textwrap.fill(back, 88), '  ')}" if back else ""]))
+    parts = [doc, "\n".join(["Parameters", *rows]) if rows else ""]
+    if back:
+        parts.append(f"Returns\n{textwrap.indent(textwrap.fill(back, 88), '  ')}")
+    return "\n\n".join(filter(None, parts))
 
 # %% ../../../nbs/kit/course/signatures.ipynb #fa4622fd
 def _extend(module) -> None:
@@ -201,7 +215,7 @@ class _Help:
 
 # %% ../../../nbs/kit/course/signatures.ipynb #ba46a91a
 def show_in_help() -> None:
-    "From now on `help(thing)` shows docments, and in a notebook so does `thing?`. `import dljourney` calls it."
+    "Let `help(thing)` show docments, and in a notebook `thing?`; `import dljourney` calls it."
     plain = getattr(builtins, "help", None)  # missing in a Python started with -S
     if plain and not isinstance(plain, _Help):
         builtins.help = _Help(plain)  # type: ignore[assignment]

@@ -30,7 +30,7 @@ OUTCOMES = {
 class Result:
     "What a check, a hint, a solution or a question has to say. It displays itself."
     name: str  # the exercise or question
-    outcome: str  # one of `OUTCOMES`, or "hint", "solution", "question", "exercise" (a list: plural)
+    outcome: str  # of `OUTCOMES`, or "hint", "solution", "question", "exercise" (a list: plural)
     message: str = ""  # Markdown
     facts: tuple[tuple[str, str], ...] = ()  # (label, value), shown in columns
     code: str = ""  # Python, shown highlighted
@@ -54,9 +54,9 @@ def _columns(facts: Iterable[tuple[str, str]]) -> str:
     "Labels and values in two columns of plain text; a long value goes on in the next line."
     facts = list(facts)
     width = max((len(label) for label, _ in facts), default=0) + 2
-    lines = [textwrap.wrap(value, 64, break_long_words=False, break_on_hyphens=False) for _, value in facts]
+    wrap = textwrap.TextWrapper(64, break_long_words=False, break_on_hyphens=False).wrap
     pad = "\n" + " " * width
-    return "\n".join(label.ljust(width) + pad.join(value) for (label, _), value in zip(facts, lines))
+    return "\n".join(label.ljust(width) + pad.join(wrap(value)) for label, value in facts)
 
 
 def _title(result: Result) -> str:
@@ -80,8 +80,9 @@ def _as_markdown(result: Result) -> str:
     if result.message: parts.append(result.message)
     if result.facts: parts.append(f"```text\n{_columns(result.facts)}\n```")
     if result.code: parts.append(f"```python\n{result.code.rstrip()}\n```")
-    if result.after and (result.facts or result.code): parts.append('<div style="height: 8px"></div>')
-    if result.after: parts.append(result.after)
+    if result.after:
+        if result.facts or result.code: parts.append('<div style="height: 8px"></div>')
+        parts.append(result.after)
     body = "\n\n".join(parts)
     return f'<div style="border-left: 4px solid {colour}; padding-left: 12px">\n\n{body}\n\n</div>'
 
@@ -93,9 +94,10 @@ class Incorrect(Exception):
         self.message, self.facts = message, tuple(facts)
 
     def explained(self, fits: dict[str, list[bool]]) -> "Incorrect":
-        "With the mistake that fits in every case, else the one that fits here (a bare yes or no fits too easily)."
-        here = [text for text, fit in fits.items() if fit[0] and dict(self.facts)["expected"] not in ("True", "False")]
-        best = [text for text, fit in fits.items() if all(fit)] or here
+        "With the mistake that fits in every case, else the one that fits here"
+        best = [text for text, fit in fits.items() if all(fit)]
+        fits_too_easily = dict(self.facts).get("expected") in ("True", "False")
+        if not best and not fits_too_easily: best = [text for text, fit in fits.items() if fit[0]]
         return Incorrect(best[0], self.facts) if best else self
 
 
@@ -193,7 +195,8 @@ def _nested_shape(value: Any) -> tuple[int, ...] | None:
 
 def _flat(value: Any) -> list:
     "All numbers of lists in lists, in order."
-    return [v for part in value for v in _flat(part)] if isinstance(value, (list, tuple)) else [value]
+    if not isinstance(value, (list, tuple)): return [value]
+    return [v for part in value for v in _flat(part)]
 
 
 def _close(a: Any, b: Any, tol: float) -> bool:
@@ -202,13 +205,13 @@ def _close(a: Any, b: Any, tol: float) -> bool:
         return (isinstance(a, list) and isinstance(b, list) and len(a) == len(b)
                 and all(_close(x, y, tol) for x, y in zip(a, b)))
     if isinstance(a, bool) or isinstance(b, bool): return a == b
-    if isinstance(a, float) and isinstance(b, float) and math.isnan(a) and math.isnan(b): return True
+    if isinstance(a, float) and isinstance(b, float) and math.isnan(a): return math.isnan(b)
     try: return bool(abs(a - b) <= tol * max(1e-2, abs(b))) or a == b
     except TypeError: return bool(a == b)
 
 # %% ../../../nbs/kit/exercises/answers.ipynb #0d623253
 def _difference(arrived: Any, expected: Any, tol: float) -> str | None:
-    "None when both agree, else a sentence on the first thing that differs (empty for a bare value)."
+    "None when both agree, else a sentence on what differs first (empty for a bare value)."
     if arrived is Ellipsis: raise NotAttempted
     if arrived is None and expected is not None:
         return "Nothing came back (`None`). Is a `return` missing?"
@@ -264,7 +267,7 @@ def same(
     *,
     called: str = "",  # the call, as text
     message: str = "",  # what to say when they differ and no mistake explains it
-    mistakes: dict[str, Any] | None = None,  # {message: the value that mistake gives, or a function that makes it}
+    mistakes: dict[str, Any] | None = None,  # {message: what that mistake gives, or a maker of it}
     tol: float = 1e-4,  # relative tolerance; absolute below 0.01
 ) -> None:
     "State in a checker that two values agree, and name the mistake that was made if they do not."

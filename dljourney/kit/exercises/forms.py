@@ -31,26 +31,29 @@ def as_tensors(
     value: Any,  # an argument of an exercise
 ) -> Any:
     "Lists of numbers as tensors, where PyTorch has been imported."
-    torch = sys.modules.get("torch")
-    return value if torch is None else _made(value, torch.as_tensor, numbers=False)
+    return _by("torch", "as_tensor", value, numbers=False)
 
 
 def as_all_tensors(
     value: Any,  # an argument of an exercise
 ) -> Any:
     "Lists of numbers, and fractions, as tensors, where PyTorch has been imported."
-    torch = sys.modules.get("torch")
-    return value if torch is None else _made(value, torch.as_tensor, numbers=True)
+    return _by("torch", "as_tensor", value, numbers=True)
 
 
 def as_arrays(
     value: Any,  # an argument of an exercise
 ) -> Any:
     "Lists and fractions as NumPy's arrays and numbers, where NumPy has been imported."
-    numpy = sys.modules.get("numpy")
-    return value if numpy is None else _made(value, numpy.asarray, numbers=True)
+    return _by("numpy", "asarray", value, numbers=True)
 
 # %% ../../../nbs/kit/exercises/forms.ipynb #f0a50006
+def _by(module: str, make: str, value: Any, numbers: bool) -> Any:
+    "A value with its lists made by a function of a module, where that has been imported."
+    found = sys.modules.get(module)
+    return value if found is None else _made(value, getattr(found, make), numbers)
+
+
 def _made(value: Any, make: Callable, numbers: bool) -> Any:
     "A value with `make` applied to its lists, and to its fractions if `numbers` is set."
     if isinstance(value, dict): return {k: _made(v, make, numbers) for k, v in value.items()}
@@ -63,7 +66,8 @@ def _made(value: Any, make: Callable, numbers: bool) -> Any:
         return [_made(v, make, numbers) for v in value]
 
 
-FORMS = (as_given, as_lists, as_tensors, as_all_tensors, as_arrays)  # in the order in which they are tried
+# in the order in which they are tried
+FORMS = (as_given, as_lists, as_tensors, as_all_tensors, as_arrays)
 
 # %% ../../../nbs/kit/exercises/forms.ipynb #f0a50008
 def taking(
@@ -78,5 +82,6 @@ def taking(
         try: return answer(*made, **kwargs)
         finally:
             for given, now in zip(args, made):
-                if isinstance(given, list) and plain(now) != plain(form(given)): given[:] = plain(now)
+                if not isinstance(given, list): continue
+                if plain(now) != plain(form(given)): given[:] = plain(now)
     return call

@@ -32,7 +32,7 @@ class Entry(NamedTuple):
 @dataclass(frozen=True)
 class Progress:
     "What was done, by chapter and name."
-    chapters: Mapping[str, Mapping[str, Entry]] = field(default_factory=dict)  # chapter -> name -> what is known of it
+    chapters: Mapping[str, Mapping[str, Entry]] = field(default_factory=dict)  # {chapter: {name: }}
     note: str = ""  # what a learner should be told about the file
 
     def solved(
@@ -40,7 +40,8 @@ class Progress:
         chapter: str,  # the module's name, such as sgd
     ) -> set[str]:
         "The names that are correct in a chapter."
-        return {name for name, e in self.chapters.get(chapter, {}).items() if e.outcome == "correct"}
+        entries = self.chapters.get(chapter, {})
+        return {name for name, entry in entries.items() if entry.outcome == "correct"}
 
 # %% ../../../nbs/kit/exercises/progress.ipynb #77d80739
 def course_folder(
@@ -48,8 +49,9 @@ def course_folder(
 ) -> Path | None:  # None: there is none
     "The folder made by `dljourney course` that holds `start`, if any."
     try: start = Path.cwd() if start is None else Path(start).resolve()
-    except (OSError, ValueError): return None  # the working folder is gone, or no folder can have such a name
-    return next((folder for folder in [start, *start.parents] if _is_marked(folder / ".dljourney")), None)
+    except (OSError, ValueError): return None  # the working folder is gone, or no folder's name
+    folders = [start, *start.parents]
+    return next((folder for folder in folders if _is_marked(folder / ".dljourney")), None)
 
 
 def _is_marked(inside: Path) -> bool:
@@ -106,10 +108,13 @@ def _parse(text: str) -> dict[str, dict[str, Entry]]:
         data = json.loads(text)
         if data["format"] > FORMAT: raise _Newer
         while data["format"] < FORMAT: data = _UPGRADES[data["format"]](data)
-        return {str(chapter): {str(name): Entry(str(e["outcome"]), int(e["tries"])) for name, e in names.items()}
+        return {str(chapter): {str(name): _entry(e) for name, e in names.items()}
                 for chapter, names in data["chapters"].items()}
     except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError(f"not a progress file: {error!r}") from error
+
+
+def _entry(e: Mapping[str, Any]) -> Entry: return Entry(str(e["outcome"]), int(e["tries"]))
 
 
 def _text(chapters: Mapping[str, Mapping[str, Entry]]) -> str:
@@ -130,8 +135,10 @@ def _load(path: Path) -> tuple[dict[str, dict[str, Entry]], str]:
 
 _NOTES = {
     "": "",
-    "newer": "Your progress was written by a newer dljourney. It is left as it is; update to go on recording.",
-    "damaged": "Your progress file is damaged. At the next answer it is kept aside and a new one is started.",
+    "newer": "Your progress was written by a newer dljourney. It is left as it is; update to go on "
+             "recording.",
+    "damaged": "Your progress file is damaged. At the next answer it is kept aside and a new one "
+               "is started.",
     "unreadable": "Your progress file cannot be read, so nothing is recorded.",
 }
 
@@ -165,7 +172,7 @@ def _is_ours(handle: int) -> bool:
 
 @contextmanager
 def _locked(path: Path, patience: float = 5.0) -> Iterator[bool]:
-    "Hold the lock file's lock, or give False after `patience` seconds. Closing the file lets go of it."
+    "Hold the lock file's lock, or give False after `patience` seconds. Closing the file frees it."
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         deadline = time.monotonic() + patience
@@ -194,7 +201,7 @@ def record(
     outcome: str,  # "correct", "incorrect" or "error"; others are no attempt and are not recorded
     folder: str | os.PathLike | None = None,  # the course's folder; None looks for it
 ) -> str:  # what the learner should be told, mostly nothing
-    "Write down one answer, where there is a course folder. It never raises: an answer counts without it."
+    "Write down one answer, where there is a course folder. It never raises: answers count anyway."
     if outcome not in ("correct", "incorrect", "error") or not is_recording(): return ""
     try:
         found = course_folder(folder)
@@ -214,12 +221,14 @@ def _record(path: Path, chapter: str, name: str, outcome: str) -> str:
     note = ""
     if trouble:
         aside = _keep_aside(path)
-        note = f"Your progress file was damaged. It is kept as `{aside.name}`, and a new one was started."
+        note = (f"Your progress file was damaged. It is kept as `{aside.name}`, and a new one was "
+                f"started.")
     names = chapters.setdefault(chapter, {})
     entry = _next_entry(names.get(name), outcome)
     if entry == names.get(name): return note
     names[name] = entry
-    for left in path.parent.glob(f".{path.name}.*.tmp"): left.unlink(missing_ok=True)  # by a killed writer
+    for left in path.parent.glob(f".{path.name}.*.tmp"):  # by a killed writer
+        left.unlink(missing_ok=True)
     _write(path, _text(chapters))
     return note
 
@@ -243,11 +252,14 @@ def summary_table(
         solved = [n for n in all_names if n in progress.solved(chapter)]
         left = [n for n in all_names if n not in solved]
         full = round(10 * len(solved) / max(1, len(all_names)))
-        count = f"{len(solved)} of {len(all_names)}"
-        lines.append(f"{chapter:<{width}}[{'#' * full}{'.' * (10 - full)}]  {count:<10}{left[0] if left else 'all done'}")
+        bar, count = "#" * full + "." * (10 - full), f"{len(solved)} of {len(all_names)}"
+        lines.append(f"{chapter:<{width}}[{bar}]  {count:<10}{left[0] if left else 'all done'}")
     return "\n".join([*lines, progress.note] if progress.note else lines)
 
 # %% ../../../nbs/kit/exercises/progress.ipynb #f9191645
+_SAID = {"correct", "incorrect", "not attempted", "error", "unchecked", "question"}
+
+
 def outcomes_in(
     notebook: Mapping[str, Any],  # an executed notebook, as JSON or nbformat's NotebookNode
 ) -> dict[tuple[str, str], str]:  # {(chapter, name): outcome}
@@ -256,6 +268,6 @@ def outcomes_in(
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
             about = output.get("metadata", {}).get("dljourney")
-            if about and about.get("outcome") in ("correct", "incorrect", "not attempted", "error", "unchecked", "question"):
+            if about and about.get("outcome") in _SAID:
                 found[about["chapter"], about["name"]] = about["outcome"]
     return found

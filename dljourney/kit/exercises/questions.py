@@ -34,7 +34,8 @@ def choice(
 ) -> Question:
     "A question with one right option."
     letters = ", ".join(options)
-    if answer not in options: raise ValueError(f"choice {name!r}: expected an answer of {letters}, got {answer!r}")
+    if answer not in options:
+        raise ValueError(f"choice {name!r}: expected an answer of {letters}, got {answer!r}")
 
     def judge(given):
         letter = str(given).strip().strip("().").lower()
@@ -63,8 +64,8 @@ def number(
         except OverflowError: value = math.copysign(math.inf, 1 if given > 0 else -1)
         if math.isnan(value): return "unchecked", "Answer with a number, like `0.5`."
         if near(value, answer): return "correct", why
-        reasons = [reason for wrong, reason in tempting.items() if near(value, wrong)]
-        return "incorrect", reasons[0] if reasons else f"Your number is too {'large' if value > answer else 'small'}."
+        side = f"Your number is too {'large' if value > answer else 'small'}."
+        return "incorrect", next((said for n, said in tempting.items() if near(value, n)), side)
 
     return Question(name, text, "number", {}, answer, why, dict(tempting), judge)
 
@@ -78,22 +79,22 @@ def order(
     tempting: dict[str, str],  # {a wrong order: why it is wrong}
 ) -> Question:
     "A question whose answer is the right order of its options."
-    if sorted(answer) != sorted(options): raise ValueError(f"order {name!r}: {answer!r} must name {list(options)}")
+    if sorted(answer) != sorted(options):
+        raise ValueError(f"order {name!r}: {answer!r} must name {list(options)}")
 
     def judge(given):
-        letters = re.sub(r"[^a-z]", "", "".join(map(str, given if _is_list(given) else [given])).lower())
+        said = "".join(map(str, given)) if isinstance(given, (list, tuple)) else str(given)
+        letters = re.sub(r"[^a-z]", "", said.lower())
         if sorted(letters) != sorted(options):
-            return "unchecked", f"Answer with each letter once, like `{''.join(sorted(options))!r}`."
+            example = "".join(sorted(options))
+            return "unchecked", f"Answer with each letter once, like `{example!r}`."
         if letters == answer: return "correct", why
         good = next(i for i, (a, b) in enumerate(zip(letters, answer)) if a != b)
-        place = f"The first {good} are in place; look at what comes then." if good else "Another one comes first."
+        place = (f"The first {good} are in place; look at what comes then." if good
+                 else "Another one comes first.")
         return "incorrect", tempting.get(letters, place)
 
     return Question(name, text, "order", dict(options), answer, why, dict(tempting), judge)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, (list, tuple))
 
 # %% ../../../nbs/kit/exercises/questions.ipynb #fbc85334
 def short(
@@ -104,13 +105,14 @@ def short(
     tempting: dict[str, str],  # {a wrong wording: why it is wrong}
 ) -> Question:
     "A question whose answer is a word or two; case, blanks and hyphens do not matter."
-    right, wrong = {_bare(a) for a in answers}, {_bare(t): why_not for t, why_not in tempting.items()}
+    right, wrong = {_bare(a) for a in answers}, {_bare(t): reason for t, reason in tempting.items()}
+    clue = (f"Not the word we look for. Ours begins with {answers[0][0]!r} and has "
+            f"{len(answers[0])} letters.")
 
     def judge(given):
         word = _bare(str(given))
         if not word: return "unchecked", "Answer with a word or two in quotes."
         if word in right: return "correct", why
-        clue = f"Not the word we look for. Ours begins with {answers[0][0]!r} and has {len(answers[0])} letters."
         return "incorrect", wrong.get(word, clue)
 
     return Question(name, text, "text", {}, answers[0], why, dict(tempting), judge)

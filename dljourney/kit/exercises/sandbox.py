@@ -44,7 +44,7 @@ def _stop_again(frame, event, arg):
 
 
 def _throw(thread: threading.Thread, patience: float = 3.0) -> bool:
-    "Stop a thread's Python code, again and again in case it swallows exceptions; True when it ended."
+    "Stop a thread's Python code, again and again as it may swallow exceptions; True when it ended."
     deadline = time.monotonic() + patience
     while thread.is_alive() and time.monotonic() < deadline:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
@@ -64,7 +64,8 @@ class Ran(NamedTuple):
 def run_in_thread(work: Callable[[], None], seconds: float) -> Ran:
     "Run `work` in a thread for at most `seconds`."
     box: list[BaseException | None] = []
-    ended = threading.Event()  # a join that is interrupted forgets, before Python 3.13, that the thread lives
+    # a join that is interrupted forgets, before Python 3.13, that the thread lives
+    ended = threading.Event()
     threads = _torch_threads()
 
     def target():
@@ -136,7 +137,7 @@ class Said(io.TextIOBase):
 # %% ../../../nbs/kit/exercises/sandbox.ipynb #0ebc128d
 @contextmanager
 def untouched():
-    "Random states (Python, NumPy, PyTorch), gradient mode and open figures are as before afterwards."
+    "Random states (Python, NumPy, PyTorch), gradient mode, open figures: afterwards as before"
     undo = [partial(random.setstate, random.getstate())]
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if numpy is not None: undo.append(partial(numpy.random.set_state, numpy.random.get_state()))
@@ -183,9 +184,9 @@ def _library_folders() -> tuple[str, ...]:
 
 def learners_line(frames: Iterable[tuple[str, int]], ours: str) -> tuple[int, str] | None:
     "Line number and text of the first frame (innermost first) that the learner wrote."
-    libraries = _library_folders()
+    others = ("<frozen", "<__array_function__", *_library_folders())
     for file, line in frames:
-        if file.startswith(("<frozen", "<__array_function__")) or file.startswith(libraries): continue
+        if file.startswith(others): continue
         if file == ours or file == _own_file(): continue
         return line, linecache.getline(file, line).strip()
     return None
@@ -205,9 +206,10 @@ def about_error(error: BaseException, ours: str, called: str = "") -> tuple[str,
     where = learners_line(reversed(pairs), ours)
     if where is None and not called:
         last = pairs[-1] if pairs else ("?", 0)
-        return "unchecked", ("The check itself failed. That is our mistake, not yours: please tell us."), [
-            ("problem", f"{type(error).__name__}: {error}"),
-            ("where", f"{Path(last[0]).name}, line {last[1]}")]
+        problem = f"{type(error).__name__}: {error}"
+        facts = [("problem", problem), ("where", f"{Path(last[0]).name}, line {last[1]}")]
+        return ("unchecked", "The check itself failed. That is our mistake, not yours: please tell "
+                "us.", facts)
     if isinstance(error, TypeError) and "ellipsis" in str(error).lower():
         return "not attempted", "Three dots are still in the way of your code.", line_fact(where)
     facts = line_fact(where) + ([("called", called)] if called else [])

@@ -96,7 +96,7 @@ class Exercise(NamedTuple):
 
 
 def exercise(
-    solution: Callable | str,  # a right answer: a function, or source text where the answer is a value
+    solution: Callable | str,  # a right answer: a function, or source text of a value
     *,
     task: str,  # what to do, in one or two sentences
     hints: Sequence[str],  # from a nudge to nearly the answer
@@ -112,7 +112,8 @@ def exercise(
         name, code = name or solution.__name__, textwrap.dedent(inspect.getsource(solution))
     else: code = textwrap.dedent(solution).strip()
     if not name: raise ValueError("exercise() needs `name` when the solution is text")
-    if bool(cases) == bool(check): raise ValueError(f"exercise {name!r} needs either `cases` or `check`")
+    if bool(cases) == bool(check):
+        raise ValueError(f"exercise {name!r} needs either `cases` or `check`")
     if check is None and callable(solution):
         check = agrees(solution, cases, mistakes or {}, name=name, tol=tol)
     if check is None: raise ValueError(f"exercise {name!r} needs `check`, as its solution is text")
@@ -128,7 +129,7 @@ def agrees(
     name: str = "",  # default: the solution's name
     tol: float = 1e-4,  # relative tolerance
 ) -> Callable[[Any], None]:
-    "A checker that compares an answer with the solution, call by call. All get copies of the arguments."
+    "A checker that compares an answer with the solution, call by call. Each gets its own copies."
     name, names = name or solution.__name__, list(inspect.signature(solution).parameters)
 
     def run(function, args):
@@ -143,10 +144,12 @@ def agrees(
 
     def check(answer):
         for args in cases:
-            try: same(run(answer, args), run(solution, args), called=call_text(name, args, names), tol=tol)
+            called = call_text(name, args, names)
+            try: same(run(answer, args), run(solution, args), called=called, tol=tol)
             except Incorrect as wrong:
                 with redirect_stdout(io.StringIO()):
-                    fits = {t: [alike(answer, m, a) for a in [args, *cases]] for t, m in mistakes.items()}
+                    fits = {text: [alike(answer, mistake, a) for a in [args, *cases]]
+                            for text, mistake in mistakes.items()}
                 raise wrong.explained(fits) from None
 
     return check
@@ -176,14 +179,15 @@ def run_check(
 
 
 def _ended(item: Exercise, answer: Any, seconds: float) -> tuple[Ran, str]:
-    "How the check ends with the arguments in the form that suits the answer, and what this printed."
+    "How the check ends with arguments in the form that suits the answer, and what this printed."
     is_plain = inspect.isroutine(answer) or isinstance(answer, partial)
     subject = _guarded(answer, item.name) if is_plain else answer
     ends: list[tuple[Ran, str]] = []
     with untouched():
         for form in FORMS if is_plain else FORMS[:1]:
             with redirect_stdout(Said()) as said, warnings.catch_warnings():
-                if ends: warnings.simplefilter("ignore")  # an answer that fits no form is told of the first
+                # an answer that fits no form is told of the first
+                if ends: warnings.simplefilter("ignore")
                 ran = run_in_thread(partial(item.check, taking(subject, form)), seconds)
             is_right = ran.error is None and not ran.late
             ends.append((ran, said.of(is_right)))
@@ -193,7 +197,7 @@ def _ended(item: Exercise, answer: Any, seconds: float) -> tuple[Ran, str]:
 
 
 def _most_telling(ends: list[tuple[Ran, str]]) -> tuple[Ran, str]:
-    "Of an answer that stopped in its first form: that, or where it did not fit the form, its first wrong value."
+    "How the first form ended; where the answer did not fit it, its first wrong value"
     error = ends[0][0].error
     misfits = isinstance(error, Raised) and isinstance(error.__cause__, (TypeError, AttributeError))
     return next((e for e in ends if misfits and isinstance(e[0].error, Incorrect)), ends[0])
@@ -214,8 +218,9 @@ def _verdict(item: Exercise, ran: Ran, ours: str, seconds: float) -> tuple:
     error, nudge = ran.error, f"Need a push? `hint.{item.name}()`"
     if ran.late:
         rest = "" if ran.ended else " It could not be stopped: restart the kernel."
+        where = line_fact(learners_line(ran.frames, ours))
         return ("error", f"It was still running after {seconds:g} s, so it was stopped. "
-                f"Is there a loop that never ends?{rest}", line_fact(learners_line(ran.frames, ours)))
+                f"Is there a loop that never ends?{rest}", where)
     if error is None:
         return "correct", "", (), f"Compare with ours: `solution.{item.name}()`"
     if isinstance(error, NotAttempted): return "not attempted", item.task, (), nudge
@@ -229,7 +234,8 @@ def _hints(item: Exercise, n: int, chapter: str) -> Result:
     "The first `n` hints."
     n = max(1, min(n, len(item.hints)))
     lines = [f"{i}. {text}" for i, text in enumerate(item.hints[:n], 1)]
-    after = (f"One more: `hint.{item.name}()` again ({n} of {len(item.hints)} shown)" if n < len(item.hints)
+    shown = f"{n} of {len(item.hints)} shown"
+    after = (f"One more: `hint.{item.name}()` again ({shown})" if n < len(item.hints)
              else f"That was the last hint. The answer: `solution.{item.name}()`")
     return Result(item.name, "hint", "\n".join(lines), after=after, chapter=chapter)
 
@@ -237,7 +243,8 @@ def _hints(item: Exercise, n: int, chapter: str) -> Result:
 def _solution(item: Exercise | Question, chapter: str) -> Result:
     "The answer and its reasons."
     if isinstance(item, Exercise):
-        return Result(item.name, "solution", item.task, code=item.code, after=item.why, chapter=chapter)
+        return Result(item.name, "solution", item.task, code=item.code, after=item.why,
+                      chapter=chapter)
     said = item.options.get(item.answer, "")
     answer = f"`{item.answer}`" + (f" · {said}" if said else "")
     wrong = [f"- not `{given}`: {reason}" for given, reason in item.tempting.items()]
@@ -269,7 +276,9 @@ class Action:
     ) -> Result:
         "What to say of a call with arguments that it does not take."
         given = ", ".join([*map(spell, args), *(f"{k}={spell(v)}" for k, v in kwargs.items())])
-        return replace(self._look(), outcome="unchecked", message=f"{self._takes}. `{given}` arrived.")
+        message = f"{self._takes}. `{given}` arrived."
+        return replace(self._look(), outcome="unchecked", message=message)
+
     def __repr__(self) -> str: return repr(self._look())
     def _repr_markdown_(self) -> str: return self._look()._repr_markdown_()
 
@@ -322,10 +331,12 @@ def verbs(
     shown: dict[str, int] = {}
     everything: list[Exercise | Question] = [*exercises, *questions]
     names = [item.name for item in everything]
-    if len(set(names)) < len(names): raise ValueError(f"chapter {chapter!r}: names must differ: {names}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"chapter {chapter!r}: names must differ: {names}")
 
     def remember(result):
-        if result.outcome in OUTCOMES and done.get(result.name) != "correct": done[result.name] = result.outcome
+        is_solved = done.get(result.name) == "correct"
+        if result.outcome in OUTCOMES and not is_solved: done[result.name] = result.outcome
         note = record(chapter, result.name, result.outcome)
         return replace(result, after=f"{result.after}\n\n{note}".strip()) if note else result
 
@@ -339,8 +350,10 @@ def verbs(
     def look(item): return _look(item, chapter)
 
     def verb(word, call, found):
-        actions = {i.name: Action(partial(call, i), i, partial(look, i), _TAKES[word]) for i in found}
-        return Verb(word, chapter, actions, lambda: _listed(word, chapter, found, _with_recorded(chapter, done)))
+        takes = _TAKES[word]
+        actions = {i.name: Action(partial(call, i), i, partial(look, i), takes) for i in found}
+        def listed(): return _listed(word, chapter, found, _with_recorded(chapter, done))
+        return Verb(word, chapter, actions, listed)
 
     hint = verb("hint", hint_, exercises)
     return (verb("check", check_, exercises), hint,
@@ -356,17 +369,22 @@ def _look(item: Exercise | Question, chapter: str) -> Result:
 
 
 def _with_recorded(chapter: str, done: dict[str, str]) -> dict[str, str]:
-    "What was done in this kernel and what the progress file knows; what was correct once stays correct."
+    "What was done in this kernel and what the progress file knows; once correct stays correct."
     if not is_recording(): return done
     recorded = read()
     entries = recorded.chapters.get(chapter, {})
-    return {**{n: e.outcome for n, e in entries.items()}, **done, **dict.fromkeys(recorded.solved(chapter), "correct")}
+    solved = dict.fromkeys(recorded.solved(chapter), "correct")
+    return {**{n: e.outcome for n, e in entries.items()}, **done, **solved}
 
 
-def _listed(word: str, chapter: str, found: Sequence[Exercise | Question], done: dict[str, str]) -> Result:
+def _listed(
+    word: str, chapter: str, found: Sequence[Exercise | Question], done: dict[str, str],
+) -> Result:
     "A verb's names, each with what was done."
-    rows = [(item.name, OUTCOMES[done[item.name]][0] if item.name in done else "○") for item in found]
-    good = sum(done.get(item.name) == "correct" for item in found)
-    message = f"{good} of {len(found)} correct."
-    if found: message += f" Use one by its name: `{word}.{found[0].name}(...)`"
-    return Result(chapter, {"quiz": "questions"}.get(word, "exercises"), message, tuple(rows), chapter=chapter)
+    names = [item.name for item in found]
+    rows = tuple((n, OUTCOMES[done[n]][0] if n in done else "○") for n in names)
+    good = sum(done.get(n) == "correct" for n in names)
+    message = f"{good} of {len(names)} correct."
+    if names: message += f" Use one by its name: `{word}.{names[0]}(...)`"
+    kind = {"quiz": "questions"}.get(word, "exercises")
+    return Result(chapter, kind, message, rows, chapter=chapter)

@@ -47,9 +47,18 @@ class _Box:
             width = max(int((self.w - 18) / (0.62 * size)), 1)
             lines = [line for part in self.text.splitlines()
                      for line in textwrap.wrap(part, width, break_long_words=False)]
-            if all(len(line) * 0.62 * size <= self.w - 12 for line in lines) and len(lines) * 1.2 * size <= self.h - 8:
+            is_narrow = all(len(line) * 0.62 * size <= self.w - 12 for line in lines)
+            if is_narrow and len(lines) * 1.2 * size <= self.h - 8:
                 return lines, size
-        return textwrap.wrap(self.text, max(int((self.w - 12) / 6.2), 1))[: max(int(self.h / 12), 1)], 10
+        lines = textwrap.wrap(self.text, max(int((self.w - 12) / 6.2), 1))
+        return lines[: max(int(self.h / 12), 1)], 10
+
+    def placed(self) -> list[tuple[str, float, float, float]]:
+        "Each line of words with its middle and its size in pixels."
+        lines, size = self.lines()
+        x, y = self.x + self.w / 2, self.y + self.h / 2
+        return [(line, x, y + (i - (len(lines) - 1) / 2) * 1.2 * size, size)
+                for i, line in enumerate(lines)]
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,8 @@ class _Arrow:
         (x0, y0), (x1, y1) = self.points[-2:]
         length = math.dist((x0, y0), (x1, y1))
         dx, dy = (x1 - x0) / length, (y1 - y0) / length
-        return [(x1, y1), (x1 - 13 * dx - 7 * dy, y1 - 13 * dy + 7 * dx), (x1 - 13 * dx + 7 * dy, y1 - 13 * dy - 7 * dx)]
+        back_x, back_y = x1 - 13 * dx, y1 - 13 * dy
+        return [(x1, y1), (back_x - 7 * dy, back_y + 7 * dx), (back_x + 7 * dy, back_y - 7 * dx)]
 
     def shaft(self) -> list[tuple[float, float]]:
         "The line's points; it ends inside the head."
@@ -83,36 +93,38 @@ class _Arrow:
 def _svg(boxes: Sequence[_Box], arrows: Sequence[_Arrow], width: int, height: int, alt: str) -> str:
     "The plan as SVG text."
     def text(x, y, words, size, fill, weight=600):
-        return (f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" font-weight="{weight}" fill="{fill}" '
-                f'text-anchor="middle" dominant-baseline="central">{html.escape(words)}</text>')
+        return (f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" font-weight="{weight}" '
+                f'fill="{fill}" text-anchor="middle" dominant-baseline="central">'
+                f"{html.escape(words)}</text>")
 
     def points(ps):
         return " ".join(f"{x:g},{y:g}" for x, y in ps)
 
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-           f'role="img" aria-label="{html.escape(alt)}" style="max-width:100%;height:auto" font-family="{_FONT}">',
+    ink, paper = COLOURS["ink"], COLOURS["paper"]
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+           f'width="{width}" height="{height}" role="img" aria-label="{html.escape(alt)}" '
+           f'style="max-width:100%;height:auto" font-family="{_FONT}">',
            f"<title>{html.escape(alt)}</title>",
-           f'<rect width="{width}" height="{height}" rx="10" fill="{COLOURS["paper"]}"/>']
+           f'<rect width="{width}" height="{height}" rx="10" fill="{paper}"/>']
     for arrow in arrows:
-        out.append(f'<polyline points="{points(arrow.shaft())}" fill="none" stroke="{COLOURS["ink"]}" '
+        out.append(f'<polyline points="{points(arrow.shaft())}" fill="none" stroke="{ink}" '
                    'stroke-width="2.6" stroke-linejoin="round"/>')
-        out.append(f'<polygon points="{points(arrow.head())}" fill="{COLOURS["ink"]}"/>')
+        out.append(f'<polygon points="{points(arrow.head())}" fill="{ink}"/>')
         if arrow.text:
             (x, y), w = arrow.label_place(), 12.5 * len(arrow.text) + 24
-            out.append(f'<rect x="{x - w / 2:g}" y="{y - 18:g}" width="{w:g}" height="36" fill="{COLOURS["paper"]}"/>')
-            out.append(text(x, y, arrow.text, 20, COLOURS["ink"]))
+            out.append(f'<rect x="{x - w / 2:g}" y="{y - 18:g}" width="{w:g}" height="36" '
+                       f'fill="{paper}"/>')
+            out.append(text(x, y, arrow.text, 20, ink))
     for box in boxes:
-        fill, edge, ink, radius = _KINDS[box.kind]
-        out.append(f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.w:g}" height="{box.h:g}" rx="{radius}" '
-                   f'fill="{fill}" stroke="{edge}" stroke-width="2.4"/>')
-        lines, size = box.lines()
-        for i, line in enumerate(lines):
-            y = box.y + box.h / 2 + (i - (len(lines) - 1) / 2) * 1.2 * size
-            out.append(text(box.x + box.w / 2, y, line, size, ink))
+        fill, edge, letters, radius = _KINDS[box.kind]
+        out.append(f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.w:g}" height="{box.h:g}" '
+                   f'rx="{radius}" fill="{fill}" stroke="{edge}" stroke-width="2.4"/>')
+        out += [text(x, y, line, size, letters) for line, x, y, size in box.placed()]
     return "\n".join([*out, "</svg>"]) + "\n"
 
 # %% ../../../nbs/kit/figures/diagrams.ipynb #7897f411
-def _png(boxes: Sequence[_Box], arrows: Sequence[_Arrow], width: int, height: int, dpi: float) -> bytes:
+def _png(boxes: Sequence[_Box], arrows: Sequence[_Arrow], width: int, height: int,
+         dpi: float) -> bytes:
     "The same plan as a PNG, drawn with matplotlib."
     fig = Figure(figsize=(width / 100, height / 100))
     ax = fig.add_axes((0, 0, 1, 1))
@@ -121,8 +133,8 @@ def _png(boxes: Sequence[_Box], arrows: Sequence[_Arrow], width: int, height: in
     point = 72 / 100  # a CSS pixel in points
 
     def text(x, y, words, size, colour):
-        ax.text(x, y, words, fontsize=0.93 * size * point, color=colour, weight="bold", ha="center", va="center",
-                family="DejaVu Sans")
+        ax.text(x, y, words, fontsize=0.93 * size * point, color=colour, weight="bold",
+                ha="center", va="center", family="DejaVu Sans")
 
     for arrow in arrows:
         ax.plot(*zip(*arrow.shaft()), color=COLOURS["ink"], lw=2.6 * point, solid_joinstyle="round")
@@ -133,11 +145,11 @@ def _png(boxes: Sequence[_Box], arrows: Sequence[_Arrow], width: int, height: in
             text(x, y, arrow.text, 20, COLOURS["ink"])
     for box in boxes:
         fill, edge, ink, radius = _KINDS[box.kind]
-        ax.add_patch(FancyBboxPatch((box.x, box.y), box.w, box.h, boxstyle=f"round,pad=0,rounding_size={radius}",
-                                    fc=fill, ec=edge, lw=2.4 * point, zorder=4))
-        lines, size = box.lines()
-        for i, line in enumerate(lines):
-            text(box.x + box.w / 2, box.y + box.h / 2 + (i - (len(lines) - 1) / 2) * 1.2 * size, line, size, ink)
+        shape = f"round,pad=0,rounding_size={radius}"
+        ax.add_patch(FancyBboxPatch((box.x, box.y), box.w, box.h, boxstyle=shape, fc=fill, ec=edge,
+                                    lw=2.4 * point, zorder=4))
+        for line, x, y, size in box.placed():
+            text(x, y, line, size, ink)
     for words in ax.texts: words.set_zorder(5)
     return fig.to_png(dpi)
 
@@ -181,7 +193,8 @@ class Diagram:
 
 def _diagram(boxes: list[_Box], arrows: list[_Arrow], width: int, height: int, alt: str) -> Diagram:
     "A diagram from its plan."
-    return Diagram(_svg(boxes, arrows, width, height, alt), alt, width, height, (tuple(boxes), tuple(arrows)))
+    svg = _svg(boxes, arrows, width, height, alt)
+    return Diagram(svg, alt, width, height, (tuple(boxes), tuple(arrows)))
 
 # %% ../../../nbs/kit/figures/diagrams.ipynb #9a804b9c
 def program_diagram(
@@ -192,9 +205,11 @@ def program_diagram(
     alt: str = "",  # the diagram in words; "": made from the labels
 ) -> Diagram:
     "A traditional program: inputs go in, results come out."
-    boxes = [_Box(30, 40, 170, 70, inputs), _Box(280, 25, 200, 100, program, "compute"), _Box(560, 40, 170, 70, results)]
+    boxes = [_Box(30, 40, 170, 70, inputs), _Box(280, 25, 200, 100, program, "compute"),
+             _Box(560, 40, 170, 70, results)]
     arrows = [_Arrow(((200, 75), (278, 75))), _Arrow(((480, 75), (558, 75)))]
-    return _diagram(boxes, arrows, 760, 150, alt or f"{inputs} go into the {program}; {results} come out.")
+    return _diagram(boxes, arrows, 760, 150, alt or (
+        f"{inputs} go into the {program}; {results} come out."))
 
 # %% ../../../nbs/kit/figures/diagrams.ipynb #5a40cf8e
 def weights_diagram(
@@ -205,11 +220,13 @@ def weights_diagram(
     *,
     alt: str = "",  # the diagram in words; "": made from the labels
 ) -> Diagram:
-    "A program with a weight assignment: the weights are a second input, and decide what the program does."
+    "A program with a weight assignment: a second input, which decides what the program does."
     boxes = [_Box(30, 30, 170, 70, inputs), _Box(30, 130, 170, 70, weights, "weights"),
              _Box(280, 30, 200, 170, model, "compute"), _Box(560, 80, 170, 70, results)]
-    arrows = [_Arrow(((200, 65), (278, 65))), _Arrow(((200, 165), (278, 165))), _Arrow(((480, 115), (558, 115)))]
-    return _diagram(boxes, arrows, 760, 230, alt or f"{inputs} and {weights} go into the {model}; {results} come out.")
+    arrows = [_Arrow(((200, 65), (278, 65))), _Arrow(((200, 165), (278, 165))),
+              _Arrow(((480, 115), (558, 115)))]
+    return _diagram(boxes, arrows, 760, 230, alt or (
+        f"{inputs} and {weights} go into the {model}; {results} come out."))
 
 # %% ../../../nbs/kit/figures/diagrams.ipynb #797814b8
 def training_diagram(
@@ -226,11 +243,13 @@ def training_diagram(
     boxes = [_Box(30, 30, 160, 70, inputs), _Box(30, 130, 160, 70, weights, "weights"),
              _Box(260, 30, 180, 170, model, "compute"), _Box(510, 80, 150, 70, results),
              _Box(730, 80, 170, 70, performance, "measure")]
-    arrows = [_Arrow(((190, 65), (258, 65))), _Arrow(((190, 165), (258, 165))), _Arrow(((440, 115), (508, 115))),
-              _Arrow(((660, 115), (728, 115))), _Arrow(((815, 150), (815, 255), (110, 255), (110, 202)), update)]
+    back = (815, 150), (815, 255), (110, 255), (110, 202)
+    arrows = [_Arrow(((190, 65), (258, 65))), _Arrow(((190, 165), (258, 165))),
+              _Arrow(((440, 115), (508, 115))), _Arrow(((660, 115), (728, 115))),
+              _Arrow(back, update)]
     return _diagram(boxes, arrows, 930, 290, alt or (
-        f"{inputs} and {weights} go into the {model}; {results} come out and their {performance} is measured; "
-        f"from the {performance} an arrow, {update}, goes back to the {weights}."))
+        f"{inputs} and {weights} go into the {model}; {results} come out and their {performance} "
+        f"is measured; from the {performance} an arrow, {update}, goes back to the {weights}."))
 
 # %% ../../../nbs/kit/figures/diagrams.ipynb #7af386f2
 def trained_diagram(
@@ -265,12 +284,14 @@ def sgd_diagram(
     boxes = [_Box(30, 30, 160, 70, inputs), _Box(30, 130, 160, 70, parameters, "weights"),
              _Box(260, 30, 180, 170, architecture, "compute"), _Box(510, 30, 160, 70, predictions),
              _Box(510, 130, 160, 70, labels), _Box(740, 30, 160, 170, loss, "measure")]
-    arrows = [_Arrow(((190, 65), (258, 65))), _Arrow(((190, 165), (258, 165))), _Arrow(((440, 65), (508, 65))),
-              _Arrow(((670, 65), (738, 65))), _Arrow(((670, 165), (738, 165))),
-              _Arrow(((820, 200), (820, 255), (110, 255), (110, 202)), update)]
+    back = (820, 200), (820, 255), (110, 255), (110, 202)
+    arrows = [_Arrow(((190, 65), (258, 65))), _Arrow(((190, 165), (258, 165))),
+              _Arrow(((440, 65), (508, 65))), _Arrow(((670, 65), (738, 65))),
+              _Arrow(((670, 165), (738, 165))), _Arrow(back, update)]
     return _diagram(boxes, arrows, 930, 290, alt or (
-        f"{inputs} and {parameters} go into the {architecture}; {predictions} come out; {predictions} and {labels} give "
-        f"the {loss}; from the {loss} an arrow, {update}, goes back to the {parameters}."))
+        f"{inputs} and {parameters} go into the {architecture}; {predictions} come out; "
+        f"{predictions} and {labels} give the {loss}; from the {loss} an arrow, {update}, goes "
+        f"back to the {parameters}."))
 
 # %% ../../../nbs/kit/figures/diagrams.ipynb #grf00002
 def _columns(result: Any) -> dict[Any, int]:

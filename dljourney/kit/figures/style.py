@@ -39,10 +39,13 @@ CSS_DPI = 100  # a figure of 6.4 inches is shown 640 CSS pixels wide
 PNG_DPI = 160  # and holds 1.6 times as many, for sharp screens and projectors
 _STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"], "font.size": 12, "mathtext.fontset": "dejavusans",
-    "text.color": COLOURS["ink"], "axes.labelcolor": COLOURS["ink"], "axes.edgecolor": COLOURS["grey"],
-    "xtick.color": COLOURS["ink"], "ytick.color": COLOURS["ink"], "xtick.labelsize": 11, "ytick.labelsize": 11,
-    "axes.titlesize": 13, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.labelsize": 12,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "axes.facecolor": "none",
+    "text.color": COLOURS["ink"], "axes.labelcolor": COLOURS["ink"],
+    "axes.edgecolor": COLOURS["grey"], "axes.labelsize": 12,
+    "xtick.color": COLOURS["ink"], "ytick.color": COLOURS["ink"],
+    "xtick.labelsize": 11, "ytick.labelsize": 11,
+    "axes.titlesize": 13, "axes.titleweight": "bold", "axes.titlelocation": "left",
+    "axes.spines.top": False, "axes.spines.right": False,
+    "axes.axisbelow": True, "axes.facecolor": "none",
     "axes.grid": True, "grid.color": COLOURS["grey"], "grid.alpha": 0.22, "grid.linewidth": 0.8,
     "axes.prop_cycle": cycler(color=[COLOURS[name] for name in SERIES]),
     "lines.linewidth": 2.2, "lines.solid_capstyle": "round", "scatter.edgecolors": "face",
@@ -50,12 +53,13 @@ _STYLE: dict[Any, Any] = {
     "figure.facecolor": COLOURS["paper"], "image.cmap": "gray", "svg.hashsalt": "dljourney",
     "figure.constrained_layout.w_pad": 0.12, "figure.constrained_layout.h_pad": 0.1,
 }
-_HOUSE = {k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith(("backend", "date."))} | _STYLE
+_HOUSE = {k: v for k, v in matplotlib.rcParamsDefault.items()
+          if not k.startswith(("backend", "date."))} | _STYLE
 
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    "The house style, from matplotlib's own defaults, whatever the reader has set; undone at the end."
+    "The house style, from matplotlib's defaults, whatever the reader has set; undone at the end."
     if matplotlib.rcParams["svg.hashsalt"] == _STYLE["svg.hashsalt"]:  # we are inside already
         yield
         return
@@ -82,9 +86,10 @@ def _styled(method: str):
     return call
 
 
-for _method in ("plot", "scatter", "bar", "barh", "hist", "step", "errorbar", "fill_between", "axhline", "axvline",
-                "imshow", "contour", "contourf", "pcolormesh", "text", "annotate", "legend", "set_title",
-                "set_xlabel", "set_ylabel", "boxplot", "violinplot", "set_xscale", "set_yscale"):
+for _method in ("plot", "scatter", "bar", "barh", "hist", "step", "errorbar", "fill_between",
+                "axhline", "axvline", "imshow", "contour", "contourf", "pcolormesh", "text",
+                "annotate", "legend", "set_title", "set_xlabel", "set_ylabel", "boxplot",
+                "violinplot", "set_xscale", "set_yscale"):
     setattr(HouseAxes, _method, _styled(_method))
 
 # %% ../../../nbs/kit/figures/style.ipynb #83b9406c
@@ -92,15 +97,16 @@ def _card(image: Any, radius: int, n_colours: int | None) -> bytes:
     "The PNG of an RGB picture whose corners are cut round."
     from PIL import Image
 
-    reach = radius - 0.5 - np.arange(radius)  # from the middle of the corner's circle to the middle of each pixel
-    corner = np.clip(radius - np.hypot(reach[:, None], reach) + 0.5, 0, 1) * 255  # how much of a pixel is inside
+    reach = radius - 0.5 - np.arange(radius)  # from the middle of the corner's circle to each pixel
+    distance = np.hypot(reach[:, None], reach)
+    corner = np.clip(radius - distance + 0.5, 0, 1) * 255  # how much of a pixel is inside
     alpha = np.full((image.height, image.width), 255, np.uint8)
-    for rows, cols in ((slice(None), slice(None)), (slice(None), slice(None, None, -1)),
-                       (slice(None, None, -1), slice(None)), (slice(None, None, -1), slice(None, None, -1))):
-        alpha[rows, cols][:radius, :radius] = corner.round()
+    for turned in (alpha, alpha[:, ::-1], alpha[::-1], alpha[::-1, ::-1]):
+        turned[:radius, :radius] = corner.round()
     image.putalpha(Image.fromarray(alpha))
     if n_colours:
-        image = image.quantize(n_colours, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        method = Image.Quantize.FASTOCTREE
+        image = image.quantize(n_colours, method=method, dither=Image.Dither.NONE)
         paper, palette = image.getpixel((image.width // 2, 0)), bytearray(image.palette.palette)
         palette[4 * paper : 4 * paper + 4] = b"\xff" * 4  # the reduction makes it nearly white
         image.putpalette(bytes(palette), "RGBA")
@@ -115,49 +121,14 @@ def _guess_alt(fig: _Figure) -> str:
     for ax in fig.axes:
         title = ax.get_title("left") or ax.get_title()
         axes = " against ".join(label for label in (ax.get_ylabel(), ax.get_xlabel()) if label)
-        names = [str(line.get_label()) for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
-        parts.append(": ".join(part for part in (title, axes, ", ".join(names)) if part))
+        labels = [str(line.get_label()) for line in ax.get_lines()]
+        names = ", ".join(label for label in labels if not label.startswith("_"))
+        parts.append(": ".join(part for part in (title, axes, names) if part))
     return "; ".join(part for part in parts if part) or "a figure"
 
-# %% ../../../nbs/kit/figures/style.ipynb #26c00ddf
-class _ShownFigure(_Figure):
-    "A matplotlib figure's side that notebooks look at."
-
-    alt: str
-
-    def to_png(self, dpi: float = PNG_DPI) -> bytes:
-        raise NotImplementedError
-
-    def _settle(self) -> None:
-        "Lay square axes out from the same start each time: matplotlib's layout of them depends on the last one."
-        square = [(ax, ax.get_subplotspec()) for ax in self.axes if ax.get_aspect() != "auto"]
-        if self.get_layout_engine() is None or not square:
-            return
-        for ax, spec in square:
-            if spec is not None:
-                ax.set_position(spec.get_position(self))
-                ax.set_in_layout(True)  # setting the place takes axes out of the layout
-        for _ in range(3):  # each round removes three quarters of what is missing
-            self.draw_without_rendering()
-
-    def _repr_png_(self) -> bytes:
-        return self.to_png()
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
-        alt = self.alt or _guess_alt(self)
-        width, height = (round(size * CSS_DPI) for size in self.get_size_inches())
-        png = base64.b64encode(self.to_png()).decode()
-        return {"image/png": png, "text/plain": f"Figure: {alt}"}, {"image/png": {"alt": alt, "width": width, "height": height}}
-
-    def _ipython_display_(self) -> None:  # asked first, before what pyplot registers for every figure
-        from IPython.display import publish_display_data
-
-        data, metadata = self._repr_mimebundle_()
-        publish_display_data(data, metadata)
-
 # %% ../../../nbs/kit/figures/style.ipynb #746230d1
-class Figure(_ShownFigure):
-    "A matplotlib figure in house style that shows itself in a notebook as a PNG with an alternative text."
+class Figure(_Figure):
+    "A matplotlib figure in house style that shows itself as a PNG with an alternative text."
 
     def __init__(
         self,
@@ -183,18 +154,19 @@ class Figure(_ShownFigure):
         self,
         dpi: float = PNG_DPI,  # pixels an inch
     ) -> bytes:  # the PNG file's content
-        "The figure as a PNG: a white card with rounded corners; the same figure gives the same bytes."
+        "The figure as a PNG, a white card with rounded corners: the same figure, the same bytes."
         from PIL import Image
 
         buffer = io.BytesIO()
         with house_style():
             self._settle()
             super().savefig(buffer, format="rgba", dpi=dpi)
+        pixels = buffer.getvalue()
         width, height = (int(size * dpi) for size in self.get_size_inches())
-        if len(buffer.getvalue()) != 4 * width * height:  # matplotlib rounds the size in its own way
+        if len(pixels) != 4 * width * height:  # matplotlib rounds the size in its own way
             width, height = (round(size * dpi) for size in self.get_size_inches())
-        image = Image.frombytes("RGBA", (width, height), buffer.getvalue())
-        return _card(image.convert("RGB"), round(0.1 * dpi), None if self.has_photographs else 256)
+        image = Image.frombytes("RGBA", (width, height), pixels).convert("RGB")
+        return _card(image, round(0.1 * dpi), None if self.has_photographs else 256)
 
     def savefig(self, fname: Any, **kwargs: Any) -> None:
         "Save as matplotlib does, in house style and without a date in the file."
@@ -206,18 +178,47 @@ class Figure(_ShownFigure):
             self._settle()
             super().savefig(fname, **({"dpi": PNG_DPI} | kwargs))
 
+    def _settle(self) -> None:
+        "Lay square axes out from one start: matplotlib's layout of them depends on the last one."
+        square = [(ax, ax.get_subplotspec()) for ax in self.axes if ax.get_aspect() != "auto"]
+        if self.get_layout_engine() is None or not square:
+            return
+        for ax, spec in square:
+            if spec is not None:
+                ax.set_position(spec.get_position(self))
+                ax.set_in_layout(True)  # setting the place takes axes out of the layout
+        for _ in range(3):  # each round removes three quarters of what is missing
+            self.draw_without_rendering()
+
+    def _repr_png_(self) -> bytes:
+        return self.to_png()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
+        alt = self.alt or _guess_alt(self)
+        width, height = (round(size * CSS_DPI) for size in self.get_size_inches())
+        png = base64.b64encode(self.to_png()).decode()
+        data = {"image/png": png, "text/plain": f"Figure: {alt}"}
+        return data, {"image/png": {"alt": alt, "width": width, "height": height}}
+
+    def _ipython_display_(self) -> None:  # asked before what pyplot registers for every figure
+        from IPython.display import publish_display_data
+
+        data, metadata = self._repr_mimebundle_()
+        publish_display_data(data, metadata)
+
 # %% ../../../nbs/kit/figures/style.ipynb #24bafac4
 def subplots(
     n_rows: int = 1,  # rows of axes
     n_cols: int = 1,  # columns of axes
     *,
     figsize: tuple[float, float] | None = None,  # inches; None: wide enough for what is asked
-    alt: str = "",  # what the figure shows, for those who do not see it; "": made from titles and labels
+    alt: str = "",  # what it shows, for those who do not see it; "": made from titles and labels
     **kwargs: Any,  # as for Figure.subplots: sharex, sharey, width_ratios, squeeze...
 ) -> tuple[Figure, Any]:  # the figure, and its axes as plt.subplots gives them
     "A figure and its axes in house style, without pyplot."
     if figsize is None:
-        figsize = (6.4, 3.6) if n_rows == n_cols == 1 else (min(3.9 * n_cols + 0.6, 11), 3.0 * n_rows + 0.2)
+        several = min(3.9 * n_cols + 0.6, 11), 3.0 * n_rows + 0.2
+        figsize = (6.4, 3.6) if n_rows == n_cols == 1 else several
     fig = Figure(figsize=figsize, layout="constrained", alt=alt)
     with house_style():
         return fig, fig.subplots(n_rows, n_cols, subplot_kw={"axes_class": HouseAxes}, **kwargs)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..expect import check_whole
-from .boards import Boards, any_of, jump_targets, moves, popcount, step_targets
+from .boards import Boards, any_of, jump_targets, moves, points, step_targets
 
 # %% ../../../nbs/kit/game/alphabeta.ipynb #119ecd7c
 # more than any judgement; the number of plies to the end is taken off, so near wins are better
@@ -38,8 +38,7 @@ def material(
 ) -> Tensor: # 2 for a man more, 3 for a king more, of the side that has just moved, float64, (m,)
     "The simplest judgement: count the pieces"
     b = leaves.boards
-    ahead = 2 * (popcount(b.passive) - popcount(b.active))
-    return (ahead + popcount(b.passive_kings) - popcount(b.active_kings)).double()
+    return (points(b.passive, b.passive_kings) - points(b.active, b.active_kings)).double()
 
 # %% ../../../nbs/kit/game/alphabeta.ipynb #b39f84c0
 class Best(NamedTuple):
@@ -55,7 +54,7 @@ def search(
     depth:int,             # plies to look ahead, 1 or more
     value:Judge=material,  # judges the leaves for the side that has just moved
     extend:bool=False,     # follow captures beyond the depth?
-    fade:float=0.0,        # scores lose this fraction at every ply of backing up: near wins, far losses
+    fade:float=0.0,        # what scores lose at every ply of backing up: near wins, far losses
     at_most:int=1000,      # roots searched together; more take more memory
 ) -> Best: # scores and best moves; of equal moves the first counts
     "Minimax: look ahead in all positions at once"
@@ -77,7 +76,7 @@ def search(
 
 # %% ../../../nbs/kit/game/alphabeta.ipynb #bef796e5
 def _in_parts(boards, depth, value, extend, fade, at_most):
-    "The same search, some roots at a time; a leaf is told the number that its root has among all of them"
+    "The same search, some roots at a time; a leaf is told the number of its root among all"
     def part(i):
         def judged(leaves): return value(leaves._replace(root=i[leaves.root]))
         return search(boards[i], depth, judged, extend, fade)
@@ -108,12 +107,12 @@ def _grow(boards, depth, extend):
 def _part(jumps, deeper, follow) -> tuple:
     "Which positions are leaves, and which are looked into further"
     if deeper: return slice(0), slice(None)              # a slice copies nothing
-    return ((jumps == 0).nonzero().squeeze(1),
-            jumps.nonzero().squeeze(1)) if follow else (slice(None), slice(0))
+    if not follow: return slice(None), slice(0)
+    return (jumps == 0).nonzero().squeeze(1), jumps.nonzero().squeeze(1)
 
 
 def _judge(leaves, value):
-    "All leaves together, then by ply: the judgement, or a win where the side to move has no move left"
+    "All leaves together, then by ply: the judgement, or a win where the side to move is stuck"
     if not leaves: return []
     boards, before, parent, root, jumps, plies = zip(*leaves)
     # one alone need not be copied
@@ -153,25 +152,28 @@ def alpha_beta(
     value:Judge=material,    # judges the leaves for the side that has just moved
     alpha:float=-WIN,        # the side to move has this much for certain
     beta:float=WIN,          # the other side will not allow more than this
-    ply:int=0,               # plies made since the root
 ) -> tuple[float, int]: # value for the side to move, and the number of positions looked at
     "Minimax of one position without the branches that cannot matter"
     depth = check_whole("depth", depth, 1)
     if len(board) != 1: raise ValueError(f"board: expected one position, got {len(board)}; "
                                          f"`search` takes many at once")
-    found, nodes = moves(board), 0
+    return _alpha_beta(board, depth, value, alpha, beta, 0)
+
+
+def _alpha_beta(board, depth, value, alpha, beta, ply):
+    "The same, so many plies after the root"
+    found, nodes, best = moves(board), 0, -WIN
     if not len(found.parent): return -(WIN - ply), 0
     if depth == 1:
         jumps = any_of(jump_targets(found.boards.words))
-        scores = _judge([(found.boards, board, found.parent, found.parent, jumps, ply + 1)],
-                        value)[0].tolist()
-    best = -WIN
+        leaves = found.boards, board, found.parent, found.parent, jumps, ply + 1
+        scores = _judge([leaves], value)[0].tolist()
     for i in range(len(found.parent)):
         nodes += 1
         if depth == 1: score = scores[i]
         else:
-            score, below = alpha_beta(found.boards[i], depth - 1, value, -beta, -max(alpha, best),
-                                      ply + 1)
+            window = -beta, -max(alpha, best)
+            score, below = _alpha_beta(found.boards[i], depth - 1, value, *window, ply + 1)
             score, nodes = -score, nodes + below
         best = max(best, score)
         # the other side has something better and will not come here

@@ -8,7 +8,6 @@ __all__ = ['after_move', 'Board']
 # %% ../../../nbs/kit/game/board.ipynb #1a5ef5cc
 import contextlib
 import io
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ import anywidget
 import traitlets
 
 from .fen import START, place, read_fen, write_fen
+from .pdn import read_move
 from ..live import MainThread, bundle, in_words, static, with_still
 
 # %% ../../../nbs/kit/game/board.ipynb #65fe34da
@@ -25,7 +25,7 @@ def after_move(
 ) -> str:  # the position afterwards
     "Carry out a move."
     turn, pieces = read_fen(fen)
-    path = [int(s) for s in re.split("[-x]", move)]
+    path = read_move(move)
     piece = pieces.pop(path[0])
     for here, there in zip(path, path[1:]):
         (c1, r1), (c2, r2) = place(here), place(there)
@@ -56,14 +56,15 @@ def _board_png(fen: str, flipped: bool, cell: int = 44) -> bytes:
             a, b = x + big * 0.3, y + big * 0.66
             crown = [(0, 0), (0, -0.3), (0.1, -0.15), (0.2, -0.36), (0.3, -0.15), (0.4, -0.3),
                      (0.4, 0)]
-            draw.polygon([(a + big * u, b + big * v) for u, v in crown], "#e0a52c" if piece == "B" else "#9a6b12")
+            gold = "#e0a52c" if piece == "B" else "#9a6b12"
+            draw.polygon([(a + big * u, b + big * v) for u, v in crown], gold)
     file = io.BytesIO()
     paper.reduce(2).save(file, "PNG", optimize=True)
     return file.getvalue()
 
-# %% ../../../nbs/kit/game/board.ipynb #d8d9e936
-class _BoardTraits(anywidget.AnyWidget):
-    "What Python and the page share."
+# %% ../../../nbs/kit/game/board.ipynb #b6d2834c
+class Board(anywidget.AnyWidget):
+    "An 8x8 checkers board, played by mouse, finger or keyboard."
 
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode().tag(sync=True)
@@ -76,6 +77,7 @@ class _BoardTraits(anywidget.AnyWidget):
     flipped = traitlets.Bool(False, help="Black at the bottom?").tag(sync=True)
     size = traitlets.Enum(["small", "normal", "projector"], "normal").tag(sync=True)
     _last = traitlets.Unicode("").tag(sync=True)
+    _showing = True  # until the board stands, and while it changes its own position
 
     @traitlets.default("_esm")
     def _default_esm(self) -> str:
@@ -85,18 +87,33 @@ class _BoardTraits(anywidget.AnyWidget):
     def _default_css(self) -> str:
         return static("live.css")
 
-# %% ../../../nbs/kit/game/board.ipynb #afeb933a
-class _Game(_BoardTraits):
-    "The course of a game: moves, replies, taking back."
-
-    rules: Callable[[str], Sequence[str]] | None
-    reply: Callable[[str, list[str]], str] | None
-    apply: Callable[[str, str], str]
-    on_move: Callable[[Any, str], Any] | None
-    pause: float
-    _you: str
-    _main: MainThread
-    _positions: list[str]
+    def __init__(
+        self,
+        rules: Callable[[str], Sequence[str]] | None = None,  # position -> moves; None: only look
+        *,
+        fen: str = START,  # where the game starts
+        you: str = "both",  # the side that is played on the board: "black", "white" or "both"
+        reply: Callable[[str, list[str]], str] | None = None,  # (position, moves) -> other's move
+        apply: Callable[[str, str], str] = after_move,  # (position, move) -> position
+        on_move: Callable[["Board", str], Any] | None = None,  # called after each move
+        pause: float = 0.5,  # seconds before a reply, so that the eye can follow
+        **values: Any,  # flipped, size
+    ):
+        sides = {"black": "B", "white": "W", "both": "BW"}
+        if you not in sides:
+            raise ValueError(f"you: expected one of {list(sides)}, got {you!r}")
+        wrong = sorted(set(values) - {"flipped", "size", "layout"})
+        if wrong:
+            raise TypeError(f"Board has no value {wrong[0]!r}; it has rules, fen, you, reply, "
+                            f"apply, on_move, pause, flipped, size")
+        fen = write_fen(*read_fen(fen))  # as the page reads it
+        self.rules, self.reply, self.apply = rules, reply, apply
+        self.on_move, self.pause = on_move, pause
+        self._you, self._main, self._positions = sides[you], MainThread(), [fen]
+        super().__init__(**{"fen": fen, "flipped": you == "black", **values})
+        self._showing = False
+        self.on_msg(lambda _, message, __: self._main.soon(lambda: self._heard(message)))
+        self.reset()
 
     @property
     def turn(self) -> str:
@@ -129,7 +146,8 @@ class _Game(_BoardTraits):
             self.moves = legal if fen[0] in self._you else []
             name = self.turn.capitalize()
             winner = "White" if name == "Black" else "Black"
-            self.status = f"{name} to move" if legal or not self.rules else f"{name} can't move: {winner} wins"
+            stuck = self.rules and not legal
+            self.status = f"{name} can't move: {winner} wins" if stuck else f"{name} to move"
 
     def _reply_soon(self) -> None:
         if self.reply and self.fen[0] not in self._you and self.legal:
@@ -138,11 +156,20 @@ class _Game(_BoardTraits):
             else:
                 self._main.loop.call_later(self.pause, self._answer, self.fen)
 
-# %% ../../../nbs/kit/game/board.ipynb #afc06631
-class _Hearing(_Game):
-    "What the page, Python and the other player ask for."
+    def reset(self) -> None:
+        "Back to the first position."
+        del self._positions[1:]
+        self._show(self._positions[0], [], "")
+        self._reply_soon()
 
-    _showing = True
+    def undo(self) -> None:
+        "Take back a move, and a reply with it."
+        if len(self._positions) > 1:
+            self._positions.pop()
+            while len(self._positions) > 1 and self._positions[-1][0] not in self._you:
+                self._positions.pop()
+            self._show(self._positions[-1], self.history[: len(self._positions) - 1], "")
+            self._reply_soon()
 
     @contextlib.contextmanager
     def _ours(self) -> Iterator[None]:
@@ -162,9 +189,6 @@ class _Hearing(_Game):
         if not self._showing:  # somebody put up a new position
             self._positions[:] = [change.new]
             self.reset()
-
-    def reset(self) -> None:
-        raise NotImplementedError
 
     def _answer(self, fen: str) -> None:
         "Let the other side move, unless the game went elsewhere meanwhile."
@@ -195,48 +219,3 @@ class _Hearing(_Game):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return with_still(self, self.still)
-
-# %% ../../../nbs/kit/game/board.ipynb #b6d2834c
-class Board(_Hearing):
-    "An 8x8 checkers board, played by mouse, finger or keyboard."
-
-    def __init__(
-        self,
-        rules: Callable[[str], Sequence[str]] | None = None,  # position -> legal moves; None: a board to look at
-        *,
-        fen: str = START,  # where the game starts
-        you: str = "both",  # the side that is played on the board: "black", "white" or "both"
-        reply: Callable[[str, list[str]], str] | None = None,  # (position, legal moves) -> the other side's move
-        apply: Callable[[str, str], str] = after_move,  # (position, move) -> position
-        on_move: Callable[["Board", str], Any] | None = None,  # called after each move
-        pause: float = 0.5,  # seconds before a reply, so that the eye can follow
-        **values: Any,  # flipped, size
-    ):
-        sides = {"black": "B", "white": "W", "both": "BW"}
-        if you not in sides:
-            raise ValueError(f"you: expected one of {list(sides)}, got {you!r}")
-        wrong = sorted(set(values) - {"flipped", "size", "layout"})
-        if wrong:
-            raise TypeError(f"Board has no value {wrong[0]!r}; it has rules, fen, you, reply, "
-                            f"apply, on_move, pause, flipped, size")
-        fen = write_fen(*read_fen(fen))  # as the page reads it
-        self.rules, self.reply, self.apply, self.on_move, self.pause = rules, reply, apply, on_move, pause
-        self._you, self._main, self._positions, self._showing = sides[you], MainThread(), [fen], False
-        super().__init__(**{"fen": fen, "flipped": you == "black", **values})
-        self.on_msg(lambda _, message, __: self._main.soon(lambda: self._heard(message)))
-        self.reset()
-
-    def reset(self) -> None:
-        "Back to the first position."
-        del self._positions[1:]
-        self._show(self._positions[0], [], "")
-        self._reply_soon()
-
-    def undo(self) -> None:
-        "Take back a move, and a reply with it."
-        if len(self._positions) > 1:
-            self._positions.pop()
-            while len(self._positions) > 1 and self._positions[-1][0] not in self._you:
-                self._positions.pop()
-            self._show(self._positions[-1], self.history[: len(self._positions) - 1], "")
-            self._reply_soon()

@@ -12,26 +12,25 @@ from typing import Any
 from matplotlib.patches import Circle, Rectangle
 
 from ..figures import COLOURS, Figure, subplots
-from .fen import START, read_fen
-from .fen import place as _place
+from .fen import START, place, read_fen
 
 # %% ../../../nbs/kit/game/board_picture.ipynb #53dd0191
 _FACES = {"B": ("#242426", "#f7efdf"), "W": ("#f7efdf", "#242426")}  # a piece, and the letter on it
 
 
-def _draw(ax, fen, marks, numbers, scale=1.0):
+def _draw(ax, fen, marks, numbers, scale):
     ax.set(xlim=(0, 8), ylim=(8, 0), aspect="equal", xticks=[], yticks=[])
     ax.grid(visible=False)
     ax.add_patch(Rectangle((0, 0), 8, 8, facecolor="#efe3c8", edgecolor="#7a9168"))
     for square in range(1, 33):
-        x, y = _place(square)
+        x, y = place(square)
         ax.add_patch(Rectangle((x, y), 1, 1, facecolor="#9db08d", lw=0))
         if square in marks:
             ax.add_patch(Rectangle((x + .05, y + .05), .9, .9, fill=False,
                                    edgecolor=COLOURS["pink"], lw=2.5 * scale))
         if numbers: ax.text(x + .05, y + .04, str(square), va="top", fontsize=6.5, color="#1d2a16")
     for square, piece in read_fen(fen)[1].items():
-        (x, y), (face, ink) = _place(square), _FACES[piece.upper()]
+        (x, y), (face, ink) = place(square), _FACES[piece.upper()]
         ax.add_patch(Circle((x + .56, y + .58), .33, facecolor=face, edgecolor="#242426", lw=scale))
         if piece.isupper():
             ax.text(x + .56, y + .6, "K", ha="center", va="center", fontsize=10 * scale, color=ink,
@@ -43,7 +42,7 @@ def draw_board(
     *,
     marks:Sequence[int]=(),    # squares to put a frame round
     numbers:bool=True,         # write the square numbers?
-    title:str="",  # above the board
+    title:str="",              # above the board
     ax:Any=None,               # draw here; None: a new figure
     scale:float=1.0,           # of lines and letters, for a small board
 ) -> Figure:

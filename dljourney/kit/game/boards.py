@@ -7,7 +7,6 @@ __all__ = ['Boards', 'Moves', 'moves', 'legal_moves', 'apply_move', 'play_moves'
 
 # %% ../../../nbs/kit/game/boards.ipynb #0f911d1c
 import operator
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -51,7 +50,16 @@ def popcount(
     x = x - ((x >> 1) & 0x5555555555555555)         # in place from here on: less memory is touched
     pairs = (x >> 2).bitwise_and_(0x3333333333333333)
     x = x.bitwise_and_(0x3333333333333333).add_(pairs)
-    return x.add_(x >> 4).bitwise_and_(0x0F0F0F0F0F0F0F0F).mul_(0x0101010101010101).bitwise_right_shift_(56)
+    bytes = x.add_(x >> 4).bitwise_and_(0x0F0F0F0F0F0F0F0F)
+    return bytes.mul_(0x0101010101010101).bitwise_right_shift_(56)
+
+
+def points(
+    pieces:Tensor, # a side's pieces, int64 words, any shape
+    kings:Tensor,  # those of them that are kings
+) -> Tensor: # man 2, king 3
+    "What a side's pieces count"
+    return 2 * popcount(pieces) + popcount(kings)
 
 
 def columns(
@@ -84,36 +92,8 @@ def list_bits(
         index, rest = index.index_select(0, more), rest.index_select(0, more)
     return (torch.cat(places), torch.cat(bits)) if places else (index, rest)
 
-# %% ../../../nbs/kit/game/boards.ipynb #ad67e2bc
-class _Sides:
-    "What the four words say about the two sides, (n,) each"
-    words: Tensor
-    black: Tensor
-
-    def __len__(self) -> int: return self.words.shape[1]
-
-    def fens(self) -> list[str]: # one text for each position
-        "Write the positions as PDN FEN"
-        return [_write_fen(w, b) for w, b in zip(self.words.T.tolist(), self.black.tolist())]
-
-    def __repr__(self) -> str:
-        return f"Boards({self.fens()[0]!r})" if len(self) == 1 else f"Boards({len(self)} positions)"
-
-    @property
-    def active(self) -> Tensor:  # all pieces of the side to move
-        return self.words[0] | self.words[1]
-    @property
-    def passive(self) -> Tensor:  # all pieces of the side that has just moved
-        return self.words[2] | self.words[3]
-    @property
-    def active_kings(self) -> Tensor: return self.words[0] & self.words[1]
-    @property
-    def passive_kings(self) -> Tensor: return self.words[2] & self.words[3]
-    @property
-    def empty(self) -> Tensor: return BOARD ^ (self.active | self.passive) # squares with no piece
-
 # %% ../../../nbs/kit/game/boards.ipynb #a1099952
-class Boards(_Sides):
+class Boards:
     "Many positions of English draughts at once"
     def __init__(self,
         words:Tensor, # FA, BA, FP, BP of each position, int64, (4, n)
@@ -142,9 +122,9 @@ class Boards(_Sides):
     ) -> "Boards":
         "Read positions"
         parsed = [_read_fen(fen) for fen in ([fens] if isinstance(fens, str) else fens)]
-        words = torch.tensor([p[0] for p in parsed], dtype=torch.int64, device=device).reshape(-1, 4)
-        return cls(words.T.contiguous(),
-                   torch.tensor([p[1] for p in parsed], dtype=torch.bool, device=device))
+        words = torch.tensor([p[0] for p in parsed], dtype=torch.int64, device=device)
+        black = torch.tensor([p[1] for p in parsed], dtype=torch.bool, device=device)
+        return cls(words.reshape(-1, 4).T.contiguous(), black)
 
     def __getitem__(self,
         index, # an int, a slice, a list, or a tensor of indices or of truth values
@@ -155,8 +135,9 @@ class Boards(_Sides):
             return Boards(columns(self.words, index), self.black.index_select(0, index))
         if hasattr(index, "__index__") and not getattr(index, "shape", ()):
             index = [_number(index, len(self))]
-        if isinstance(index,
-                      list): index = torch.tensor(index, dtype=None if index else torch.long, device=self.words.device)
+        if isinstance(index, list):
+            kind = None if index else torch.long    # of no numbers torch would make floats
+            index = torch.tensor(index, dtype=kind, device=self.words.device)
         return Boards(self.words[:, index], self.black[index])
 
     def to(self,
@@ -177,6 +158,28 @@ class Boards(_Sides):
         r = torch.zeros_like(self.words)
         for b in BIT: r |= ((self.words >> b) & 1) << (34 - b)
         return Boards(r[[1, 0, 3, 2]], ~self.black)
+
+    def __len__(self) -> int: return self.words.shape[1]
+
+    def fens(self) -> list[str]: # one text for each position
+        "Write the positions as PDN FEN"
+        return [_write_fen(w, b) for w, b in zip(self.words.T.tolist(), self.black.tolist())]
+
+    def __repr__(self) -> str:
+        return f"Boards({self.fens()[0]!r})" if len(self) == 1 else f"Boards({len(self)} positions)"
+
+    @property
+    def active(self) -> Tensor:  # all pieces of the side to move
+        return self.words[0] | self.words[1]
+    @property
+    def passive(self) -> Tensor:  # all pieces of the side that has just moved
+        return self.words[2] | self.words[3]
+    @property
+    def active_kings(self) -> Tensor: return self.words[0] & self.words[1]
+    @property
+    def passive_kings(self) -> Tensor: return self.words[2] & self.words[3]
+    @property
+    def empty(self) -> Tensor: return BOARD ^ (self.active | self.passive) # squares with no piece
 
 # %% ../../../nbs/kit/game/boards.ipynb #d202073d
 def _number(index, n):
@@ -226,7 +229,7 @@ def go_on(squares:Tensor) -> Tensor:
 
 
 def jump_targets(words:Tensor, movers:Tensor|int=-1) -> Tensor:
-    "Squares on which the active pieces (those in `movers`) can land by a jump, by direction, (4, n)"
+    "Squares on which active pieces (those in `movers`) can land by a jump, by direction, (4, n)"
     passive = words[2] | words[3]
     empty = BOARD ^ (words[0] | words[1] | passive)
     return go_on(neighbours(words[0] & movers, words[1] & movers) & passive) & empty
@@ -250,7 +253,7 @@ def _back(to, direction, steps):
 
 
 def _hop(words, start, to, taken):
-    "Words after one piece went from start to `to`, crowned if it arrived; before the sides are swapped"
+    "Words after a piece went from start to `to`, crowned if it arrived; sides are not yet swapped"
     forward = (words[0] & start) | (to & ROW_1)
     backward = (words[1] & start) | (to & ROW_8)
     moved = torch.stack([(words[0] & ~start) | (to & nonzero_mask(forward)),
@@ -266,10 +269,13 @@ class Moves(NamedTuple):
     paths: list[list[int]]|None # squares of each move, first to last, if asked for
 
 # %% ../../../nbs/kit/game/boards.ipynb #15b61e89
+def _squares(path): return [SQUARE[bit.bit_length() - 1] for bit in path]
+
+
 def moves(
     boards:Boards,      # positions, n of them
-    paths:bool=False,   # also list the squares that each move visits (a Python loop, for few boards)
-    only:Tensor|int=-1, # in the middle of a capture: the square of the piece that must go on, as a bit, (n,)
+    paths:bool=False,   # also list the squares that each move visits (a loop, for few boards)
+    only:Tensor|int=-1, # within a capture: where the piece stands that must go on, as a bit, (n,)
 ) -> Moves:
     "Every complete legal move of every position"
     words, black = boards.words, boards.black
@@ -277,31 +283,31 @@ def moves(
     must = any_of(jumps)
     place, to = list_bits(step_targets(words) & ~nonzero_mask(must))
     parent, start = place % n if n else place, _back(to, place // max(n, 1), 1)
-    found: list[tuple] = [(_hop(columns(words, parent), start, to, 0), parent,
-                           torch.stack([start, to], 1))]
+    stepped = _hop(columns(words, parent), start, to, 0)
+    found: list[tuple] = [(stepped, parent, torch.stack([start, to], 1))]
     source, way = torch.arange(n, device=words.device), None
     n_steps = len(parent)
     # one round for each hop of the longest capture
     while must.any():
         place, to = list_bits(jumps)
         direction, i = place // jumps.shape[1], place % jumps.shape[1]
-        start, source, before = _back(to, direction,
-                                      2), source.index_select(0, i), columns(words, i)
+        start, before = _back(to, direction, 2), columns(words, i)
+        source = source.index_select(0, i)
         words = _hop(before, start, to, _back(to, direction, 1))
         crowned = nonzero_mask(to & (ROW_1 | ROW_8)) & ~nonzero_mask(before[0] & before[1] & start)
         jumps = jump_targets(words, to & ~crowned)
         must = any_of(jumps)
         if paths: way = torch.cat([start[:, None] if way is None else way[i], to[:, None]], 1)
         done, more = (must == 0).nonzero().squeeze(1), must.nonzero().squeeze(1)
-        found.append((columns(words, done), source.index_select(0, done),
-                      way[done] if way is not None else None))
-        words, jumps, source = columns(words,
-                                       more), columns(jumps, more), source.index_select(0, more)
+        been = way[done] if way is not None else None
+        found.append((columns(words, done), source.index_select(0, done), been))
+        words, jumps = columns(words, more), columns(jumps, more)
+        source = source.index_select(0, more)
         if way is not None: way = way[more]
     parent = torch.cat([f[1] for f in found])
     words = torch.cat([f[0] for f in found], 1)
     jump = torch.arange(len(parent), device=words.device) >= n_steps
-    listed = [[SQUARE[b.bit_length() - 1] for b in path] for f in found for path in f[2].tolist()] if paths else None
+    listed = [_squares(path) for f in found for path in f[2].tolist()] if paths else None
     return Moves(Boards(words.roll(2, 0), ~black.index_select(0, parent)), parent, jump, listed)
 
 # %% ../../../nbs/kit/game/boards.ipynb #ac671c47
@@ -316,7 +322,7 @@ def legal_moves(
     fen:str, # a position as PDN FEN
 ) -> list[str]: # moves such as "11-15" or "22x15x8", in the order of their squares
     "All legal moves of one position; an empty list means that the side to move has lost"
-    return sorted(_named_moves(fen)[0], key=lambda m: [int(s) for s in re.split("[-x]", m)])
+    return sorted(_named_moves(fen)[0], key=read_move)
 
 
 def apply_move(
@@ -325,12 +331,13 @@ def apply_move(
 ) -> str: # the position after the move, the other side to move
     "Make one move"
     named, found = _named_moves(fen)
-    wanted = [str(square) for square in read_move(move)]
-    fitting = [m for m in named if re.split("[-x]", m) == wanted]
-    fitting = fitting or [m for m in named if _is_short_for(wanted, re.split("[-x]", m))]
+    wanted, squares = read_move(move), {m: read_move(m) for m in named}
+    fitting = [m for m in named if squares[m] == wanted]
+    fitting = fitting or [m for m in named if _is_short_for(wanted, squares[m])]
     reached = {found.boards[named[m]].fens()[0] for m in fitting}
     if len(reached) != 1:
-        problem = f"may mean {fitting}" if reached else f"is not legal here; legal: {legal_moves(fen)}"
+        none = f"is not legal here; legal: {legal_moves(fen)}"
+        problem = f"may mean {fitting}" if reached else none
         raise ValueError(f"move: {move!r} {problem} in {fen!r}")
     return reached.pop()
 
@@ -365,8 +372,8 @@ def _lines_of_play(boards, depth, at_most=1 << 16):
     "Lines of play from all boards, at most so many boards expanded at a time"
     if depth == 0: return len(boards)
     if len(boards) > at_most:
-        return sum(_lines_of_play(boards[i:i + at_most],
-                                  depth) for i in range(0, len(boards), at_most))
+        parts = (boards[i:i + at_most] for i in range(0, len(boards), at_most))
+        return sum(_lines_of_play(part, depth) for part in parts)
     if depth > 1: return _lines_of_play(moves(boards).boards, depth - 1)
     must = any_of(jump_targets(boards.words))
     steps = popcount(step_targets(boards.words) & ~nonzero_mask(must)).sum()

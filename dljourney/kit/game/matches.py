@@ -18,8 +18,8 @@ from .fen import START
 from .terms import polynomial
 
 # %% ../../../nbs/kit/game/matches.ipynb #5d3a0b04
-# {term: coefficient}, a table with a row of coefficients for each game, a function that judges leaves,
-# or None: at random
+# {term: coefficient}, a table with a row of coefficients for each game, a function that judges
+# leaves, or None: at random
 Player = Mapping[str, float] | Tensor | Judge | None
 
 

@@ -23,7 +23,7 @@ class Memory:
         oldest:int=8, # an entry this many merges old, and not used since, is dropped
     ):
         self.oldest, self.new = oldest, list[tuple[Tensor, Tensor]]()
-        self.keys = torch.zeros(0, dtype=torch.int64)       # sorted, so that a key is found by bisection
+        self.keys = torch.zeros(0, dtype=torch.int64)       # sorted: a key is found by bisection
         self.scores, self.ages = torch.zeros(0, dtype=torch.float64), torch.zeros(0)
 
     def __len__(self): return len(self.keys)
@@ -62,14 +62,13 @@ class Memory:
 
 # %% ../../../nbs/kit/game/memory.ipynb #5d3a0c05
 def _key(boards):
-    "The same number for a position and for its mirror image with colours changed: Black is to move in both"
-    words, turned = boards.words, boards.mirrored().words
-    return fingerprint(Boards(torch.where(boards.black, words, turned),
-                              torch.ones_like(boards.black)))
+    "The same number for a position and its mirror image with colours changed: both as Black's turn"
+    words = torch.where(boards.black, boards.words, boards.mirrored().words)
+    return fingerprint(Boards(words, torch.ones_like(boards.black)))
 
 # %% ../../../nbs/kit/game/memory.ipynb #5d3a0c07
 def practise(
-    remember:Callable[[Boards, Memory, int, float], Best], # look ahead, note what is found; the best moves
+    remember:Callable[[Boards, Memory, int, float], Best], # look ahead, note it; the best moves
     memory:Memory|None, # go on with this one; None: start with an empty one
     n_games:int,        # games side by side
     depth:int,          # plies that each move looks ahead
@@ -82,8 +81,8 @@ def practise(
     "Play games side by side, remembering at each move; the memory is put in order now and then"
     n_games, depth = check_whole("n_games", n_games, 1), check_whole("depth", depth, 1)
     opening, max_plies = check_whole("opening", opening), check_whole("max_plies", max_plies, 1)
-    fade, memory, rng = check_finite("fade", fade,
-                                     0), Memory() if memory is None else memory, seeded(seed)
+    fade, rng = check_finite("fade", fade, 0), seeded(seed)
+    memory = Memory() if memory is None else memory
     boards = Boards.from_fen(fen)[[0] * n_games]
     for ply in range(max_plies):
         if ply < opening: after, lost = random_move(boards, rng)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..expect import check_whole, seeded
 from .alphabeta import Leaves, search
-from .boards import Boards, any_of, jump_targets, moves, popcount
+from .boards import Boards, any_of, jump_targets, moves, points
 from .terms import PIECE, TERMS, piece_advantage, polynomial, term_values
 
 # %% ../../../nbs/kit/game/series.ipynb #5d3a0e04
@@ -58,9 +58,9 @@ class Alpha:
         n, self.rules = len(TERMS), rules
         order = torch.rand(n_series, n, generator=seeded(seed)).argsort(1).argsort(1)
         self.active = order < IN_USE
-        self.queue = order                         # those in reserve: the smallest number comes next
+        self.queue = order                         # in reserve: the smallest number comes next
         self.tail = torch.full((n_series,), n)
-        self.correlation = torch.where(self.active, 0.25, 0.0).double()      # all equal at the start
+        self.correlation = torch.where(self.active, 0.25, 0.0).double()    # all equal at the start
         self.uses, self.tally = torch.zeros(n_series, n), torch.zeros(n_series, n)
         self.weights = rules.weigh(self.correlation, self.active)
         self.replaced = torch.zeros(n_series, dtype=torch.long)
@@ -84,7 +84,7 @@ class Alpha:
         rows:Tensor, # which series, (m,)
         limit:int,   # tally marks
     ):
-        "Chapter 03's `replace_weakest` in many series at once; tests/test_checkers.py compares them"
+        "Chapter 03's `replace_weakest` in many series at once; tests/test_checkers.py compares"
         weakest = torch.where(self.active[rows], self.correlation[rows].abs(), 9.0).argmin(1)
         self.tally[rows, weakest] += 1
         full = self.tally[rows, weakest] >= limit
@@ -106,7 +106,7 @@ class Alpha:
 
 # %% ../../../nbs/kit/game/series.ipynb #5d3a0e06
 class Learning:
-    "A run of `self_play`: iterate over it, or call `run()`; what has been learned can be read at any time"
+    "A run of `self_play`: iterate over it, or call `run()`; what is learned can always be read"
     def __init__(self,
         rules:Rules,     # how Alpha learns
         n_series:int,    # series played side by side, each with an Alpha of its own
@@ -121,16 +121,17 @@ class Learning:
     ):
         if series not in (1, 2): raise ValueError(f"series: expected 1 or 2, got {series!r}")
         n_series = check_whole("n_series", n_series, 1)
-        self.n_games, self.depth = check_whole("n_games", n_games, 1), check_whole("depth", depth, 1)
-        self.max_plies, self.extend = check_whole("max_plies", max_plies, 1), extend
+        self.n_games = check_whole("n_games", n_games, 1)
+        self.depth, self.extend = check_whole("depth", depth, 1), extend
+        self.max_plies = check_whole("max_plies", max_plies, 1)
         self.second, self.recompute, self.cure, self.number = series == 2, recompute, cure, 0
         self.rules, self.alpha = rules, Alpha(n_series, seed, rules)
         self.start = self.alpha.weights.clone()
-        self.beta = self.alpha.weights.clone()           # Beta plays with a copy, frozen for the game
+        self.beta = self.alpha.weights.clone()           # a copy, frozen for the game
         self.games: list[Game] = []
         self.corrections = torch.zeros(n_series, len(TERMS), dtype=torch.long)
         self.marks = torch.zeros(n_series, dtype=torch.long)
-        self.since = [[0, 0] for _ in range(n_series)]   # games won and lost since Beta last changed
+        self.since = [[0, 0] for _ in range(n_series)]   # games won, lost since Beta last changed
         self.game = torch.ones(n_series, dtype=torch.long)
         self.ply = torch.zeros(n_series, dtype=torch.long)
         self.changed = torch.zeros(n_series, dtype=torch.long)
@@ -140,11 +141,12 @@ class Learning:
         self.saved_terms = torch.zeros(n_series, len(TERMS))
         self.has_saved = torch.zeros(n_series, dtype=torch.bool)
         self.deltas: list[list[float]] = [[] for _ in range(n_series)]
-        self.surprise: list[list[float]] = [[] for _ in range(n_series)]  # mean |delta| of each game, in men
+        # mean |delta| of each game, in men
+        self.surprise: list[list[float]] = [[] for _ in range(n_series)]
 
     @torch.inference_mode()
     def __iter__(self) -> Iterator[Ply]:
-        "A ply in every series that is not done; all is kept in self, so a run that was left goes on"
+        "A ply in every series that is not done; all is kept, so a run that was left goes on"
         while len(live := (self.game <= self.n_games).nonzero().squeeze(1)):
             boards = self.boards[live]
             black_alpha = self.game[live] > self.n_games // 2      # first half: Alpha is White
@@ -217,7 +219,7 @@ class Learning:
         return saved, terms
 
     def _end(self, i, lost, at_move):
-        "A game is over in series i: write it down, decide what Beta plays with next, set up the next game"
+        "A game is over in series i: note it, decide what Beta plays with next, set up the next one"
         ahead, result = self._ahead(i), (-1 if at_move else 1) if lost else 0
         self.surprise[i].append(sum(self.deltas[i]) / max(len(self.deltas[i]), 1))
         self.deltas[i] = []
@@ -242,11 +244,9 @@ class Learning:
 
     def _ahead(self, i):
         "How many men Alpha is ahead in series i"
-        boards, alpha_is_black = self.boards[i], bool(self.game[i] > self.n_games // 2)
-        mine = 2 * popcount(boards.active) + popcount(boards.active_kings)
-        yours = 2 * popcount(boards.passive) + popcount(boards.passive_kings)
-        ahead = (mine - yours).item() / 2
-        return ahead if alpha_is_black == bool(boards.black) else -ahead
+        b, alpha_is_black = self.boards[i], bool(self.game[i] > self.n_games // 2)
+        ahead = points(b.active, b.active_kings) - points(b.passive, b.passive_kings)
+        return ahead.item() / (2 if alpha_is_black == bool(b.black) else -2)
 
     def run(self) -> "Learning":
         "All games, no loop wanted"

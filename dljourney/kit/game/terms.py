@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dljourney.kit.game.boards import (
-    BIT, BOARD, Boards, neighbours, nonzero_mask, popcount, squares_to_mask,
+    BIT, BOARD, Boards, neighbours, nonzero_mask, points, popcount, squares_to_mask,
 )
 from ..expect import check_finite
 from .alphabeta import Judge, Leaves
@@ -35,7 +35,8 @@ def _three_of(a, b, c, d):
 
 def _edge(shift):
     "Squares with no neighbour in that direction"
-    return sum(1 << b for b in BIT if not (1 << b + shift if shift > 0 else 1 << b >> -shift) & BOARD)
+    def beside(bit): return 1 << bit + shift if shift > 0 else 1 << bit >> -shift
+    return sum(1 << bit for bit in BIT if not beside(bit) & BOARD)
 
 # %% ../../../nbs/kit/game/terms.ipynb #90b24362
 class _Look:
@@ -68,8 +69,9 @@ def _recaptured(p):
 
 
 def _taken(p, landing, left):
-    "Squares where a piece that active has just stepped to can be captured; where the taker may land is given"
-    t = ((p.fp << 4 & landing >> 4) | (p.fp << 5 & landing >> 5) | (p.bp >> 4 & landing << 4) | (p.bp >> 5 & landing << 5))
+    "Squares to which active can step and be captured; where the taker may land is given"
+    t = (p.fp << 4 & landing >> 4) | (p.fp << 5 & landing >> 5)
+    t = t | (p.bp >> 4 & landing << 4) | (p.bp >> 5 & landing << 5)
     f, b = p.fa & left, p.ba & left         # the taker may also land on the square that was left
     back = (f << 4 & p.bp >> 4) | (f << 5 & p.bp >> 5) | (b >> 4 & p.fp << 4) | (b >> 5 & p.fp << 5)
     return p.reach & t | back & p.empty
@@ -90,8 +92,8 @@ _WORDS: dict[str, Callable] = {
     "recaptured": _recaptured,
     "denied": lambda p: _taken(p, p.empty & ~p.recaptured, ~p.recaptured),
     "exchange": lambda p: _taken(p, p.empty & p.recaptured, p.recaptured) & ~p.denied,
-    "material_active": lambda p: 2 * popcount(p.active) + popcount(p.kings),
-    "material_passive": lambda p: 2 * popcount(p.passive) + popcount(p.passive_kings),
+    "material_active": lambda p: points(p.active, p.kings),
+    "material_passive": lambda p: points(p.passive, p.passive_kings),
     "no_active_kings": lambda p: ~nonzero_mask(p.kings),
     "bridge": lambda p: p.holds(squares_to_mask([1, 3]), squares_to_mask([30, 32])),
     "oreo": lambda p: p.holds(squares_to_mask([2, 3, 7]), squares_to_mask([26, 30, 31])),
@@ -121,17 +123,17 @@ def _corn(p):
 
 def _cramp(p):
     m = squares_to_mask
-    on = nonzero_mask(p.passive & p.home(m([13]),
-                                         m([20]))) & nonzero_mask(p.passive & p.home(m([9, 14]), m([19, 24])))
-    return [(2,
-             on & ~nonzero_mask(p.home(m([17, 21, 22, 25]), m([8, 11, 12, 16])) & ~p.active) & 1)]
+    on = p.passive & p.home(m([13]), m([20]))
+    near = p.passive & p.home(m([9, 14]), m([19, 24]))
+    left = p.home(m([17, 21, 22, 25]), m([8, 11, 12, 16])) & ~p.active
+    return [(2, nonzero_mask(on) & nonzero_mask(near) & ~nonzero_mask(left) & 1)]
 
 
 def _fork(p):
     q, e = p.passive, p.empty
     up, down = p.steps[0] | p.steps[1], p.steps[2] | p.steps[3]
-    return [(1,
-             up & q >> 4 & q >> 5 & e >> 8 & e >> 10 | down & q << 4 & q << 5 & e << 8 & e << 10)]
+    up, down = up & q >> 4 & q >> 5 & e >> 8 & e >> 10, down & q << 4 & q << 5 & e << 8 & e << 10
+    return [(1, up | down)]
 
 
 def _gap(p):
@@ -225,10 +227,11 @@ _SIMPLE = [
      "and active can step into a double corner", "W:WK9,K27:BK10,K19,K24", (5, 32)),
     ("CRAMP", "cramp",
      "+2 if passive holds its cramping square (13 for Black, 20 for White) and one beside it, "
-     "and active holds the four squares that are cramped", "W:W17,21,22,25:B1,9,13", (9, 13, 17, 21, 22, 25)),
+     "and active holds the four squares that are cramped",
+     "W:W17,21,22,25:B1,9,13", (9, 13, 17, 21, 22, 25)),
     ("DENY", "denial of occupancy",
-     "+1 for each square to which active can step, where the piece could then be "
-     "captured and the capturer not taken back", "W:W22,31:B11,13", (17,)),
+     "+1 for each square to which active can step, where the piece could then be captured and "
+     "the capturer not taken back", "W:W22,31:B11,13", (17,)),
     ("DIA", "double diagonal file",
      "+1 for each passive piece on the two diagonals between the double corners",
      "W:W21,22,31:B5,6,12,15", (5, 6, 15)),
@@ -248,8 +251,7 @@ _SIMPLE = [
      "attacking both, with the squares behind both empty", "W:W26,32:B18,19,4", (18, 19, 23)),
     ("GAP", "gap",
      "+1 for each single empty square between two passive pieces along a diagonal, or between a "
-     "passive "
-     "piece and the edge", "W:W25,30,32:B6,14,15", (1, 2, 10)),
+     "passive piece and the edge", "W:W25,30,32:B6,14,15", (1, 2, 10)),
     ("GUARD", "back row control",
      "+1 if active has no kings and passive holds the bridge or the triangle of Oreo",
      "W:W22,26,31:B2,3,7,14", (2, 3, 7)),
@@ -282,21 +284,23 @@ _PAIRS = [("DENY", "MOB", ("DEMO", "DEMMO", "DDEMO", "DDMM")),
           ("MOBIL", "CENT", ("MOC1", "MOC3", "MOC2", "MOC4"))]
 _WAYS = ("{} and {}", "{} and not {}", "not {} and {}", "neither {} nor {}")
 # what each connective is made of: its two terms, and whether each must be above zero
-_MADE_OF = {name: (a, b, way < 2,
-                   way % 2 == 0) for a, b, names in _PAIRS for way, name in enumerate(names)}
+_MADE_OF = {name: (a, b, way < 2, way % 2 == 0)
+            for a, b, names in _PAIRS for way, name in enumerate(names)}
 
 
 def _connectives():
     "The twelve, drawn on the position of their first term"
     shown = {row[0]: row for row in _SIMPLE}
     for a, b, names in _PAIRS:
+        marks = tuple(dict.fromkeys(shown[a][4] + shown[b][4]))
         for way, name in zip(_WAYS, names):
-            said = f"1 if, compared with before the move, {way.format(a, b)} grew; else 0"
-            yield name, way.format(a,
-                                   b), said, shown[a][3], tuple(dict.fromkeys(shown[a][4] + shown[b][4]))
+            grew = way.format(a, b)
+            said = f"1 if, compared with before the move, {grew} grew; else 0"
+            yield name, grew, said, shown[a][3], marks
 
 # %% ../../../nbs/kit/game/terms.ipynb #c2458a0d
-TERMS: dict[str, Term] = {row[0]: Term(*row) for row in [*_SIMPLE, *_connectives()]}  # 26 simple terms, 12 connectives
+# 26 simple terms, 12 connectives
+TERMS: dict[str, Term] = {row[0]: Term(*row) for row in [*_SIMPLE, *_connectives()]}
 
 # %% ../../../nbs/kit/game/terms.ipynb #ea9042bd
 def parameters(
@@ -306,8 +310,8 @@ def parameters(
     "The parameters of positions, without regard to what was before"
     names = list(names) or list(_PARAMETERS)
     look = _Look(boards)
-    parts = [(row, weight,
-              mask) for row, name in enumerate(names) for weight, mask in _PARAMETERS[name](look)]
+    parts = [(row, weight, mask) for row, name in enumerate(names)
+             for weight, mask in _PARAMETERS[name](look)]
     counts = torch.empty(len(parts), len(boards), device=boards.words.device)
     # so many masks at a time stay in the cache
     few = max(1, (1 << 15) // max(len(boards), 1))
@@ -331,10 +335,10 @@ def term_values(
 ) -> Tensor: # float32, (m, names): what the last move changed, for the side that made it
     "The values of terms"
     names = list(names) or list(TERMS)
-    simple = list(dict.fromkeys(s for n in names for s in (_MADE_OF[n][:2] if n in _MADE_OF else (n,))))
-    change = parameters(leaves.boards,
-                        simple) - parameters(swapped(leaves.before),
-                                             simple).index_select(0, leaves.parent)
+    made_of = (_MADE_OF[n][:2] if n in _MADE_OF else (n,) for n in names)
+    simple = list(dict.fromkeys(part for parts in made_of for part in parts))
+    now, before = parameters(leaves.boards, simple), parameters(swapped(leaves.before), simple)
+    change = now - before.index_select(0, leaves.parent)
     if simple == names: return change
     columns = {name: change[:, i] for i, name in enumerate(simple)}
     for n in names:
@@ -351,12 +355,13 @@ def piece_advantage(
     boards:Boards, # positions
 ) -> Tensor: # float64, (n,): the fixed term, for the side that has just moved
     "Men count 2, kings 3; the difference weighs more the fewer pieces are left"
-    pieces = popcount(torch.stack([boards.passive, boards.passive_kings, boards.active, boards.active_kings]))
-    mine, yours = 2 * pieces[0] + pieces[1], 2 * pieces[2] + pieces[3]
+    pieces = torch.stack([boards.passive, boards.active])
+    mine, yours = points(pieces, torch.stack([boards.passive_kings, boards.active_kings]))
     return ((mine - yours) * (96 - mine - yours).clamp(min=48)).double() * (PIECE / 48)
 
 
-_MOST = 1e9  # no coefficient is larger: the terms of a position add up to less than 400, the score stays below WIN / 2
+# no coefficient is larger: as terms add up to less than 400, a score stays below WIN / 2
+_MOST = 1e9
 
 
 def coefficients(
@@ -364,8 +369,9 @@ def coefficients(
 ) -> Tensor: # float64, (38,) in the order of TERMS
     "A player's weights as a tensor"
     for name in weights:
-        if name not in TERMS: raise ValueError(f"weights: no term is called {name!r}; the terms "
-                                               f"are {', '.join(TERMS)}")
+        if name not in TERMS:
+            every = ", ".join(TERMS)
+            raise ValueError(f"weights: no term is called {name!r}; the terms are {every}")
         if abs(check_finite(f"weights[{name!r}]", weights[name])) > _MOST:
             raise ValueError(f"weights[{name!r}]: expected a coefficient between -1e9 and 1e9, "
                              f"got {weights[name]:g}")
@@ -373,7 +379,7 @@ def coefficients(
 
 
 def polynomial(
-    weights:Mapping[str, float]|Tensor, # {term: coefficient}, or coefficients (38,), or one row for each root (roots, 38)
+    weights:Mapping[str, float]|Tensor, # {term: coefficient}; or coefficients, (38,) or (roots, 38)
 ) -> Judge: # a function for `search`
     "The score of Samuel's player: piece advantage, and the terms times their coefficients"
     table = weights if isinstance(weights, Tensor) else coefficients(weights)
@@ -390,5 +396,6 @@ def polynomial(
         total = piece_advantage(leaves.boards)
         if not names: return total
         values, by_root = term_values(leaves, names), table.to(total.device)
-        return total + (values @ by_root if table.dim() == 1 else (by_root.index_select(0, leaves.root) * values).sum(1))
+        if table.dim() == 1: return total + values @ by_root
+        return total + (by_root.index_select(0, leaves.root) * values).sum(1)
     return score

@@ -6,10 +6,9 @@
 __all__ = []
 
 # %% ../../../nbs/kit/glyphs/face.ipynb #face0903
-from typing import TYPE_CHECKING
+from dljourney.kit.faces import face
 
-from ..faces import face
-
+TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
     from dljourney.kit.glyphs.fonts import (
         Drawn, FACES, HELD_OUT, INK, SIZE, UNSEEN_FACE, codepoints, drawings, first_rows, inventory,

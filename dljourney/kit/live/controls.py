@@ -39,28 +39,14 @@ def slider(
 ) -> Any:  # an Int trait where value, low and high are whole numbers, else a Float
     "A number to drag."
     if not low <= value <= high or (log and low <= 0):
-        raise ValueError(
-            f"slider: expected low <= value <= high (and low > 0 for log), "
-            f"got {low}, {value}, {high}"
-        )
+        raise ValueError("slider: expected low <= value <= high (and low > 0 for log), "
+                         f"got {low}, {value}, {high}")
     whole = all(isinstance(v, int) for v in (value, low, high)) and not log
     kind: Any = traitlets.Int if whole else traitlets.Float
     trait = kind(value, min=low, max=high)
     step = step if step is not None else 1 if whole else _nice(high - low)
-    return _control(
-        trait,
-        "slider",
-        label,
-        restart,
-        low=low,
-        high=high,
-        step=step,
-        log=log,
-        on_release=on_release,
-        hidden=hidden,
-        more=more,
-        unit=unit,
-    )
+    return _control(trait, "slider", label, restart, low=low, high=high, step=step, log=log,
+                    on_release=on_release, hidden=hidden, more=more, unit=unit)
 
 # %% ../../../nbs/kit/live/controls.ipynb #1a51550f
 def choice(
@@ -75,15 +61,9 @@ def choice(
     "One of several."
     if value not in options:
         raise ValueError(f"choice: expected one of {list(options)}, got {value!r}")
-    return _control(
-        traitlets.Enum(list(options), value),
-        "choice",
-        label,
-        restart,
-        options=list(options),
-        hidden=hidden,
-        more=more,
-    )
+    trait = traitlets.Enum(list(options), value)
+    return _control(trait, "choice", label, restart, options=list(options), hidden=hidden,
+                    more=more)
 
 
 def toggle(
@@ -140,9 +120,6 @@ def controls_of(
             if isinstance(thing, traitlets.TraitType):
                 spec = thing.metadata.get("control")
             if spec:
-                found[name] = {
-                    **spec,
-                    "name": name,
-                    "label": spec["label"] or name.replace("_", " ").capitalize(),
-                }
+                label = spec["label"] or name.replace("_", " ").capitalize()
+                found[name] = {**spec, "name": name, "label": label}
     return found

@@ -45,6 +45,10 @@ def bundle(
     return "\n".join([*parts, "export default { initialize, render };"])
 
 # %% ../../../nbs/kit/live/live.ipynb #fdfb2915
+def _on_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
 class MainThread:
     "Runs calls on the kernel's own thread: at once if we are on it, else in its next free moment."
 
@@ -58,8 +62,7 @@ class MainThread:
         self,
         call: Callable,  # takes nothing; called at once where we are on the main thread already
     ) -> None:
-        here = threading.current_thread() is threading.main_thread()
-        if here or self.loop is None or self.loop.is_closed():
+        if _on_main_thread() or self.loop is None or self.loop.is_closed():
             call()
         else:
             self.loop.call_soon_threadsafe(call)
@@ -178,10 +181,6 @@ _playing: set["Player"] = set()
 def _pause_all(*_: Any) -> None:
     for player in list(_playing):
         player.demo.playing = False
-
-
-def _on_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
 
 
 def _heed_interrupts() -> None:

@@ -62,9 +62,8 @@ def points(
     kinds = None if classes is None else as_array(classes, np.uint8).reshape(-1)
     if kinds is not None:
         _same_length("points", x=x, classes=kinds)
-    return dict(
-        mark="points", x=x, y=y, colour=colour, classes=kinds, size=size, hollow=hollow, label=label
-    )
+    return dict(mark="points", x=x, y=y, colour=colour, classes=kinds, size=size, hollow=hollow,
+                label=label)
 
 # %% ../../../nbs/kit/live/marks.ipynb #43e55075
 def heat(
@@ -82,18 +81,9 @@ def heat(
     grid = as_array(values)
     if grid.ndim != 2:
         raise ValueError(f"heat: expected a grid (rows, columns), got shape {grid.shape}")
-    return dict(
-        mark="heat",
-        values=grid,
-        x=list(map(float, x)),
-        y=list(map(float, y)),
-        lowest=float(lowest),
-        highest=float(highest),
-        colours=colours,
-        levels=levels,
-        smooth=smooth,
-        alpha=alpha,
-    )
+    return dict(mark="heat", values=grid, x=list(map(float, x)), y=list(map(float, y)),
+                lowest=float(lowest), highest=float(highest), colours=colours, levels=levels,
+                smooth=smooth, alpha=alpha)
 
 
 def band(
@@ -144,9 +134,8 @@ def note(
     bold: bool = False,  # heavier letters?
 ) -> dict:
     "A few words at a place."
-    return dict(
-        mark="note", x=float(x), y=float(y), text=str(text), colour=colour, align=align, bold=bold
-    )
+    return dict(mark="note", x=float(x), y=float(y), text=str(text), colour=colour, align=align,
+                bold=bold)
 
 
 def handle(
@@ -179,9 +168,8 @@ def images(
     if x.ndim == 4 and x.shape[1] == 1:
         x = x[:, 0]
     if x.ndim != 3:
-        raise ValueError(
-            f"images: expected (N, height, width) or (N, 1, height, width), got {x.shape}"
-        )
+        raise ValueError("images: expected (N, height, width) or (N, 1, height, width), "
+                         f"got {x.shape}")
     words = None if captions is None else [str(c) for c in captions]
     return dict(images=x, captions=words, colours=None if colours is None else list(colours),
                 lowest=float(lowest), highest=float(highest))
@@ -210,14 +198,11 @@ def plot(
     kinds = (None, "handle", "click", "draw")
     if pointer not in kinds:
         raise ValueError(f"pointer: expected one of {kinds}, got {pointer!r}")
-    ends = dict(
-        x=None if x is None else list(map(float, x)), y=None if y is None else list(map(float, y))
-    )
+    x, y = (None if ends is None else list(map(float, ends)) for ends in (x, y))
     return dict(
-        kind="plot", name=name, label=label, width=width, height=height, **ends, xlabel=xlabel,
+        kind="plot", name=name, label=label, width=width, height=height, x=x, y=y, xlabel=xlabel,
         ylabel=ylabel, xlog=xlog, ylog=ylog, xticks=xticks, yticks=yticks, grid=grid, axes=axes,
-        pointer=pointer, new_row=new_row,
-    )  # fmt: skip
+        pointer=pointer, new_row=new_row)
 
 
 def image_grid(
@@ -231,16 +216,8 @@ def image_grid(
     new_row: bool = False,  # start a new row of panels?
 ) -> dict:
     "A panel of small pictures, filled by `images(...)`."
-    return dict(
-        kind="images",
-        name=name,
-        label=label,
-        columns=columns,
-        width=width,
-        smallest=smallest,
-        pointer=pointer,
-        new_row=new_row,
-    )
+    return dict(kind="images", name=name, label=label, columns=columns, width=width,
+                smallest=smallest, pointer=pointer, new_row=new_row)
 
 # %% ../../../nbs/kit/live/marks.ipynb #556e9df2
 def readout(
@@ -290,9 +267,8 @@ def pack(
         kind = np.uint8 if str(value.dtype).endswith("uint8") else np.float32
         array = as_array(value, kind)
         if array.ndim:
-            return dict(
-                bytes=memoryview(array.tobytes()), type=array.dtype.name, shape=list(array.shape)
-            )
+            return dict(bytes=memoryview(array.tobytes()), type=array.dtype.name,
+                        shape=list(array.shape))
         value = array.item()
     if isinstance(value, np.generic):
         value = value.item()

@@ -35,9 +35,8 @@ def strokes_to_image(
     fine = max(1, -(-256 // size))  # draw on a finer grid, then average
     side = size * fine
     paper = Image.new("L", (side, side))
-    lines = [
-        np.asarray(s, float).reshape(-1, 2).round(4) for s in strokes if len(s)
-    ]  # Pillow's joints fail at hairpins
+    # rounded, because Pillow's joints fail at hairpins
+    lines = [np.asarray(s, float).reshape(-1, 2).round(4) for s in strokes if len(s)]
     if lines:
         ink = np.concatenate(lines)
         low, high = ink.min(0), ink.max(0)
@@ -121,9 +120,8 @@ class DrawingPad(Inked, anywidget.AnyWidget):
     strokes = ink(traitlets.List(traitlets.List(_POINT)))
     label = traitlets.Unicode("", help="above the pad").tag(sync=True)
     hint = traitlets.Unicode("draw here", help="on the empty pad").tag(sync=True)
-    pen = traitlets.Float(0.06, min=0.005, max=0.3, help="thickness as a share of the pad").tag(
-        sync=True
-    )
+    pen = traitlets.Float(
+        0.06, min=0.005, max=0.3, help="thickness as a share of the pad").tag(sync=True)
     size = traitlets.Enum(["small", "normal", "projector"], "normal").tag(sync=True)
 
     def __init__(
@@ -133,12 +131,10 @@ class DrawingPad(Inked, anywidget.AnyWidget):
     ):
         wrong = sorted(set(values) - {"label", "hint", "pen", "size", "layout"})
         if wrong:
-            raise TypeError(
-                f"DrawingPad has no value {wrong[0]!r}; it has strokes, label, hint, pen, size"
-            )
-        super().__init__(
-            strokes=[[list(map(float, p)) for p in stroke] for stroke in strokes], **values
-        )
+            raise TypeError(f"DrawingPad has no value {wrong[0]!r}; "
+                            "it has strokes, label, hint, pen, size")
+        drawn = [[list(map(float, p)) for p in stroke] for stroke in strokes]
+        super().__init__(strokes=drawn, **values)
 
     @traitlets.default("_esm")
     def _default_esm(self) -> str:

@@ -15,22 +15,11 @@ from typing import Any
 import numpy as np
 
 # %% ../../../nbs/kit/live/stills.ipynb #73bb9caf
-_PALETTE = dict(
-    blue="#1f6fb4",
-    orange="#d9730d",
-    green="#2b8a57",
-    red="#c93c37",
-    purple="#7b52ab",
-    grey="#6e7781",
-    faint="#d0d7de",
-    ink="#1f2328",
-)
+_PALETTE = dict(blue="#1f6fb4", orange="#d9730d", green="#2b8a57", red="#c93c37",
+                purple="#7b52ab", grey="#6e7781", faint="#d0d7de", ink="#1f2328")
 _CLASSES = ["orange", "blue", "green", "purple", "red", "grey"]
-_TABLES = dict(
-    classes=["#d9730d", "#f4f4f2", "#1f6fb4"],
-    depth=["#3b4a8c", "#e9efe6"],
-    grey=["#000000", "#ffffff"],
-)
+_TABLES = dict(classes=["#d9730d", "#f4f4f2", "#1f6fb4"], depth=["#3b4a8c", "#e9efe6"],
+               grey=["#000000", "#ffffff"])
 _DPI = 100
 
 
@@ -56,9 +45,8 @@ def png(
     canvas, file = FigureCanvasAgg(figure), io.BytesIO()
     with any_letters(): canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-    picture = picture.quantize(
-        256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
-    )  # a third of the bytes
+    # a third of the bytes
+    picture = picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     picture.save(file, "PNG", optimize=True)
     return file.getvalue()
 
@@ -66,53 +54,35 @@ def png(
 def _draw_heat(ax: Any, m: dict) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
-    table = LinearSegmentedColormap.from_list(
-        m["colours"], _TABLES.get(m["colours"], _TABLES["classes"])
-    )
+    colours = _TABLES.get(m["colours"], _TABLES["classes"])
+    table = LinearSegmentedColormap.from_list(m["colours"], colours)
     share = np.clip((m["values"] - m["lowest"]) / ((m["highest"] - m["lowest"]) or 1), 0, 1)
     if m["levels"]:
         share = np.minimum(m["levels"] - 1, np.floor(share * m["levels"])) / (m["levels"] - 1)
-    ax.imshow(
-        share,
-        table,
-        vmin=0,
-        vmax=1,
-        origin="lower",
-        extent=[*m["x"], *m["y"]],
-        aspect="auto",
-        interpolation="bilinear" if m["smooth"] else "nearest",
-        alpha=m["alpha"],
-        zorder=0.5,
-    )
+    ax.imshow(share, table, vmin=0, vmax=1, origin="lower", extent=[*m["x"], *m["y"]],
+              aspect="auto", interpolation="bilinear" if m["smooth"] else "nearest",
+              alpha=m["alpha"], zorder=0.5)
 
 
 def _draw_points(ax: Any, m: dict) -> None:
     colour = _colour(m["colour"])
     if m["classes"] is not None:
         colour = [_PALETTE[_CLASSES[i % 6]] for i in m["classes"]]
-    style = (
-        dict(facecolors="none", edgecolors=colour)
-        if m["hollow"]
-        else dict(c=colour, edgecolors="white")
-    )
-    ax.scatter(
-        m["x"],
-        m["y"],
-        s=3.2 * m["size"] ** 2,
-        linewidths=1.4 if m["hollow"] else 0.8,
-        label=m["label"],
-        zorder=3,
-        **style,
-    )
+    style = dict(c=colour, edgecolors="white", linewidths=0.8)
+    if m["hollow"]: style = dict(facecolors="none", edgecolors=colour, linewidths=1.4)
+    ax.scatter(m["x"], m["y"], s=3.2 * m["size"] ** 2, label=m["label"], zorder=3, **style)
+
+
+def _style(m: dict) -> dict:
+    return dict(color=_colour(m["colour"]), label=m["label"])
+
+
+def _dashes(m: dict) -> str:
+    return "--" if m["dash"] else "-"
 
 
 def _draw_rule(ax: Any, m: dict) -> None:
-    style = dict(
-        color=_colour(m["colour"]),
-        linewidth=1.2,
-        linestyle="--" if m["dash"] else "-",
-        label=m["label"],
-    )
+    style = dict(**_style(m), linewidth=1.2, linestyle=_dashes(m))
     if m["x"] is not None:
         ax.axvline(m["x"], **style)
     if m["y"] is not None:
@@ -120,49 +90,17 @@ def _draw_rule(ax: Any, m: dict) -> None:
 
 
 _MARKS: dict[str, Callable] = dict(
-    heat=_draw_heat,
-    points=_draw_points,
-    rule=_draw_rule,
-    line=lambda ax, m: ax.plot(
-        m["x"],
-        m["y"],
-        color=_colour(m["colour"]),
-        linewidth=0.72 * m["width"],
-        linestyle="--" if m["dash"] else "-",
-        label=m["label"],
-    ),
-    band=lambda ax, m: ax.fill_between(
-        m["x"],
-        m["low"],
-        m["high"],
-        color=_colour(m["colour"]),
-        alpha=0.2,
-        linewidth=0,
-        label=m["label"],
-    ),
-    bars=lambda ax, m: ax.bar(
-        m["x"], m["height"], m["width"], color=_colour(m["colour"]), label=m["label"]
-    ),
-    note=lambda ax, m: ax.text(
-        m["x"],
-        m["y"],
-        m["text"],
-        color=_colour(m["colour"]),
-        ha=m["align"],
-        va="center",
-        weight="bold" if m["bold"] else "normal",
-        fontsize=9,
-    ),
-    handle=lambda ax, m: ax.scatter(
-        [m["x"]],
-        [m["y"]],
-        s=160,
-        color=_colour(m["colour"]),
-        edgecolors="white",
-        linewidths=2,
-        zorder=5,
-    ),
-)
+    heat=_draw_heat, points=_draw_points, rule=_draw_rule,
+    line=lambda ax, m: ax.plot(m["x"], m["y"], linewidth=0.72 * m["width"], linestyle=_dashes(m),
+                               **_style(m)),
+    band=lambda ax, m: ax.fill_between(m["x"], m["low"], m["high"], alpha=0.2, linewidth=0,
+                                       **_style(m)),
+    bars=lambda ax, m: ax.bar(m["x"], m["height"], m["width"], **_style(m)),
+    note=lambda ax, m: ax.text(m["x"], m["y"], m["text"], color=_colour(m["colour"]), fontsize=9,
+                               weight="bold" if m["bold"] else "normal",
+                               ha=m["align"], va="center"),
+    handle=lambda ax, m: ax.scatter([m["x"]], [m["y"]], s=160, color=_colour(m["colour"]),
+                                    edgecolors="white", linewidths=2, zorder=5))
 
 # %% ../../../nbs/kit/live/stills.ipynb #b5796ccc
 def _plot_panel(figure: Any, panel: dict, content: Any) -> None:
@@ -181,9 +119,8 @@ def _plot_panel(figure: Any, panel: dict, content: Any) -> None:
         if spec[axis]:
             getattr(ax, f"set_{axis}lim")(*spec[axis])
         if spec[axis + "label"]:
-            getattr(ax, f"set_{axis}label")(
-                spec[axis + "label"], fontsize=9, color=_PALETTE["grey"]
-            )
+            named = getattr(ax, f"set_{axis}label")
+            named(spec[axis + "label"], fontsize=9, color=_PALETTE["grey"])
         if spec[axis + "ticks"]:
             getattr(ax, f"set_{axis}ticks")(*zip(*spec[axis + "ticks"]))
     ax.set_title(panel["label"] or "", loc="left", fontsize=10, weight="bold")
@@ -220,9 +157,8 @@ def _readout_panel(figure: Any, panel: dict, content: Any) -> None:
         left = 0.02 + 0.96 * i / max(len(rows), 3)
         text = value if isinstance(value, str) else "–" if value is None else f"{value:.3g}"
         figure.text(left, 0.95, name, fontsize=8, va="top", color=_PALETTE["grey"])
-        figure.text(
-            left, 0.95, "\n" + text, fontsize=12, va="top", weight="bold", color=_PALETTE["ink"]
-        )
+        figure.text(left, 0.95, "\n" + text, fontsize=12, va="top", weight="bold",
+                    color=_PALETTE["ink"])
 
 
 def _picture_panel(figure: Any, panel: dict, content: Any) -> None:
@@ -236,18 +172,12 @@ def _picture_panel(figure: Any, panel: dict, content: Any) -> None:
 
 
 def _code_panel(figure: Any, panel: dict, content: Any) -> None:
-    figure.text(
-        0.02, 0.98, content or "", fontsize=8, family="monospace", va="top", color=_PALETTE["ink"]
-    )
+    figure.text(0.02, 0.98, content or "", fontsize=8, family="monospace", va="top",
+                color=_PALETTE["ink"])
 
 # %% ../../../nbs/kit/live/stills.ipynb #45bf802b
-_PANELS: dict[str, Callable] = dict(
-    plot=_plot_panel,
-    images=_images_panel,
-    readout=_readout_panel,
-    picture=_picture_panel,
-    code=_code_panel,
-)
+_PANELS: dict[str, Callable] = dict(plot=_plot_panel, images=_images_panel, readout=_readout_panel,
+                                    picture=_picture_panel, code=_code_panel)
 
 
 def _size(panel: dict, content: Any) -> tuple[float, float] | None:
@@ -259,9 +189,8 @@ def _size(panel: dict, content: Any) -> tuple[float, float] | None:
         rows = -(-len(content["images"]) // panel["columns"])
         return width, rows * (width / panel["columns"] + (16 if content["captions"] else 0)) + 10
     lines = content.count("\n") + 1 if panel["kind"] == "code" else 0
-    return width, {"readout": 44, "picture": 0.7 * width, "code": 16 * lines + 16}.get(
-        panel["kind"], panel.get("height", 260)
-    )
+    heights = {"readout": 44, "picture": 0.7 * width, "code": 16 * lines + 16}
+    return width, heights.get(panel["kind"], panel.get("height", 260))
 
 
 def still(
@@ -285,16 +214,14 @@ def still(
     rows = [row for row in rows if row]
     heights = [max(s[1] for _, s in row) for row in rows] or [40]
     wide = max([sum(s[0] for _, s in row) for row in rows] or [320])
-    figure = Figure(
-        (wide / _DPI, sum(heights) / _DPI), dpi=_DPI, layout="constrained", facecolor="white"
-    )
+    figure = Figure((wide / _DPI, sum(heights) / _DPI), dpi=_DPI, layout="constrained",
+                    facecolor="white")
     parts: Any = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
     for row, part in zip(rows, parts.flat):
         widths = [s[0] for _, s in row]
         spare = wide - sum(widths)
-        cells = part.subfigures(
-            1, len(row) + (spare > 1), width_ratios=widths + [spare] * (spare > 1), squeeze=False
-        )
+        if spare > 1: widths.append(spare)
+        cells = part.subfigures(1, len(widths), width_ratios=widths, squeeze=False)
         for (panel, _), cell in zip(row, cells.flat):
             drawn[panel["kind"]](cell, panel, frame[panel["name"]])
     return png(figure)

@@ -77,18 +77,15 @@ class ChannelsLast(nn.Module):
 
 # %% ../../../nbs/kit/models/asking.ipynb #ask00007
 class _Scores(nn.Module):
-    "Heads that are no single matrix: a convolution takes features as pictures of one pixel, "
-    "of two heads the mean counts."
+    "Heads that are no single matrix: convolutions over one pixel, or two whose mean counts."
 
     def __init__(self, layers: list[nn.Module]):
         super().__init__()
         self.heads = nn.ModuleList(layers)
 
     def forward(self, f: Tensor) -> Tensor:
-        scores = [
-            h(f[..., None, None]).flatten(1) if isinstance(h, nn.Conv2d) else h(f)
-            for h in self.heads
-        ]
+        scores = [h(f[..., None, None]).flatten(1) if isinstance(h, nn.Conv2d) else h(f)
+                  for h in self.heads]
         return torch.stack(scores).mean(0)
 
 
@@ -111,8 +108,7 @@ def head_alone(
         raise ValueError(
             f"model: the head of {type(model).__name__} does more than its last layer and cannot "
             "be trained alone; fine_tune(..., frozen_epochs=0) trains the whole model from the "
-            "start"
-        )
+            "start")
     return head
 
 # %% ../../../nbs/kit/models/asking.ipynb #ask00009
@@ -184,20 +180,16 @@ def _prepared(image: Any, preprocess: Preprocess) -> Tensor:
     if image.is_floating_point():
         if not (image.isfinite().all() and image.min() >= 0 and image.max() <= 1):
             raise ImageError(
-                "expected floating-point pixels in [0, 1]; divide pixels of 0 to 255 by 255"
-            )
+                "expected floating-point pixels in [0, 1]; divide pixels of 0 to 255 by 255")
     return preprocess((image if image.ndim == 3 else image[None])[None].cpu())
 
 
 def one_by_one(
     images: Any,  # a list, a generator or a batch
 ) -> Iterator[Any]:  # the pictures
-    ("Several pictures, one by one. One alone is refused: a loop takes it apart into letters, "
-     "bytes, ")
-    "lines or rows."
-    is_array = isinstance(images, Tensor) or (
-        isinstance(images, np.ndarray) and images.dtype.kind not in "OSU"
-    )
+    "Several pictures, one by one; a single one is refused, as a loop would take it apart."
+    is_array = isinstance(images, Tensor) or (isinstance(images, np.ndarray)
+                                              and images.dtype.kind not in "OSU")
     sources = str | bytes | bytearray | os.PathLike
     is_source = isinstance(images, sources) or hasattr(images, "read")
     can_loop = hasattr(images, "__iter__") or hasattr(images, "__getitem__")
@@ -205,8 +197,7 @@ def one_by_one(
         shape = f" of shape {tuple(images.shape)}" if is_array else ""
         raise TypeError(
             "images: expected several pictures, as a list, a generator or a batch (N,C,H,W), "
-            f"got one {type(images).__name__}{shape}; program(image) takes one"
-        )
+            f"got one {type(images).__name__}{shape}; program(image) takes one")
     return iter(images)
 
 # %% ../../../nbs/kit/models/asking.ipynb #ask00012
@@ -239,8 +230,9 @@ class FunctionOfPictures:
         "Say what is in a picture, or in each of a list."
         is_batch = isinstance(images, Tensor | np.ndarray) and images.ndim == 4
         many = isinstance(images, list | tuple) or is_batch
-        answers = [answer for _, answer in self.stream(images if many else [images])]
-        for image, answer in zip(images if many else [images], answers):
+        pictures = images if many else [images]
+        answers = [answer for _, answer in self.stream(pictures)]
+        for image, answer in zip(pictures, answers):
             if isinstance(answer, ImageError):
                 is_path = isinstance(image, str | Path)
                 raise ImageError(f"{printable(image)}: {answer}" if is_path else answer)
@@ -250,9 +242,7 @@ class FunctionOfPictures:
         self,
         images: Iterable[Any],  # pictures of any kind; may be endless
         batch_size: int = 32,  # how many are looked at together
-    ) -> Iterator[
-        tuple[Any, dict[str, float] | ImageError]
-    ]:  # each with its answer, or what is wrong
+    ) -> Iterator[tuple[Any, dict[str, float] | ImageError]]:  # with its answer, or what is wrong
         "Look at many pictures batch by batch; one that cannot be read does not stop the others."
         return self._answers(one_by_one(images), check_whole("batch_size", batch_size, 1))
 
@@ -273,9 +263,8 @@ class FunctionOfPictures:
     def __repr__(self) -> str:
         height, width = self.preprocess.size
         more = len(self.labels) - 8
-        shown = ", ".join(map(one_line, self.labels[:8])) + (
-            f" and {more} more" if more > 0 else ""
-        )
+        shown = ", ".join(map(one_line, self.labels[:8]))
+        shown += f" and {more} more" if more > 0 else ""
         made = self.card.get("architecture", {}).get("name", type(self.model).__name__)
         sees = f"{self.preprocess.channels} x {height} x {width} pixels"
-        return f"Program({printable(str(made))}: {sees} -> {shown})"
+        return f"{type(self).__name__}({printable(str(made))}: {sees} -> {shown})"

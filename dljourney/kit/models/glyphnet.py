@@ -28,22 +28,17 @@ _weights = Path(str(files("dljourney"))) / "weights" / "glyphnet.safetensors"
 # %% ../../../nbs/kit/models/glyphnet.ipynb #c275773e
 def card(
     path: Path | None = None,  # a weights file with its card beside it; None: the one that ships
-) -> dict[
-    str, Any
-]:  # what the network was trained on, how long, its results and limits, the file's sha256
+) -> dict[str, Any]:  # what it was trained on, how long, results and limits, the file's sha256
     "Read the card that belongs to a weights file."
     path = Path(path or _weights).with_suffix(".json")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as e:
         raise ValueError(
-            f"expected glyphnet's card at {path}, got {type(e).__name__}: {why(e)}; {_mend}"
-        ) from e
+            f"expected glyphnet's card at {path}, got {type(e).__name__}: {why(e)}; {_mend}") from e
     if not isinstance(found, dict) or not {"sha256", "bytes"} <= found.keys():
-        raise ValueError(
-            f"expected glyphnet's card at {path}, got one without the file's size and "
-            f"sha256; {_mend}"
-        )
+        raise ValueError(f"expected glyphnet's card at {path}, got one without the file's size and "
+                         f"sha256; {_mend}")
     return found
 
 # %% ../../../nbs/kit/models/glyphnet.ipynb #358f2383
@@ -53,29 +48,21 @@ _mend = "install dljourney again (pip install --force-reinstall --no-deps dljour
 def check_weights(
     path: Path | None = None,  # a weights file with its card beside it; None: the one that ships
 ) -> Path:  # the path, when the file is what its card says
-    ("Compare a weights file with the size and checksum on its card; a missing or damaged file is "
-     "a "
-     "`ValueError`.")
+    "Compare a weights file with its card; a missing or damaged one is a `ValueError`."
     path = Path(path or _weights)
     told = card(path)
     if not path.is_file():
         raise ValueError(f"expected glyphnet's weights at {path}, found no file; {_mend}")
     try:
         size = path.stat().st_size
-        found = (
-            hashlib.sha256(path.read_bytes()).hexdigest()
-            if size == told["bytes"]
-            else "(not computed)"
-        )
+        found = (hashlib.sha256(path.read_bytes()).hexdigest() if size == told["bytes"]
+                 else "(not computed)")
     except OSError as e:
         raise ValueError(
-            f"glyphnet's weights at {path} cannot be read: {e.strerror}; {_mend}"
-        ) from e
+            f"glyphnet's weights at {path} cannot be read: {e.strerror}; {_mend}") from e
     if size != told["bytes"] or found != told["sha256"]:
-        raise ValueError(
-            f"{path} is damaged: expected {str(told['bytes'])[:20]} bytes with sha256 "
-            f"{str(told['sha256'])[:64]}, got {size} bytes with {found}; {_mend}"
-        )
+        raise ValueError(f"{path} is damaged: expected {str(told['bytes'])[:20]} bytes with sha256 "
+                         f"{str(told['sha256'])[:64]}, got {size} bytes with {found}; {_mend}")
     return path
 
 # %% ../../../nbs/kit/models/glyphnet.ipynb #d0e69312
@@ -92,24 +79,11 @@ def labels(
                          f"got {type(e).__name__}: {why(e)}; {_mend}") from e
 
 # %% ../../../nbs/kit/models/glyphnet.ipynb #18dc5fe6
-default_cfgs = generate_default_cfgs(
-    {
-        "glyphnet.glyphs": dict(
-            file=str(_weights),
-            num_classes=N_CLASSES,
-            input_size=(3, 32, 32),
-            pool_size=(1, 1),
-            crop_pct=1.0,
-            interpolation="bicubic",
-            mean=(MEAN,) * 3,
-            std=(STD,) * 3,
-            first_conv="conv1.0",
-            classifier="fc",
-            license="apache-2.0",
-            description="characters drawn with matplotlib's fonts; not taught digits",
-        )
-    }
-)
+default_cfgs = generate_default_cfgs({"glyphnet.glyphs": dict(
+    file=str(_weights), num_classes=N_CLASSES, input_size=(3, 32, 32), pool_size=(1, 1),
+    crop_pct=1.0, interpolation="bicubic", mean=(MEAN,) * 3, std=(STD,) * 3,
+    first_conv="conv1.0", classifier="fc", license="apache-2.0",
+    description="characters drawn with matplotlib's fonts; not taught digits")})
 
 # %% ../../../nbs/kit/models/glyphnet.ipynb #172bea36
 @register_model
@@ -117,20 +91,13 @@ def glyphnet(
     pretrained: bool = False,  # start from the weights that ship with the package
     **kwargs: Any,  # timm's options: num_classes, in_chans, features_only, drop_rate and so on
 ) -> ResNet:
-    ("A ResNet of ten layers for 32 x 32 pictures; use it through `timm.create_model('glyphnet', "
-     "...)`.")
+    "A ResNet of ten layers for 32 x 32 pictures: `timm.create_model('glyphnet', ...)` makes it."
     overlay = kwargs.get("pretrained_cfg_overlay") or {}
     is_ours = kwargs.get("pretrained_cfg") in (None, "glyphs") and not (
-        overlay.get("file") or overlay.get("state_dict")
-    )
+        overlay.get("file") or overlay.get("state_dict"))
     if pretrained and is_ours:  # not a file that was passed in
         check_weights()
-    options: dict[str, Any] = dict(
-        block=BasicBlock,
-        layers=(1, 1, 1, 1),
-        channels=(32, 64, 128, 256),
-        stem_width=16,
-        stem_type="deep_tiered",
-        avg_down=True,
-    )
+    options: dict[str, Any] = dict(block=BasicBlock, layers=(1, 1, 1, 1),
+                                   channels=(32, 64, 128, 256), stem_width=16,
+                                   stem_type="deep_tiered", avg_down=True)
     return build_model_with_cfg(ResNet, "glyphnet", pretrained, **(options | kwargs))

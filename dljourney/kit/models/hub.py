@@ -27,8 +27,7 @@ class HubError(OSError):
 OFFLINE_CHOICE = (
     "Without the network, start from the model that ships with the course: pretrained('glyphnet'), "
     "in a terminal --model glyphnet. With a weights file of your own: "
-    "pretrained({name!r}, weights='model.safetensors'), in a terminal --weights model.safetensors."
-)
+    "pretrained({name!r}, weights='model.safetensors'), in a terminal --weights model.safetensors.")
 
 # %% ../../../nbs/kit/models/hub.ipynb #88933ced
 def answers(
@@ -38,7 +37,7 @@ def answers(
     "Find out quickly whether a server can be reached."
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    reached = threading.Event()
+    done, reached = threading.Event(), threading.Event()
 
     def ask() -> None:
         try:
@@ -46,9 +45,9 @@ def answers(
             reached.set()
         except OSError:
             pass
-        done.set()
+        finally:
+            done.set()
 
-    done = threading.Event()
     threading.Thread(target=ask, daemon=True).start()
     done.wait(seconds)
     return reached.is_set()
@@ -71,8 +70,7 @@ def _refusal(
 def weights_file(
     name: str,  # a model's name in timm, such as "resnet18" or "resnet18.a1_in1k"
 ) -> Path:  # the file in the hub's cache, or one that timm knows (`glyphnet` ships with the course)
-    ("The pretrained weights of a timm model as a local file, downloaded where need be, or a "
-     "`HubError`.")
+    "A timm model's pretrained weights as a file, downloaded where need be, or a `HubError`."
     import timm
 
     from dljourney.kit.models import glyphnet
@@ -111,32 +109,24 @@ def _fetched(repository: str, name: str) -> Path:
 
     endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
     choice = OFFLINE_CHOICE.format(name=name)
-    proxy = any(
-        os.environ.get(v) or os.environ.get(v.lower()) for v in ("HTTPS_PROXY", "ALL_PROXY")
-    )
+    proxy = any(os.environ.get(v) or os.environ.get(v.lower())
+                for v in ("HTTPS_PROXY", "ALL_PROXY"))
     if constants.HF_HUB_OFFLINE or not (proxy or answers(endpoint)):
-        raise HubError(
-            f"the weights of {name!r} are not on this machine, and {endpoint} cannot be "
-            f"reached. {choice}"
-        )
+        raise HubError(f"the weights of {name!r} are not on this machine, and {endpoint} cannot be "
+                       f"reached. {choice}")
     refusal = _refusal(hf_hub_url(repository, _FILE, endpoint=endpoint))
     if refusal:
-        raise HubError(
-            f"the weights of {name!r} are not on this machine, "
-            f"and {endpoint} {refusal}. Try again later. {choice}"
-        )
+        raise HubError(f"the weights of {name!r} are not on this machine, "
+                       f"and {endpoint} {refusal}. Try again later. {choice}")
     try:
         return Path(hf_hub_download(repository, _FILE, endpoint=endpoint, etag_timeout=5))
     except (EntryNotFoundError, RepositoryNotFoundError):
         raise HubError(f"the hub has no {_FILE} for {name!r} ({repository}). {choice}") from None
-    except (
-        Exception
-    ) as e:  # the hub's client raises its own errors, its transport's, OSError and ValueError
+    # the hub's client raises its own errors, its transport's, OSError and ValueError
+    except Exception as e:
         reason = re.sub(r"\s+", " ", str(e))[:200]
-        raise HubError(
-            f"fetching the weights of {name!r} failed ({type(e).__name__}: {reason}). "
-            f"Try again. {choice}"
-        ) from None
+        raise HubError(f"fetching the weights of {name!r} failed ({type(e).__name__}: {reason}). "
+                       f"Try again. {choice}") from None
 
 # %% ../../../nbs/kit/models/hub.ipynb #18aa35ab
 def _damage(file: Path) -> str:
@@ -168,15 +158,12 @@ def own_weights(
     file = spelled(path)
     if not file.is_file():
         raise FileNotFoundError(
-            f"weights: no file at {printable(file)}; expected a safetensors file"
-        )
+            f"weights: no file at {printable(file)}; expected a safetensors file")
     if file.suffix != ".safetensors":
-        raise ValueError(
-            "weights: expected a file whose name ends in .safetensors, "
-            f"got {printable(file)}; of a state_dict that you trust, "
-            "safetensors.torch.save_file(torch.load(file, weights_only=True), "
-            "'model.safetensors') makes one"
-        )
+        raise ValueError("weights: expected a file whose name ends in .safetensors, "
+                         f"got {printable(file)}; of a state_dict that you trust, "
+                         "safetensors.torch.save_file(torch.load(file, weights_only=True), "
+                         "'model.safetensors') makes one")
     try:
         read_head(file)
     except ModelFileError as e:

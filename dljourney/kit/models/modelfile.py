@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ANEW', 'WAY_OUT', 'KEY', 'FORMAT', 'ModelFileError', 'read_head', 'describe', 'build', 'checksum', 'packed',
-           'write_model', 'read_card', 'read_model', 'dry_run']
+           'read_card', 'read_model', 'dry_run']
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #c9d944b5
 import hashlib
@@ -22,16 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ..files import write_atomically
-from dljourney.kit.models.parts import (
-    facts,
-    is_finite,
-    is_like,
-    is_plain,
-    rests,
-    ties,
-    told_otherwise,
-)
+from .parts import (facts, has_weights, is_finite, is_like, is_plain,
+                                        last_layers, rests, ties, told_otherwise)
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #160538bb
 ANEW = "fetch the file again, or write it anew with dljourney.program.save"
@@ -52,18 +44,8 @@ class ModelFileError(ValueError):
 WAY_OUT = "export it with export_onnx: an ONNX file runs any network, in any language"
 KEY = "dljourney.model"  # the entry of the metadata that holds the card
 FORMAT = 1  # of the card; a higher number was written by a newer version
-_DTYPES = {
-    "F64": 8,
-    "F32": 4,
-    "F16": 2,
-    "BF16": 2,
-    "I64": 8,
-    "I32": 4,
-    "I16": 2,
-    "I8": 1,
-    "U8": 1,
-    "BOOL": 1,
-}
+_DTYPES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1,
+           "BOOL": 1}
 _MOST = 2**27  # numbers that a layer or a table may have: half a gigabyte
 _FRACTIONS = ("F64", "F32", "F16", "BF16")
 _MAX_HEAD = 8 * 2**20  # bytes; a network with 20,000 tensors needs 3 MB
@@ -73,9 +55,7 @@ _MAX_BOXES = 400_000
 # %% ../../../nbs/kit/models/modelfile.ipynb #c613c098
 def read_head(
     path: str | os.PathLike,  # a model file
-) -> tuple[
-    dict[str, str], dict[str, tuple[str, tuple[int, ...]]]
-]:  # metadata; {tensor name: (dtype, shape)}
+) -> tuple[dict[str, str], dict[str, tuple[str, tuple[int, ...]]]]:  # metadata; dtypes and shapes
     "Read and check the head of a safetensors file; nothing of what it announces is loaded."
     try:
         with open(path, "rb") as file:
@@ -90,10 +70,8 @@ def read_head(
             head = json.loads(text.decode("utf-8"), object_pairs_hook=_unique)
     except ModelFileError:
         raise
-    except (
-        ValueError,
-        RecursionError,
-    ):  # no UTF-8, no JSON, boxes in boxes without end, a number of 5,000 digits
+    # no UTF-8, no JSON, boxes in boxes without end, a number of 5,000 digits
+    except (ValueError, RecursionError):
         raise _not_ours(first, total) from None
     if not isinstance(head, dict):
         raise _not_ours(first, total)
@@ -113,12 +91,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _not_ours(first: bytes, total: int) -> ModelFileError:
     "What to say about a file that is no safetensors file."
     if first[:2] == b"PK" or first[:1] == b"\x80":
-        return ModelFileError(
-            "this looks like a pickle (torch.save), which can run code when it "
-            "is opened; it was not opened",
-            "ask for the model as dljourney.program.save writes it, or for its "
-            "weights as safetensors",
-        )
+        return ModelFileError("this looks like a pickle (torch.save), which can run code when it "
+                              "is opened; it was not opened",
+                              "ask for the model as dljourney.program.save writes it, or for its "
+                              "weights as safetensors")
     told = f"{total:,} bytes, and its head makes no sense"
     if any(first[3:]):  # the head's length; nobody's is so long
         return ModelFileError(f"not a model file ({told})",
@@ -126,18 +102,16 @@ def _not_ours(first: bytes, total: int) -> ModelFileError:
     return ModelFileError(f"not a model file, or a damaged one ({told})")
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #d8d7eba3
-def _tensors_in_place(
-    head: Mapping[str, Any], n_bytes: int
-) -> dict[str, tuple[str, tuple[int, ...]]]:
+def _tensors_in_place(head: Mapping[str, Any],
+                      n_bytes: int) -> dict[str, tuple[str, tuple[int, ...]]]:
     "The announced tensors, once their places are known to fill the rest of the file exactly."
     found, places = {}, []
     for name, entry in head.items():
         try:
             dtype, shape, (start, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
             is_sound = isinstance(shape, list) and len(shape) <= 8 and dtype in _DTYPES
-            is_sound = is_sound and all(
-                type(n) is int and 0 <= n < 2**63 for n in [*shape, start, end]
-            )
+            is_sound = is_sound and all(type(n) is int and 0 <= n < 2**63
+                                        for n in [*shape, start, end])
             is_sound = is_sound and end - start == math.prod(shape) * _DTYPES[dtype]
         except (TypeError, KeyError, ValueError):
             is_sound = False
@@ -152,8 +126,7 @@ def _tensors_in_place(
         here = end
     if here != n_bytes:
         raise ModelFileError(
-            f"the file is cut off or damaged: expected {here:,} bytes of numbers, got {n_bytes:,}"
-        )
+            f"the file is cut off or damaged: expected {here:,} bytes of numbers, got {n_bytes:,}")
     return found
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #9e088a03
@@ -192,50 +165,45 @@ def _describe_layer(layer: Any, where: str) -> dict[str, Any]:
     name = type(layer).__name__
     if _layer_types().get(name) is not type(layer):
         raise TypeError(
-            f"model: layer {where} is a {name}, which is no layer of torch's; {WAY_OUT}"
-        )
+            f"model: layer {where} is a {name}, which is no layer of torch's; {WAY_OUT}")
     options = {}
     for option, parameter in inspect.signature(type(layer).__init__).parameters.items():
         if option in ("self", "device", "dtype") or option[0] == "_" or parameter.kind in (2, 4):
             continue
         try:
-            options[option] = (
-                layer.bias is not None if option == "bias" else _plain(getattr(layer, option))
-            )
+            options[option] = (layer.bias is not None if option == "bias"
+                               else _plain(getattr(layer, option)))
         except (AttributeError, TypeError) as e:
             if parameter.default is parameter.empty or isinstance(e, TypeError):
-                raise TypeError(
-                    f"model: layer {where} ({name}) does not tell its {option}; {WAY_OUT}"
-                ) from None
+                raise TypeError(f"model: layer {where} ({name}) does not tell its {option}; "
+                                f"{WAY_OUT}") from None
     return {"layer": name, "options": options}
 
 
 def _describe_layers(box: nn.Sequential, where: str = "") -> list[dict[str, Any]]:
     "Every layer in its order, also one that was there before; a name where it is no number."
-    rows = [
-        (name, _describe_layer(layer, f"{where}.{name}".lstrip(".")))
-        for name, layer in box._modules.items()
-    ]
+    rows = [(name, _describe_layer(layer, f"{where}.{name}".lstrip(".")))
+            for name, layer in box._modules.items()]
     return [row if name == str(i) else row | {"name": name} for i, (name, row) in enumerate(rows)]
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #a5582d4d
+def _is_absurd(value: Any, least: float, most: float) -> bool:
+    "Whether an option, or one number of several, is out of all bounds."
+    values = value if isinstance(value, list | tuple) else [value]
+    return len(values) > 16 or any(isinstance(v, int | float) and not least <= v <= most
+                                   for v in values)
+
+
 def _build_layer(data: Any, types: dict[str, type[nn.Module]]) -> nn.Module:
     "The layer that `_describe_layer` described."
     if data["layer"] == "Sequential":
         return _build_layers(data["layers"], types)
     options = {str(k): tuple(v) if isinstance(v, list) else v for k, v in data["options"].items()}
     for name, value in options.items():
-        numbers = value if isinstance(value, tuple) else (value,)
-        is_absurd = len(numbers) > 16 or any(
-            isinstance(n, int | float) and abs(n) > 2**31 for n in numbers
-        )
-        if is_absurd or name in (
-            "device",
-            "dtype",
-        ):  # a device of its own would take the memory that "meta" spares
+        # a device of its own would take the memory that "meta" spares
+        if _is_absurd(value, -(2**31), 2**31) or name in ("device", "dtype"):
             raise ModelFileError(
-                f"a layer ({data['layer'][:40]}) has an absurd option, {name[:40]}"
-            )
+                f"a layer ({data['layer'][:40]}) has an absurd option, {name[:40]}")
     return types[data["layer"]](**options)
 
 
@@ -256,23 +224,13 @@ def _count(layers: list, depth: int = 1) -> int:
     if depth <= _MAX_DEPTH:
         n += sum(_count(d["layers"], depth + 1) for d in layers if d["layer"] == "Sequential")
     if depth > _MAX_DEPTH or n > _MAX_LAYERS:
-        raise ModelFileError(
-            f"the architecture is absurd: more than {_MAX_LAYERS:,} layers, "
-            f"or {_MAX_DEPTH} in one another"
-        )
+        raise ModelFileError(f"the architecture is absurd: more than {_MAX_LAYERS:,} layers, "
+                             f"or {_MAX_DEPTH} in one another")
     return n
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #1157f774
-_OPTIONS = (
-    "act_layer",
-    "channels",
-    "drop_path_rate",
-    "drop_rate",
-    "global_pool",
-    "img_size",
-    "norm_layer",
-    "stem_width",
-)
+_OPTIONS = ("act_layer", "channels", "drop_path_rate", "drop_rate", "global_pool", "img_size",
+            "norm_layer", "stem_width")
 
 
 def _timm() -> Any:
@@ -285,24 +243,17 @@ def _timm() -> Any:
 
 
 def _build_timm(data: Mapping[str, Any]) -> nn.Module:
-    ("A timm model without its weights; only names that timm registers and options that are known "
-     "are taken.")
+    "A timm model without its weights; only names that timm has and known options are taken."
     timm, name, options = _timm(), data["name"], dict(data["options"])
     if not (isinstance(name, str) and name.replace("_", "").isalnum() and timm.is_model(name)):
         raise ModelFileError(
             f"architecture: timm {timm.__version__} has no model called {str(name)[:80]!r}",
-            "pip install --upgrade timm, or ask which version made the file",
-        )
+            "pip install --upgrade timm, or ask which version made the file")
     for key, least in (("num_classes", 0), ("in_chans", 1)):
         if type(data[key]) is not int or not least <= data[key] <= 100_000:
             raise ModelFileError(f"architecture: {key} is {str(data[key])[:40]}")
     for key, value in options.items():
-        values = value if isinstance(value, list) else [value]
-        if (
-            key not in _OPTIONS
-            or len(values) > 16
-            or any(isinstance(v, int) and not 0 <= v <= 4096 for v in values)
-        ):
+        if key not in _OPTIONS or _is_absurd(value, 0, 4096):
             raise ModelFileError(f"architecture: unknown or absurd option {key[:40]!r}")
     sizes = {"num_classes": data["num_classes"], "in_chans": data["in_chans"]}
     return _changed(timm.create_model(name, pretrained=False, **sizes, **options), data)
@@ -320,13 +271,10 @@ def _changed(model: nn.Module, data: Mapping[str, Any]) -> nn.Module:
     for path, options in told.items():
         layer = model.get_submodule(path)
         for name, value in options.items():
-            values = value if isinstance(value, list) else [value]
-            sizes = [v for v in values if isinstance(v, int | float)]
-            is_absurd = len(values) > 16 or any(abs(n) > 4096 for n in sizes)
-            if is_absurd or name not in facts(layer) or not is_plain(value):
+            is_known = name in facts(layer) and is_plain(value)
+            if not is_known or _is_absurd(value, -4096, 4096):
                 raise ModelFileError(
-                    f"architecture: unknown or absurd option {name[:40]!r} of layer {path[:80]!r}"
-                )
+                    f"architecture: unknown or absurd option {name[:40]!r} of layer {path[:80]!r}")
             setattr(layer, name, tuple(value) if isinstance(value, list) else value)
     return model
 
@@ -342,16 +290,12 @@ def _tell_changes(layer: Any, twin: Any, path: str, told: dict[str, dict[str, An
             told["replaced"][path] = _describe_layer(layer, path)
         except TypeError:
             raise TypeError(
-                f"model: {f'layer {path}' if path else 'it'} is a {type(layer).__name__} "
-                "other than the one that "
-                f"timm has there; {_OPTIONS_OUT}{WAY_OUT}"
-            ) from None
+                f"model: {f'layer {path}' if path else 'it'} is a {type(layer).__name__} other "
+                f"than the one that timm has there; {_OPTIONS_OUT}{WAY_OUT}") from None
         return
     if not all(map(is_plain, other.values())):
-        raise TypeError(
-            f"model: {f'layer {path}' if path else 'it'} has code of its own, "
-            f"{', '.join(other)}; {WAY_OUT}"
-        )
+        raise TypeError(f"model: {f'layer {path}' if path else 'it'} has code of its own, "
+                        f"{', '.join(other)}; {WAY_OUT}")
     if other:
         told["facts"][path] = {k: _plain(v) for k, v in other.items()}
     for name, inner in layer._modules.items():
@@ -364,31 +308,21 @@ _OPTIONS_OUT = ("if the model was made with options, save(..., options={...}) ta
 # %% ../../../nbs/kit/models/modelfile.ipynb #b484edd1
 def _describe_timm(model: Any, in_chans: int, options: Mapping[str, Any]) -> dict[str, Any]:
     "A timm model as its name, the options it was made with, and what was changed since."
-    found = {
-        k: v for k, v in getattr(model, "_model_args", {}).items() if k in _OPTIONS and is_plain(v)
-    }
-    size = getattr(
-        getattr(model, "patch_embed", None), "img_size", None
-    )  # transformers are built for one size
+    found = {k: v for k, v in getattr(model, "_model_args", {}).items() if k in _OPTIONS
+             and is_plain(v)}
+    # transformers are built for one size
+    size = getattr(getattr(model, "patch_embed", None), "img_size", None)
     found |= {} if size is None else {"img_size": list(size)}
-    sizes = {
-        "num_classes": int(options.get("num_classes", model.num_classes)),
-        "in_chans": int(options.get("in_chans", in_chans)),
-    }
+    sizes = {"num_classes": int(options.get("num_classes", model.num_classes)),
+             "in_chans": int(options.get("in_chans", in_chans))}
     found |= {k: _plain(v) for k, v in options.items() if k not in sizes}
     unknown = [k for k in found if k not in _OPTIONS]
     if unknown:
-        raise ValueError(
-            f"options: expected some of {', '.join((*sizes, *_OPTIONS))}, "
-            f"got {unknown[0]!r}; leave it out, and "
-            f"if the model is refused then, {WAY_OUT}"
-        )
-    architecture = {
-        "kind": "timm",
-        "name": model.pretrained_cfg["architecture"],
-        **sizes,
-        "options": found,
-    }
+        raise ValueError(f"options: expected some of {', '.join((*sizes, *_OPTIONS))}, "
+                         f"got {unknown[0]!r}; leave it out, and "
+                         f"if the model is refused then, {WAY_OUT}")
+    architecture = {"kind": "timm", "name": model.pretrained_cfg["architecture"], **sizes,
+                    "options": found}
     told: dict[str, dict[str, Any]] = {"replaced": {}, "facts": {}}
     with torch.random.fork_rng(devices=[]):
         try:
@@ -402,8 +336,7 @@ def _describe_timm(model: Any, in_chans: int, options: Mapping[str, Any]) -> dic
 def describe(
     model: nn.Module,  # a timm model, or an `nn.Sequential` of torch's layers
     in_chans: int = 3,  # the channels it takes (a timm model does not always say)
-    options: Mapping[str, Any]
-    | None = None,  # options a timm model was created with, such as {"img_size": 64}
+    options: Mapping[str, Any] | None = None,  # of a timm model, such as {"img_size": 64}
 ) -> dict[str, Any]:  # plain data, from which `build` makes the same network
     "Describe a network's architecture as data, or raise `TypeError` with the way out."
     tied = ties(model)
@@ -415,18 +348,13 @@ def describe(
     if not (is_timms and _has_head(model)):
         raise TypeError(
             f"model: expected a timm model with a head or an nn.Sequential of torch's layers, "
-            f"got {type(model).__name__}; {WAY_OUT}"
-        )
+            f"got {type(model).__name__}; {WAY_OUT}")
     return _describe_timm(model, in_chans, options or {}) | more
 
 
 def _has_head(model: Any) -> bool:
     "Whether something of a timm model makes scores of features."
-    get = getattr(model, "get_classifier", None)
-    found = get() if callable(get) else None
-    heads = found if isinstance(found, tuple | list) else [found]
-    has_weights = any(isinstance(h, nn.Module) and [*h.parameters()] for h in heads)
-    return has_weights or bool(getattr(model, "num_classes", 0))
+    return any(map(has_weights, last_layers(model))) or bool(getattr(model, "num_classes", 0))
 
 
 def build(
@@ -441,12 +369,10 @@ def build(
             return _build_layers(architecture["layers"], types)
     except ModelFileError:
         raise
-    except (
-        Exception
-    ) as e:  # the description is somebody's data: it may make any layer fail in any way
+    # the description is somebody's data: it may make any layer fail in any way
+    except Exception as e:
         raise ModelFileError(
-            f"the architecture cannot be built: {type(e).__name__}: {str(e)[:200]}"
-        ) from None
+            f"the architecture cannot be built: {type(e).__name__}: {str(e)[:200]}") from None
     raise ModelFileError("unknown kind of architecture: expected timm or sequential")
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #d434fa42
@@ -473,29 +399,17 @@ def packed(
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in state if k not in again}
     whole = {"format": FORMAT, **card}
     plan = whole.pop("plan", None)
-    sealed = checksum(_canonical(whole) + (_canonical(plan) if plan else ""), tensors)
-    text = json.dumps(
-        {"card": whole, "sha256": sealed, **({"plan": plan} if plan else {})},
-        ensure_ascii=False,
-        sort_keys=True,
-    )
-    return safetensors.torch.save(
-        tensors, {KEY: text}
-    )  # one entry: safetensors writes several in a random order
+    told = _canonical(whole) + (_canonical(plan) if plan else "")
+    head = {"card": whole, "sha256": checksum(told, tensors), **({"plan": plan} if plan else {})}
+    text = json.dumps(head, ensure_ascii=False, sort_keys=True)
+    # one entry: safetensors writes several in a random order
+    return safetensors.torch.save(tensors, {KEY: text})
 
 
 def _canonical(card: Mapping[str, Any]) -> str:
     "The card as one and the same text, whoever writes it."
     return json.dumps(card, ensure_ascii=False, allow_nan=False, sort_keys=True)
 
-
-def write_model(
-    path: str | os.PathLike,  # where the file should stand
-    model: nn.Module,  # whose weights to keep
-    card: Mapping[str, Any],  # what belongs to it, as plain data; holds "architecture"
-) -> Path:  # the path
-    "Write a model file, whole or not at all."
-    return write_atomically(path, packed(model, card))
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #de90c4db
 def read_card(
@@ -511,8 +425,7 @@ def _card(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str, str]:
     if KEY not in metadata:
         raise ModelFileError(
             "weights without a card: expected a file that dljourney.program.save wrote",
-            "for weights alone there is dljourney.transfer.pretrained(name, weights=file)",
-        )
+            "for weights alone there is dljourney.transfer.pretrained(name, weights=file)")
     try:
         whole = json.loads(metadata[KEY])
         card, plan, sealed = whole["card"], whole.get("plan"), whole["sha256"]
@@ -522,10 +435,8 @@ def _card(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str, str]:
         raise ModelFileError("the card is damaged") from None
     if version != FORMAT:
         found = version if isinstance(version, int | float) else "of another kind"
-        raise ModelFileError(
-            f"its format is {str(found)[:20]}, this dljourney reads {FORMAT}",
-            "pip install --upgrade dljourney",
-        )
+        raise ModelFileError(f"its format is {str(found)[:20]}, this dljourney reads {FORMAT}",
+                             "pip install --upgrade dljourney")
     if not isinstance(card.get("architecture"), dict) or "kind" not in card["architecture"]:
         raise ModelFileError("the card names no architecture")
     return card, text, sealed
@@ -534,13 +445,11 @@ def _card(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str, str]:
 def read_model(
     path: str | os.PathLike,  # a model file
 ) -> tuple[nn.Module, dict[str, Any]]:  # the network with its weights, in eval mode; its card
-    ("Read a model file: head, then architecture, then numbers; a `ModelFileError` says what is "
-     "wrong with it.")
+    "Read a model file: head, architecture, numbers; a `ModelFileError` says what is wrong."
     metadata, announced = read_head(path)
     card, text, sealed = _card(metadata)
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # building draws random weights; the caller's dice stay as they were
+    # building draws random weights; the caller's dice stay as they were
+    with torch.random.fork_rng(devices=[]):
         model = _skeleton(card["architecture"])
         expected = model.state_dict()
         first = _firsts(card["architecture"].get("tied", []), expected)
@@ -551,13 +460,11 @@ def read_model(
             raise ModelFileError(f"damaged: {e}") from None
         if checksum(text, tensors) != sealed:
             raise ModelFileError(
-                "the checksum does not fit: the file was damaged or changed after it was written"
-            )
+                "the checksum does not fit: the file was damaged or changed after it was written")
         tensors = {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
         if not all(map(is_finite, tensors.values())):
-            raise ModelFileError(
-                "some of the weights are not finite numbers", "train the model again and save it"
-            )
+            raise ModelFileError("some of the weights are not finite numbers",
+                                 "train the model again and save it")
         tensors |= {name: tensors[other] for name, other in first.items()}
         model = _tied(_filled(model, card["architecture"], tensors), first)
     return model.eval().requires_grad_(False), card
@@ -570,9 +477,8 @@ def _firsts(groups: Any, expected: Mapping[str, Tensor]) -> dict[str, str]:
         for name, *others in groups:
             first |= dict.fromkeys(others, name)
         names = [name for group in groups for name in group]
-        is_sound = len(set(names)) == len(names) and all(
-            expected[k].shape == expected[v].shape for k, v in first.items()
-        )
+        is_sound = len(set(names)) == len(names) and all(expected[k].shape == expected[v].shape
+                                                         for k, v in first.items())
         is_sound = is_sound and all(len(group) > 1 for group in groups)
     except (TypeError, ValueError, KeyError):
         is_sound = False
@@ -592,12 +498,10 @@ def _tied(model: nn.Module, first: Mapping[str, str]) -> nn.Module:
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #481b131a
 class _Sparing(TorchFunctionMode):
-    ("What will hold weights takes no memory, as on the meta device; what a network counts with at "
-     "its birth is real.")
+    "What will hold weights takes no memory; what a network counts with at its birth is real."
 
-    def __torch_function__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_function__(self, function: Any, types: Any, args: Any = (),
+                           kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         if function in (torch.empty, torch.full, torch.ones, torch.rand, torch.randn, torch.zeros):
             kwargs["device"] = kwargs.get("device") or "meta"
@@ -611,18 +515,16 @@ def _skeleton(architecture: Mapping[str, Any]) -> nn.Module:
     try:
         with torch.device("meta"):
             return build(architecture)
-    except (
-        ModelFileError
-    ):  # timm 1.0.22 looks for different numbers while it builds a RegNet: on meta there are none
+    # timm 1.0.22 looks for different numbers while it builds a RegNet: on meta there are none
+    except ModelFileError:
         if architecture["kind"] != "timm":
             raise
         with _Sparing():
             return build(architecture)
 
 
-def _filled(
-    model: nn.Module, architecture: Mapping[str, Any], tensors: dict[str, Tensor]
-) -> nn.Module:
+def _filled(model: nn.Module, architecture: Mapping[str, Any],
+            tensors: dict[str, Tensor]) -> nn.Module:
     "The network with its weights; what is not in the file (tables made at birth) is made anew."
     tables = [v.numel() for k, v in model.named_buffers() if v.is_meta and k not in tensors]
     if sum(tables) > _MOST:
@@ -633,40 +535,30 @@ def _filled(
     return model
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #315dbd60
-def _compare(
-    expected: Mapping[str, Tensor], announced: Mapping[str, tuple[str, tuple[int, ...]]]
-) -> None:
+def _compare(expected: Mapping[str, Tensor],
+             announced: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
     "Refuse a file whose tensors are not those of the network it names."
-    missing, unknown = (
-        sorted(expected.keys() - announced.keys()),
-        sorted(announced.keys() - expected.keys()),
-    )
+    missing = sorted(expected.keys() - announced.keys())
+    unknown = sorted(announced.keys() - expected.keys())
     if missing or unknown:
         name = (missing or unknown)[0]
-        raise ModelFileError(
-            f"the weights do not belong to the "
-            f"architecture: {'no' if missing else 'unknown'} {name[:80]}"
-        )
+        raise ModelFileError("the weights do not belong to the architecture: "
+                             f"{'no' if missing else 'unknown'} {name[:80]}")
     for name, tensor in expected.items():
         dtype, shape = announced[name]
         if tuple(tensor.shape) != shape:
             raise ModelFileError(
-                f"{name}: expected shape {tuple(tensor.shape)}, the file has {str(shape)[:80]}"
-            )
+                f"{name}: expected shape {tuple(tensor.shape)}, the file has {str(shape)[:80]}")
         if tensor.is_floating_point() != (dtype in _FRACTIONS):
             raise ModelFileError(
-                f"{name}: expected numbers of type {tensor.dtype}, the file has {dtype}"
-            )
+                f"{name}: expected numbers of type {tensor.dtype}, the file has {dtype}")
 
 # %% ../../../nbs/kit/models/modelfile.ipynb #dc61f3a3
 def dry_run(
     architecture: Mapping[str, Any],  # what `describe` gave
     shape: tuple[int, ...],  # of the input, such as (1, 3, 224, 224)
-) -> (
-    tuple[int, ...] | None
-):  # the shape of the output; None where it cannot be known without running
-    ("Follow shapes through a described network without taking memory; refuse outputs of absurd "
-     "size.")
+) -> tuple[int, ...] | None:  # the shape of the output; None where only a run can tell
+    "Follow shapes through a described network without memory; absurd outputs are refused."
     largest = 0
     if math.prod(shape) > _MOST:
         raise ModelFileError(f"one picture would have {math.prod(shape):,} numbers")
@@ -676,8 +568,7 @@ def dry_run(
         largest = max(largest, output.numel() if isinstance(output, Tensor) else 0)
         if largest > _MOST:
             raise ModelFileError(
-                f"a {type(layer).__name__} would need {largest:,} numbers for one picture"
-            )
+                f"a {type(layer).__name__} would need {largest:,} numbers for one picture")
 
     with torch.random.fork_rng(devices=[]):
         model = _skeleton(architecture).eval()

@@ -48,8 +48,7 @@ def check_onnx() -> None:
         import onnxscript  # noqa: F401
     except ImportError:
         raise ImportError(
-            'writing ONNX needs two more packages: pip install "dljourney[onnx]"'
-        ) from None
+            'writing ONNX needs two more packages: pip install "dljourney[onnx]"') from None
 
 
 def is_onnx_of_ours(
@@ -85,8 +84,7 @@ def as_onnx(
 
     advice = (
         f"torch {torch.__version__} could not write this network as ONNX: newer packages may, "
-        "pip install -U torch onnx onnxscript"
-    )
+        "pip install -U torch onnx onnxscript")
     example = torch.rand(2, preprocess.channels, *preprocess.size)
     try:
         exported = torch.onnx.export(
@@ -95,9 +93,8 @@ def as_onnx(
             output_names=["probabilities"], dynamic_shapes={"images": {0: "n"}},
         )  # fmt: skip
         proto = exported.model_proto  # type: ignore[union-attr]
-        onnx.helper.set_model_props(
-            proto, {"labels": "\n".join(labels), "preprocess": str(preprocess.asdict())}
-        )
+        onnx.helper.set_model_props(proto, {"labels": "\n".join(labels),
+                                            "preprocess": str(preprocess.asdict())})
         _forget_places(proto)
         written = proto.SerializeToString()
     except Exception as problem:

@@ -23,24 +23,10 @@ from ..expect import check_finite
 from ..files import spelled
 from ..pictures import Preprocess, printable
 from ..training import at_rest
-from dljourney.kit.models.modelfile import (
-    KEY,
-    WAY_OUT,
-    ModelFileError,
-    describe,
-    dry_run,
-    read_head,
-    read_model,
-)
-from dljourney.kit.models.parts import (
-    as_model,
-    at_full,
-    differences,
-    has_hooks,
-    is_finite,
-    stirred,
-    unwrapped,
-)
+from .modelfile import (KEY, WAY_OUT, ModelFileError, describe, dry_run,
+                                            read_head, read_model)
+from .parts import (as_model, at_full, differences, has_hooks, is_finite,
+                                        stirred, unwrapped)
 from .planning import proven_plan
 
 # %% ../../../nbs/kit/models/package.ipynb #78fb1d40
@@ -53,13 +39,11 @@ def checked_labels(
         raise TypeError(f"labels: expected a list of {n} names, got the one text {labels!r}")
     names = [str(name) for name in (range(n) if labels is None else labels)]
     if len(names) != n or n < 2:
-        raise ValueError(
-            f"labels: expected one for each of the model's {n} scores (2 or more), got {len(names)}"
-        )
+        raise ValueError(f"labels: expected one for each of the model's {n} scores (2 or more), "
+                         f"got {len(names)}")
     if len(set(names)) < n or "" in names:
-        raise ValueError(
-            "labels: expected names that differ from one another, got some twice or empty"
-        )
+        raise ValueError("labels: expected names that differ from one another, "
+                         "got some twice or empty")
     return names
 
 
@@ -72,10 +56,8 @@ def plain_data(
     try:
         json.dumps(data, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as e:
-        raise TypeError(
-            f"{name}: expected plain data (texts, finite numbers, lists, dicts), "
-            f"got what JSON cannot hold: {e}"
-        ) from None
+        raise TypeError(f"{name}: expected plain data (texts, finite numbers, lists, dicts), "
+                        f"got what JSON cannot hold: {e}") from None
     return data
 
 
@@ -87,12 +69,8 @@ def _without_places(data: Any, depth: int = 0) -> Any:
         return [_without_places(v, depth + 1) for v in data]
     if isinstance(data, PurePath):
         return data.name or Path(data).resolve().name
-    if (
-        isinstance(data, str)
-        and ("/" in data or "\\" in data)
-        and len(data) < 4096
-        and data.isprintable()
-    ):
+    if (isinstance(data, str) and ("/" in data or "\\" in data) and len(data) < 4096
+        and data.isprintable()):
         path = Path(os.path.expanduser(data))
         if path.exists() or (path.is_absolute() and len(path.parts) > 2):
             return path.resolve().name
@@ -120,8 +98,7 @@ def keep_other_things(
     if path.is_file() and path.stat().st_size and not is_ours(path):
         raise FileExistsError(
             f"path: expected a new file, or {what} to replace, got {printable(path)}, which holds "
-            "something else; choose another name, or move that file away"
-        )
+            "something else; choose another name, or move that file away")
 
 
 def is_program(
@@ -146,25 +123,19 @@ def program_path(
 def for_a_file(
     model: nn.Module,  # what should be saved
     preprocess: Preprocess | None,  # what it wants to see; None: it knows by itself
-) -> tuple[
-    nn.Module, Preprocess
-]:  # the network itself, without what was put around it; what it wants to see
+) -> tuple[nn.Module, Preprocess]:  # the network, without what was put around it; what it sees
     "Refuse a network that would answer with probabilities, or with no numbers at all."
     model = unwrapped(model)
     last: Any = model
     while isinstance(last, nn.Sequential) and len(last):
         last = last[-1]
     if isinstance(last, nn.Softmax):
-        raise ValueError(
-            "model: its last layer is a Softmax; leave it out, "
-            "the program turns scores to probabilities"
-        )
+        raise ValueError("model: its last layer is a Softmax; leave it out, "
+                         "the program turns scores to probabilities")
     preprocess = Preprocess.of(model) if preprocess is None else preprocess
     if not all(map(is_finite, model.state_dict().values())):
-        raise ValueError(
-            "model: some of its weights are not finite numbers; "
-            "train it again with a smaller learning rate"
-        )
+        raise ValueError("model: some of its weights are not finite numbers; "
+                         "train it again with a smaller learning rate")
     return model, preprocess
 
 # %% ../../../nbs/kit/models/package.ipynb #47d87492
@@ -185,7 +156,7 @@ def card_of(
         "scores": {str(k): check_finite(f"scores[{k!r}]", v) for k, v in (scores or {}).items()},
         "settings": plain_data("settings", dict(settings or {})),
         "versions": versions(),
-        "plan": _plan(at_full(model), preprocess),
+        "plan": proven_plan(at_full(model), _tries(preprocess)[:2]),
     }
 
 # %% ../../../nbs/kit/models/package.ipynb #7074f693
@@ -198,38 +169,25 @@ def scores_of(
     try:
         with at_rest(model):
             scores = model(x)
-    except (
-        RuntimeError,
-        ValueError,
-        TypeError,
-        IndexError,
-        AssertionError,
-    ) as e:  # whatever its layers raise
+    # whatever its layers raise
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as e:
         raise ValueError(
             f"model: asked about pictures of shape {tuple(x.shape)} it fails ({str(e)[:200]}); "
-            "preprocess=Preprocess(size=..., channels=...) says what it wants to see"
-        ) from e
+            "preprocess=Preprocess(size=..., channels=...) says what it wants to see") from e
     if not isinstance(scores, Tensor) or scores.ndim != 2:
-        got = (
-            f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
-        )
+        got = (f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor)
+               else type(scores).__name__)
         raise ValueError(f"model: expected one row of scores a picture, (N, n_labels), got {got}")
     return scores.float().cpu()
 
 
 def _tries(preprocess: Preprocess) -> Tensor:
-    "Noise, faint noise, a ramp of grey, and what no picture is."
-    noise = torch.rand(
-        2, preprocess.channels, *preprocess.size, generator=torch.Generator().manual_seed(0)
-    )
+    "Noise, faint noise, a ramp of grey, and what no picture is, on a model's scale."
+    noise = torch.rand(2, preprocess.channels, *preprocess.size,
+                       generator=torch.Generator().manual_seed(0))
     ramp = torch.linspace(0, 1, preprocess.size[1]).expand(1, *noise.shape[1:])
     x = preprocess(torch.cat([noise, ramp]))
     return torch.cat([x[:1], x[1:2] * 0.01, x[2:], -10 * x[:1]])
-
-
-def _plan(model: nn.Module, preprocess: Preprocess) -> dict[str, Any] | None:
-    "What the network does, step by step, for who has no torch; None where it has no plan."
-    return proven_plan(model, _tries(preprocess)[:2])
 
 # %% ../../../nbs/kit/models/package.ipynb #6ca0f805
 def prove(
@@ -243,25 +201,19 @@ def prove(
         twin = read_model(file)[0]
     except ModelFileError as e:
         raise ValueError(
-            f"model: it cannot be made again from its description ({e}); {WAY_OUT}"
-        ) from None
+            f"model: it cannot be made again from its description ({e}); {WAY_OUT}") from None
     if not want[0].isfinite().all():
         raise ValueError(
-            "model: its scores are not finite numbers; train it again with a smaller learning rate"
-        )
-    found = list(islice(differences(model, twin), 3)) or _other_scores(
-        model, twin, want, preprocess
-    )
+            "model: its scores are not finite numbers; train it again with a smaller learning rate")
+    found = list(islice(differences(model, twin), 3)) or _other_scores(model, twin, want,
+                                                                       preprocess)
     if found:
-        raise ValueError(
-            "model: made again from its description it is another one "
-            f"({', '.join(found)}); {WAY_OUT}"
-        )
+        raise ValueError("model: made again from its description it is another one "
+                         f"({', '.join(found)}); {WAY_OUT}")
 
 
-def _other_scores(
-    model: nn.Module, twin: nn.Module, want: Tensor, preprocess: Preprocess
-) -> list[str]:
+def _other_scores(model: nn.Module, twin: nn.Module, want: Tensor,
+                  preprocess: Preprocess) -> list[str]:
     "In which of the tries the scores differ."
     pairs = [(want, scores_of(twin, preprocess), "it gives other scores")]
     if has_hooks(model):
@@ -273,16 +225,13 @@ def _other_scores(
 def _close(want: Tensor, got: Tensor) -> bool:
     "Whether scores are equal but for rounding, row by row."
     most = want.nan_to_num(0, 0, 0).abs().amax(1, keepdim=True).clamp(min=1)
-    return want.shape == got.shape and torch.allclose(
-        got / most, want / most, rtol=0, atol=1e-3, equal_nan=True
-    )
+    return want.shape == got.shape and torch.allclose(got / most, want / most, rtol=0, atol=1e-3,
+                                                      equal_nan=True)
 
 # %% ../../../nbs/kit/models/package.ipynb #5fed43c2
 def loaded(
     file: Path,  # a file that `save` wrote
-) -> tuple[
-    nn.Module, list[str], Preprocess, dict[str, Any]
-]:  # the network, its labels, what it wants to see, its card
+) -> tuple[nn.Module, list[str], Preprocess, dict[str, Any]]:  # network, labels, wants, card
     "What a program is made of, once all of it fits together."
     model, card = read_model(file)
     try:
@@ -301,16 +250,13 @@ def opened(
 ) -> tuple[nn.Module, list[str], Preprocess, dict[str, Any]]:  # what `loaded` gives
     "Find a program's file and load it; a `ModelFileError` names the file."
     if not isinstance(path, str | os.PathLike):
-        raise TypeError(
-            "path: expected the path of a file that dljourney.program.save wrote, "
-            f"got {type(path).__name__}"
-        )
+        raise TypeError("path: expected the path of a file that dljourney.program.save wrote, "
+                        f"got {type(path).__name__}")
     path = spelled(path)
     file = path / "program.safetensors" if path.is_dir() else path
     if not file.is_file():
         raise FileNotFoundError(
-            f"no program at {printable(file)}: expected a file that dljourney.program.save wrote"
-        )
+            f"no program at {printable(file)}: expected a file that dljourney.program.save wrote")
     try:
         return loaded(file)
     except ModelFileError as e:

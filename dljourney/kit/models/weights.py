@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from .hub import own_weights, weights_file
-from .parts import is_finite
+from .parts import is_finite, tensors_of
 from ..pictures import printable
 
 # %% ../../../nbs/kit/models/weights.ipynb #474c7833
@@ -28,25 +28,17 @@ _WRAPS = ("_orig_mod", "module")
 def renamed(
     tensors: Mapping[str, Tensor],  # of a file, by name
     wanted: Iterable[str],  # names in a network
-) -> dict[
-    str, Tensor
-]:  # the same tensors; where a prefix was common to many wanted names it is gone
+) -> dict[str, Tensor]:  # the same tensors; a prefix before many of the wanted names is gone
     "Take away what stands before the names of a network, whatever it is."
     wanted = set(wanted)
     wraps = [w for w in _WRAPS if not any(w in name.split(".") for name in wanted)]
-    short = {
-        name: ".".join(part for part in name.split(".") if part not in wraps) for name in tensors
-    }
-    votes = Counter(
-        name[: len(name) - len(end)]
-        for name in short.values()
-        for end in _ends(name)
-        if end in wanted
-    )
+    short = {name: ".".join(part for part in name.split(".") if part not in wraps)
+             for name in tensors}
+    votes = Counter(name[: len(name) - len(end)] for name in short.values() for end in _ends(name)
+                    if end in wanted)
     prefix = max(votes, key=lambda p: (votes[p], -len(p)), default="")
-    ours = {
-        new[len(prefix) :]: tensors[old] for old, new in short.items() if new.startswith(prefix)
-    }
+    ours = {new[len(prefix) :]: tensors[old] for old, new in short.items()
+            if new.startswith(prefix)}
     return ours | {old: tensors[old] for old, new in short.items() if not new.startswith(prefix)}
 
 
@@ -58,22 +50,18 @@ def _ends(name: str) -> list[str]:
 # %% ../../../nbs/kit/models/weights.ipynb #e5fc4f85
 def watched(
     tensors: Mapping[str, Tensor],  # of a file
-) -> tuple[
-    dict[str, Tensor], list[Tensor]
-]:  # the same to load from; a list that fills with what they are copied into
+) -> tuple[dict[str, Tensor], list[Tensor]]:  # the same; a list that fills with where they went
     "Tensors that tell where their numbers went."
     reached: list[Tensor] = []
 
     class Watched(Tensor):
-        def __deepcopy__(
-            self, memo: Any
-        ) -> Any:  # timm copies its configurations, and these are in one
+        # timm copies its configurations, and these are in one
+        def __deepcopy__(self, memo: Any) -> Any:
             return self
 
         @classmethod
-        def __torch_function__(
-            cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (),
+                               kwargs: Any = None) -> Any:
             if func is Tensor.copy_:
                 reached.append(args[0])
             return super().__torch_function__(func, types, args, kwargs or {})
@@ -84,18 +72,12 @@ def watched(
 def unreached(
     model: nn.Module,  # a network that was loaded from `watched` tensors
     reached: Iterable[Tensor],  # what they were copied into
-) -> list[
-    str
-]:  # names in its `state_dict` that got nothing; counters and tables of places are no loss
+) -> list[str]:  # names in its `state_dict` that got nothing; counters and tables are no loss
     "What is in a network and was not in the file."
     known = {id(t) for t in reached}
-    found = {
-        **dict(model.named_parameters(remove_duplicate=False)),
-        **dict(model.named_buffers(remove_duplicate=False)),
-    }
-    return [
-        k for k in model.state_dict() if found[k].is_floating_point() and id(found[k]) not in known
-    ]
+    found = tensors_of(model)
+    return [k for k in model.state_dict() if found[k].is_floating_point()
+            and id(found[k]) not in known]
 
 # %% ../../../nbs/kit/models/weights.ipynb #9df6a3c6
 def timm_model(
@@ -108,15 +90,10 @@ def timm_model(
     timm, options = _timm_with(name), {k: v for k, v in given.items() if v is not None}
     if not isinstance(weights, bool | str | os.PathLike):
         raise TypeError(
-            f"weights: expected True, False or the path of a safetensors file, got {weights!r}"
-        )
-    file = (
-        None
-        if weights is False
-        else weights_file(name)
-        if weights is True
-        else own_weights(weights)
-    )
+            f"weights: expected True, False or the path of a safetensors file, got {weights!r}")
+    file = None
+    if weights is not False:
+        file = weights_file(name) if weights is True else own_weights(weights)
     cfg = timm.get_pretrained_cfg(name)
     if size is not None and cfg is not None and cfg.fixed_input_size:
         options["img_size"] = size
@@ -126,10 +103,8 @@ def timm_model(
     else:
         model = _load(name, file, weights is not True, options)
     if size is not None:
-        model.pretrained_cfg = {
-            **model.pretrained_cfg,
-            "input_size": (model.pretrained_cfg["input_size"][0], size, size),
-        }
+        model.pretrained_cfg = {**model.pretrained_cfg,
+                                "input_size": (model.pretrained_cfg["input_size"][0], size, size)}
     return model
 
 
@@ -141,10 +116,8 @@ def _timm_with(name: str) -> Any:
 
     if not timm.is_model(name):
         near = timm.list_models(f"*{name.split('.')[0]}*")[:5] or ["glyphnet", "resnet18"]
-        raise ValueError(
-            f"name: timm {timm.__version__} has no model {name!r}; "
-            f"there are, for instance, {', '.join(near)}"
-        )
+        raise ValueError(f"name: timm {timm.__version__} has no model {name!r}; "
+                         f"there are, for instance, {', '.join(near)}")
     return timm
 
 # %% ../../../nbs/kit/models/weights.ipynb #1d6c47a4
@@ -162,10 +135,8 @@ def _without_weights(name: str, options: Mapping[str, Any]) -> nn.Module:
 
 def _heads(cfg: Any) -> tuple[str, ...]:
     "Under which names a model keeps its last layers."
-    return tuple(
-        f"{name}."
-        for name in ([cfg.classifier] if isinstance(cfg.classifier, str) else cfg.classifier or ())
-    )
+    return tuple(f"{name}." for name in ([cfg.classifier] if isinstance(cfg.classifier, str)
+                                         else cfg.classifier or ()))
 
 
 class _File:
@@ -190,11 +161,8 @@ class _File:
     @property
     def is_whole(self) -> bool:
         "Whether the file has all the names of the body."
-        return all(
-            k in self.tensors
-            for k in self.wanted
-            if not k.startswith(self.heads) and not k.endswith(_COUNTER)
-        )
+        return all(k in self.tensors for k in self.wanted if not k.startswith(self.heads)
+                   and not k.endswith(_COUNTER))
 
 
 _COUNTER = "num_batches_tracked"
@@ -206,8 +174,7 @@ def _understand(source: _File) -> None:
     if broken:
         raise ValueError(
             f"weights: {printable(source.file)}: {broken[0]} holds numbers that are not finite; "
-            "train the model again with a smaller learning rate, or take another file"
-        )
+            "train the model again with a smaller learning rate, or take another file")
     source.tensors = renamed(source.tensors, source.wanted)
     if source.is_whole:  # where it is not, timm may know other names
         source.left = [k for k in source.tensors if k not in source.wanted]
@@ -234,28 +201,21 @@ def _refusal(source: _File, missing: Iterable[str], is_new_head: bool) -> ValueE
     first = source.cfg.first_conv if isinstance(source.cfg.first_conv, str) else ""
     shapes = [f"{k} {tuple(source.tensors[k].shape)} for {tuple(wanted[k])}" for k in other]
     n_fit = len(wanted) - len(lacking) - len(other)
-    told = [
-        f"{what} {_some(names)}"
-        for what, names in (("without", lacking), ("of other shapes:", shapes))
-        if names
-    ]
+    told = [f"{what} {_some(names)}" for what, names in (("without", lacking),
+                                                         ("of other shapes:", shapes)) if names]
     told = told or [f"without {_some(list(missing))}"]
     channels = source.tensors[f"{first}.weight"].shape[1] if f"{first}.weight" in other else None
     advice = f"in_chans={channels} takes them as they are, " if channels else ""
-    return ValueError(
-        f"weights: {printable(source.file)}: expected the weights of {source.name}, "
-        "got a file of which "
-        f"{n_fit} of {len(wanted)} tensors fit, {', '.join(told)}; "
-        f"{advice}name the model (and its options) that "
-        "they were made for, or start from random ones with weights=False"
-    )
+    return ValueError(f"weights: {printable(source.file)}: expected the weights of {source.name}, "
+                      f"got a file of which {n_fit} of {len(wanted)} tensors fit, "
+                      f"{', '.join(told)}; {advice}name the model (and its options) that they "
+                      "were made for, or start from random ones with weights=False")
 
 
 def _some(names: list[str]) -> str:
     "The first few of many."
-    return ", ".join(printable(n[:80]) for n in names[:3]) + (
-        f" and {len(names) - 3} more" if len(names) > 3 else ""
-    )
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(printable(n[:80]) for n in names[:3]) + more
 
 # %% ../../../nbs/kit/models/weights.ipynb #5ab20777
 def _load(name: str, file: Path, is_own: bool, options: dict[str, Any]) -> nn.Module:
@@ -266,10 +226,6 @@ def _load(name: str, file: Path, is_own: bool, options: dict[str, Any]) -> nn.Mo
     if is_own:
         _understand(source)
     n = source.n_classes if is_own else source.cfg.num_classes
-    if n is None and "num_classes" not in options and source.is_whole:
-        raise ValueError(
-            f"weights: {printable(file)} holds no head for {name}; num_classes=... makes a new one"
-        )
     if is_own and n is not None:
         options = {"num_classes": n} | options
     is_new_head = n != options.get("num_classes", source.cfg.num_classes)
@@ -279,21 +235,22 @@ def _load(name: str, file: Path, is_own: bool, options: dict[str, Any]) -> nn.Mo
         raise _refusal(source, (), is_new_head)  # timm would look elsewhere
     try:
         told = {**overlay, "state_dict": tensors}
-        model: Any = timm.create_model(
-            name, pretrained=True, pretrained_cfg_overlay=told, **options
-        )
+        model: Any = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=told,
+                                       **options)
     except (RuntimeError, LookupError, AttributeError, AssertionError):
         raise _refusal(source, (), is_new_head) from None
-    missing = [
-        k for k in unreached(model, reached) if not (is_new_head and k.startswith(source.heads))
-    ]
+    missing = [k for k in unreached(model, reached)
+               if not (is_new_head and k.startswith(source.heads))]
     if missing:
         raise _refusal(source, missing, is_new_head)
+    if n is None and "num_classes" not in options and source.cfg.num_classes:
+        raise ValueError(
+            f"weights: {printable(file)} holds no head for {name}; num_classes=... makes a new one")
     true = source.cfg.to_dict()
     kept = {k: v for k, v in model.pretrained_cfg.items() if k not in told}
     model.pretrained_cfg = model.default_cfg = kept | {k: v for k, v in true.items() if k in told}
     if is_own:
-        _tell(source, n, options["num_classes"])
+        _tell(source, n, model.num_classes)
     return model
 
 
@@ -301,11 +258,8 @@ def _tell(source: _File, n: int | None, asked: int) -> None:
     "Say what of a file was not taken."
     said = []
     if asked and asked != n:
-        has = (
-            f"the file's has {n} outputs, asked for were {asked}"
-            if n
-            else "the file has none that fits"
-        )
+        has = (f"the file's has {n} outputs, asked for were {asked}" if n
+               else "the file has none that fits")
         said.append(f"the head is new ({has})")
     if source.left:
         said.append(f"without a place and left out: {_some(source.left)}")

@@ -11,7 +11,9 @@ from dljourney.kit.faces import face
 TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
     from dljourney.kit.pictures.drawn import doodles, ready_digits, signs, stacked
-    from dljourney.kit.pictures.folders import Photos, Skipped, augment, photos
+    from dljourney.kit.pictures.folders import (
+        Photos, Skipped, augment, left_out, photos, table_file,
+    )
     from dljourney.kit.pictures.images import (
         ImageError, MAX_PIXELS, Preprocess, one_line, printable, read_image, read_pixels, sides,
     )

@@ -67,7 +67,7 @@ def ready_digits(
     digits: Sequence[int] = (3, 5, 6, 8, 9),  # which ones, 0 to 9
     each: int = 2,  # examples of each
     seed: int = 0,  # which ones
-) -> tuple[Drawings, list[tuple[str, Drawing]]]:  # examples, and 100 others with names
+) -> tuple[Drawings, list[tuple[str, Drawing]]]:  # examples, and about 100 others with names
     "Real handwritten digits; the test's were written mostly by other people."
     from dljourney.kit.pictures.toys import digits as written
     from dljourney.kit.expect import check_some, check_whole
@@ -76,8 +76,8 @@ def ready_digits(
     each = check_whole("each", each, 1, 70)
     dice, parts = np.random.default_rng(seed), written()
     examples, hidden = Drawings(), []
+    n_test = 100 // len(digits)
     for digit in digits:
-        n_test = 100 // len(digits)
         for (x, y), n, is_test in ((parts.train, each, False), (parts.test, n_test, True)):
             chosen = dice.permutation(np.flatnonzero(y.numpy() == digit))[:n]
             drawings = [Drawing.of_image(x[i, 0].numpy()) for i in chosen]

@@ -31,7 +31,7 @@ from torch import Tensor
 from ..expect import check_finite, check_images, check_whole
 from ..files import plain_name, spelled, why, write_atomically
 from dljourney.kit.pictures.images import (
-    MAX_PIXELS, ImageError, one_line, printable, read_image, sides,
+    MAX_PIXELS, ImageError, check_look, one_line, printable, read_image, sides,
 )
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #1f904a7b
@@ -83,7 +83,18 @@ class Photos:
     @property
     def remarks(self) -> list[str]:
         "What stands in the way of learning from these pictures or trusting a score, a line each."
-        return list(_remarks(self))
+        found, counts = [self.hint] if self.hint else [], self.counts
+        few = [f"{name} {n}" for name, (n, _) in counts.items() if n < 2]
+        if few:
+            found.append(f"fewer than two pictures to train on: {_some(few)}; add some")
+        unheld = [name for name, (_, n) in counts.items() if not n]
+        if unheld and self.n_train < len(self):  # where nothing is held out, that was asked for
+            found.append("none held out, so no score tells how well they are named: "
+                         f"{_some(unheld)}; add some")
+        if self.lost:
+            lost = _some(self.lost)
+            found.append(f"no picture could be read, so these are not learned: {lost}")
+        return found
 
     def __len__(self) -> int:
         return len(self.y)
@@ -105,21 +116,6 @@ class Photos:
 def _some(words: Sequence[str]) -> str:
     "The first ten of some words, and how many more there are."
     return ", ".join(words[:10]) + (f" and {len(words) - 10} more" if len(words) > 10 else "")
-
-
-def _remarks(data: Photos) -> Iterator[str]:
-    "What to think of before learning from pictures."
-    if data.hint:
-        yield data.hint
-    few = [f"{name} {n}" for name, (n, _) in data.counts.items() if n < 2]
-    if few:
-        yield f"fewer than two pictures to train on: {_some(few)}; add some"
-    unheld = [name for name, (_, n) in data.counts.items() if not n]
-    if unheld and data.n_train < len(data):  # where nothing is held out, that was asked for
-        told = "none held out, so no score tells how well they are named"
-        yield f"{told}: {_some(unheld)}; add some"
-    if data.lost:
-        yield f"no picture could be read, so these are not learned: {_some(data.lost)}"
 
 
 def _hint(place: Path | None) -> str:
@@ -169,11 +165,11 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _files(folder: Path, closed: _Closed, seen: set | None = None) -> Iterator[Path | Skipped]:
     "Every file below `folder` in a fixed order; each folder once, whatever the links say."
     seen = set() if seen is None else seen
+    here = _identity(folder)
+    if here in seen:
+        return
+    if here: seen.add(here)
     try:
-        info = os.stat(folder)
-        if (info.st_dev, info.st_ino) in seen:
-            return
-        seen.add((info.st_dev, info.st_ino))
         entries = sorted(os.scandir(folder), key=lambda e: (plain_name(e.name), e.name))
     except OSError:
         yield folder  # opening it as a picture says what is wrong with it
@@ -244,7 +240,7 @@ def _elsewhere(folder: Path, closed: _Closed, n_classes: int) -> Path | None:
     if not places and n_classes == 0 and not tops:
         above = Path(os.path.abspath(folder)).parent
         places = [above] if len(_folders(above, closed)) > 1 else []
-    return next(iter(places)) if len(places) == 1 else None
+    return list(places)[0] if len(places) == 1 else None
 
 
 def _fork(folder: Path, closed: _Closed) -> list[Path]:
@@ -292,7 +288,9 @@ def _folds_case(folder: Path) -> bool:
     return other != folder and _identity(other) == _identity(folder)
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #4a36f073
-def _by_function(folder: Path, label_of: Callable[[Path], Any], closed: _Closed) -> tuple[list[_Item], list[Skipped]]:
+def _by_function(
+    folder: Path, label_of: Callable[[Path], Any], closed: _Closed
+) -> tuple[list[_Item], list[Skipped]]:
     "The label of each file is what a function of its path says; None leaves the file out."
     items, skipped = [], []
     for file in _files(folder, closed):
@@ -301,7 +299,7 @@ def _by_function(folder: Path, label_of: Callable[[Path], Any], closed: _Closed)
             continue
         try:
             label = label_of(file)
-        except Exception as e:  # the function is the reader's own: one odd name must not end the reading
+        except Exception as e:  # the function is the reader's own: one odd name must not end it all
             skipped.append(Skipped(file, f"the labelling function raised {type(e).__name__}: {e}"))
             continue
         if label is None:
@@ -424,14 +422,18 @@ def _csv_rows(path: Path) -> list[tuple[str, str]]:
     try:
         rows = list(reader)
     except csv.Error as e:
-        raise ValueError(f"labels: expected a CSV file, cannot read {printable(path)}, line {reader.line_num}: {e} "
+        place = f"{printable(path)}, line {reader.line_num}"
+        raise ValueError(f"labels: expected a CSV file, cannot read {place}: {e} "
                          "(a quotation mark that is not closed?)") from None
     names = [n.strip().lower() for n in rows[0]] if rows else []
-    file = next((names.index(n) for n in ("file", "filename", "path", "image", "name", "id") if n in names), None)
-    label = next((names.index(n) for n in ("label", "class", "category", "target") if n in names), None)
+    one_of = lambda *known: next((names.index(name) for name in known if name in names), None)
+    file = one_of("file", "filename", "path", "image", "name", "id")
+    label = one_of("label", "class", "category", "target")
     if file is None or label is None:
-        raise ValueError(f"labels: expected a CSV whose first line names the columns file and label, got {head[:80]!r}")
-    whole = [r + [""] * (len(names) - len(r)) for r in rows[1:] if any(r)]  # a row that is too short has no label
+        raise ValueError("labels: expected a CSV whose first line names the columns file and label"
+                         f", got {head[:80]!r}")
+    # a row that is too short has no label
+    whole = [r + [""] * (len(names) - len(r)) for r in rows[1:] if any(r)]
     return [(r[file], r[label]) for r in whole]
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #0cb0bf3b
@@ -455,7 +457,7 @@ def _split(items: list[_Item], valid: float, seed: int) -> tuple[list[_Item], li
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #e09232ab
 def _room(shape: tuple[int, ...], memory: int, cache: Path | None) -> Tensor:
-    "An uninitialised uint8 tensor of `shape`: in memory, or mapped to a file where it is large or to be kept."
+    "An uninitialised uint8 tensor: in memory, or mapped to a file where it is large or to be kept."
     size = math.prod(shape)
     if size == 0 or (cache is None and size <= memory):
         return torch.empty(shape, dtype=torch.uint8)
@@ -464,14 +466,16 @@ def _room(shape: tuple[int, ...], memory: int, cache: Path | None) -> Tensor:
     handle, name = tempfile.mkstemp(prefix="dljourney-photos-")
     os.close(handle)
     x = _mapped(name, shape, shared=True)
-    _remove(name)  # the mapping holds on to the bytes; Windows refuses, and is asked again at the end
+    # the mapping holds on to the bytes; Windows refuses, and is asked again at the end
+    _remove(name)
     atexit.register(_remove, name)
     return x
 
 
 def _mapped(file: str | Path, shape: tuple[int, ...], shared: bool) -> Tensor:
     "A file's bytes as a tensor; writing to it changes the file only where it is `shared`."
-    return torch.from_file(str(file), shared=shared, size=math.prod(shape), dtype=torch.uint8).view(shape)
+    size = math.prod(shape)
+    return torch.from_file(str(file), shared=shared, size=size, dtype=torch.uint8).view(shape)
 
 
 def _remove(name: str) -> None:
@@ -482,8 +486,10 @@ def _remove(name: str) -> None:
         pass
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #097a9081
-def _decode(items: list[_Item], room: Tensor, settings: dict, progress: Callable | None) -> Iterator[_Item | Skipped]:
-    "Decode every item into the next free place of `room`, in order, with as many threads as torch uses."
+def _decode(
+    items: list[_Item], room: Tensor, settings: dict, progress: Callable | None
+) -> Iterator[_Item | Skipped]:
+    "Decode items into the next free places of `room`, in order, with as many threads as torch."
     n_threads = torch.get_num_threads()
     read = lambda item: _tried(item, room.shape[2:], settings)
     n = 0
@@ -533,16 +539,16 @@ def photos(
     "Read a folder of pictures into tensors; what cannot be read is listed, and nothing is changed."
     folder, names = _checked_folder(folder), _checked_names(classes, leave_out)
     split = _checked_split(valid, seed)
-    shape = (check_whole("channels", channels, 1), *sides(size))
+    check_look(channels, fit, interpolation)
+    shape = (int(channels), *sides(size))
     keep_in = spelled(cache) if cache else None
     closed = _closed(leave_out, keep_in)
-    items, skipped = _listed(folder, labels, closed)
+    items, skipped = _labelled(folder, labels, closed)
     if names is not None:
         others = [i for i in items if i.label not in names]
         skipped += [Skipped(i.file, f"its label {i.label!r} is not in classes") for i in others]
         items = [i for i in items if i.label in names]
-    settings = {"channels": shape[0], "fit": fit, "interpolation": interpolation}
-    settings["max_pixels"] = max_pixels
+    settings = dict(channels=shape[0], fit=fit, interpolation=interpolation, max_pixels=max_pixels)
     room, reasons = _pixels(items, shape, settings, split, memory, keep_in, progress)
     skipped += [Skipped(i.file, reason) for i, reason in zip(items, reasons) if reason]
     train, held = _split([i for i, reason in zip(items, reasons) if not reason], *split)
@@ -608,7 +614,7 @@ def _gathered(
     )
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #337ff067
-def _listed(folder: Path, labels: Any, closed: _Closed) -> tuple[list[_Item], list[Skipped]]:
+def _labelled(folder: Path, labels: Any, closed: _Closed) -> tuple[list[_Item], list[Skipped]]:
     "The files with their labels, each one line of text, and what has no label."
     items, skipped = _found(folder, labels, closed)
     items = [i._replace(label=plain_name(i.label)) for i in items]
@@ -663,7 +669,8 @@ def _nothing(folder: Path, skipped: list[Skipped], elsewhere: Path | None) -> st
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #22222ea9
 def _pixels(
-    items: list[_Item], shape: tuple, settings: dict, split: tuple, memory: int, cache: Path | None, progress: Callable | None
+    items: list[_Item], shape: tuple, settings: dict, split: tuple,
+    memory: int, cache: Path | None, progress: Callable | None,
 ) -> tuple[Tensor, list[str]]:
     "Decode the items, or take them from the cache where nothing changed since; see `_decoded`."
     shape = (len(items), *shape)
@@ -683,10 +690,12 @@ def _pixels(
     return _mapped(pixels, shape, shared=False) if items else _room(shape, memory, None), reasons
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #229f1b31
-def _decoded(items: list[_Item], room: Tensor, settings: dict, split: tuple, progress: Callable | None) -> list[str]:
-    "Fill `room` with what can be read, split into its parts; for each item why it could not be read, or nothing."
+def _decoded(
+    items: list[_Item], room: Tensor, settings: dict, split: tuple, progress: Callable | None
+) -> list[str]:
+    "Fill `room` with what can be read, split into its parts; say of each item why it could not."
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's remarks on odd files; what matters is in the reasons
+        warnings.simplefilter("ignore")  # Pillow's remarks on odd files: the reasons tell enough
         found = list(_decode(sum(_split(items, *split), []), room, settings, progress))
     reasons = {f.file: f.reason for f in found if isinstance(f, Skipped)}
     if reasons:  # the places of those that could be read change, for the split is one of them alone
@@ -741,11 +750,12 @@ def augment(
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
     mirror = torch.where(uniform(n) < 0, -1.0, 1.0) if flip else torch.ones(n, device=device)
     slant, move = uniform(n) * shear, uniform(n, 2) * 2 * shift
-    # the grid runs from -1 to 1 along either side: what goes from one side to the other is stretched
+    # the grid runs from -1 to 1 along either side: what goes from one side to another is stretched
     rows = [cos * mirror, (sin + slant) * tall, move[:, 0], -sin * mirror / tall, cos, move[:, 1]]
     grid = F.affine_grid(torch.stack(rows, 1).view(n, 2, 3), list(x.shape), align_corners=False)
     if warp:
-        bend = F.interpolate(uniform(n, 2, 4, 4) * 2 * warp, x.shape[2:], mode="bicubic", align_corners=True)
+        bend = uniform(n, 2, 4, 4) * 2 * warp
+        bend = F.interpolate(bend, x.shape[2:], mode="bicubic", align_corners=True)
         grid = grid + bend.permute(0, 2, 3, 1)
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
     if light:

@@ -58,13 +58,14 @@ def printable(
 ) -> str:  # the name as text that can be printed and sent anywhere
     "Show a file's name, whatever bytes it is made of."
     text = os.fspath(name)
-    return "".join(c if c.isprintable() else "\ufffd" for c in text.encode("utf-8", "replace").decode("utf-8"))
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def one_line(
     label: str,  # any text
 ) -> str:  # the same, but for control characters, line ends and bytes that are no text
-    "A label as one line that can be printed and saved: emoji and the joiners of Persian stay as they are."
+    "A label as one line that can be printed and saved; emoji and the joiners of Persian stay."
     return re.sub("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", "\ufffd", label)
 
 # %% ../../../nbs/kit/pictures/images.ipynb #465d7d9f
@@ -76,8 +77,10 @@ def _icon_sizes(file) -> Iterator[tuple[int, int]]:
         file.seek(int.from_bytes(head[entry + 12 : entry + 16], "little"))
         inside = file.read(24)
         is_png = inside[:4] == b"\x89PNG"
-        width, height = struct.unpack(">II", inside[16:]) if is_png and len(inside) == 24 else (0, 0)
-        if not is_png and len(inside) == 24:  # a bitmap, with a mask below it: twice the height
+        is_whole, width, height = len(inside) == 24, 0, 0
+        if is_png and is_whole:
+            width, height = struct.unpack(">II", inside[16:])
+        elif is_whole:  # a bitmap, with a mask below it: twice the height
             width, height = (abs(n) for n in struct.unpack("<ii", inside[4:12]))
         yield width, height
 
@@ -146,7 +149,7 @@ def _open_path(path: Path):
     except PermissionError:
         raise ImageError("no permission to read it") from None
     except (OSError, ValueError) as e:
-        raise ImageError(f"cannot be opened: {getattr(e, 'strerror', None) or e}") from None
+        raise ImageError(f"cannot be opened: {why(e)}") from None
 
 # %% ../../../nbs/kit/pictures/images.ipynb #a21e8e8f
 def _orientation(im: Image.Image) -> int:
@@ -200,7 +203,7 @@ def _in_eight_bits(im: Image.Image) -> Image.Image:
 
 # %% ../../../nbs/kit/pictures/images.ipynb #41dbf490
 def _to_uint8(a: np.ndarray, is_deep: bool = False) -> np.ndarray:
-    "Pixels as eight bits: integers by the least of 8, 16 and 32 bits that holds them all, floats and booleans from [0, 1]."
+    "As eight bits: integers by the least of 8, 16, 32 that holds them all, the rest from [0, 1]."
     if a.dtype == np.uint8:
         return a
     if a.dtype == bool:
@@ -209,31 +212,36 @@ def _to_uint8(a: np.ndarray, is_deep: bool = False) -> np.ndarray:
         low, high = (int(a.min()), int(a.max())) if a.size else (0, 0)
         if low < 0:
             raise ImageError(f"expected pixels of at least 0, got {low}")
-        if high <= 255 and not (is_deep or a.dtype == np.uint16):  # a picture of 16 bits may be as dark as that
+        is_deep = is_deep or a.dtype == np.uint16  # a picture of 16 bits may be as dark as one of 8
+        if high <= 255 and not is_deep:
             return a.astype(np.uint8)
         return _scaled(a, 65535 if high <= 65535 else 2**32 - 1)
     if a.dtype.kind != "f":
         raise ImageError(f"expected an array of numbers, got dtype {a.dtype}")
     if a.size and not (np.isfinite(a).all() and a.min() >= 0 and a.max() <= 1):
-        raise ImageError(f"expected floating-point pixels in [0, 1], got {a.min():.3g} to {a.max():.3g}")
+        told = f"{a.min():.3g} to {a.max():.3g}"
+        raise ImageError(f"expected floating-point pixels in [0, 1], got {told}")
     return _scaled(a, 1)
 
 
 def _scaled(a: np.ndarray, most: int) -> np.ndarray:
-    "Numbers from 0 to `most` as uint8, a part at a time: floats of a whole picture would take much memory."
+    "Numbers from 0 to `most` as uint8, a part at a time: floats of a whole picture are large."
     pixels, out = a.reshape(-1), np.empty(a.size, np.uint8)
     for i in range(0, len(out), 1 << 20):
         out[i : i + (1 << 20)] = pixels[i : i + (1 << 20)] / most * 255 + 0.5
     return out.reshape(a.shape)
 
 # %% ../../../nbs/kit/pictures/images.ipynb #7af0ffae
-def _window(width: float, height: float, size: tuple[int, int], fit: str) -> tuple[tuple, tuple[int, int]]:
-    "The part of a picture to keep, as a box (left, top, right, bottom), and the (height, width) it becomes."
+def _window(
+    width: float, height: float, size: tuple[int, int], fit: str
+) -> tuple[tuple, tuple[int, int]]:
+    "What to keep, as a box (left, top, right, bottom), and the (height, width) that it becomes."
     rows, columns = size
     if fit == "crop":
         scale = min(width / columns, height / rows)
         w, h = columns * scale, rows * scale
-        left, top = max(0.0, (width - w) / 2), max(0.0, (height - h) / 2)  # rounding may leave -1e-14
+        # rounding may leave -1e-14
+        left, top = max(0.0, (width - w) / 2), max(0.0, (height - h) / 2)
         return (left, top, min(left + w, width), min(top + h, height)), size
     if fit == "pad":
         scale = max(width / columns, height / rows)
@@ -276,7 +284,8 @@ def _from_array(a: np.ndarray) -> Image.Image:
     if a.ndim == 3 and a.shape[2] == 1:
         a = a[:, :, 0]
     if a.ndim not in (2, 3) or (a.ndim == 3 and a.shape[2] not in (2, 3, 4)) or 0 in a.shape:
-        raise ImageError(f"expected an array of shape (height, width) or (height, width, 1 to 4), got {a.shape}")
+        raise ImageError("expected an array of shape (height, width) or (height, width, 1 to 4), "
+                         f"got {a.shape}")
     return Image.fromarray(_to_uint8(np.ascontiguousarray(a)))
 
 # %% ../../../nbs/kit/pictures/images.ipynb #d479befb
@@ -313,11 +322,11 @@ def _channels_first(pixels: np.ndarray) -> np.ndarray:
 def sides(
     size: Any,  # pixels: one number for a square, or (height, width)
 ) -> tuple[int, int]:  # (height, width)
-    "Both sides of a picture's size; what is no size is refused."
+    "Both sides of a picture's size, in whole pixels; what is no size is refused."
     both = tuple(size) if np.ndim(size) else (size, size)
     if len(both) != 2:
         raise ValueError(f"size: expected one number or (height, width), got {size!r}")
-    height, width = (check_whole("size", n, 1) for n in both)
+    height, width = (check_whole("size", n, 1, 8192) for n in both)
     return height, width
 
 # %% ../../../nbs/kit/pictures/images.ipynb #78e586da
@@ -334,7 +343,7 @@ def read_pixels(
 ) -> np.ndarray:  # the picture, uint8, (channels, height, width)
     "The same as `read_image`, without torch."
     size = sides(size)
-    _check(size, channels, fit, interpolation)
+    check_look(channels, fit, interpolation)
     file = _binary(source)
     im = _in_memory(source) if file is None else None
     with file or nullcontext():
@@ -366,16 +375,19 @@ def read_image(
     return torch.from_numpy(pixels)
 
 # %% ../../../nbs/kit/pictures/images.ipynb #9acfe1be
-def _check(size: tuple[int, int], channels: int, fit: str, interpolation: str) -> None:
-    "Refuse settings that make no sense, by name."
-    if min(size) < 1 or max(size) > 8192:
-        raise ValueError(f"size: expected 1 to 8192 pixels a side, got {size}")
+def check_look(
+    channels: Any,  # 1 or 3
+    fit: Any,  # as for `read_image`
+    interpolation: Any,  # as for `read_image`
+) -> None:
+    "Refuse settings of `read_image` that make no sense, by name."
     if channels not in (1, 3):
         raise ValueError(f"channels: expected 1 (grey) or 3 (colour), got {channels!r}")
     if fit not in _FITS:
         raise ValueError(f"fit: expected one of {', '.join(_FITS)}, got {fit!r}")
     if interpolation not in _RESAMPLING:
-        raise ValueError(f"interpolation: expected one of {', '.join(_RESAMPLING)}, got {interpolation!r}")
+        known = ", ".join(_RESAMPLING)
+        raise ValueError(f"interpolation: expected one of {known}, got {interpolation!r}")
 
 # %% ../../../nbs/kit/pictures/images.ipynb #61ab6c22
 def _facts(model: torch.nn.Module, size: int | tuple[int, int] | None) -> dict[str, Any]:
@@ -404,15 +416,17 @@ def _resized_batch(x: Tensor, prep: Preprocess) -> Tensor:
     if x.ndim != 4 or x.shape[1] not in (1, 3) or 0 in x.shape[2:]:
         raise ValueError(f"x: expected images of shape (N, 1 or 3, H, W), got {tuple(x.shape)}")
     if x.dtype not in (torch.uint8, torch.bool) and not x.is_floating_point():
-        raise ValueError(f"x: expected uint8 or floats in [0, 1], got {x.dtype}; x.to(torch.uint8) converts pixels of 0 to 255")
+        raise ValueError(f"x: expected uint8 or floats in [0, 1], got {x.dtype}; x.to(torch.uint8) "
+                         "converts pixels of 0 to 255")
     x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
     if x.shape[1] != prep.channels:
         grey = x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
         x = x.expand(-1, 3, -1, -1) if prep.channels == 3 else (x * grey).sum(1, keepdim=True)
     if x.shape[2:] == prep.size:
         return x
-    (left, top, right, bottom), (h, w) = _window(x.shape[3], x.shape[2], prep.size, prep.fit)
-    x = x[:, :, math.floor(top + 0.5) : math.floor(bottom + 0.5), math.floor(left + 0.5) : math.floor(right + 0.5)]
+    box, (h, w) = _window(x.shape[3], x.shape[2], prep.size, prep.fit)
+    left, top, right, bottom = (math.floor(edge + 0.5) for edge in box)
+    x = x[:, :, top:bottom, left:right]
     if x.shape[2:] != (h, w):
         how = prep.interpolation
         x = torch.nn.functional.interpolate(x, (h, w), mode=how, antialias=True).clamp(0, 1)
@@ -424,12 +438,14 @@ def _resized_batch(x: Tensor, prep: Preprocess) -> Tensor:
 def _checked(prep: Preprocess) -> dict[str, Any]:
     "The fields of a new `Preprocess` in their plain form; what makes no sense is refused by name."
     size = sides(prep.size)
-    _check(size, prep.channels, prep.fit, prep.interpolation)
+    check_look(prep.channels, prep.fit, prep.interpolation)
     numbers = {}
     for name in ("mean", "std"):
         given = getattr(prep, name)
-        numbers[name] = tuple(float(v) for v in (given if isinstance(given, list | tuple) else (given,)))
-        if len(numbers[name]) not in (1, prep.channels) or not all(map(math.isfinite, numbers[name])):
+        values = given if isinstance(given, list | tuple) else (given,)
+        numbers[name] = tuple(float(v) for v in values)
+        is_fitting = len(numbers[name]) in (1, prep.channels)
+        if not is_fitting or not all(map(math.isfinite, numbers[name])):
             raise ValueError(f"{name}: expected 1 or {prep.channels} finite numbers, got {given!r}")
     if min(numbers["std"]) <= 0:
         raise ValueError(f"std: expected numbers above 0, got {prep.std!r}")
@@ -442,7 +458,7 @@ class Preprocess:
 
     size: tuple[int, int]  # (height, width) in pixels; one number for a square
     channels: int = 3  # 1 (grey) or 3 (colour)
-    mean: tuple[float, ...] = (0.0,)  # taken away from values in [0,1]; one number, or one a channel
+    mean: tuple[float, ...] = (0.0,)  # taken from values in [0,1]; one number, or one a channel
     std: tuple[float, ...] = (1.0,)  # divided by; one number, or one a channel
     fit: str = "crop"  # "crop", "squash" or "pad"
     interpolation: str = "bilinear"  # "bilinear" or "bicubic"
@@ -455,7 +471,7 @@ class Preprocess:
     def of(
         cls,
         model: torch.nn.Module,  # a timm model: its `pretrained_cfg` holds these facts
-        size: int | tuple[int, int] | None = None,  # (height, width) in pixels; None takes the model's own
+        size: int | tuple[int, int] | None = None,  # (height, width), pixels; None: the model's own
     ) -> Preprocess:
         "What a timm model wants to see."
         return cls(**_facts(model, size))
@@ -465,9 +481,8 @@ class Preprocess:
         source: Any,  # a picture, as for `read_image`
     ) -> Tensor:  # uint8, (channels, height, width)
         "Read one picture at the model's size, not yet on the model's scale."
-        return read_image(
-            source, self.size, channels=self.channels, fit=self.fit, interpolation=self.interpolation
-        )
+        how = self.interpolation
+        return read_image(source, self.size, channels=self.channels, fit=self.fit, interpolation=how)
 
     def resize(
         self,

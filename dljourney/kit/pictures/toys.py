@@ -20,9 +20,11 @@ def _check_list(name: str, values: Any, n: int) -> list:
     "The values as a list of n plain Python objects, or an error that names the argument."
     listed = values.tolist() if hasattr(values, "tolist") else list(values)
     if len(listed) != n:
-        raise ValueError(f"{name}: expected one value for each of the n={n} items, got {len(listed)}")
+        raise ValueError(f"{name}: expected one value for each of the n={n} items, "
+                         f"got {len(listed)}")
     if any(value != value for value in listed):  # NaN is the value that is not equal to itself
-        raise ValueError(f"{name}: got NaN (a missing value); give each item one, or drop the items without one")
+        raise ValueError(f"{name}: got NaN (a missing value); give each item one, or drop the "
+                         "items without one")
     return listed
 
 # %% ../../../nbs/kit/pictures/toys.ipynb #c8208f7c
@@ -46,7 +48,8 @@ def _blocks(
     for i, value in enumerate(_check_list(name, values, n)):
         members.setdefault(value, []).append(i)
     if len(members) < 2:
-        raise ValueError(f"{name}: expected at least two different values, got only {next(iter(members))!r}; "
+        only = next(iter(members))
+        raise ValueError(f"{name}: expected at least two different values, got only {only!r}; "
                          "leave it out for a split at random")
     if times is not None:
         return [members[t] for t in sorted(members, reverse=True)]
@@ -67,7 +70,8 @@ def train_valid_split(
     if not 0 < valid < 1:
         raise ValueError(f"valid: expected a share between 0 and 1, such as 0.2, got {valid!r}")
     if groups is not None and times is not None:
-        raise ValueError("groups, times: expected one of the two, got both; split by time, then check the groups")
+        raise ValueError("groups, times: expected one of the two, got both; split by time, then "
+                         "check the groups")
     blocks = _blocks(n, groups, times, seeded(seed))
     cut = _nearest_cut([len(block) for block in blocks], round(valid * n))
     held_out = sorted(i for block in blocks[:cut] for i in block)
@@ -142,7 +146,7 @@ def sine(
 
 # %% ../../../nbs/kit/pictures/toys.ipynb #6a6e3cf7
 def _classes(
-    place: Callable[[Tensor, Tensor], Tensor],  # from class (n,) and two uniform numbers (n, 2) to points (n, 2)
+    place: Callable[[Tensor, Tensor], Tensor],  # class (n,), uniform (n, 2) -> points (n, 2)
     n: int, noise: float, seed: int,
 ) -> tuple[Tensor, Tensor]:
     "n points of two classes in turns, each put in its place and then pushed off it."
@@ -170,7 +174,7 @@ def circles(
     n: int = 200,  # how many points
     noise: float = 0.05,  # standard deviation of the push
     seed: int = 0,  # the same seed, the same points
-) -> tuple[Tensor, Tensor]:  # x (n, 2) float32; y (n,) int64, 0 (outer ring, radius 0.9) or 1 (inner, 0.4)
+) -> tuple[Tensor, Tensor]:  # x (n, 2) float32; y (n,) int64, 0 (radius 0.9) or 1 (radius 0.4)
     "A ring around a ring: no line separates them."
     return _classes(lambda y, u: _polar(0.9 - 0.5 * y, 2 * math.pi * u[:, 0]), n, noise, seed)
 
@@ -191,7 +195,7 @@ def xor(
     n: int = 200,  # how many points
     noise: float = 0.05,  # standard deviation of the push
     seed: int = 0,  # the same seed, the same points
-) -> tuple[Tensor, Tensor]:  # x (n, 2) float32; y (n,) int64, 1 where the signs of the two numbers differ
+) -> tuple[Tensor, Tensor]:  # x (n, 2) float32; y (n,) int64, 1 where the two signs differ
     "A chessboard of four squares: either number alone says nothing about the class."
     def place(y: Tensor, u: Tensor) -> Tensor:
         first = 2 * u[:, 0] - 1

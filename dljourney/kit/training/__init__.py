@@ -11,7 +11,7 @@ from dljourney.kit.faces import face
 TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
     from dljourney.kit.training.clock import Clock, check_length, within
-    from dljourney.kit.training.dealing import Batches, Place, sized
+    from dljourney.kit.training.dealing import Batches, Place, in_batches, sized
     from dljourney.kit.training.interrupts import as_a_whole, at_rest, stoppable_fit
     from dljourney.kit.training.measuring import evaluate
     from dljourney.kit.training.networks import (
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     )
     from dljourney.kit.training.refusals import (
         Belonging, best_nudge, check_fit, check_metrics, check_parameters, check_parts,
-        check_scores, counting, distance, float_copies, ignored, name_of, not_finite, parts_of,
-        unsound,
+        check_scores, counting, float_copies, ignored, name_of, not_finite, parts_of, unsound,
+        walked,
     )
     from dljourney.kit.training.run import Step, Training
     from dljourney.kit.training.state import (
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         set_random_state, unpacked, write_state,
     )
     from dljourney.kit.training.watching import (
-        NotFinite, Unreported, Watch, asked, crossed, unreported,
+        NotFinite, Watch, asked, crossed, unreported,
     )
 
 # %% ../../../nbs/kit/training/face.ipynb #face0704

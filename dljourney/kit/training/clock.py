@@ -36,7 +36,8 @@ class Clock:
         self,
         history: list[dict[str, Any]],  # the run's rows so far
     ):
-        before = history[-1] if history else {"seconds": 0.0, "cpu_seconds": 0.0}
+        known = [row for row in history if "seconds" in row]  # an epoch by hand knows none
+        before = known[-1] if known else {"seconds": 0.0, "cpu_seconds": 0.0}
         self.start = time.monotonic() - before["seconds"]
         self.cpu_start = time.process_time() - before["cpu_seconds"]
 

@@ -22,14 +22,16 @@ _set_handler, _get_handler, _sigint = _bare.signal, _bare.getsignal, int(signal.
 
 # %% ../../../nbs/kit/training/interrupts.ipynb #53a566c4
 class as_a_whole:
-    "`with as_a_whole():` an interrupt that comes inside the block is handled when the block is done."
+    "`with as_a_whole():` an interrupt inside the block is handled when the block is done."
     __slots__ = ("before", "came")
 
     def __enter__(self) -> None:
         self.came: Any = None
-        before = _get_handler(_sigint) if threading.current_thread() is threading.main_thread() else None
-        self.before = before if callable(before) else None  # elsewhere no interrupt arrives
-        if self.before is not None: _set_handler(_sigint, self._wait)
+        before = _get_handler(_sigint)
+        self.before = before if callable(before) else None
+        if self.before is None: return
+        try: _set_handler(_sigint, self._wait)
+        except ValueError: self.before = None  # another thread, where no interrupt arrives
 
     def _wait(self, *args: Any) -> None:
         if self.came is not None: self.before(*args)  # type: ignore[misc]  # the second one
@@ -41,7 +43,8 @@ class as_a_whole:
         if self.came is not None: self.before(*self.came)
 
 # %% ../../../nbs/kit/training/interrupts.ipynb #6b2955ad
-_looked_at: dict[nn.Module, list] = {}  # by module: the mode it came with, and how many blocks look at it, of any thread
+# by module: the mode it came with, and how many blocks look at it, of any thread
+_looked_at: dict[nn.Module, list] = {}
 _lock = threading.RLock()  # held while they are counted, never while a model works
 
 
@@ -49,7 +52,7 @@ _lock = threading.RLock()  # held while they are counted, never while a model wo
 def at_rest(
     model: nn.Module,  # any module
 ) -> Iterator[nn.Module]:  # the same, in eval mode; gradients are off
-    "For a batch to be looked at: an interrupt waits, then each module has its own mode back, and gradients are as they were."
+    "An interrupt waits; then each module has its own mode back, and gradients are as they were."
     with as_a_whole():
         modules, gradients = [*model.modules()], torch.is_grad_enabled()
         try:
@@ -74,7 +77,7 @@ def stoppable_fit(
     model: Any,  # an estimator of scikit-learn
     *data: Any,  # what its `fit` takes: inputs and labels
 ) -> Any:  # the model
-    "scikit-learn's own `fit`, which Stop really stops: its networks take an interrupt for the end of training."
+    "scikit-learn's own `fit`, which Stop stops: its networks take an interrupt for the end."
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "Training interrupted by user")
         try: return model.fit(*data)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..expect import explained
+from .dealing import in_batches
 from .interrupts import at_rest
 from .norms import count
 from .refusals import counting, ignored, name_of, unsound
@@ -29,42 +30,35 @@ def evaluate(
     device: torch.device,  # where the model is
 ) -> dict[str, float]:  # "valid_loss", then each metric by its name
     "Means over all datapoints of `data`: the loss, then each metric."
-    whole = (
-        isinstance(data, (tuple, list))
-        and len(data) > 1
-        and all(isinstance(t, Tensor) for t in data)
-    )
+    whole = isinstance(data, (tuple, list)) and len(data) > 1
+    whole = whole and all(isinstance(t, Tensor) for t in data)
     names, index = ["valid_loss", *(name_of(m) for m in metrics)], ignored(loss_func)
     sums, weights = [0.0] * len(names), [0.0] * len(names)
-    for batch in filter(count, _split(data) if whole else data):
-        found, n = _measured(model, moved(batch, device), loss_func, metrics), count(batch)
+    for batch in _batched(data) if whole else data:
+        n = count(batch)
+        if not n: continue
+        found = _measured(model, moved(batch, device), loss_func, metrics)
         counted = counting(batch[-1], index, n)
         if not math.isfinite(found[0]) and counted:
             wrong = unsound(data, "valid ", "of the data") if whole else unsound(batch, "valid ")
-            if wrong:
-                raise ValueError(f"{wrong}; mend such rows or leave them out")
+            if wrong: raise ValueError(f"{wrong}; mend such rows or leave them out")
         for i, (value, weight) in enumerate(zip(found, [counted] + [n] * len(metrics))):
-            if not weight:
-                continue  # the mean of no label is not a number
+            if not weight: continue  # the mean of no label is not a number
             sums[i], weights[i] = sums[i] + value * weight, weights[i] + weight
     if not weights[0]:
-        raise ValueError(
-            "valid: expected (x, y) or an iterable of batches, got one without a datapoint "
-            "that counts; "
-            "give some that were held out"
-        )
+        raise ValueError("valid: expected (x, y) or an iterable of batches, got one without a "
+                         "datapoint that counts; give some that were held out")
     return {name: total / weight for name, total, weight in zip(names, sums, weights)}
 
 
-def _split(tensors: Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:
+def _batched(tensors: Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:
     "Tensors in batches of 256."
     lengths = [len(t) if t.ndim else 0 for t in tensors]
     if len(set(lengths)) > 1:
-        raise ValueError(
-            f"valid: expected one label for each input, got {' and '.join(map(str, lengths))}; "
-            "give as many of the one as of the other"
-        )
-    return zip(*(t.split(256) for t in tensors)) if lengths[0] else iter(())
+        came = " and ".join(map(str, lengths))
+        raise ValueError(f"valid: expected one label for each input, got {came}; "
+                         "give as many of the one as of the other")
+    return in_batches(tensors, 256) if lengths[0] else iter(())
 
 
 def _measured(
@@ -75,9 +69,7 @@ def _measured(
     try:
         with at_rest(model):
             prediction = model(*xs)
-            return [
-                float(asked(measure, prediction, yb, "valid labels"))
-                for measure in (loss_func, *metrics)
-            ]
+            return [float(asked(measure, prediction, yb, "valid labels"))
+                    for measure in (loss_func, *metrics)]
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as e:
         raise explained(e, model, xs, yb, prediction, "valid ") from None

@@ -36,11 +36,9 @@ class Networks(nn.Module):
         self.generators = [seeded(seed) for seed in seeds]
         shapes = [(n_in, n_hidden, n_in), (1, n_hidden, n_in), (n_hidden, n_out, n_hidden),
                   (1, n_out, n_hidden)]
-        drawn = [  # the range of torch's nn.Linear: one over the root of the number of inputs
-            [torch.empty(a, b, dtype=dtype).uniform_(-(fan**-0.5), fan**-0.5, generator=g)
-             for a, b, fan in shapes]
-            for g in self.generators
-        ]
+        # the range of torch's nn.Linear: one over the root of the number of inputs
+        drawn = [[torch.empty(a, b, dtype=dtype).uniform_(-(fan**-0.5), fan**-0.5, generator=g)
+                  for a, b, fan in shapes] for g in self.generators]
         self.w1, self.b1, self.w2, self.b2 = (nn.Parameter(torch.stack(ts)) for ts in zip(*drawn))
 
     def __len__(self) -> int:
@@ -74,8 +72,7 @@ class StackedBatches:
         y: Tensor,  # labels, (n,) shared or (n_networks, n)
         batch_size: int,  # points of each network in one step
         generators: Sequence[torch.Generator],  # one for each network
-        augment: Callable[[Tensor, torch.Generator], Tensor]
-        | None = None,  # (images, generator) -> images
+        augment: Callable | None = None,  # (images, generator) -> images
     ):
         self.x, self.y, self.batch_size = x, y, check_whole("batch_size", batch_size, 1)
         self.generators, self.augment = list(generators), augment

@@ -27,10 +27,8 @@ def hold(
 ) -> None:
     "Hold a layer of batch norm still, or let it go."
     for key, hook in list(layer._forward_pre_hooks.items()):
-        if hook is _stay_at_rest:
-            del layer._forward_pre_hooks[key]
-    if still:
-        layer.register_forward_pre_hook(_stay_at_rest)
+        if hook is _stay_at_rest: del layer._forward_pre_hooks[key]
+    if still: layer.register_forward_pre_hook(_stay_at_rest)
 
 
 def compares(
@@ -52,25 +50,19 @@ def count(
         first, last = (list(batch) or ["x"])[0], (list(batch) or ["y"])[-1]
         raise TypeError(
             f"a batch: expected (inputs, labels), got dict with {names or 'nothing in it'}; "
-            "make pairs of it, "
-            f"such as [(b[{first!r}], b[{last!r}]) for b in data]"
-        )
+            f"make pairs of it, such as [(b[{first!r}], b[{last!r}]) for b in data]")
     if not isinstance(batch, (tuple, list)) or len(batch) < 2:
         came = f"{len(batch)} of them" if isinstance(batch, (tuple, list)) else type(batch).__name__
-        raise TypeError(
-            f"a batch: expected (inputs, labels), got {came}; make your data yield pairs of tensors"
-        )
+        raise TypeError(f"a batch: expected (inputs, labels), got {came}; "
+                        "make your data yield pairs of tensors")
     sized = batch[-1] if isinstance(batch[-1], Tensor) else batch[0]
     if not getattr(sized, "shape", None):
-        name, came = (
-            ("labels", "a single number")
-            if sized is batch[-1]
-            else ("inputs", type(sized).__name__)
-        )
+        alone = sized is batch[-1]
+        name = "labels" if alone else "inputs"
+        came = "a single number" if alone else type(sized).__name__
         raise TypeError(
             f"{name}: expected a tensor (N, ...), one row for each datapoint, got {came}; "
-            "a DataLoader or batches(x, y, 64) deals several datapoints at a time"
-        )
+            "a DataLoader or batches(x, y, 64) deals several datapoints at a time")
     return sized.shape[0]
 
 

@@ -32,6 +32,7 @@ class Pack(list):
 def _together(name: str) -> Callable:
     "The method `name` of tensors for a pack; the last letter says whether it changes them."
     at_once, rounds = getattr(torch, f"_foreach_{name}", None), name == "mul_"
+    in_place = name.endswith("_")
 
     def method(
         self,
@@ -43,7 +44,7 @@ def _together(name: str) -> Callable:
             got = [getattr(t, name)(*own, **options) for t, own in zip(self, each)]
         else:
             got = at_once(self, *args, **options)
-        return self if name.endswith("_") else Pack(got)
+        return self if in_place else Pack(got)
 
     return method
 
@@ -198,11 +199,12 @@ def _walk(opt: "Optimizer", group: dict[str, Any]):
         if n > _piece and p.is_cpu:
             _cut(opt, steps, row, options) if cut else opt.update(steps, *row, **options)
             continue
-        if rows and (steps != t or p.dtype is not dtype or size + n > _pack and p.is_cpu):
+        kind = p.dtype
+        if rows and (steps != t or kind is not dtype or size + n > _pack and p.is_cpu):
             _move(opt, t, rows, options)
             rows, size = [], 0
         rows.append(row)
-        size, t, dtype = size + n, steps, p.dtype
+        size, t, dtype = size + n, steps, kind
     if rows: _move(opt, t, rows, options)
 
 # %% ../../../nbs/kit/training/optimizer.ipynb #0pt00014
@@ -232,6 +234,11 @@ def _check_real(opt: "Optimizer"):
     opt.param_groups.pop()
     raise TypeError(f"params: {opt.rule.name} takes real numbers, got complex ones; "
                     "torch.view_as_real gives two real numbers for each")
+
+
+def _without_history(grad: Tensor) -> Tensor:
+    "The same tensor: it no longer knows how it was computed. A view that never knew stays one."
+    return grad.requires_grad_(False) if grad.grad_fn is None else grad.detach_()
 
 
 def _sparse(opt: "Optimizer") -> TypeError:
@@ -312,9 +319,10 @@ class Optimizer(torch.optim.Optimizer):
 
     def zero_grad(self, set_to_none: bool = True):
         "Forget the gradients: `backward` adds to those that are there."
-        for p in [p for group in self.param_groups for p in group["params"]]:
-            if set_to_none: p.grad = None
-            elif p.grad is not None: p.grad.detach_().zero_()
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none: p.grad = None
+                elif p.grad is not None: _without_history(p.grad).zero_()
 
     def step(self, *args: Any, **kwargs: Any) -> Any:
         "One update of every parameter that has a gradient; of `closure()`, if given, that it made."

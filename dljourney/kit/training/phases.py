@@ -50,24 +50,19 @@ class FineTuning:
         self._over: list[Over] = []  # of the phases before it
         self._stopped = False
 
-    def __len__(self) -> int:
-        return sum(phase.n_steps for phase in self.phases)
+    def __len__(self) -> int: return sum(phase.n_steps for phase in self.phases)
 
-    def __iter__(self) -> Self:
-        return self
+    def __iter__(self) -> Self: return self
 
     def __next__(self) -> Step:
         while not self._stopped:
             training = self.training
             if training is not None and training.epoch < training.epochs:
                 self.before_step(training)
-                if (step := next(training, None)) is not None:
-                    return step
+                if (step := next(training, None)) is not None: return step
                 continue  # an interrupted epoch has just been ended: the last one of its phase
-            if training is not None:
-                training.stop()
-            if len(self._runs) == len(self.phases):
-                break
+            if training is not None: training.stop()
+            if len(self._runs) == len(self.phases): break
             self._go_on(self._begun(len(self._runs)), self._runs)
         raise StopIteration
 
@@ -103,23 +98,20 @@ class FineTuning:
     @property
     def phase(self) -> str:
         "What learns now: the \"head\", or \"all\" of it."
-        return self.phases[max(len(self._runs) - 1, 0)].name
+        return self.phases[max(len(self._runs) - 1, 0)].name if self.phases else "all"
 
     def stop(self) -> Self:
         "End here: there is no further step."
         self._stopped = True
-        if self.training is not None:
-            self.training.stop()
+        if self.training is not None: self.training.stop()
         return self
 
     def state_dict(self) -> dict[str, Any]:
         "All that the rest of the run depends on."
-        return {
-            "phases": [phase.name for phase in self.phases],
-            "over": [run._asdict() for run in self._over],
-            "training": None if self.training is None else self.training.state_dict(),
-            "stopped": self._stopped,
-        }
+        training = None if self.training is None else self.training.state_dict()
+        return {"phases": [phase.name for phase in self.phases],
+                "over": [run._asdict() for run in self._over],
+                "training": training, "stopped": self._stopped}
 
     def load_state_dict(
         self,
@@ -132,11 +124,9 @@ class FineTuning:
         if here is not None and names[: n + 1] != state["phases"][: n + 1]:
             raise ValueError(
                 f"state: expected a run with the phases {names}, got one with {state['phases']}; "
-                "give fine_tune the epochs and frozen_epochs it was saved with"
-            )
+                "give fine_tune the epochs and frozen_epochs it was saved with")
         training = None if here is None else self._begun(n)
-        if training is not None:
-            training.load_state_dict(here)
+        if training is not None: training.load_state_dict(here)
         self._go_on(training, over)
         self._stopped = state["stopped"]
 
@@ -175,8 +165,7 @@ class Recipe:
         least = {"epochs": 0, "frozen_epochs": 0, "batch_size": 1, "seed": 0}
         for name, n in least.items():
             setattr(self, name, check_whole(name, getattr(self, name), n))
-        for name in ("lr", "head", "decay"):
-            check_finite(name, getattr(self, name), least=0)
+        for name in ("lr", "head", "decay"): check_finite(name, getattr(self, name), least=0)
         check_learns(self.model)
         last_parts(self.model, self.last)  # a head, and stages that it has
         self._check_data()
@@ -209,8 +198,7 @@ class Recipe:
     def _scores(self, x: Tensor) -> Any:
         "What the model says of prepared pictures."
         try:
-            with at_rest(self.model):
-                return self.model(x)
+            with at_rest(self.model): return self.model(x)
         except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as e:
             raise explained(e, self.model, [x], self.y[:2]) from None
 
@@ -220,8 +208,7 @@ class Recipe:
             height, width = self.preprocess.size
             raise ValueError(
                 f"bf16: expected False for pictures as small as {height} x {width}, got True: "
-                "torch's bfloat16 gradients are wrong there; bf16_helps(model) tells"
-            )
+                "torch's bfloat16 gradients are wrong there; bf16_helps(model) tells")
 
     def change(
         self,
@@ -229,8 +216,7 @@ class Recipe:
     ) -> Callable[[Tensor, torch.Generator], Tensor]:  # for a dealer of batches
         "Change the pictures of a batch as `augment` does, then prepare them."
         augment = self.augment
-        if augment is None:
-            return lambda x, generator: prepare(x)
+        if augment is None: return lambda x, generator: prepare(x)
         return lambda x, generator: prepare(augment(x, generator=generator))
 
     def phases(
@@ -250,18 +236,15 @@ class Recipe:
 
 def _check_pictures(name: str, x: Any) -> None:
     check_images(name, x)
-    if not len(x):
-        raise ValueError(f"{name}: expected one picture or more, got none")
+    if not len(x): raise ValueError(f"{name}: expected one picture or more, got none")
 
 
 def _check_classes(name: str, y: Any, x: Tensor, n_classes: int) -> None:
     "Refuse labels that cannot be learned from."
-    try:
-        check_labels(name, y, len(x), n_classes)
+    try: check_labels(name, y, len(x), n_classes)
     except ValueError as e:
-        raise ValueError(
-            f"{e}; pretrained(name, num_classes=...) sets how many classes there are"
-        ) from None
+        told = f"{e}; pretrained(name, num_classes=...) sets how many classes there are"
+        raise ValueError(told) from None
 
 
 def _pair(valid: Any) -> tuple[Tensor, Tensor]:
@@ -270,6 +253,5 @@ def _pair(valid: Any) -> tuple[Tensor, Tensor]:
         came = " ".join(repr(valid).split())[:50]
         raise TypeError(
             "valid: expected held-out images and their labels, valid=(x_valid, y_valid), "
-            f"got {came}; kit.pictures.train_valid_split(len(x), 0.2) says which to hold out"
-        )
+            f"got {came}; kit.pictures.train_valid_split(len(x), 0.2) says which to hold out")
     return valid[0], valid[1]

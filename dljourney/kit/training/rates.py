@@ -16,7 +16,7 @@ from torch import nn
 
 from ..expect import check_finite, check_whole
 from .run import Training
-from .state import copied
+from .state import Buffers
 
 # %% ../../../nbs/kit/training/rates.ipynb #1f79d2ce
 @dataclass(frozen=True)
@@ -25,19 +25,12 @@ class LearningRates:
 
     lrs: tuple[float, ...]  # learning rates of the first run, rising
     losses: tuple[float, ...]  # the loss before each update, all finite
-    suggestion: (
-        float | None
-    )  # the rate that learned most; None: none learned more than the batches' noise
-    tried: dict[
-        float, float
-    ]  # the rates that raced, and the mean loss at the end of each run; inf: it exploded
+    suggestion: float | None  # the rate that learned most; None: none learned more than noise
+    tried: dict[float, float]  # the rates that raced, the mean loss at the end; inf: exploded
 
     def __repr__(self) -> str:
-        found = (
-            f"suggestion {self.suggestion:.2g}"
-            if self.suggestion
-            else "no suggestion: the loss does not fall"
-        )
+        found = "no suggestion: the loss does not fall"
+        if self.suggestion: found = f"suggestion {self.suggestion:.2g}"
         tried = f"{len(self.lrs)} rates from {self.lrs[0]:.2g} to {self.lrs[-1]:.2g}"
         return f"LearningRates({found}, {tried})"
 
@@ -46,44 +39,27 @@ class LearningRates:
         from dljourney.kit import figures
 
         fig, ax = figures.subplots(figsize=(6.4, 3.2))
-        ax.plot(
-            self.lrs, self.losses, color=figures.COLOURS["grey"], lw=1, label="loss, rising rate"
-        )
+        grey, ink, orange = (figures.COLOURS[name] for name in ("grey", "ink", "orange"))
+        ax.plot(self.lrs, self.losses, color=grey, lw=1, label="loss, rising rate")
         ax.plot(self.lrs, smoothed(self.losses), label="smoothed")
         raced = sorted((lr, loss) for lr, loss in self.tried.items() if loss < math.inf)
-        if raced:
-            ax.plot(
-                *zip(*raced),
-                "o",
-                ms=4,
-                color=figures.COLOURS["ink"],
-                label="end of a run of its own",
-            )
-        said = (
-            "no suggestion: the loss does not fall"
-            if self.suggestion is None
-            else f"suggestion: {self.suggestion:.2g}"
-        )
-        if self.suggestion:
-            ax.axvline(self.suggestion, color=figures.COLOURS["orange"], ls="--", label=said)
-        else:
-            ax.set_title(said)
+        if raced: ax.plot(*zip(*raced), "o", ms=4, color=ink, label="end of a run of its own")
+        said = "no suggestion: the loss does not fall"
+        if self.suggestion: said = f"suggestion: {self.suggestion:.2g}"
+        if self.suggestion: ax.axvline(self.suggestion, color=orange, ls="--", label=said)
+        else: ax.set_title(said)
         ax.set_xscale("log")
         ax.set(xlabel="learning rate", ylabel="loss", ylim=_limits(self.losses))
         ax.legend()
-        return fig.describe(
-            f"The loss against a rising learning rate, and of runs with one rate each; {said}."
-        )
+        told = "The loss against a rising learning rate, and of runs with one rate each"
+        return fig.describe(f"{told}; {said}.")
 
 
 def _limits(losses: Sequence[float]) -> tuple[float, float]:
     "What to show of the losses: not the last explosion."
     low, high = min(losses), max(losses[: max(1, len(losses) // 2)])
-    return (
-        (0, 1.3 * high)
-        if low >= 0
-        else (low - 0.1 * (high - low) - 1e-9, high + 0.3 * (high - low) + 1e-9)
-    )
+    if low >= 0: return 0, 1.3 * high
+    return low - 0.1 * (high - low) - 1e-9, high + 0.3 * (high - low) + 1e-9
 
 
 def smoothed(
@@ -100,9 +76,8 @@ def exploded(
 ) -> bool:
     "Are three losses in a row far above the usual ones? A single one may be an unlucky batch."
     low, high = min(usual), max(usual)
-    return (
-        len(losses) > 2 and min(losses[-3:]) > high + 3 * max(high - low, abs(fmean(usual))) + 1e-12
-    )
+    far = high + 3 * max(high - low, abs(fmean(usual))) + 1e-12
+    return len(losses) > 2 and min(losses[-3:]) > far
 
 # %% ../../../nbs/kit/training/rates.ipynb #2725bf7c
 class Trials:
@@ -116,20 +91,17 @@ class Trials:
         self.modes = [(m, m.training) for m in model.modules()]
         self.training = begin()
         self.grads = [(p, p.grad) for p in model.parameters()]
-        self.buffers = [
-            (m._buffers, dict(m._buffers), copied(m._buffers)) for m in model.modules()
-        ]  # some are in no state
+        self.buffers = Buffers(model)  # some are in no state
+        self.buffers.keep()
         self.before = self.training.state_dict()
         rates = [group["lr"] for group in self.training.opt.param_groups]
         self.ratios = [rate / rates[0] if rates[0] else 1.0 for rate in rates]
         self.usual: list[float] = []  # what the batches lose without learning
 
-    def __enter__(self) -> Self:
-        return self
+    def __enter__(self) -> Self: return self
 
     def __exit__(self, *error: Any) -> None:
-        for module, mode in self.modes:
-            module.training = mode
+        for module, mode in self.modes: module.training = mode
 
     def __call__(
         self,
@@ -142,13 +114,10 @@ class Trials:
                 for group, ratio in zip(self.training.opt.param_groups, self.ratios):
                     group["lr"] = rate * ratio
                 losses.append(next(self.training).loss)
-                if self.usual and exploded(losses, self.usual):
-                    break
+                if self.usual and exploded(losses, self.usual): break
         except FloatingPointError:
-            if not self.usual:
-                raise  # nothing has learned yet: the data or the model are at fault
-        finally:
-            self._put_back()
+            if not self.usual: raise  # nothing has learned yet: the data or the model are at fault
+        finally: self._put_back()
         return losses
 
     def still(
@@ -159,14 +128,9 @@ class Trials:
         self.usual = self([lrs[0] * 1e-6] * len(lrs))
 
     def _put_back(self) -> None:
-        for table, tensors, values in self.buffers:
-            table.update(tensors)
-            for name, value in values.items():
-                if (tensor := tensors[name]) is not None:
-                    tensor.detach().copy_(value)
+        self.buffers.put_back()
         self.training.load_state_dict(self.before)
-        for p, grad in self.grads:
-            p.grad = grad
+        for p, grad in self.grads: p.grad = grad
 
 # %% ../../../nbs/kit/training/rates.ipynb #1b5ee08c
 def rising(
@@ -178,10 +142,8 @@ def rising(
     lowest, highest = check_finite("lowest", lowest), check_finite("highest", highest)
     steps = check_whole("steps", steps, 10)
     if not 0 < lowest < highest:
-        raise ValueError(
-            f"lowest and highest: expected 0 < lowest < highest, got {lowest:g} and {highest:g}; "
-            "try 1e-6 and 10"
-        )
+        raise ValueError("lowest and highest: expected 0 < lowest < highest, got "
+                         f"{lowest:g} and {highest:g}; try 1e-6 and 10")
     return [lowest * (highest / lowest) ** (i / (steps - 1)) for i in range(steps)]
 
 
@@ -197,17 +159,14 @@ def race(
     "From where the smoothed losses are lowest, try halves and doubles until they get worse."
     if len(losses) < 5:
         raise ValueError(
-            f"lowest: expected a rate that is too small to explode, got {lrs[0]:g}, where the "
-            "loss exploded "
-            f"after {len(losses)} steps; start lower"
-        )
+            f"lowest: expected a rate that is too small to explode, got {lrs[0]:g}, where the loss "
+            f"exploded after {len(losses)} steps; start lower")
     smooth, steps = smoothed(losses), len(lrs)
     start = lrs[min(range(len(smooth)), key=smooth.__getitem__)]
     runs: dict[float, list[float]] = {}
 
     def lost(rate: float) -> float:
-        if rate not in runs:
-            runs[rate] = trial([rate] * steps)
+        if rate not in runs: runs[rate] = trial([rate] * steps)
         return fmean(_end(runs[rate])) if len(runs[rate]) == steps else math.inf
 
     best = start
@@ -215,10 +174,8 @@ def race(
         rate, worse = start, 0
         while worse < 2 and lrs[0] <= rate * factor <= lrs[-1]:
             rate *= factor
-            if lost(rate) < lost(best):
-                best, worse = rate, 0
-            else:
-                worse += lost(best) < math.inf
+            if lost(rate) < lost(best): best, worse = rate, 0
+            else: worse += lost(best) < math.inf
     lost(best)
     return runs
 
@@ -228,20 +185,15 @@ def winner(
     usual: Sequence[float],  # what the same batches lose without learning
 ) -> tuple[float | None, dict[float, float]]:  # the rate; and the mean loss at the end of each run
     "The rate that lost least; None where noise alone would explain what it gained."
-    ends = {
-        rate: fmean(_end(losses)) if len(losses) == len(usual) else math.inf
-        for rate, losses in sorted(runs.items())
-    }
+    ends = {rate: fmean(_end(losses)) if len(losses) == len(usual) else math.inf
+            for rate, losses in sorted(runs.items())}
     best = min(ends, key=ends.__getitem__)
-    if ends[best] == math.inf:
-        return None, ends
+    if ends[best] == math.inf: return None, ends
     begun = len(usual) // 4  # so early little can be told
     gains = [a - b for a, b in zip(usual[begun:], runs[best][begun:])]
-    noise = max(
-        2.5 * stdev(gains) / len(gains) ** 0.5, 0.02 * stdev(usual), 1e-6 * abs(fmean(usual))
-    )
-    if fmean(gains) <= noise:
-        return None, ends
+    by_chance = 2.5 * stdev(gains) / len(gains) ** 0.5
+    noise = max(by_chance, 0.02 * stdev(usual), 1e-6 * abs(fmean(usual)))
+    if fmean(gains) <= noise: return None, ends
     gain = fmean(_end(usual)) - ends[best]
     close = ends[best] + 0.05 * min(abs(ends[best]), gain)
     return next(rate for rate, end in ends.items() if end <= close), ends

@@ -19,16 +19,8 @@ from .interrupts import as_a_whole
 from .dealing import Place
 from .measuring import evaluate
 from .norms import count
-from dljourney.kit.training.refusals import (
-    Belonging,
-    check_fit,
-    check_metrics,
-    check_parameters,
-    check_parts,
-    counting,
-    ignored,
-    not_finite,
-)
+from .refusals import Belonging, check_fit, check_metrics, check_parameters
+from .refusals import check_parts, counting, ignored, not_finite
 from .state import Buffers, copied, generators, moved, read_state, write_state
 from .watching import NotFinite, Watch, unreported
 
@@ -46,29 +38,30 @@ class Step:
         self.row = row  # at an epoch's end, the epoch's row of `history`
 
     @property
-    def is_epoch_end(self) -> bool:
-        return self.row is not None
+    def is_epoch_end(self) -> bool: return self.row is not None
 
     def __getattr__(self, name: str) -> Any:
         "At an epoch's end: `train_loss` (its mean), `valid_loss` and the metrics, by their names."
-        if name.startswith("_"):
-            raise AttributeError(name)
+        if name.startswith("_"): raise AttributeError(name)
         name = "loss" if name == "train_loss" else name
         if self.row is None:
-            raise AttributeError(
-                f"{name} is measured at an epoch's end: ask `if step.is_epoch_end` first"
-            )
-        if name not in self.row:
-            raise AttributeError(f"{name} was not measured; this epoch has {', '.join(self.row)}")
-        return self.row[name]
+            raise AttributeError(f"{name} is measured at an epoch's end: "
+                                 "ask `if step.is_epoch_end` first")
+        if name in self.row: return self.row[name]
+        raise AttributeError(f"{name} was not measured; this epoch has {', '.join(self.row)}")
 
     def __repr__(self) -> str:
         return f"Step(epoch={self.epoch}, step={self.step}, loss={self.loss:.4g}, lr={self.lr:.4g})"
 
 # %% ../../../nbs/kit/training/run.ipynb #ca71c91c
+_SAID = NotFinite, AttributeError, IndexError, RuntimeError, TypeError, ValueError  # told anew
+_KEPT = {"epoch": "epoch", "step": "step", "loss_sum": "_loss_sum", "n_seen": "_n_seen",
+         "stopped": "_stopped", "restored": "_restored", "checked": "_checked",
+         "history": "history", "best": "_best"}  # the names in a state, and here
+
+
 class Training:
-    "A run that you iterate: each step takes a batch, learns from it, tells what it did. See "
-    "`train`."
+    "A run that you iterate: a step takes a batch, learns, and tells what it did. See `train`."
 
     def __init__(
         self,
@@ -83,46 +76,34 @@ class Training:
         learn: Callable,  # one step: (model, batch, loss_func, opt) -> loss
     ):
         check_parts(model, loss_func, opt, learn)
-        self.model, self.batches, self.loss_func, self.opt, self.learn = (
-            model,
-            batches,
-            loss_func,
-            opt,
-            learn,
-        )
+        self.model, self.batches, self.loss_func = model, batches, loss_func
+        self.opt, self.learn, self.valid, self.keep_best = opt, learn, valid, keep_best
         self.metrics = check_metrics(metrics, valid is not None, keep_best)
-        self.epochs, self.valid, self.keep_best = check_whole("epochs", epochs), valid, keep_best
+        self.epochs = check_whole("epochs", epochs)
         self.epoch, self.step = 0, 0  # epochs finished, steps made
         self.history: list[dict[str, Any]] = []  # one row for each finished epoch
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
         self._on_cpu = self.device.type == "cpu"
-        self._place, self._buffers, self._watch = (
-            Place(batches, model, self.device),
-            Buffers(model),
-            Watch(),
-        )
+        self._place, self._buffers = Place(batches, model, self.device), Buffers(model)
+        self._watch = Watch()
         self._loss_sum, self._n_seen = 0.0, 0.0  # of this epoch
         self._index: int | None = None  # the label that its loss leaves out
         self._given: tuple[Any, Any] = (None, None)  # the optimiser, and what stands in for it
+        self._fits = False  # it is known to be the model's
         self._best: dict[str, Any] | None = None
-        self._stopped = self._restored = self._fits = (
-            False  # ended; the best epoch is in the model; `opt` is the model's
-        )
+        self._stopped = self._restored = False  # ended; the best epoch is in the model
         self._checked = 0  # after so many steps, all parameters were finite
         model.train()
 
-    def __len__(self) -> int:
-        return self.epochs * len(self._place)
+    def __len__(self) -> int: return self.epochs * len(self._place)
 
-    def __iter__(self) -> Self:
-        return self
+    def __iter__(self) -> Self: return self
 
     def __next__(self) -> Step:
         if self._stopped or self.epoch >= self.epochs:
             self._restore_best()
             raise StopIteration
-        with as_a_whole():
-            done = self._step()
+        with as_a_whole(): done = self._step()
         if done is None:  # an interrupt came between the last update and the epoch's end
             self._end_epoch()
             return next(self)
@@ -132,111 +113,69 @@ class Training:
     def _step(self) -> tuple[int, float, float] | None:
         "One step, and draw the next batch: number, loss, learning rate; None at the epoch's end."
         place = self._place
-        if place.batch is None:
-            self._draw()
-        if place.batch is None:
-            return None
-        if self._buffers.tables:
-            self._buffers.keep()
+        if place.batch is None: place.draw()
+        if place.batch is None: return None
+        if not place.n_used: self._index = self._ignored()  # at an epoch's begin
+        if self._buffers.tables: self._buffers.keep()
         batch = place.batch if self._on_cpu else moved(place.batch, self.device)
-        lr, labels = self.opt.param_groups[0]["lr"], batch[-1]
-        value = self._learned(batch, lr)
-        n = labels.shape[0] if isinstance(labels, Tensor) else count(batch)
-        counts = n if self._index is None else counting(labels, self._index, n)
-        place.batch, place.n_used = None, place.n_used + 1
-        self.step, self._restored = self.step + 1, False
-        self._loss_sum, self._n_seen = self._loss_sum + value * counts, self._n_seen + counts
-        self._draw()
-        return self.step, value, lr
-
-    def _draw(self) -> None:
-        "The next batch. At an epoch's begin: are there labels that do not count?"
-        if self._place.iterator is None:
-            self._index = self._ignored()
-        self._place.draw()
-
-    def _ignored(self) -> int | None:
-        index, tensors = ignored(self.loss_func), self._place.tensors
-        if index is None or tensors is None:
-            return index
-        return index if bool((tensors[-1] == index).any()) else None  # once for all of them
-
-    def _learned(self, batch: Any, lr: float) -> float:
-        "The loss of one `learn`. What is refused changes nothing but the place in the data."
+        lr, labels = self.opt.param_groups[0]["lr"], place.batch[-1]  # where they are: no wait
         belonging = None if self._fits else Belonging(self.opt, self.model)
         try:
-            value = self._called(batch)
-        except NotFinite as e:
-            raise self._refused(e, batch, lr) from None
-        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as e:
-            self._buffers.put_back()
-            if belonging is not None and self._watch.n_asked:
-                belonging.check()
-            raise explained(e, self.model, batch[:-1], batch[-1], self._watch.predictions) from None
-        if belonging is None:
-            return value
-        try:
-            belonging.check()
-        except ValueError:
-            self._buffers.put_back()
-            raise
-        self._fits = True
-        return value
+            value = self._learned(batch)
+            if wrong := belonging and belonging.error(): raise wrong
+        except _SAID as e: raise self._refused(e, batch, lr, belonging) from None
+        n = labels.shape[0] if isinstance(labels, Tensor) else count(place.batch)
+        counts = n if self._index is None else counting(labels, self._index, n)
+        place.batch, place.n_used = None, place.n_used + 1
+        self.step, self._restored, self._fits = self.step + 1, False, True
+        self._loss_sum, self._n_seen = self._loss_sum + value * counts, self._n_seen + counts
+        place.draw()
+        return self.step, value, lr
 
-    def _called(self, batch: Any) -> float:
-        "Call `learn`; on a GPU the number is looked at just before the update."
-        if self._given[0] is not self.opt:
-            self._given = self.opt, unreported(self.opt)
+    def _ignored(self) -> int | None:
+        "Are there labels that do not count? The one that says so; looked for once for all of them."
+        index, tensors = ignored(self.loss_func), self._place.tensors
+        if index is None or tensors is None: return index
+        return index if bool((tensors[-1] == index).any()) else None
+
+    def _learned(self, batch: Any) -> float:
+        "The loss of one `learn`; on a GPU the number is looked at just before the update."
+        if self._given[0] is not self.opt: self._given = self.opt, unreported(self.opt)
         watch, opt = self._watch, self._given[1]
-        later = not self._on_cpu and hasattr(opt, "register_step_pre_hook")
-        watch.begin(self.loss_func, not later)
-        if not later:
+        waits = self._on_cpu or not hasattr(opt, "register_step_pre_hook")
+        watch.begin(self.loss_func, waits)
+        if waits: return watch.loss(self.learn(self.model, batch, watch, opt))
+        with opt.register_step_pre_hook(watch.arrive):
             return watch.loss(self.learn(self.model, batch, watch, opt))
-        hook = opt.register_step_pre_hook(watch.arrive)
-        try:
-            return watch.loss(self.learn(self.model, batch, watch, opt))
-        finally:
-            hook.remove()
 
-    def _refused(self, e: NotFinite, batch: Any, lr: float) -> FloatingPointError:
-        "Undo what a step with such a loss did, pass over its batch, and say what happened."
-        self.opt.zero_grad()
+    def _refused(self, e: Exception, batch: Any, lr: float, belonging: Any) -> Exception:
+        "Undo what a step did, say what happened; a loss that is no number: pass over its batch."
         self._buffers.put_back()
-        self._place.batch, self._place.n_used = None, self._place.n_used + 1
+        if not isinstance(e, NotFinite):
+            wrong = self._watch.n_asked and belonging and belonging.error()
+            return wrong or explained(e, self.model, batch[:-1], batch[-1], self._watch.predictions)
+        self.opt.zero_grad()
+        place = self._place
+        place.batch, place.n_used = None, place.n_used + 1
         self._check()
-        return not_finite(
-            e.value,
-            self.step + 1,
-            self.epoch + 1,
-            lr,
-            batch,
-            self._place.tensors,
-            self.loss_func,
-            e.first,
-        )
+        return not_finite(e.value, self.step + 1, self.epoch + 1, lr, batch, place.tensors,
+                          self.loss_func, e.first)
 
     def _end_epoch(self) -> dict[str, Any]:
         "Measure, write the epoch's row of `history`, and make ready for the next epoch."
         if not self._place.n_used:
-            raise ValueError(
-                f"batches: expected at least one batch in epoch {self.epoch + 1}, got none. "
-                "A generator is read only once: give a list, a DataLoader or batches(x, y, ...)"
-            )
-        if self.epoch + 1 >= self.epochs or self.step >= self._checked + 64:
-            self._check()  # 64: to cost less than 1 %
-        row: dict[str, Any] = {
-            "epoch": self.epoch + 1,
-            "step": self.step,
-            "loss": self._loss_sum / self._n_seen if self._n_seen else math.nan,
-        }
+            raise ValueError(f"batches: expected at least one batch in epoch {self.epoch + 1}, got "
+                             "none. A generator is read only once: give a list, a DataLoader or "
+                             "batches(x, y, ...)")
+        is_last = self.epoch + 1 >= self.epochs
+        if is_last or self.step >= self._checked + 64: self._check()  # 64: to cost less than 1 %
+        loss = self._loss_sum / self._n_seen if self._n_seen else math.nan
+        row: dict[str, Any] = {"epoch": self.epoch + 1, "step": self.step, "loss": loss}
         if self.valid is not None:
             row |= evaluate(self.model, self.valid, self.loss_func, self.metrics, self.device)
         if self.keep_best and row["valid_loss"] < (self._best or {"loss": math.inf})["loss"]:
-            self._best = {
-                "loss": row["valid_loss"],
-                "epoch": row["epoch"],
-                "model": copied(self.model.state_dict()),
-            }
+            self._best = {"loss": row["valid_loss"], "epoch": row["epoch"],
+                          "model": copied(self.model.state_dict())}
         with as_a_whole():
             self.history.append(row)
             self.epoch += 1
@@ -250,8 +189,7 @@ class Training:
 
     def _restore_best(self) -> None:
         "Once, as the model may be trained on elsewhere."
-        if not self.keep_best or not self._best or self._restored:
-            return
+        if not self.keep_best or not self._best or self._restored: return
         self.model.load_state_dict(self._best["model"])
         self._restored = True
 
@@ -262,8 +200,7 @@ class Training:
 
     def run(self) -> Self:
         "All the steps that are left."
-        for _ in self:
-            pass
+        for _ in self: pass
         return self
 
     def stop(self) -> Self:
@@ -275,23 +212,9 @@ class Training:
 
     def state_dict(self) -> dict[str, Any]:
         "A copy of all that the rest of the run depends on: parameters, optimiser, dice, place."
-        return copied(
-            {
-                "epoch": self.epoch,
-                "step": self.step,
-                "loss_sum": self._loss_sum,
-                "n_seen": self._n_seen,
-                "stopped": self._stopped,
-                "restored": self._restored,
-                "checked": self._checked,
-                "history": self.history,
-                "model": dict(self.model.state_dict()),
-                "best": self._best,
-                "opt": self.opt.state_dict(),
-                "optimiser": type(self.opt).__name__,
-                **self._place.state_dict(),
-            }
-        )
+        parts = {"model": dict(self.model.state_dict()), "opt": self.opt.state_dict(),
+                 "optimiser": type(self.opt).__name__, **self._place.state_dict()}
+        return copied({key: getattr(self, name) for key, name in _KEPT.items()} | parts)
 
     def load_state_dict(
         self,
@@ -302,15 +225,7 @@ class Training:
         state = copied(state)
         self.opt.load_state_dict(state["opt"])  # first, as it may refuse
         self.model.load_state_dict(state["model"])
-        self.epoch, self.step, self._loss_sum, self._n_seen = (
-            state[k] for k in ("epoch", "step", "loss_sum", "n_seen")
-        )
-        self._stopped, self._restored, self._checked = (
-            state["stopped"],
-            state["restored"],
-            state["checked"],
-        )
-        self.history, self._best = state["history"], state["best"]
+        for key, name in _KEPT.items(): setattr(self, name, state[key])
         self._place.load_state_dict(state)
         self._index = self._ignored()
 
@@ -330,9 +245,6 @@ class Training:
         return self
 
     def __repr__(self) -> str:
-        last = "".join(
-            f", {k} {v:.4g}"
-            for k, v in (self.history or [{}])[-1].items()
-            if k not in ("epoch", "step")
-        )
-        return f"Training(epoch {self.epoch} of {self.epochs}, step {self.step}{last})"
+        last = (self.history or [{}])[-1].items()
+        told = "".join(f", {k} {v:.4g}" for k, v in last if k not in ("epoch", "step"))
+        return f"Training(epoch {self.epoch} of {self.epochs}, step {self.step}{told})"

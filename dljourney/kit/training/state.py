@@ -29,16 +29,11 @@ def mapped(
     state: Any,  # nested dicts, lists, tuples and tensors
 ) -> Any:  # the same nest, with `function` of each tensor in its place
     "Apply a function to each tensor of a nest."
-    if isinstance(state, Tensor):
-        return function(state)
-    if isinstance(state, dict):
-        return {k: mapped(function, v) for k, v in state.items()}
-    if isinstance(state, (list, tuple)):
-        parts = [mapped(function, v) for v in state]
-        return (
-            type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
-        )  # a named tuple takes them singly
-    return state
+    if isinstance(state, Tensor): return function(state)
+    if isinstance(state, dict): return {k: mapped(function, v) for k, v in state.items()}
+    if not isinstance(state, (list, tuple)): return state
+    parts, kind = [mapped(function, v) for v in state], type(state)
+    return kind(*parts) if hasattr(state, "_fields") else kind(parts)  # named ones: singly
 
 
 def moved(
@@ -62,11 +57,8 @@ def generators(
     "The random generators that deal the data."
     owners: list[Any] = [source]
     if hasattr(source, "batch_sampler"):
-        owners += [
-            source.sampler,
-            source.batch_sampler,
-            getattr(source.batch_sampler, "sampler", None),
-        ]
+        inner = getattr(source.batch_sampler, "sampler", None)
+        owners += [source.sampler, source.batch_sampler, inner]
     own = (getattr(owner, "generator", None) for owner in owners)
     return list({id(g): g for g in own if isinstance(g, torch.Generator)}.values())
 
@@ -78,18 +70,12 @@ def random_state(
 ) -> dict[str, Any]:  # for `set_random_state`
     "The random states that a step may use."
     state: dict[str, Any] = {"data": [g.get_state() for g in generators(source)]}
-    if not everything:
-        return state
+    if not everything: return state
     name, keys, *rest = np.random.get_state(legacy=True)
-    state |= {
-        "torch": torch.get_rng_state(),
-        "python": random.getstate(),
-        "numpy": (name, torch.from_numpy(np.asarray(keys, np.int64)), *rest),
-    }
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    if device.type == "mps":
-        state["mps"] = torch.mps.get_rng_state()
+    state["torch"], state["python"] = torch.get_rng_state(), random.getstate()
+    state["numpy"] = name, torch.from_numpy(np.asarray(keys, np.int64)), *rest
+    if device.type == "cuda": state["cuda"] = torch.cuda.get_rng_state(device)
+    if device.type == "mps": state["mps"] = torch.mps.get_rng_state()
     return state
 
 
@@ -101,8 +87,7 @@ def set_random_state(
     "Undo whatever was drawn since `random_state`."
     for generator, its_state in zip(generators(source), state["data"]):
         generator.set_state(its_state)
-    if "torch" not in state:
-        return
+    if "torch" not in state: return
     torch.set_rng_state(state["torch"])
     random.setstate(state["python"])
     name, keys, *rest = state["numpy"]
@@ -114,44 +99,41 @@ def set_random_state(
 
 # %% ../../../nbs/kit/training/state.ipynb #5a11161d
 class Buffers:
-    "What was in a model's buffers before a step."
+    "What was in a model's buffers before a step, or before a run."
 
     def __init__(
         self,
         model: nn.Module,  # any module
     ):
         self.tables = [m._buffers for m in model.modules() if m._buffers]
-        self.seen: list[Tensor | None] = []  # all buffers of the last step
-        self.places: list[tuple[dict, str, Tensor]] = []  # those that a step may change
-        self.copies: list[tuple[list[Tensor], list[Tensor]]] = []  # the same, and what was in them
+        self.seen: list[Tensor | None] = []  # all buffers of the last time
+        self.whole: list[tuple[dict, dict]] = []  # each table, and the buffers that were in it
+        self.copies: list[tuple[list[Tensor], list[Tensor]]] = []  # they, and what was in them
 
     def keep(self) -> None:
         "Copy what is in them now."
         now = [b for table in self.tables for b in table.values()]
-        if len(now) != len(self.seen) or any(
-            map(operator.is_not, now, self.seen)
-        ):  # new ones: make room
-            self.seen = now
-            self.places = [
-                (table, name, b)
-                for table in self.tables
-                for name, b in table.items()
-                if b is not None and (b.is_floating_point() or not b.ndim)
-            ]
-            buffers = [b.detach() for *_, b in self.places]
-            kinds = [
-                [b for b in buffers if b.dtype == dtype] for dtype in {b.dtype for b in buffers}
-            ]
-            self.copies = [(kind, [torch.empty_like(b) for b in kind]) for kind in kinds]
-        for kind, copies in self.copies:
-            torch._foreach_copy_(copies, kind)  # one dtype at a time: faster on a GPU
+        new = len(now) != len(self.seen) or any(map(operator.is_not, now, self.seen))
+        if new: self._make_room(now)
+        for kind, copies in self.copies: torch._foreach_copy_(copies, kind)
+
+    def _make_room(self, now: list[Tensor | None]) -> None:
+        "For buffers that were not there before: one dtype at a time, which is faster on a GPU."
+        self.seen, self.whole = now, [(table, dict(table)) for table in self.tables]
+        buffers = [b.detach() for b in now if b is not None and _is_written(b)]
+        kinds = [[b for b in buffers if b.dtype == dtype] for dtype in {b.dtype for b in buffers}]
+        self.copies = [(kind, [torch.empty_like(b) for b in kind]) for kind in kinds]
 
     def put_back(self) -> None:
-        "Undo what a step did to them."
-        for kind, copies in self.copies:
-            torch._foreach_copy_(kind, copies)
-        for table, name, b in self.places:
-            table[name] = b
+        "Undo what was done to them since."
+        for kind, copies in self.copies: torch._foreach_copy_(kind, copies)
+        for table, before in self.whole: table.update(before)
+
+
+def _is_written(b: Tensor) -> bool:
+    "Can it be written to? Torch refuses a tensor in which one number stands at several places."
+    if b.layout is not torch.strided: return True
+    return not any(n > 1 and not stride for n, stride in zip(b.shape, b.stride()))
 
 # %% ../../../nbs/kit/training/state.ipynb #a2968d8a
 def packed(
@@ -165,16 +147,11 @@ def packed(
     if isinstance(state, dict):
         return {"dict": [[k, packed(v, tensors)] for k, v in state.items()]}
     if isinstance(state, (list, tuple)):
-        return {
-            "tuple" if isinstance(state, tuple) else "list": [packed(v, tensors) for v in state]
-        }
-    if state is None or isinstance(state, (bool, int, float, str)):
-        return state
-    raise TypeError(
-        "state: expected tensors, numbers, strings, lists and dicts of them, got "
-        f"{type(state).__name__}; "
-        "keep what cannot be saved outside of the run"
-    )
+        kind = "tuple" if isinstance(state, tuple) else "list"
+        return {kind: [packed(v, tensors) for v in state]}
+    if state is None or isinstance(state, (bool, int, float, str)): return state
+    raise TypeError("state: expected tensors, numbers, strings, lists and dicts of them, got "
+                    f"{type(state).__name__}; keep what cannot be saved outside of the run")
 
 
 def unpacked(
@@ -182,13 +159,10 @@ def unpacked(
     tensors: dict[str, Tensor],  # and the tensors
 ) -> Any:  # the state
     "The inverse of `packed`."
-    if not isinstance(state, dict):
-        return state
+    if not isinstance(state, dict): return state
     ((kind, value),) = state.items()
-    if kind == "tensor":
-        return tensors[value]
-    if kind == "dict":
-        return {k: unpacked(v, tensors) for k, v in value}
+    if kind == "tensor": return tensors[value]
+    if kind == "dict": return {k: unpacked(v, tensors) for k, v in value}
     return (tuple if kind == "tuple" else list)(unpacked(v, tensors) for v in value)
 
 # %% ../../../nbs/kit/training/state.ipynb #f03b58a5
@@ -202,9 +176,8 @@ def write_state(
     "Write a state into one file, whole or not there at all."
     tensors: dict[str, Tensor] = {}
     text = packed(state, tensors)
-    tensors = tensors or {
-        "none": torch.zeros(0)
-    }  # safetensors 0.4 writes a broken head where there is no tensor
+    # safetensors 0.4 writes a broken head where there is no tensor
+    tensors = tensors or {"none": torch.zeros(0)}
     header = json.dumps({"state": text, "sha256": checksum(json.dumps(text), tensors)})
     return write_atomically(path, safetensors.torch.save(tensors, {_KEY: header}))
 
@@ -220,15 +193,8 @@ def read_state(
         if checksum(json.dumps(whole["state"]), tensors) != whole["sha256"]:
             raise ValueError("the checksum does not fit")
         return unpacked(whole["state"], tensors)
-    except (
-        safetensors.SafetensorError,
-        AttributeError,
-        KeyError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as e:
+    except (safetensors.SafetensorError, AttributeError, KeyError, RecursionError, TypeError,
+            ValueError) as e:
         raise ValueError(
             f"{path}: expected a file that Training.save wrote, got another kind or a damaged one "
-            f"({type(e).__name__}: {str(e)[:200]}); begin the run again without it"
-        ) from None
+            f"({type(e).__name__}: {str(e)[:200]}); begin the run again without it") from None
