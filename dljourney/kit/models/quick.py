@@ -13,13 +13,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from dljourney.kit.models.in_numpy import NumpyNet
-    from dljourney.kit.pictures import Preprocess
+from typing import Any
 
 _MOST_TEXT, _MOST_BOXES = 8 * 2**20, 400_000  # as modelfile has it
 
@@ -35,8 +29,16 @@ def _one_thread():
     finally:
         if is_ours: del os.environ[name]
 
+
+with _one_thread():
+    import numpy as np
+
+from dljourney.kit.files import spelled
+from dljourney.kit.models.in_numpy import NumpyNet
+from dljourney.kit.pictures import ImageError, Preprocess, read_pixels
+
 # %% ../../../nbs/kit/models/quick.ipynb #quck0007
-def _checksum(text: str, tensors: Mapping[str, "np.ndarray"]) -> str:
+def _checksum(text: str, tensors: Mapping[str, np.ndarray]) -> str:
     "The seal of a file, as `modelfile.checksum` makes it of torch's tensors."
     digest = hashlib.sha256(text.encode("utf-8"))
     for name in sorted(tensors):
@@ -50,7 +52,7 @@ def _canonical(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False, allow_nan=False, sort_keys=True)
 
 
-def _sound(file: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, "np.ndarray"]]:
+def _sound(file: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
     "A program's card, its plan and its weights; any error where they are not what was saved."
     from safetensors import safe_open
 
@@ -67,16 +69,9 @@ def _sound(file: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, "np.nd
     return card, plan, tensors
 
 # %% ../../../nbs/kit/models/quick.ipynb #quck0008
-def _opened(path: str | os.PathLike) -> tuple["NumpyNet", "Preprocess", list[str]] | None:
+def _opened(path: str | os.PathLike) -> tuple[NumpyNet, Preprocess, list[str]] | None:
     "A program's network, what it wants to see, and its labels; None where torch has to look."
-    from dljourney.kit.files import spelled
-
     try:
-        with _one_thread():
-            import numpy as np
-
-            from dljourney.kit.models.in_numpy import NumpyNet
-            from dljourney.kit.pictures import Preprocess
         place = spelled(path)
         card, plan, tensors = _sound(place / "program.safetensors" if place.is_dir() else place)
         if not all(np.isfinite(a).all() for a in tensors.values() if a.dtype.kind == "f"):
@@ -90,12 +85,8 @@ def _opened(path: str | os.PathLike) -> tuple["NumpyNet", "Preprocess", list[str
         return None
 
 # %% ../../../nbs/kit/models/quick.ipynb #quck0010
-def _ready(source: Any, preprocess: "Preprocess") -> "np.ndarray":
+def _ready(source: Any, preprocess: Preprocess) -> np.ndarray:
     "A picture on the network's scale, (1,C,H,W): number for number what `Preprocess` makes of it."
-    import numpy as np
-
-    from dljourney.kit.pictures import read_pixels
-
     pixels = read_pixels(
         source, preprocess.size, channels=preprocess.channels, fit=preprocess.fit,
         interpolation=preprocess.interpolation,
@@ -105,10 +96,8 @@ def _ready(source: Any, preprocess: "Preprocess") -> "np.ndarray":
     return ((pixels.astype(np.float32) / np.float32(255) - mean) / std)[None]
 
 
-def _answer(net: "NumpyNet", x: "np.ndarray", labels: list[str]) -> dict[str, float]:
+def _answer(net: NumpyNet, x: np.ndarray, labels: list[str]) -> dict[str, float]:
     "The probability of each label, the likeliest first."
-    import numpy as np
-
     (scores,) = net(x)
     if scores.shape != (len(labels),):
         raise ValueError(f"{len(labels)} labels, but scores of shape {scores.shape}")
@@ -123,8 +112,6 @@ def quick_answers(
 ) -> list[Any] | None:  # for each {label: probability}, the likeliest first, or its `ImageError`
     "What a program says of a few pictures, without torch; None where torch has to be started."
     if (opened := _opened(program)) is None: return None
-    from dljourney.kit.pictures import ImageError
-
     net, preprocess, labels = opened
     found: list[Any] = []
     for picture in pictures:
