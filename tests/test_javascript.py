@@ -18,7 +18,7 @@ from browser import HELP, find_chromium
 from dljourney.kit.live import bundle
 
 static = Path(__file__).parent.parent / "dljourney" / "static"
-PAGES = "weights.js", "net.js"  # of pages without a kernel; no widget sends them
+PAGES = "weights.js", "net.js", "resize.js"  # of pages without a kernel; no widget sends them
 RULES = {
     "env": {"browser": True, "es2024": True},
     "categories": {"correctness": "error", "suspicious": "error"},
