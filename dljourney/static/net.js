@@ -145,16 +145,15 @@ const netSteps = {
     }
     return { data: out.subarray(0, outs * n), shape: [outs, rows, columns] };
   },
-  linear([x], { weight, bias }) {
+  linear([x], { weight, bias, packed, ...sizes }) {
     const [outs, n] = weight.shape;
-    const data = new Float32Array((x.data.length / n) * outs);
-    for (let i = 0; i < data.length; i++) {
-      const [w, v] = [(i % outs) * n, Math.floor(i / outs) * n];
-      let value = bias ? bias.data[i % outs] : 0;
-      for (let k = 0; k < n; k++) value += weight.data[w + k] * x.data[v + k];
-      data[i] = value;
+    const rows = x.data.length / n;
+    const out = new Float32Array(rows * outs + 3);
+    for (let r = 0; r < rows; r++) {
+      if (bias) out.set(bias.data, r * outs);
+      addProduct(packed, x.data, out, [0, r * n, r * outs], { ...sizes, n: 1 });
     }
-    return { data, shape: [...x.shape.slice(0, -1), outs] };
+    return { data: out.subarray(0, rows * outs), shape: [...x.shape.slice(0, -1), outs] };
   },
   scale: each((v, s, i, x) => v * s.scale[channelOf(i, x)] + s.shift[channelOf(i, x)]),
   maximum: ([x], step) => pooled(x, windowsOf(x, step), -Infinity, Math.max, (v) => v),

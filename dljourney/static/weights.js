@@ -61,16 +61,17 @@ function readySteps(plan, weights) {
     }
     made.push(step);
   });
-  return made.map((step) => (step.op === "convolution" ? packedRows(step) : step));
+  return made.map((step) => ("weight" in step ? packedRows(step) : step));
 }
 
-// The weights of a convolution as rows whose number and length are multiples of four.
+// The weights of a convolution or a matrix as rows whose number and length are multiples of four.
 function packedRows(step) {
   const [outs] = step.weight.shape;
-  const rows = outs / step.groups;
+  const groups = step.groups || 1;
+  const rows = outs / groups;
   const length = step.weight.data.length / outs;
   const [high, wide] = [rows, length].map((n) => 4 * Math.ceil(n / 4));
-  const packed = new Float32Array(step.groups * high * wide);
+  const packed = new Float32Array(groups * high * wide);
   for (let o = 0; o < outs; o++) {
     const at = (Math.floor(o / rows) * high + (o % rows)) * wide;
     packed.set(step.weight.data.subarray(o * length, (o + 1) * length), at);
