@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from dljourney.kit.models.hub import (HubError, OFFLINE_CHOICE, answers, own_weights,
                                           weights_file)
     from dljourney.kit.models.modelfile import (KEY, ModelFileError, WAY_OUT, build, checksum,
-                                                describe, dry_run, packed, read_card, read_head,
-                                                read_model)
+                                                describe, dry_run, program_bytes, read_card,
+                                                read_head, read_model)
     from dljourney.kit.models.onnx import as_onnx, onnx_path
     from dljourney.kit.models.package import (card_of, checked_labels, for_a_file, loaded, opened,
                                               program_path, prove, scores_of)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         ImageError, MAX_PIXELS, Preprocess, one_line, printable, read_image, sides,
     )
     from dljourney.kit.pictures.toys import (
-        Digits, circles, clouds, digits, line, quadratic, sine, spiral, train_valid_split, xor,
+        Digits, circles, clouds, digits, quadratic, sine, spiral, straight, train_valid_split, xor,
     )
 
 # %% ../../../nbs/kit/pictures/face.ipynb #face0604
