@@ -32,6 +32,10 @@ if TYPE_CHECKING:
         is_like, is_plain, last_parts, number_type, rests, same_numbers, stages, stirred, ties,
         told_otherwise, unwrapped,
     )
+    from dljourney.kit.models.photonet import (
+        HOW_TO_GET, PHOTONET, has_photonet, is_photonet, photonet_file, photonet_labels,
+        photonet_tensors, timm_name,
+    )
     from dljourney.kit.models.weights import renamed, timm_model, unreached, watched
 
 # %% ../../../nbs/kit/models/face.ipynb #face0504
