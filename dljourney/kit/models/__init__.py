@@ -14,6 +14,8 @@ if TYPE_CHECKING:
         ChannelsLast, FunctionOfPictures, batchwise, bf16_helps, head_alone, one_by_one, prepared,
         scores_for, too_small,
     )
+    from dljourney.kit.models.features import Seen, body_key, forget_features, kept_features
+    from dljourney.kit.models.features import Seen, body_key, forget_features, kept_features
     from dljourney.kit.models.glyphnet import MEAN, N_CLASSES, STD, card, check_weights, labels
     from dljourney.kit.models.hub import (
         HubError, OFFLINE_CHOICE, answers, own_weights, weights_file,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
         HOW_TO_GET, PHOTONET, has_photonet, is_photonet, photonet_file, photonet_labels,
         photonet_tensors, timm_name,
     )
+    from dljourney.kit.models.probing import Probe, give_head, left_out_scores, probe
     from dljourney.kit.models.weights import renamed, timm_model, unreached, watched
 
 # %% ../../../nbs/kit/models/face.ipynb #face0504
