@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         ChannelsLast, FunctionOfPictures, batchwise, bf16_helps, head_alone, one_by_one, prepared,
         scores_for, too_small,
     )
+    from dljourney.kit.models.baselines import baseline_scores, colour_histogram
     from dljourney.kit.models.features import Seen, body_key, forget_features, kept_features
     from dljourney.kit.models.features import Seen, body_key, forget_features, kept_features
     from dljourney.kit.models.glyphnet import MEAN, N_CLASSES, STD, card, check_weights, labels
