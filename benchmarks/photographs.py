@@ -1,4 +1,4 @@
-"""What photonet's features and a head in one step reach on a folder of photographs, and how long that takes.
+"""What photonet's features and a head in one step reach on photographs, and how long that takes.
 
     DLJOURNEY_PHOTOS=folder OMP_NUM_THREADS=2 python -m benchmarks.photographs
 
@@ -20,9 +20,10 @@ from dljourney.whole_game import best_head
 
 
 def timed(what, do):
-    begin = time.monotonic()
+    begin, worked = time.monotonic(), time.process_time()
     found = do()
-    print(f"{what:<42} {time.monotonic() - begin:6.2f} s")
+    wall, work = time.monotonic() - begin, time.process_time() - worked
+    print(f"{what:<42} {wall:6.2f} s, {work:6.2f} s of processors")
     return found
 
 
@@ -32,18 +33,19 @@ def read(model):
                   interpolation=wants.interpolation)
 
 
-def right(views, y, chosen, n_train, n_things):
+def right(data, views, held, chosen):
     "How many held-out pictures a head names rightly that learned from some of the others."
-    found = probe(views[:, chosen], y[chosen], n_things, best_head)
-    return int((found(views[0, n_train:]).argmax(1) == y[n_train:]).sum())
+    found = probe(views[:, chosen], data.train[1][chosen], len(data.classes), best_head)
+    return int((found(held).argmax(1) == data.valid[1]).sum())
 
 
 def learned(model):
-    "What `finetune` would do: read, look, ask the body, find the head; the number of right answers."
+    "Read, ask the body about both parts, find the head: what `finetune` would do."
     data = read(model)
-    views = kept_features(model, data.x, mirrored=True).features
-    every = torch.arange(data.n_train)
-    return data, views, right(views, data.y, every, data.n_train, len(data.classes))
+    views = kept_features(model, data.train[0], mirrored=True).features
+    held = kept_features(model, data.valid[0]).features[0]
+    right(data, views, held, torch.arange(data.n_train))
+    return data, views, held
 
 
 def main():
@@ -57,16 +59,14 @@ def main():
         timed("features from files, one view", lambda: kept_features(model, data.files))
         forget_features()
         timed("trained, cold", lambda: learned(model))
-        data, views, _ = timed("trained, warm", lambda: learned(model))
-        y, n, n_things = data.y, data.n_train, len(data.classes)
-        m = len(y) - n
+        data, views, held = timed("trained, warm", lambda: learned(model))
+        y, m = data.train[1], len(held)
         for count, draws in ((1, 20), (5, 20), (10, 20), (20, 20), (None, 5)):
-            found = [right(views, y, draw_examples(y[:n], count, seed), n, n_things)
-                     for seed in range(draws)]
+            found = [right(data, views, held, draw_examples(y, count, s)) for s in range(draws)]
             print(f"{count or 'all'} a class: mean {fmean(found) / m:.1%}, "
                   f"median {median(found):g} of {m}, {draws} draws")
         for name, measured in timed("baselines", lambda: baseline_scores(
-                data.train, data.valid, n_things, best_head)).items():  # fmt: skip
+                data.train, data.valid, len(data.classes), best_head)).items():  # fmt: skip
             print(f"{name:<20} {measured}")
     print(f"most memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10:.0f} MB")
 

@@ -201,7 +201,7 @@ def kept_features(
     model: nn.Module,  # a timm model; its head is not asked
     pictures: Any,  # several: paths, bytes, PIL images, arrays or tensors; a batch (N,C,H,W)
     *, mirrored: bool = False,  # ask about each picture's mirror image, too
-    batch_size: int = 32,  # how many at once
+    batch_size: int = 8,  # how many at once; few fit into the processor's own memory
     bf16: bool = False,  # compute in bfloat16
     keep: bool = True,  # know them the next time
     progress: Callable | None = None,  # a bar such as `tqdm`: wraps an iterable, takes `total`

@@ -313,8 +313,8 @@ def unwrapped(
 ) -> nn.Module:  # the one inside
     "Take a network out of what torch.compile, DataParallel and their like put around it."
     if not isinstance(model, nn.Module):
-        raise TypeError(f"model: expected a network, a torch.nn.Module, got {type(model).__name__}; "
-                        "give the model itself")
+        raise TypeError("model: expected a network, a torch.nn.Module, "
+                        f"got {type(model).__name__}; give the model itself")
     wraps = (nn.DataParallel, nn.parallel.DistributedDataParallel)
     while isinstance(model, wraps) or "_orig_mod" in model._modules:
         inner: Any = model.module if isinstance(model, wraps) else model._modules["_orig_mod"]

@@ -85,7 +85,8 @@ def _converted(data: bytes) -> dict[str, Tensor]:
     found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     if len(found) != len(wanted):
         raise ValueError(f"photonet: expected {len(wanted)} tensors, as timm {timm.__version__} "
-                         f"has them, got {len(found)}; install a timm that dljourney was tested with")
+                         f"has them, got {len(found)}; install a timm that dljourney was tested "
+                         "with")
     for (theirs, t), (ours, want) in zip(found.items(), wanted.items()):
         kinds = theirs.rpartition(".")[2], ours.rpartition(".")[2]
         if kinds[0] != kinds[1] or t.shape != want.shape or t.dtype != want.dtype:

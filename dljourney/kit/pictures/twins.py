@@ -89,7 +89,7 @@ def twins_across(
     if not len(train) or not len(held_out):
         return []
     one, two = map(_grey, sides)
-    found = {}
+    found: dict[tuple[int, int], bool] = {}
     for mirrored, other in ((True, two.flip(2)), (False, two)):  # one that is both is not mirrored
         found |= {(j, i): mirrored for i, j in _pairs(one, other).tolist()}
     return [Twins(i, j, mirrored, (names[0][i], names[1][j]))
