@@ -1,13 +1,16 @@
 "A head in one step: exact where it says so, sure where it is right, and an ordinary last layer."
 
+import os
+
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dljourney.kit.models import give_head, left_out_scores, probe
-from dljourney.transfer import features, predict, pretrained
+from dljourney.kit.models import give_head, has_photonet, kept_features, left_out_scores, probe
+from dljourney.kit.pictures import photos
+from dljourney.transfer import draw_examples, features, predict, pretrained
 from dljourney.whole_game import best_head
 
 
@@ -132,3 +135,25 @@ def test_a_head_that_does_not_fit_is_refused(model):
     found = probe(*(torch.rand(4, 9), torch.tensor([0, 1, 0, 1])), 2, best_head)
     with pytest.raises(ValueError, match="model: expected"):
         give_head(model, found)
+
+
+PHOTOS = os.environ.get("DLJOURNEY_PHOTOS", "")
+
+
+@pytest.mark.skipif(not (PHOTOS and has_photonet()), reason="no photographs, or no photonet")
+def test_photographs_are_told_apart(tmp_path, monkeypatch):
+    "Ants and bees, which are among photonet's own kinds: the bars of benchmarks/photographs.py."
+    monkeypatch.setenv("DLJOURNEY_CACHE", str(tmp_path))
+    model = pretrained("photonet", 2)
+    data = photos(PHOTOS, size=224, interpolation="bicubic")
+    views = kept_features(model, data.train[0], mirrored=True).features
+    new, y = kept_features(model, data.valid[0]).features[0], data.train[1]
+
+    def right(count, seed):
+        chosen = draw_examples(y, count, seed)
+        found = probe(views[:, chosen], y[chosen], 2, best_head)
+        return (found(new).argmax(1) == data.valid[1]).float().mean()
+
+    assert right(None, 0) >= 144 / 153
+    assert sum(right(5, seed) for seed in range(20)) / 20 >= 0.9
+    assert sum(right(20, seed) for seed in range(20)) / 20 >= 0.93
