@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     )
     from dljourney.kit.models.baselines import baseline_scores, colour_histogram
     from dljourney.kit.models.features import Seen, body_key, forget_features, kept_features
-    from dljourney.kit.models.features import Seen, body_key, forget_features, kept_features
-    from dljourney.kit.models.features import Seen, body_key, forget_features, kept_features
-    from dljourney.kit.models.features import Seen, body_key, forget_features, kept_features
     from dljourney.kit.models.glyphnet import MEAN, N_CLASSES, STD, card, check_weights, labels
     from dljourney.kit.models.hub import (
         HubError, OFFLINE_CHOICE, answers, own_weights, weights_file,
