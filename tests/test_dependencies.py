@@ -17,7 +17,8 @@ from packaging.utils import canonicalize_name
 
 cfg = ConfigParser(delimiters=["="], interpolation=None)
 cfg.read(root / "settings.ini", encoding="utf-8")
-RUNTIME = ("requirements", "course_requirements", "onnx_requirements", "distributed_requirements")
+RUNTIME = ("requirements", "course_requirements", "photos_requirements", "onnx_requirements",
+           "distributed_requirements")
 keys = [key for key in cfg["DEFAULT"] if "requirements" in key]
 wanted = {key: [Requirement(r) for r in cfg["DEFAULT"][key].split()] for key in keys}
 pinned = re.findall(r"^([\w.-]+)==(\S+)$", (root / "constraints.txt").read_text(), re.M)
