@@ -432,7 +432,8 @@ def _resized_batch(x: Tensor, prep: Preprocess) -> Tensor:
         x = torch.nn.functional.interpolate(x, (h, w), mode=how, antialias=True).clamp(0, 1)
     rows, columns = prep.size
     up, aside = (rows - h) // 2, (columns - w) // 2
-    return torch.nn.functional.pad(x, (aside, columns - w - aside, up, rows - h - up), value=128 / 255)
+    margin = aside, columns - w - aside, up, rows - h - up
+    return torch.nn.functional.pad(x, margin, value=128 / 255)
 
 # %% ../../../nbs/kit/pictures/images.ipynb #e5f91a70
 def _checked(prep: Preprocess) -> dict[str, Any]:
@@ -482,7 +483,8 @@ class Preprocess:
     ) -> Tensor:  # uint8, (channels, height, width)
         "Read one picture at the model's size, not yet on the model's scale."
         how = self.interpolation
-        return read_image(source, self.size, channels=self.channels, fit=self.fit, interpolation=how)
+        channels, fit = self.channels, self.fit
+        return read_image(source, self.size, channels=channels, fit=fit, interpolation=how)
 
     def resize(
         self,
