@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..expect import check_images, check_labels, check_whole
-from ..intervals import Measured, counted
+from ..intervals import Measured, measured
 from .features import kept_features
 from .probing import probe
 from .weights import timm_model
@@ -49,7 +49,7 @@ def baseline_scores(
             raise ValueError(f"{name}: expected one picture or more, got none; hold some out")
     (x, y), (new_x, new_y) = train, held_out
     largest = int(torch.bincount(y, minlength=n_things).argmax())
-    found = {"the largest class": counted(int((new_y == largest).sum()), len(new_y))}
+    found = {"the largest class": measured(int((new_y == largest).sum()), len(new_y))}
     ways: dict[str, Callable] = {
         "colours alone": colour_histogram,
         "glyphnet, frozen": lambda pictures: _drawn(pictures, keep),
@@ -57,7 +57,7 @@ def baseline_scores(
     for name, look in ways.items():
         said = _answers(look(x), y, look(new_x), n_things, head)
         said = torch.full_like(new_y, largest) if said is None else said
-        found[name] = counted(int((said == new_y).sum()), len(new_y))
+        found[name] = measured(int((said == new_y).sum()), len(new_y))
     return found
 
 
