@@ -151,6 +151,14 @@ def of_timm(name, size, pretrained=False, **options):
     return make
 
 
+def photonet():
+    "With its real weights where there is the package that brings them."
+    from dljourney.kit.models import has_photonet
+    from dljourney.transfer import pretrained
+
+    return pretrained("photonet", weights=has_photonet()), (3, 224, 224)
+
+
 def plain_matrices():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 3)), (1, 8, 8)
 
@@ -158,7 +166,7 @@ def plain_matrices():
 NETWORKS = {  # how it is made, and how many pictures are compared in a quick test
     "glyphnet": (of_timm("glyphnet", 32, True), 200),
     "glyphnet, ten classes": (of_timm("glyphnet", 32, num_classes=10), 20),
-    "photonet": (of_timm("tf_efficientnet_lite0", 224), 2),
+    "photonet": (photonet, 2),
     "resnet18": (of_timm("resnet18", 64, num_classes=7), 20),
     "a sequential": (sequential, 200), "matrices": (plain_matrices, 200),
 }  # fmt: skip

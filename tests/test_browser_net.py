@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dljourney.kit.live import static
-from dljourney.kit.models import net_data, plan_of
+from dljourney.kit.models import as_sent, net_data, plan_of
 from nets import (
     FUNCTIONS, LAYERS, NORMS, adaptive, convolution, few, function, layer, network, norm,
     pool, soak, tensors_of,
@@ -120,7 +120,30 @@ def test_a_step_that_is_not_known_is_told(page):
     assert said == "plan: expected a step that is known, got dream"
 
 
-def test_what_16_bits_cannot_hold_is_refused():
+def sent(page, tensor, exact=False):
+    "What a tensor is in the page."
     plan = {"input": [1], "steps": [{"op": "linear", "of": [0], "weight": "w"}], "answer": 1}
-    with pytest.raises(ValueError, match="w: expected finite numbers up to 65504.*got 1e[+]06"):
-        net_data(plan, {"w": np.full((1, 1), 1e6, np.float32)})
+    data = net_data(plan, {"w": tensor}, exact)["weights"]
+    got = page.evaluate("data => [...weightsOf(data).w.data]", data)
+    return data["tensors"]["w"]["type"], np.array(got, np.float32).reshape(tensor.shape)
+
+
+@given(st.integers(0, 99), st.sampled_from([1e-6, 1e-3, 1, 1e6]), st.booleans())
+@few
+def test_weights_that_are_no_halves_travel_in_steps(page, seed, size, is_convolution):
+    shape = (3, 2, 3, 3) if is_convolution else (5, 7)
+    tensor = size * np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+    tensor[-1] = 0
+    kind, got = sent(page, tensor)
+    assert kind == "I16" and np.array_equal(got, as_sent({"w": tensor})["w"])
+    most = np.abs(tensor.reshape(len(tensor), -1)).max(1)
+    assert (np.abs(got - tensor).reshape(len(tensor), -1).max(1) <= 0.51 * most / 32767).all()
+    assert sent(page, tensor.astype(np.float16).astype(np.float32))[0] != "I16" or size == 1e6
+    kind, got = sent(page, tensor, exact=True)
+    assert kind == "F32" and np.array_equal(got, tensor)
+
+
+def test_numbers_that_are_not_finite_are_refused():
+    plan = {"input": [1], "steps": [{"op": "linear", "of": [0], "weight": "w"}], "answer": 1}
+    with pytest.raises(ValueError, match="w: expected finite numbers.*smaller learning rate"):
+        net_data(plan, {"w": np.full((1, 1), np.inf, np.float32)})

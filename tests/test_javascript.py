@@ -16,9 +16,9 @@ import dljourney.demos
 import dljourney.kit
 from browser import HELP, find_chromium
 from dljourney.kit.live import bundle
+from dljourney.kit.models import page_script
 
 static = Path(__file__).parent.parent / "dljourney" / "static"
-PAGES = "weights.js", "net.js", "resize.js"  # of pages without a kernel; no widget sends them
 RULES = {
     "env": {"browser": True, "es2024": True},
     "categories": {"correctness": "error", "suspicious": "error"},
@@ -53,7 +53,7 @@ def bundles():
 
 @pytest.fixture(scope="module")
 def modules():
-    return {**bundles(), "a page": "\n".join(map(script, PAGES))}
+    return {**bundles(), "a page": page_script()}
 
 
 def script(name):

@@ -392,8 +392,15 @@ def _predict(args: argparse.Namespace) -> int:
     return predict_command(args)
 
 
+def _share(args: argparse.Namespace) -> int:
+    "`dljourney share`"
+    from dljourney.cli.share import share_command
+
+    return share_command(args)
+
+
 def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
-    "The grammar of `finetune` and `predict`."
+    "The grammar of `finetune`, `predict` and `share`."
     text = ("Teach a model your own pictures; write it as a program, with a report. The exit "
             "status is 1 where pictures raise doubts: a class too small to learn from or to judge.")
     tune = add("finetune", _finetune, text)
@@ -425,6 +432,13 @@ def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     use.add_argument("images", nargs="+", metavar="IMAGE",
                      help="pictures, folders of them, patterns, or - (standard input)")
     use.add_argument("--json", action="store_true", help="one JSON array instead of a table")
+    give = add("share", _share, "Write a program as one page, for everybody who has a browser.")
+    give.add_argument("program", metavar="PROGRAM",
+                      help="the program's file, or the folder that holds it")
+    give.add_argument("--out", metavar="PAGE",
+                      help="where the page goes; replaces a page, nothing else (default: "
+                      "PROGRAM.html, where you are)")
+    give.add_argument("--title", metavar="TEXT", help="of the page (default: PROGRAM)")
 
 # %% ../../nbs/cli/course.ipynb #8e3e0ff7
 _examples = {
@@ -451,6 +465,9 @@ dljourney finetune photos --model resnet18 --epochs 8 --out birds""",
 dljourney predict photos-program new.jpg   name what is in a picture
 dljourney predict birds *.jpg --json      as JSON, for other programs
 curl -s ADDRESS | dljourney predict birds -   a picture from elsewhere""",
+    "share": """
+dljourney share photos-program            one page with the program inside: photos-program.html
+dljourney share birds --title "Which bird?" --out page.html""",
 }  # each begins on a line of its own
 
 

@@ -19,13 +19,26 @@ function fromHalves(bits) {
   });
 }
 
+// Whole numbers of 16 bits: each row of the tensor counts in steps of its own.
+function fromSteps(whole, steps) {
+  const data = new Float32Array(whole.length);
+  const length = whole.length / steps.length;
+  for (let row = 0, i = 0; row < steps.length; row++) {
+    for (const end = (row + 1) * length; i < end; i++) data[i] = whole[i] * steps[row];
+  }
+  return data;
+}
+
 function weightsOf({ text, tensors }) {
   const bytes = bytesOf(text);
-  const read = ({ shape, type, at }) => {
+  const part = (Kind, at, n) =>
+    new Kind(bytes.slice(at, at + n * Kind.BYTES_PER_ELEMENT).buffer);
+  const read = ({ shape, type, at, steps }) => {
     const n = shape.reduce((a, b) => a * b, 1);
-    const part = bytes.slice(at, at + n * (type === "F16" ? 2 : 4)).buffer;
-    const data = type === "F16" ? fromHalves(new Uint16Array(part)) : new Float32Array(part);
-    return { shape, data };
+    if (type === "F32") return { shape, data: part(Float32Array, at, n) };
+    if (type === "F16") return { shape, data: fromHalves(part(Uint16Array, at, n)) };
+    const rows = part(Float32Array, steps, shape[0]);
+    return { shape, data: fromSteps(part(Int16Array, at, n), rows) };
   };
   return Object.fromEntries(Object.entries(tensors).map(([name, told]) => [name, read(told)]));
 }

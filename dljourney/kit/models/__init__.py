@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dljourney.kit.models.glyphnet import MEAN, N_CLASSES, STD, card, check_weights, labels
     from dljourney.kit.models.hub import (HubError, OFFLINE_CHOICE, answers, own_weights,
                                           weights_file)
-    from dljourney.kit.models.in_browser import net_data
+    from dljourney.kit.models.in_browser import as_sent, net_data
     from dljourney.kit.models.in_numpy import NumpyNet
     from dljourney.kit.models.modelfile import (KEY, ModelFileError, WAY_OUT, build, checksum,
                                                 describe, dry_run, program_bytes, read_card,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dljourney.kit.models.planning import plan_of, proven_plan
     from dljourney.kit.models.probing import Probe, give_head, left_out_scores, probe
     from dljourney.kit.models.quick import quick_answers
+    from dljourney.kit.models.sharing import page_script, program_page, write_page
     from dljourney.kit.models.weights import renamed, timm_model
 
 # %% ../../../nbs/kit/models/face.ipynb #face0504

@@ -246,6 +246,16 @@ class FunctionOfPictures:
         "Look at many pictures batch by batch; one that cannot be read does not stop the others."
         return self._answers(one_by_one(images), check_whole("batch_size", batch_size, 1))
 
+    def share(
+        self,
+        path: str | os.PathLike,  # such as "birds.html"; replaces a page, nothing else
+        title: str | None = None,  # what the page is called; None: as the file is
+    ) -> Path:  # the path
+        "Write the program as one page, for everybody who has a browser."
+        from dljourney.kit.models.sharing import write_page
+
+        return write_page(self, path, title)
+
     def _answers(self, images: Iterator[Any], batch_size: int) -> Iterator[tuple[Any, Any]]:
         while chunk := list(islice(images, batch_size)):
             ready = [self._tried(image) for image in chunk]

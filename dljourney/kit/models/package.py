@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['checked_labels', 'plain_data', 'versions', 'keep_other_things', 'is_program', 'program_path', 'for_a_file', 'card_of',
-           'scores_of', 'prove', 'loaded', 'opened']
+           'scores_of', 'tries', 'prove', 'loaded', 'opened']
 
 # %% ../../../nbs/kit/models/package.ipynb #80e2de0a
 import json
@@ -156,7 +156,7 @@ def card_of(
         "scores": {str(k): check_finite(f"scores[{k!r}]", v) for k, v in (scores or {}).items()},
         "settings": plain_data("settings", dict(settings or {})),
         "versions": versions(),
-        "plan": proven_plan(at_full(model), _tries(preprocess)[:2]),
+        "plan": proven_plan(at_full(model), tries(preprocess)[:2]),
     }
 
 # %% ../../../nbs/kit/models/package.ipynb #7074f693
@@ -165,7 +165,7 @@ def scores_of(
     preprocess: Preprocess,  # what it wants to see
 ) -> Tensor:  # float32, (4, n_labels), on the CPU
     "What a model says to noise, to faint noise, to a ramp of grey, and to what no picture is."
-    x = as_model(model, _tries(preprocess))
+    x = as_model(model, tries(preprocess))
     try:
         with at_rest(model):
             scores = model(x)
@@ -181,7 +181,9 @@ def scores_of(
     return scores.float().cpu()
 
 
-def _tries(preprocess: Preprocess) -> Tensor:
+def tries(
+    preprocess: Preprocess,  # what a model wants to see
+) -> Tensor:  # float32, (4,C,H,W)
     "Noise, faint noise, a ramp of grey, and what no picture is, on a model's scale."
     noise = torch.rand(2, preprocess.channels, *preprocess.size,
                        generator=torch.Generator().manual_seed(0))
