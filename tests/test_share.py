@@ -80,7 +80,7 @@ def test_a_page_links_to_nothing_and_its_policy_names_what_it_runs():
 
 @given(st.lists(texts, min_size=3, max_size=3, unique=True), texts, st.dictionaries(texts, texts))
 @few
-def test_labels_titles_and_cards_can_hold_anything_and_never_run(one_network, labels, title, settings):
+def test_texts_can_hold_anything_and_never_run(one_network, labels, title, settings):
     page = sharing.program_page(program(labels, settings=settings), title)
     read, plain = Read(page), Read(sharing.program_page(program(settings={}), "plain"))
     assert read.tags == plain.tags, "no text makes a tag or an attribute"
