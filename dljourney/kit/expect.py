@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['check_whole', 'check_finite', 'seeded', 'check_some', 'check_share', 'check_tensor', 'check_changeable',
-           'check_score', 'check_floats', 'check_rows', 'check_column', 'check_curve', 'check_drawing',
+           'check_score', 'check_counts', 'check_floats', 'check_rows', 'check_column', 'check_curve', 'check_drawing',
            'check_one_hidden_layer', 'check_images', 'check_labels', 'check_examples', 'check_sets', 'check_answers',
            'check_each', 'check_predictions', 'check_size', 'check_probabilities', 'check_recipe',
            'check_learning_curve', 'explained', 'unequal']
@@ -131,6 +131,17 @@ def check_score(
     if not score == score:  # NaN alone differs from itself
         raise ValueError(f"{name}: expected a number, got NaN; are there NaN among the weights or "
                          "in the data?")
+
+
+def check_counts(
+    name: str,  # the argument's name
+    values: int | Sequence[int],  # what came
+) -> Tensor:  # float64, one dimension
+    "Refuse counts below 1."
+    counts = torch.as_tensor(values, dtype=torch.float64).reshape(-1)
+    if not (counts >= 1).all():
+        raise ValueError(f"{name}: expected 1 or more, got {values}; try one at least")
+    return counts
 
 
 def check_floats(
