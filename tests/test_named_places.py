@@ -65,11 +65,12 @@ def test_what_a_page_names_is_there(page):
 
 
 def test_what_is_gone_is_found():
-    text = ("`dljourney.kit.data`, dljourney.sgd.train, `nbs/kit/data.ipynb`, nbs/01_..., nbs/99_...\n"
-            "`make nothing` or make it\ndljourney nothing\n"
+    text = ("`dljourney.kit.data`, dljourney.sgd.train, `nbs/kit/data.ipynb`, nbs/01_..., "
+            "nbs/99_...\n`make nothing` or make it\ndljourney nothing\n"
             "```python\nfrom dljourney.sgd import nobody\n```\n")
     assert {name for name in rooms(text) if not stands(name)} == {"kit.data"}
-    assert {path for path in paths(text) if not is_there(path)} == {"nbs/kit/data.ipynb", "nbs/99_..."}
+    gone = {path for path in paths(text) if not is_there(path)}
+    assert gone == {"nbs/kit/data.ipynb", "nbs/99_..."}
     assert made(text) == {"nothing"} and commands(text) == {"nothing"}
     assert list(imports(text)) == [("dljourney.sgd", "nobody")]
 
