@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from dljourney.kit.training.optimizer import Optimizer
-from dljourney.kit.training.rates import LearningRates, Trials, race, rising, winner
+from dljourney.kit.training.rates import LearningRates, Trials, try_rates, rising, winner
 from dljourney.sgd import SGD, learn, train
 
 # %% ../nbs/05_optimisers.ipynb #opt00006
@@ -102,6 +102,6 @@ def lr_find(
     with Trials(model, begin) as trial:
         trial.still(lrs)  # what the batches lose without learning: `trial.usual`
         losses = trial(lrs)  # the range: one step with each rate, up to where it explodes
-        runs = race(trial, lrs, losses)  # from the lowest point: halves and doubles
+        runs = try_rates(trial, lrs, losses)  # from the lowest point: halves and doubles
         suggestion, tried = winner(runs, trial.usual)  # None, if it was no better than noise
     return LearningRates(tuple(lrs[: len(losses)]), tuple(losses), suggestion, tried)

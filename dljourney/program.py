@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from .kit.files import replacing
-from .kit.models import (FunctionOfPictures, as_model, at_full, card_of, checked_labels,
-    for_a_file, onnx_path, opened, packed, program_path, prove, scores_of, unwrapped, write_onnx)
+from .kit.models import (FunctionOfPictures, as_model, at_full, card_of, opened, scores_of,
+    checked_labels, for_a_file, onnx_path, program_bytes, program_path, prove, save_onnx, unwrapped)
 from .kit.pictures import Preprocess
 from .kit.training import as_a_whole, at_rest
 
@@ -63,7 +63,7 @@ def save(
     want = scores_of(whole, preprocess)  # a row for each picture, a column for each label
     card = card_of(model, preprocess, want.shape[1], labels, scores, settings, options)
     with replacing(path) as temporary:
-        temporary.write_bytes(packed(model, card))
+        temporary.write_bytes(program_bytes(model, card))
         prove(temporary, whole, want, preprocess)
     return path
 
@@ -90,5 +90,5 @@ def export_onnx(
     model, preprocess = for_a_file(model, preprocess)
     network = at_full(model)
     names = checked_labels(labels, scores_of(network, preprocess).shape[1])
-    with at_rest(network): write_onnx(path, network, preprocess, names)
+    with at_rest(network): save_onnx(path, network, preprocess, names)
     return path

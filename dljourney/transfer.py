@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from .kit.expect import check_labels, seeded
 from .kit.models import ChannelsLast, batchwise, last_parts, scores_for, stages, timm_model
 from .kit.pictures import Preprocess
-from .kit.training import NORMS, Batches, FineTuning, Recipe, Training, hold
+from .kit.training import NORMS, Batches, FineTuning, Plan, Training, hold
 from .optimisers import AdamW
 from .sgd import accuracy, batches, learn, minibatches, train
 
@@ -125,41 +125,41 @@ def set_rates(
 
 # %% ../nbs/08_transfer.ipynb #phases08
 def train_head(
-    recipe: Recipe,  # what `fine_tune` was given
+    plan: Plan,  # what `fine_tune` was given
 ) -> Training:  # ready to be iterated
     "The first phase: the body is frozen, and the head learns from its features."
-    model, size = freeze(recipe.model), recipe.batch_size
+    model, size = freeze(plan.model), plan.batch_size
 
-    def body(x): return features(model, x, size, recipe.bf16)
+    def body(x): return features(model, x, size, plan.bf16)
 
-    if recipe.augment is None:  # the pictures do not change: ask the body once
-        data = batches(body(recipe.x), recipe.y, size, seed=recipe.seed)
+    if plan.augment is None:  # the pictures do not change: ask the body once
+        data = batches(body(plan.x), plan.y, size, seed=plan.seed)
     else:
-        data = Batches((recipe.x, recipe.y), size, minibatches, True, recipe.seed,
-                       recipe.change(body))
-    valid = recipe.valid and (body(recipe.valid[0]), recipe.valid[1])
-    groups = param_groups(model, recipe.lr, head=recipe.head)
-    opt = recipe.optimiser([g for g in groups if g["name"].startswith("head")])
-    return train(recipe.last_layer, data, recipe.loss_func, opt, recipe.frozen_epochs, valid,
-                 recipe.metrics, learn=recipe.learn)
+        data = Batches((plan.x, plan.y), size, minibatches, True, plan.seed, plan.change(body))
+    valid = plan.valid and (body(plan.valid[0]), plan.valid[1])
+    groups = param_groups(model, plan.lr, head=plan.head)
+    opt = plan.optimiser([g for g in groups if g["name"].startswith("head")])
+    return train(plan.last_layer, data, plan.loss_func, opt, plan.frozen_epochs, valid,
+                 plan.metrics, learn=plan.learn)
 
 # %% ../nbs/08_transfer.ipynb #phases10
 def train_all(
-    recipe: Recipe,  # what `fine_tune` was given
+    plan: Plan,  # what `fine_tune` was given
 ) -> Training:  # ready to be iterated
     "The second phase: everything learns, with rates that differ by depth."
-    model = unfreeze(recipe.model, recipe.last, batch_norm=recipe.batch_norm)
-    prepare = recipe.preprocess
+    model = unfreeze(plan.model, plan.last, batch_norm=plan.batch_norm)
+    prepare = plan.preprocess
     # shuffled, in another order than before; changed and prepared batch by batch
-    data = Batches((recipe.x, recipe.y), recipe.batch_size, minibatches, True, recipe.seed + 1,
-                   recipe.change(prepare))
-    # held-out pictures are prepared and not changed; 64 at a time, in their own order
-    valid = recipe.valid and Batches(recipe.valid, 64, minibatches, False, 0,
-                                     lambda x, generator: prepare(x))
-    opt = recipe.optimiser(param_groups(model, recipe.lr, head=recipe.head, decay=recipe.decay))
-    laid_out = ChannelsLast(model, recipe.bf16)
-    return train(laid_out, data, recipe.loss_func, opt, recipe.epochs, valid, recipe.metrics,
-                 learn=recipe.learn)
+    data = Batches((plan.x, plan.y), plan.batch_size, minibatches, True, plan.seed + 1,
+                   plan.change(prepare))
+    def unchanged(x, generator): return prepare(x)
+
+    # the held-out ones 64 at a time, in their own order
+    valid = plan.valid and Batches(plan.valid, 64, minibatches, False, 0, unchanged)
+    opt = plan.optimiser(param_groups(model, plan.lr, head=plan.head, decay=plan.decay))
+    laid_out = ChannelsLast(model, plan.bf16)
+    return train(laid_out, data, plan.loss_func, opt, plan.epochs, valid, plan.metrics,
+                 learn=plan.learn)
 
 # %% ../nbs/08_transfer.ipynb #763d9ee3
 def fine_tune(
@@ -185,7 +185,7 @@ def fine_tune(
     learn: Callable = learn,  # one step, as for `train`
 ) -> FineTuning:  # loop over it, or call `.run()`
     "Train a new head on the frozen body, then the whole model with small steps."
-    phases = Recipe(**locals()).phases(train_head, train_all)  # all of the above, checked
+    phases = Plan(**locals()).phases(train_head, train_all)  # all of the above, checked
     return FineTuning(phases, lambda training: set_rates(training, schedule))
 
 # %% ../nbs/08_transfer.ipynb #ebd58752

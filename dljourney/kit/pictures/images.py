@@ -459,7 +459,8 @@ class Preprocess:
     ) -> Tensor:  # uint8, (channels, height, width)
         "Read one picture at the model's size, not yet on the model's scale."
         how = self.interpolation
-        return read_image(source, self.size, channels=self.channels, fit=self.fit, interpolation=how)
+        channels, fit = self.channels, self.fit
+        return read_image(source, self.size, channels=channels, fit=fit, interpolation=how)
 
     def resize(
         self,
