@@ -50,8 +50,9 @@ def contributions(
     "What each hidden unit adds to the output."
     check_one_hidden_layer(network)
     hinges, bend, heads = network
+    weight = next(heads.parameters())  # its first: one row, a number for each unit
     with torch.no_grad():
-        return bend(hinges(check_column("x", x))) * heads.weight[0]  # one weight for each unit
+        return bend(hinges(check_column("x", x))) * weight[0]
 
 # %% ../nbs/06_universal.ipynb #e07d51e0
 def largest_error(

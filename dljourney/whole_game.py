@@ -41,14 +41,15 @@ def best_head(
     import torch.nn.functional as F
 
     middle = features.mean(0)  # of each feature
-    z = features - middle
+    z = features - middle  # how far each one is from it
     target = F.one_hot(y, n_things).float()  # 1 for the right thing, 0 for the others
     spread = z.T @ z / len(z)
     # ten drawings are few: a little more spread keeps the weights small
     spread += spread.diagonal().mean() * torch.eye(len(spread))
     together = z.T @ (target - target.mean(0)) / len(z)
     weight = torch.linalg.solve(spread, together).T
-    return sharpness * weight, sharpness * (target.mean(0) - weight @ middle)
+    bias = target.mean(0) - weight @ middle  # so that the middle gets the mean answer
+    return sharpness * weight, sharpness * bias
 
 # %% ../nbs/01_whole_game.ipynb #e964acd2
 def teach(
