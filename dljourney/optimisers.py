@@ -16,6 +16,7 @@ from dljourney.kit.training.rates import LearningRates, Trials, try_rates, risin
 from dljourney.sgd import SGD, learn, train
 
 # %% ../nbs/05_optimisers.ipynb #opt00006
+# names of the kit that one may import from here, too
 _all_ = ["LearningRates", "SGD"]
 
 # %% ../nbs/05_optimisers.ipynb #aa000042

@@ -20,6 +20,7 @@ from dljourney.kit.training.refusals import best_nudge, check_scores, float_copi
 from dljourney.kit.training.run import Step, Training
 
 # %% ../nbs/04_sgd.ipynb #aa000005
+# names of the kit that one may import from here, too
 _all_ = ["Batches", "Step", "Training"]
 
 # %% ../nbs/04_sgd.ipynb #valu0002

@@ -24,6 +24,7 @@ from .optimisers import AdamW
 from .sgd import accuracy, batches, learn, minibatches, train
 
 # %% ../nbs/08_transfer.ipynb #bf16all0
+# names of the kit that one may import from here, too
 _all_ = ["FineTuning"]
 
 # %% ../nbs/08_transfer.ipynb #584407ee
