@@ -31,6 +31,7 @@ if TYPE_CHECKING:
                                                photonet_file, photonet_labels,
                                                photonet_tensors, timm_name)
     from dljourney.kit.models.probing import Probe, give_head, left_out_scores, probe
+    from dljourney.kit.models.sorting import Doubt, FEW, Sorter
     from dljourney.kit.models.weights import renamed, timm_model
 
 # %% ../../../nbs/kit/models/face.ipynb #face0504
