@@ -63,9 +63,9 @@ def test_what_is_forgotten_is_not_even_in_the_answers(body):
     sorter, piles = seen(body, {"a": 3, "b": 3})
     sorter.learn(piles)
     sorter.forget([("c", 0)])
-    assert sorter.layer is not None
+    assert sorter.has_learned
     sorter.forget([("a", 0)])
-    assert ("a", 0) not in sorter.rows and sorter.layer is None
+    assert ("a", 0) not in sorter.rows and not sorter.has_learned
     with pytest.raises(ValueError, match="nothing has been learned yet"): sorter.doubts()
 
 

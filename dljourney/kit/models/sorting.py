@@ -45,7 +45,7 @@ class Sorter:
         self.model, self.head, self.prepare = model.eval(), head, Preprocess.of(model)
         self.rows: dict[Hashable, Tensor] = {}  # what the body says of each picture, by its key
         self.piles: dict[str, list[Hashable]] = {}  # what was learned from
-        self.layer: Probe | None = None
+        self._layer: Probe | None = None
 
     def see(
         self,
@@ -67,7 +67,7 @@ class Sorter:
         "Know nothing of some pictures any more, not even where they have been learned from."
         for key in keys: self.rows.pop(key, None)
         if {key for found in self.piles.values() for key in found} & {*keys}:
-            self.piles, self.layer = {}, None
+            self.piles, self._layer = {}, None
 
     def learn(
         self, piles: Mapping[str, Sequence[Hashable]],  # two or more with pictures that were seen
@@ -80,7 +80,7 @@ class Sorter:
                              "Add pictures of another thing")
         y = torch.tensor([i for i, found in enumerate(full.values()) for _ in found])
         x = torch.stack([self.rows[key] for found in full.values() for key in found])
-        self.layer = probe(x, y, len(full), self.head)
+        self._layer = probe(x, y, len(full), self.head)
         self.piles = full
 
     @property
@@ -92,17 +92,24 @@ class Sorter:
         self, row: Tensor,  # what `see` gave
     ) -> dict[str, float]:  # {name: probability}, the likeliest first
         "Which pile a picture belongs to."
-        said = self._learned()(row).softmax(0).tolist()
+        said = self.layer(row).softmax(0).tolist()
         return dict(sorted(zip(self.names, said), key=lambda pair: -pair[1]))
 
-    def _learned(self) -> Probe:
-        if self.layer is None:
+    @property
+    def has_learned(self) -> bool:
+        "Can it answer?"
+        return self._layer is not None
+
+    @property
+    def layer(self) -> Probe:
+        "What was learned."
+        if self._layer is None:
             raise ValueError("nothing has been learned yet: put pictures on two piles, then learn")
-        return self.layer
+        return self._layer
 
     def doubts(self) -> list[Doubt]:  # the worst first
         "Each picture that was learned from, asked of a last layer that has not seen it."
-        scores = self._learned().left_out
+        scores = self.layer.left_out
         pairs = [(name, key) for name, found in self.piles.items() for key in found]
         y = torch.tensor([self.names.index(name) for name, _ in pairs])
         losses = F.cross_entropy(scores, y, reduction="none")
