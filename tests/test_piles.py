@@ -1,4 +1,4 @@
-"Piles of pictures are folders of files: whatever happens, no picture is lost unless it is asked for."
+"Piles are folders of files: whatever happens, no picture is lost unless it is asked for."
 
 import os
 import signal

@@ -268,7 +268,7 @@ function doubtsPanel(desk) {
     make("figure", { class: said === label ? "dlj-doubt" : "dlj-doubt dlj-taken" },
       desk.gallery.picture(picture),
       make("figcaption", {}, make("b", {}, `on ${label}`),
-        make("span", {}, `taken for ${said}, ${Math.round(100 * share)} %`),
+        make("span", {}, `taken for ${said}, ${Math.round(100 * share)}\u00a0%`),
         actions(desk.send, picture, label, desk.names())));
   function draw(learned) {
     el.hidden = !learned.names;
