@@ -391,15 +391,17 @@ def checksum(
 
 def program_bytes(
     model: nn.Module,  # whose weights to keep
-    card: Mapping[str, Any],  # what belongs to it, as plain data; holds "architecture"
+    card: Mapping[str, Any],  # what belongs to it, as plain data: "architecture", perhaps a "plan"
 ) -> bytes:  # a model file
     "A model file's bytes: weights as safetensors, the card as JSON, one checksum over both."
     again = {name for names in card["architecture"].get("tied", ()) for name in names[1:]}
     state = model.state_dict().items()
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in state if k not in again}
     whole = {"format": CARD_FORMAT, **card}
-    text = json.dumps({"card": whole, "sha256": checksum(_canonical(whole), tensors)},
-                      ensure_ascii=False, sort_keys=True)
+    plan = whole.pop("plan", None)
+    told = _canonical(whole) + (_canonical(plan) if plan else "")
+    head = {"card": whole, "sha256": checksum(told, tensors), **({"plan": plan} if plan else {})}
+    text = json.dumps(head, ensure_ascii=False, sort_keys=True)
     # one entry: safetensors writes several in a random order
     return safetensors.torch.save(tensors, {KEY: text})
 
@@ -426,8 +428,8 @@ def _card(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str, str]:
             "for weights alone there is dljourney.transfer.pretrained(name, weights=file)")
     try:
         whole = json.loads(metadata[KEY])
-        card, sealed = whole["card"], whole["sha256"]
-        text, version = _canonical(card), card["format"]
+        card, plan, sealed = whole["card"], whole.get("plan"), whole["sha256"]
+        text, version = _canonical(card) + (_canonical(plan) if plan else ""), card["format"]
         text.encode("utf-8")
     except (ValueError, RecursionError, TypeError, KeyError):
         raise ModelFileError("the card is damaged") from None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         Photos, Skipped, augment, left_out, photos, table_file,
     )
     from dljourney.kit.pictures.images import (
-        ImageError, MAX_PIXELS, Preprocess, one_line, printable, read_image, sides,
+        ImageError, MAX_PIXELS, Preprocess, one_line, printable, read_image, read_pixels, sides,
     )
     from dljourney.kit.pictures.kinds import Kind, kind_of_pictures
     from dljourney.kit.pictures.toys import (
