@@ -14,7 +14,9 @@ if TYPE_CHECKING:
                                              bf16_helps, head_alone, one_by_one, prepared,
                                              scores_for, too_small)
     from dljourney.kit.models.baselines import baseline_scores, colour_histogram
+    from dljourney.kit.models.choosing import Choice, suitable_model
     from dljourney.kit.models.features import Seen, body_key, forget_features, kept_features
+    from dljourney.kit.models.folding import folded
     from dljourney.kit.models.glyphnet import MEAN, N_CLASSES, STD, card, check_weights, labels
     from dljourney.kit.models.hub import (HubError, OFFLINE_CHOICE, answers, own_weights,
                                           weights_file)
