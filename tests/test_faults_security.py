@@ -253,7 +253,7 @@ def test_labels_in_a_report_are_text_and_not_page(tmp_path):
     row = {"phase": "all", "loss": 1.0, "valid_loss": 1.0, "accuracy": 0.5}
     scores = torch.zeros(len(data.valid[1]), 2)
     result = FineTuned(tmp_path / "program.safetensors", tmp_path / "p", data, [row], scores)
-    page = _page(result, dict.fromkeys(("curves.png", "confusions.png", "worst.png"), b""))
+    page = _page(result, dict.fromkeys(("curves.png", "confusions.png", "scores.png"), b""))
     assert "<script>" not in page and "<img src=x" not in page and "&lt;script&gt;" in page
 
 

@@ -399,12 +399,13 @@ def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     tune = add("finetune", _finetune, text)
     option = tune.add_argument
     option("folder", metavar="FOLDER", help="pictures, one subfolder a class")
-    option("--model", default="glyphnet", metavar="NAME",
-           help="any of timm's models (default: glyphnet, offline)")
+    option("--model", metavar="NAME",
+           help="any of timm's models (default: glyphnet for drawings, photonet for photographs)")
     option("--weights", metavar="FILE", help="start from this .safetensors file")
-    option("--epochs", type=int, default=5, metavar="N", help="with the whole model (default: 5)")
-    option("--frozen-epochs", type=int, default=5, metavar="N",
-           help="before that, the head alone (default: 5)")
+    option("--epochs", type=int, metavar="N",
+           help="let the whole model learn after its head (default: 5 for glyphnet, else 0)")
+    option("--frozen-epochs", type=int, metavar="N",
+           help="teach the head by steps (default: at once, from features that are kept)")
     option("--out", metavar="DIR",
            help="where the results go; what is there gets other names (default: FOLDER-program)")
     option("--labels", metavar="CSV",
@@ -414,10 +415,10 @@ def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
            help="share of each class to hold out (default: 0.2)")
     option("--lr", type=float, default=5e-4, help="learning rate of the body (default: 0.0005)")
     option("--flip", action=argparse.BooleanOptionalAction,
-           help="mirror pictures (default: not for glyphnet)")
+           help="mirror images count, too (default: not for glyphnet)")
     option("--seed", type=int, default=0, help="of split and order (default: 0)")
     option("--resume", action="store_true", help="go on after an interruption")
-    option("--quiet", action="store_true", help="no progress bars")
+    option("--quiet", action="store_true", help="no progress bars, no words on the way")
     text = "Say what is in pictures; the exit status is 1 where one could not be read."
     use = add("predict", _predict, text)
     use.add_argument("program", metavar="PROGRAM",
