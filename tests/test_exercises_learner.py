@@ -19,7 +19,8 @@ from dljourney.exercises import overfitting, sgd, universal
 from dljourney.kit.exercises import as_all_tensors, as_arrays, as_lists, as_tensors, items
 from torch import Tensor
 
-NOTEBOOK = {p.stem[3:]: p for p in sorted(NBS.glob("[01][0-9]_*.ipynb"))}
+NOTEBOOK = {re.sub(r"^\d\d_", "", p.stem): p
+            for p in [*sorted(NBS.glob("[01][0-9]_*.ipynb")), NBS / "detective.ipynb"]}
 VERBS = {"check", "hint", "solution", "quiz"}
 LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL"})
 STORES = frozenset({"STORE_NAME", "STORE_GLOBAL"})

@@ -180,4 +180,5 @@ def test_a_folder_laid_with_the_full_text_gets_the_copies_and_keeps_what_was_edi
     assert (mine / "01_one.ipynb").read_bytes() == read_for_learners(source_folder / "01_one.ipynb")
     assert two.other.read_bytes() == read_for_learners(source_folder / "02_two.ipynb")
     assert (mine / "02_two.ipynb").read_text() == "my own work"
-    assert [r.action for r in course.lay_course(mine, source=source_folder)] == ["unchanged", "kept"]
+    again = course.lay_course(mine, source=source_folder)
+    assert [r.action for r in again] == ["unchanged", "kept"]

@@ -212,7 +212,7 @@ def choose_chapters(
     for name in names:
         stem = Path(name).stem
         number = stem.zfill(2)
-        found = [c for c in there if stem in (c.name, c.name[3:]) or number == c.name[:2]]
+        found = [c for c in there if stem in (c.name, c.topic) or number == c.name[:2]]
         if not found:
             known = ", ".join(c.name for c in there)
             raise ValueError(f"no chapter is called {name!r}; there are: {known}")
