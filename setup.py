@@ -8,7 +8,8 @@ here = Path(__file__).parent
 parser = ConfigParser(delimiters=["="], interpolation=None)
 parser.read(here / "settings.ini", encoding="utf-8")
 cfg = parser["DEFAULT"]
-extras = {name: cfg[f"{name}_requirements"].split() for name in ("course", "onnx", "distributed", "docs", "dev")}
+names = "course", "photos", "onnx", "distributed", "docs", "dev"
+extras = {name: cfg[f"{name}_requirements"].split() for name in names}
 notebooks = "dljourney.notebooks"  # nbs/ travels in the wheel under this name
 
 setup(

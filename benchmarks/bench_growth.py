@@ -89,7 +89,7 @@ def on_gpu(harness):
 
         return run
 
-    random = lambda n: torch.rand(n, 1, 32, 32, device="cuda")
+    def random(n): return torch.rand(n, 1, 32, 32, device="cuda")
     works = {"random games of checkers": lambda n: lambda: random_games(n, device="cuda"),
              "features of pictures, glyphnet": lambda n: lambda: features(model, random(n))}
     for name, make in works.items():

@@ -106,7 +106,7 @@ def lines(harness):
         cost = own_cost(modules(), runs)
         middle = {name: statistics.median(times) for name, times in cost.items()}
         dear = sorted(cost, key=lambda name: -middle[name])
-        short = lambda name: name.removeprefix("dljourney.")
+        def short(name): return name.removeprefix("dljourney.")
         each = ", ".join(f"{short(name)} {1e3 * middle[name]:.0f}" for name in dear)
         title = f"our own part of an import, the dearest of {len(dear)} modules"
         harness.quantity(title, cost[dear[0]], unit="s", our_name=dear[0],

@@ -160,7 +160,7 @@ class Harness:
         note: str = "",
     ) -> Line:
         "Keep a line of numbers that were measured by other means than `compare`."
-        many = lambda v: [float(n) for n in (v if isinstance(v, (list, tuple)) else [v])]
+        def many(v): return [float(n) for n in (v if isinstance(v, (list, tuple)) else [v])]
         contenders = [Contender(our_name, many(ours))]
         for peer, v in (peers or {}).items():
             is_there = v is not None

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from dljourney.kit.training.optimizer import Optimizer
-from dljourney.kit.training.rates import LearningRates, Trials, race, rising, winner
+from dljourney.kit.training.rates import LearningRates, Trials, try_rates, rising, winner
 from dljourney.sgd import SGD, learn, train
 
 # %% ../nbs/05_optimisers.ipynb #opt00006
@@ -100,6 +100,6 @@ def lr_find(
     with Trials(model, lambda: train(model, batches, loss_func, opt, steps, learn=learn)) as trial:
         trial.still(lrs)                            # what the batches lose without learning
         losses = trial(lrs)                         # up to where it explodes
-        runs = race(trial, lrs, losses)             # from the lowest point: halves and doubles
+        runs = try_rates(trial, lrs, losses)             # from the lowest point: halves and doubles
         suggestion, tried = winner(runs, trial.usual)
     return LearningRates(tuple(lrs[: len(losses)]), tuple(losses), suggestion, tried)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .kit.files import replacing
 from .kit.models import (FunctionOfPictures, as_model, as_onnx, at_full, card_of, opened,
-    checked_labels, for_a_file, onnx_path, packed, program_path, prove, scores_of, unwrapped)
+    checked_labels, for_a_file, onnx_path, program_bytes, program_path, prove, scores_of, unwrapped)
 from .kit.pictures import Preprocess
 from .kit.training import as_a_whole, at_rest
 
@@ -63,7 +63,7 @@ def save(
     want = scores_of(whole, preprocess)
     card = card_of(model, preprocess, want.shape[1], labels, scores, settings, options)
     with replacing(path) as temporary:
-        temporary.write_bytes(packed(model, card))
+        temporary.write_bytes(program_bytes(model, card))
         prove(temporary, whole, want, preprocess)
     return path
 

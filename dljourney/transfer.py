@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from .kit.expect import check_labels, seeded
 from .kit.models import ChannelsLast, batchwise, last_parts, scores_for, stages, timm_model
 from .kit.pictures import Preprocess
-from .kit.training import NORMS, Batches, FineTuning, Recipe, Training, hold
+from .kit.training import NORMS, Batches, FineTuning, Plan, Training, hold
 from .optimisers import AdamW
 from .sgd import accuracy, batches, learn, minibatches, train
 
@@ -124,7 +124,7 @@ def set_rates(
 
 # %% ../nbs/08_transfer.ipynb #phases08
 def train_head(
-    recipe: Recipe,  # what `fine_tune` was given
+    recipe: Plan,  # what `fine_tune` was given
 ) -> Training:  # ready to be iterated
     "The first phase: the body is frozen, and the head learns from its features."
     model, size = freeze(recipe.model), recipe.batch_size
@@ -144,7 +144,7 @@ def train_head(
 
 # %% ../nbs/08_transfer.ipynb #phases10
 def train_all(
-    recipe: Recipe,  # what `fine_tune` was given
+    recipe: Plan,  # what `fine_tune` was given
 ) -> Training:  # ready to be iterated
     "The second phase: everything learns, with rates that differ by depth."
     model = unfreeze(recipe.model, recipe.last, batch_norm=recipe.batch_norm)
@@ -182,7 +182,7 @@ def fine_tune(
     learn: Callable = learn,  # one step, as for `train`
 ) -> FineTuning:  # loop over it, or call `.run()`
     "Train a new head on the frozen body, then the whole model with small steps."
-    phases = Recipe(**locals()).phases(train_head, train_all)  # all of the above, checked
+    phases = Plan(**locals()).phases(train_head, train_all)  # all of the above, checked
     return FineTuning(phases, lambda training: set_rates(training, schedule))
 
 # %% ../nbs/08_transfer.ipynb #ebd58752

@@ -1,14 +1,14 @@
 "The demo of chapter 02: its model, its tries, its mechanism."
 import torch
 
-from dljourney.demos.be_the_mechanism import BeTheMechanism, confidence, ink
+from dljourney.demos.be_the_mechanism import BeTheMechanism, confidence, inked_parts
 from dljourney.samuel import Round
 
 
 def test_ink_is_the_mean_of_each_part():
     x = torch.zeros(1, 1, 8, 8)
     x[0, 0, 6:8, 4:8] = 1.0  # bottom right
-    assert ink(x)[0].tolist() == [0, 0, 0, 0, 0, 0, 0, 4, 1]
+    assert inked_parts(x)[0].tolist() == [0, 0, 0, 0, 0, 0, 0, 4, 1]
 
 
 def test_confidence_equals_the_exponential_of_nothing_but_the_right_answers_probability():

@@ -159,7 +159,7 @@ def test_drawing_with_the_pointer_and_the_keys(front, kit):
     canvas = node.locator("canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
-    at = lambda x, y: (box["x"] + x * box["width"], box["y"] + y * box["height"])
+    def at(x, y): return (box["x"] + x * box["width"], box["y"] + y * box["height"])
     for stroke in ([(0.2, 0.2), (0.8, 0.8)], [(0.8, 0.2), (0.2, 0.8)]):
         kit.mouse.move(*at(*stroke[0]))
         kit.mouse.down()
@@ -196,7 +196,7 @@ def test_playing_checkers_by_mouse_and_by_keys(front, kit):
     front.python(kit, "board.reset()")
     node = cell(kit, 4)
     node.scroll_into_view_if_needed()
-    square = lambda n, where=node: where.locator(f"button[data-square='{n}']")
+    def square(n, where=node): return where.locator(f"button[data-square='{n}']")
     kit.wait_for_function(
         "b => b.classList.contains('dlj-movable')", arg=square(11).element_handle()
     )
@@ -225,7 +225,7 @@ def test_playing_checkers_by_mouse_and_by_keys(front, kit):
 def test_a_jump_over_two_is_played_square_by_square(front, kit):
     front.python(kit, "board.fen = 'W:W22:B18,11,1'")
     node = cell(kit, 4)
-    square = lambda n: node.locator(f"button[data-square='{n}']")
+    def square(n): return node.locator(f"button[data-square='{n}']")
     for n in (22, 15, 8):
         kit.wait_for_function(
             "b => b.className.match(/movable|target/)", arg=square(n).element_handle()

@@ -384,7 +384,7 @@ def test_a_damaged_note_is_told(signs, monkeypatch, capsys):
 
 def test_a_new_run_does_not_pass_off_an_old_checkpoint_as_its_own(signs, monkeypatch, capsys):
     place, kept = signs.parent / "signs-program", []
-    contents = lambda *names: [(place / name).read_bytes() for name in names]
+    def contents(*names): return [(place / name).read_bytes() for name in names]
     # the later ones are killed before their first checkpoint
     for n, lr in [(1, "1e-4"), (0, "1e-5"), (0, "1e-6")]:
         with monkeypatch.context() as patch:

@@ -104,7 +104,7 @@ def test_a_rule_that_was_changed_rolls_another_way_in_python():
 
 
 def test_a_slider_that_a_rule_does_not_hear_of_is_hidden():
-    shown = lambda demo: {c["name"] for c in demo._spec["controls"] if not c.get("hidden")}
+    def shown(demo): return {c["name"] for c in demo._spec["controls"] if not c.get("hidden")}
     assert {"lr", "momentum"} <= shown(RollDownhill()) == shown(RollDownhill(rule=sgd.SGD))
     assert shown(RollDownhill()) - shown(RollDownhill(rule=optimisers.Adam)) == {"momentum"}
     assert shown(RollDownhill()) - shown(RollDownhill(rule=lambda w, g, m, t: (w, m))) == {

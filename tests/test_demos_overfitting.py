@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from dljourney.demos.cures import Cures, Race
+from dljourney.demos.cures import Cures, CureRace
 from dljourney.demos.double_descent import DoubleDescent, sweep_widths_for
 from dljourney.demos.draw_a_curve import PLACES, DrawACurve, on_places
 from dljourney.demos.polynomial_fit import CURVES, PolynomialFit, measure, measure_own, noise_table
@@ -154,8 +154,8 @@ def test_the_sweep_is_made_again_only_when_it_must():
 def test_both_sides_of_a_race_are_the_chapters_trainings():
     parts = digits("writers")
     known = parts.train[0][:60], parts.train[1][:60]
-    race = Race(known, parts.valid, 0.0, {"a": (60, {"n_hidden": 8}), "b": (30, {"n_hidden": 8})},
-                epochs=3)
+    sides = {"a": (60, {"n_hidden": 8}), "b": (30, {"n_hidden": 8})}
+    race = CureRace(known, parts.valid, 0.0, sides, epochs=3)
     assert len(list(race)) == 3
     alone = list(train_networks(*known, parts.valid, 8, 3, lr=3e-3, seeds=(0, 1, 2)))
     loss, accuracy = race.scores("a")
@@ -354,7 +354,7 @@ def test_dragging_the_degree_draws_in_the_browser(front, page):
 def test_drawing_a_curve_starts_the_training_of_it(front, page):
     canvas = cell(page, 2).locator("canvas").first
     box = canvas.bounding_box()
-    at = lambda x, y: (box["x"] + x * box["width"], box["y"] + y * box["height"])
+    def at(x, y): return (box["x"] + x * box["width"], box["y"] + y * box["height"])
     page.mouse.move(*at(0.2, 0.3))
     page.mouse.down()
     page.mouse.move(*at(0.8, 0.6), steps=12)

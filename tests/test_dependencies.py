@@ -17,14 +17,16 @@ from packaging.utils import canonicalize_name
 
 cfg = ConfigParser(delimiters=["="], interpolation=None)
 cfg.read(root / "settings.ini", encoding="utf-8")
-RUNTIME = ("requirements", "course_requirements", "onnx_requirements", "distributed_requirements")
+RUNTIME = ("requirements", "course_requirements", "photos_requirements", "onnx_requirements",
+           "distributed_requirements")
 keys = [key for key in cfg["DEFAULT"] if "requirements" in key]
 wanted = {key: [Requirement(r) for r in cfg["DEFAULT"][key].split()] for key in keys}
 pinned = re.findall(r"^([\w.-]+)==(\S+)$", (root / "constraints.txt").read_text(), re.M)
 pins = {canonicalize_name(name): version for name, version in pinned}
 
 
-packages_of = functools.cache(metadata.packages_distributions)  # module -> the packages that hold it
+# a module's name: the packages that hold it
+packages_of = functools.cache(metadata.packages_distributions)
 
 
 @functools.cache
@@ -34,7 +36,7 @@ def needed(name):
         found = [Requirement(r) for r in metadata.requires(name) or []]
     except metadata.PackageNotFoundError:
         return set()
-    is_here = lambda r: r.marker is None or r.marker.evaluate({"extra": ""})
+    def is_here(r): return r.marker is None or r.marker.evaluate({"extra": ""})
     return {canonicalize_name(r.name) for r in found if is_here(r)}
 
 
@@ -118,7 +120,7 @@ def licence(name):
 
 def files_say(name):
     "The text of the licence files that came with a package."
-    is_licence = lambda f: re.search(r"licen[cs]e|copying", f.name, re.I)
+    def is_licence(f): return re.search(r"licen[cs]e|copying", f.name, re.I)
     found = [f for f in metadata.files(name) or [] if is_licence(f)]
     paths = [path for f in found if (path := f.locate()).is_file()]
     return " ".join(path.read_text(encoding="utf-8", errors="replace")[:2000] for path in paths)

@@ -149,14 +149,14 @@ def test_every_public_name_and_each_docment_is_told(pages, module):
 
     from dljourney.kit.course import docments
 
-    is_mine = lambda name, full: full == f"dljourney.{module}.{name}"
+    def is_mine(name, full): return full == f"dljourney.{module}.{name}"
     mine = {name: full for name, full in public_names(module).items() if is_mine(name, full)}
     if not mine:
         return
     page = pages[f"api/{module}.html"]
     missing = [full for full in mine.values() if full not in page.ids]
     assert not missing, f"not in the API pages: {missing}"
-    squeeze = lambda text: re.sub(r"[\s`]", "", text)
+    def squeeze(text): return re.sub(r"[\s`]", "", text)
     told = squeeze(page.text)
     for name in mine:
         thing = getattr(importlib.import_module(f"dljourney.{module}"), name)

@@ -1,6 +1,7 @@
 """Every notebook passes every time, in any order, with others running beside it.
 
-A round takes some minutes. `make soak` does as many as fit into its share of MINUTES, and ROUNDS=20 asks for so many.
+A round takes some minutes. `make soak` does as many as fit into its share of MINUTES, and
+ROUNDS=20 asks for so many.
 """
 
 import os
@@ -18,7 +19,8 @@ pytestmark = [pytest.mark.soak, pytest.mark.notebooks, pytest.mark.timeout(0)]
 
 
 def test_every_notebook_passes_in_any_order_with_others_beside_it(site):
-    rounds, end, n, failed = int(os.environ.get("ROUNDS", "1")), time.monotonic() + 0.3 * MINUTES * 60, 0, []
+    rounds, end = int(os.environ.get("ROUNDS", "1")), time.monotonic() + 0.3 * MINUTES * 60
+    n, failed = 0, []
 
     def run(path):
         result = run_notebook(path, env={"PYTHONPATH": str(site)})

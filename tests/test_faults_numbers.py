@@ -289,7 +289,7 @@ refused = {
     "digits: split": ("split", lambda: data.digits("writer")),
     "spiral: no point": ("n", lambda: data.spiral(0)),
     "spiral: noise": ("noise", lambda: data.spiral(10, noise=nan)),
-    "line: half a point": ("n", lambda: data.line(0.5)),
+    "straight: half a point": ("n", lambda: data.straight(0.5)),
     "train_valid_split: one item": ("n", lambda: data.train_valid_split(1)),
     "train_valid_split: all of it": ("valid", lambda: data.train_valid_split(9, 1.0)),
     "train_valid_split: NaN": ("valid", lambda: data.train_valid_split(9, nan)),
@@ -385,7 +385,7 @@ def test_a_yes_no_loss_is_told_about_shapes():
         with pytest.raises(ValueError, match=expected + advice) as caught:
             trained(y=y, loss=loss, model=model, batch_size=12)
         told(caught.value, "labels")
-    loss = lambda p, y: F.binary_cross_entropy_with_logits(p[:, 0], y.float())
+    def loss(p, y): return F.binary_cross_entropy_with_logits(p[:, 0], y.float())
     with pytest.raises(ValueError, match="^predictions: expected one score for each class"):
         trained(loss=loss, model=nn.Linear(4, 1), valid=(xs, ys), metrics=[sgd.accuracy])
 

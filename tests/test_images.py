@@ -132,7 +132,7 @@ def test_a_picture_is_turned_once_whoever_turns_it(fmt, tag, mode, options, tmp_
         data = held(fmt, tag, mode, options, way)
         want = upright(Image.open(io.BytesIO(data)))
         (tmp_path / f"{way}").write_bytes(data)
-        read = lambda source, want=want: read_image(source, want.shape, channels=1)[0].numpy()
+        def read(source, want=want): return read_image(source, want.shape, channels=1)[0].numpy()
         for source in (tmp_path / f"{way}", str(tmp_path / f"{way}"), data, io.BytesIO(data)):
             assert (read(source) == want).all(), f"{way} from {type(source).__name__}"
         for name, make in pictures.items():

@@ -208,8 +208,8 @@ def test_open_figures_survive_and_new_ones_are_closed():
     plt.close("all")
     mine, other = plt.figure(), plt.figure()
     plt.figure(mine.number)
-    drawing = lambda w, grad, lr: (plt.plot([1, 2]), plt.figure(), plt.close(mine),
-                                   w - lr * grad)[-1]
+    def drawing(w, grad, lr):
+        return (plt.plot([1, 2]), plt.figure(), plt.close(mine), w - lr * grad)[-1]
     assert run_check(the_step, drawing).outcome == "correct"
     assert plt.get_fignums() == [mine.number, other.number]
     assert plt.gcf() is other or plt.gcf() is mine
@@ -265,7 +265,7 @@ def threads_are(n):
 @pytest.mark.parametrize("in_thread", [False, True])
 def test_an_endless_loop_is_stopped(body, in_thread):
     answer, box = learner(f"def step(w, grad, lr):\n    {body}"), []
-    work = lambda: box.append(run_check(the_step, answer, seconds=0.3))
+    def work(): return box.append(run_check(the_step, answer, seconds=0.3))
     start, before = time.monotonic(), threading.active_count()
     if in_thread:
         thread = threading.Thread(target=work)

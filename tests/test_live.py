@@ -9,10 +9,10 @@ import pytest
 import traitlets
 
 from dljourney.kit.live import (
-    Live, MainThread, Stack, Walk, Wave, button, choice, heat, images, in_words, line, pack, plot,
+    Live, MainThread, Stack, Walk, Wave, button, select, heat, images, in_words, line, pack, plot,
     points, readout, slider, toggle
 )
-from dljourney.kit.live.live import Page, Player, Values
+from dljourney.kit.live.live import Page, Playback, Values
 
 
 class Demo(Live):
@@ -20,7 +20,7 @@ class Demo(Live):
 
     a = slider(1, 0, 10)
     b = slider(0.5, 0.0, 1.0, restart=True)
-    kind = choice("x", ["x", "y"])
+    kind = select("x", ["x", "y"])
     on = toggle(False)
     panels = [plot("p", pointer="click"), readout("r")]
 
@@ -81,7 +81,7 @@ def test_an_unknown_value_is_refused_by_name():
     [
         lambda: slider(2, 3, 4),
         lambda: slider(1, 0, 2, log=True),
-        lambda: choice("a", ["b"]),
+        lambda: select("a", ["b"]),
         lambda: plot("p", pointer="lick"),
         lambda: heat([1, 2]),
         lambda: line([1], [1, 2]),
@@ -253,7 +253,7 @@ class StandIn:
         self.taken, self.n, self._frame, self._spec, self.controls = 0, n, {}, {}, {}
         main = MainThread()
         self.values, self.page = Values([], self.drawn, main), Page(self)
-        self.player = Player(self, main, self.work)
+        self.player = Playback(self, main, self.work)
 
     def drawn(self, names):
         self.page.show()

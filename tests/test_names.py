@@ -196,7 +196,7 @@ def test_large_and_small_letters_are_told_where_they_count(tmp_path):
 def test_where_large_and_small_letters_are_one_a_file_is_taken_once(tmp_path, monkeypatch):
     file, exists = tmp_path / "in" / "IMG_1.JPG", os.path.lexists
     write(file)
-    same = lambda path: exists(path) or exists(file.with_name(Path(path).name.upper()))
+    def same(path): return exists(path) or exists(file.with_name(Path(path).name.upper()))
     monkeypatch.setattr(module.os.path, "lexists", same)
     table = dict.fromkeys(("img_1.jpg", "IMG_1.JPG", "img_1.JPG"), "x")
     data = photos(tmp_path / "in", table, size=4, valid=0)
@@ -243,7 +243,7 @@ def test_patterns_are_expanded_where_no_shell_did_it(tmp_path, monkeypatch):
     names = ["a.jpg", "b.jpg", "c.png", "[d].jpg", nfd("été.gif"), "sub/e.jpg"]
     for name in names:
         write(tmp_path / name)
-    told = lambda *given: [p.as_posix() for name in given for p in expanded(name)]
+    def told(*given): return [p.as_posix() for name in given for p in expanded(name)]
     assert told("*.jpg") == ["[d].jpg", "a.jpg", "b.jpg"]
     assert told("c.png", Path("?.jpg")) == ["c.png", "a.jpg", "b.jpg"]
     assert told("[d].jpg") == ["[d].jpg"] and told("[ab].jpg") == ["a.jpg", "b.jpg"]

@@ -319,10 +319,8 @@ def test_a_state_is_handed_over_in_the_middle_of_a_run(name, first, dtype):
     ours, theirs, a, b = twins(name, [(3,), (2, 2)], dtype, first)
     steps_alike(ours, theirs, a, b)
     kept = [p.detach().clone().requires_grad_() for p in ours]
-    groups = lambda: [
-        {"params": kept[:1]},
-        {"params": kept[1:]},
-    ]  # what a group has of its own comes with the state
+    def groups():  # what a group has of its own comes with the state
+        return [{'params': kept[:1]}, {'params': kept[1:]}]
     state = a.state_dict()
     for module in (torch.optim, optimisers, torch.optim):
         opt = getattr(module, name)(groups(), lr=0.7)

@@ -428,7 +428,7 @@ def test_a_learning_curve_nests_its_draws_and_scores_what_it_says(batched):
     def fit(xs, ys):
         seen.append(xs[..., 0])
         if batched:
-            stack = lambda new: new if new.ndim == 3 else new.expand(3, *new.shape)
+            def stack(new): return new if new.ndim == 3 else new.expand(3, *new.shape)
             return lambda new: F.one_hot(stack(new)[..., 0].long() % 4).float()
         return lambda new: new[:, 0].long() % 4
 
@@ -465,9 +465,9 @@ def test_learning_curves_of_one_model_agree_with_scikit_learn():
 @pytest.mark.parametrize("batched", [False, True])
 def test_a_perfect_rule_scores_1_whatever_it_answers_with(answer, batched):
     x = torch.randn(60, 2, generator=torch.Generator().manual_seed(0))
-    rule = lambda new: (new[..., 0] > 0).long() + (new[..., 1] > 0).long()
-    stack = lambda new: new.expand(2, *new.shape) if batched and new.ndim == 2 else new
-    fit = lambda *known: lambda new: answer(rule(stack(new)))
+    def rule(new): return (new[..., 0] > 0).long() + (new[..., 1] > 0).long()
+    def stack(new): return new.expand(2, *new.shape) if batched and new.ndim == 2 else new
+    def fit(*known): return lambda new: answer(rule(stack(new)))
     curve = learning_curve(fit, x, rule(x), [10, 60], (x, rule(x)), 2, batched)
     assert curve.train.tolist() == curve.valid.tolist() == [[1.0, 1.0]] * 2
 
@@ -665,7 +665,7 @@ def test_double_descent_takes_a_column_for_a_row():
 
 def test_whole_numbers_of_numpy_and_lists_that_are_read_once_are_taken():
     parts, n = [(images5, labels5)] * 3, np.int64
-    fit = lambda x, y: nearest_neighbour(x, y)
+    def fit(x, y): return nearest_neighbour(x, y)
     for seed in np.arange(2):
         for call in (
             lambda s, k: shuffle_labels(labels5, 0.8, s),

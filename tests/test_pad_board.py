@@ -186,7 +186,7 @@ def test_what_moves_lead_to(fen, move, after):
 
 
 def test_boards_and_pads_have_a_still_picture():
-    board = lambda: Board(steps, fen="W:WK22,3:BK18,11")
+    def board(): return Board(steps, fen="W:WK22,3:BK18,11")
     for make in (board, lambda: DrawingPad([[(0.2, 0.2), (0.8, 0.8)]])):
         assert make().still() == make().still()
         assert "image/png" in make()._repr_mimebundle_()

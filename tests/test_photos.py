@@ -124,9 +124,9 @@ def test_extreme_shapes(size, fit):
 
 
 def png_bomb(width, height):
-    number = lambda n: struct.pack(">I", n)
-    checked = lambda data: data + number(zlib.crc32(data))
-    chunk = lambda kind, data: number(len(data)) + checked(kind + data)
+    def number(n): return struct.pack(">I", n)
+    def checked(data): return data + number(zlib.crc32(data))
+    def chunk(kind, data): return number(len(data)) + checked(kind + data)
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
@@ -358,7 +358,7 @@ def test_train_and_val_folders_are_taken_as_they_are(tmp_path):
 def test_labels_by_function_table_and_csv(tmp_path):
     for name in ("Katze 1.png", "katze 2.png", "hund 1.png", "hund 2.png", "odd.png"):
         write(tmp_path / name)
-    first_word = lambda p: None if p.stem == "odd" else p.name.split()[0].lower()
+    def first_word(p): return None if p.stem == "odd" else p.name.split()[0].lower()
     by_function = photos(tmp_path, first_word, size=4)
     assert by_function.classes == ["hund", "katze"] and len(by_function) == 4
     assert [s.reason for s in by_function.skipped] == ["the labelling function gave no label"]
@@ -451,7 +451,7 @@ def test_files_that_cannot_be_read_take_no_place_in_the_split(how, tmp_path):
         want = photos(clean, size=8, seed=seed)
         for _ in range(2 if how == "from the cache" else 1):
             got = photos(mixed, size=8, seed=seed, **options)
-        names = lambda data, root: [f.relative_to(root) for f in data.files]
+        def names(data, root): return [f.relative_to(root) for f in data.files]
         assert names(got, mixed) == names(want, clean)
         assert torch.equal(got.x, want.x) and torch.equal(got.y, want.y)
         assert got.n_train == want.n_train == 8
@@ -692,7 +692,7 @@ def test_augment_mirrors_half_and_each_differently():
 @pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
 def test_augment_takes_and_gives_other_floats(kind):
     x = torch.rand(3, 3, 8, 8).to(kind)
-    dice = lambda: torch.Generator().manual_seed(0)
+    def dice(): return torch.Generator().manual_seed(0)
     got, want = (augment(t, warp=0.04, generator=dice()) for t in (x, x.float()))
     assert got.dtype == kind and torch.equal(got, want.to(kind))
     with pytest.raises(TypeError, match="x: expected uint8 or floats"):

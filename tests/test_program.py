@@ -23,7 +23,7 @@ from torch import nn
 
 import dljourney
 from dljourney.kit.pictures import ImageError, Preprocess
-from dljourney.kit.models import (KEY, ModelFileError, build, describe, packed, read_card,
+from dljourney.kit.models import (KEY, ModelFileError, build, describe, program_bytes, read_card,
                                   read_head, read_model)
 from dljourney.program import Program, export_onnx, load, save
 
@@ -495,7 +495,7 @@ def file_with(head, body=b""):
 
 good_card = {"labels": ["a", "b", "c"], "preprocess": grey.asdict(),
              "architecture": describe(small_net())}
-good = packed(small_net(), good_card)
+good = program_bytes(small_net(), good_card)
 
 
 class Evil:
@@ -510,7 +510,7 @@ def torch_file():
 
 
 def card_with(**changes):
-    return packed(small_net(), {**good_card, **changes})
+    return program_bytes(small_net(), {**good_card, **changes})
 
 
 def timm_card(**changes):
@@ -574,7 +574,7 @@ hostile = {
     "too few labels": card_with(labels=["a", "b"]),
     "labels twice": card_with(labels=["a", "b", "b"]),
     "labels of another kind": card_with(labels=3),
-    "no labels": {**good_card} and packed(small_net(),
+    "no labels": {**good_card} and program_bytes(small_net(),
                                           {k: v for k, v in good_card.items() if k != "labels"}),
     "absurd picture": card_with(preprocess={**grey.asdict(), "size": [10**6, 10**6]}),
     "unknown preprocessing": card_with(preprocess={**grey.asdict(), "run": "rm"}),
@@ -598,7 +598,7 @@ def test_a_layer_without_weights_cannot_take_all_memory(tmp_path):
     architecture = describe(net)
     architecture["layers"][0]["options"]["scale_factor"] = 100_000
     path = tmp_path / "x.safetensors"
-    path.write_bytes(packed(net, {**good_card, "architecture": architecture}))
+    path.write_bytes(program_bytes(net, {**good_card, "architecture": architecture}))
     with pytest.raises(ModelFileError, match="Upsample would need"):
         load(path)
 
@@ -667,14 +667,14 @@ def test_other_safetensors_are_told_apart(tmp_path):
 def test_half_precision_is_loaded_as_float32(tmp_path):
     net = small_net().half()
     path = tmp_path / "half.safetensors"
-    path.write_bytes(packed(net, good_card))
+    path.write_bytes(program_bytes(net, good_card))
     model, _ = read_model(path)
     assert all(p.dtype == torch.float32 for p in model.parameters())
     torch.testing.assert_close(model(torch.rand(2, 1, 8, 8)).shape, torch.Size((2, 3)))
 
 
 def test_the_same_model_gives_the_same_bytes():
-    assert packed(small_net(), good_card) == good
+    assert program_bytes(small_net(), good_card) == good
 
 
 def test_describe_and_build_need_no_weights():

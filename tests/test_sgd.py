@@ -146,7 +146,7 @@ def test_numerical_gradient_agrees_with_autograd(shape, several, seed):
     torch.manual_seed(seed)
     made = partial(torch.randn, dtype=torch.float64, requires_grad=True)
     tensors = [made(shape) for _ in range(2 if several else 1)]
-    f = lambda ts: sum((t.sin() * t.exp()).sum() for t in (ts if several else [ts]))
+    def f(ts): return sum((t.sin() * t.exp()).sum() for t in (ts if several else [ts]))
     params = tensors if several else tensors[0]
     expected = torch.autograd.grad(f(params), tensors)
     found = numerical_gradient(f, params)
@@ -461,10 +461,13 @@ def test_lr_find_puts_everything_back_and_repeats():
     model, opt, find, data = searched()
     train(model, data, F.cross_entropy, opt, epochs=2).run()  # after training
     model[1].eval()
-    states = lambda: (copied(dict(model.state_dict())), copied(opt.state_dict()),
-                      torch.get_rng_state(), data.generator.get_state(),
-                      [m.training for m in model.modules()],
-                      [None if p.grad is None else p.grad.clone() for p in model.parameters()])
+
+    def states():
+        modes = [m.training for m in model.modules()]
+        grads = [None if p.grad is None else p.grad.clone() for p in model.parameters()]
+        dice = torch.get_rng_state(), data.generator.get_state()
+        return copied(dict(model.state_dict())), copied(opt.state_dict()), *dice, modes, grads
+
     before, first = states(), find()
     after, second = states(), find()
     assert first == second  # twice in a row
@@ -478,7 +481,7 @@ def test_lr_find_survives_an_explosion_and_keeps_ratios():
     model = nn.Linear(3, 1)
     opt = sgd.SGD([{"params": [model.weight], "lr": 0.1}, {"params": [model.bias], "lr": 0.01}])
     seen = []
-    rates = lambda opt: [group["lr"] for group in opt.param_groups]
+    def rates(opt): return [group["lr"] for group in opt.param_groups]
     opt.register_step_post_hook(lambda o, *_: seen.append(rates(o)[1] / rates(o)[0]))
     before = model.weight.clone()
     data, loss_func = batches(x, y.float()[:, None], 20, seed=0), lambda p, t: ((p - t) ** 4).mean()
@@ -685,7 +688,7 @@ def test_what_is_no_batch_is_refused(data, message):
 ])
 def test_labels_may_be_a_list_or_a_dict(labels, taken):
     x, y = problem()
-    loss = lambda p, ys: F.cross_entropy(p, taken(ys))
+    def loss(p, ys): return F.cross_entropy(p, taken(ys))
     ragged = [(x[:40], y[:40]), (x[40:], y[40:])]
     expected = fitted(linear(), ragged, valid=ragged).run()
     data = [(xb, labels(yb)) for xb, yb in ragged]
@@ -696,7 +699,7 @@ def test_a_loss_may_have_an_axis():
     "One number with an axis is taken, on every device; several are refused."
     x, y = problem()
     expected = fitted(linear(), [(x, y)]).run().history
-    boxed = lambda p, y: F.cross_entropy(p, y)[None]
+    def boxed(p, y): return F.cross_entropy(p, y)[None]
     assert fitted(linear(), [(x, y)], boxed).run().history == expected
     if not torch.cuda.is_available(): return
     assert len(fitted(linear().cuda(), [(x, y)], boxed).run().history) == 1

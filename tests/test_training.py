@@ -187,7 +187,7 @@ def test_an_optimiser_with_a_closure_is_told_about_learn():
         closure_step(plain, (x, y), F.cross_entropy, opt)
     assert same(model, plain) and training.history[-1]["loss"] < training.history[0]["loss"]
     again = iter([1.0, math.nan])
-    worse = lambda p, y: F.cross_entropy(p, y) * next(again)
+    def worse(p, y): return F.cross_entropy(p, y) * next(again)
     with pytest.raises(FloatingPointError, match="may have changed parameters"):
         run(linear(), [(x, y)], worse, torch.optim.LBFGS, learn=closure_step).run()
 
@@ -368,7 +368,7 @@ def test_a_last_datapoint_is_in_company_wherever_it_comes_from(kind, tmp_path):
             return super().forward(a["a"] if isinstance(a, dict) else a)
 
     seen = []
-    count = lambda p, y: (seen.append(len(y)), F.cross_entropy(p, y))[1]
+    def count(p, y): return (seen.append(len(y)), F.cross_entropy(p, y))[1]
     training = run(FromDict(*network()), dealers[kind](33), count, epochs=2)
     n = len(training)
     losses = [s.loss for s in training]
@@ -393,7 +393,7 @@ def test_batch_norm_that_rests_needs_no_company():
     model.train()
     transfer.hold(layer, still=True)
     assert not compares(model)
-    count = lambda p, y: (seen.append(len(y)), F.cross_entropy(p, y))[1]
+    def count(p, y): return (seen.append(len(y)), F.cross_entropy(p, y))[1]
     run(model, batches(x, y, 8, seed=0), count).run()
     assert seen == [8, 8, 8, 8, 1]
 

@@ -19,7 +19,7 @@ from dljourney.experiments.transfer import (changed_copies, few_examples, fit_gl
                                             fit_probe)
 from dljourney.kit.models import bf16_helps
 from dljourney.kit.pictures import Preprocess, augment, digits
-from dljourney.kit.training import Recipe
+from dljourney.kit.training import Plan
 from dljourney.sgd import SGD
 from dljourney.transfer import (confusions, draw_examples, features, fine_tune, freeze, half_cosine,
                                 looked_at, param_groups, predict, pretrained, unfreeze, worst)
@@ -184,7 +184,8 @@ def test_the_head_phase_leaves_the_body_alone(data):
 
 def test_cached_features_give_what_the_frozen_model_gives(data):
     x, y, *_ = data
-    same_order = lambda t, generator: t.float()  # a change that changes nothing turns the cache off
+    def same_order(t, generator):  # a change that changes nothing turns the cache off
+        return t.float()
     losses = []
     for change in (None, same_order):
         model = net()
@@ -204,8 +205,11 @@ def test_the_same_seed_gives_the_same_bits(data):
 @pytest.mark.parametrize("n_steps", [2, 5, 9])
 def test_an_interrupted_run_goes_on_to_the_same_bits(data, tmp_path, n_steps):
     x, y, xt, yt = data
-    make = lambda model: fine_tune(model, x, y, valid=(xt, yt), epochs=2, frozen_epochs=2,
-                                   batch_size=16, augment=partial(augment, flip=False))
+    how = dict(epochs=2, frozen_epochs=2, batch_size=16, augment=partial(augment, flip=False))
+
+    def make(model):
+        return fine_tune(model, x, y, valid=(xt, yt), **how)
+
     whole = net()
     full = make(whole).run()
     part = make(net())
@@ -435,10 +439,10 @@ def test_the_chapters_step_is_the_one_that_is_made(data):
     before = values(mine)
     still = partial(SGD, weight_decay=0.0)
     for model, more in ((mine, {"learn": clipped}), (plain, {})):
-        groups = lambda gs: still([{**g, "weight_decay": 0.0} for g in gs])
+        def groups(gs): return still([{**g, "weight_decay": 0.0} for g in gs])
         fine_tune(model, x, y, batch_size=16, epochs=1, optimiser=groups, **more).run()
     assert asked == [16, 16, 8] * 2
-    far = lambda m: max(float((m.state_dict()[k] - v).abs().max()) for k, v in before.items())
+    def far(m): return max(float((m.state_dict()[k] - v).abs().max()) for k, v in before.items())
     assert far(mine) < 1e-7 < 1e-4 < far(plain)
 
 
@@ -460,7 +464,7 @@ def test_a_schedule_is_an_assignment_before_each_step(data):
 
 def test_a_recipe_holds_what_fine_tune_is_given():
     given = inspect.signature(fine_tune).parameters
-    assert list(given) == [f.name for f in fields(Recipe)]
+    assert list(given) == [f.name for f in fields(Plan)]
 
 
 def test_the_text_tells_on_which_side_of_the_found_rate_section_6_is():
@@ -550,7 +554,7 @@ def test_pixels_of_another_range_are_refused_and_bytes_are_understood(data, fit)
     say = fit(x, y, 0)
     with pytest.raises(ValueError, match="x: expected floats in"):
         say(xv * 255)
-    as_bytes = lambda x: (x * 255).round().byte()
+    def as_bytes(x): return (x * 255).round().byte()
     alike = fit(as_bytes(x), y, 0)(as_bytes(xv)) == say(xv)
     assert alike.float().mean() > 0.95
 

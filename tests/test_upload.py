@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dljourney.demos.upload import Upload, answers, answers_html
+from dljourney.demos.upload import Upload, answer_each, answers_html
 from dljourney.kit.pictures import read_image
 
 
@@ -68,7 +68,7 @@ def test_the_same_file_can_be_chosen_again_after_clear():
 
 
 def test_bad_files_are_told_and_the_others_answered():
-    found = answers(light, [("bad.jpg", b"junk"), ("good.png", picture())])
+    found = answer_each(light, [("bad.jpg", b"junk"), ("good.png", picture())])
     assert found[0][2] == "not a picture of a known kind" and isinstance(found[1][2], dict)
     page = answers_html(found)
     assert "bad.jpg" in page and "cannot be read: not a picture" in page and page.count("<img") == 1

@@ -246,7 +246,7 @@ def exercises_table(
     for r in results:
         outcomes = outcomes_in(r.notebook) if r.notebook else {}
         right = [name for (_, name), outcome in outcomes.items() if outcome == "correct"]
-        is_wrong = lambda outcome: outcome in ("incorrect", "error")
+        def is_wrong(outcome): return outcome in ("incorrect", "error")
         wrong = [name for (_, name), outcome in outcomes.items() if is_wrong(outcome)]
         if outcomes:
             lines.append(f"{r.path.stem}: {len(right)} of {len(outcomes)} right in a fresh process")
@@ -295,7 +295,7 @@ def _beside_others(path: Path) -> Iterator[Path]:
 
     record = path.parent / ".dljourney" / "run.json"
     known = _read_manifest(record)
-    is_ours = lambda file: _is_known(file, known)
+    def is_ours(file): return _is_known(file, known)
     may_write = is_ours(path) or not path.exists()
     new = path if may_write else _free_name(path, "run", may_replace=is_ours)
     yield new

@@ -57,7 +57,7 @@ def _arrows(slope: tuple) -> list[dict]:
 def _curve(x: np.ndarray, y: np.ndarray, abc: Sequence[float]) -> list[dict]:
     "The points, the parabola, and the errors between them."
     a, b, c = abc
-    f = lambda at: a * at * at + b * at + c
+    def f(at): return a * at * at + b * at + c
     grid, gap = np.linspace(-1.1, 1.1, 101), np.full(len(x), np.nan)
     ends = np.stack([x, x, gap], 1), np.stack([y, f(x), gap], 1)
     return [line(*ends, colour="red", width=1), points(x, y, colour="ink"),

@@ -14,7 +14,7 @@ import torch
 
 from ..checkers import HAND_SET, match, powers_of_two
 from ..kit.game import Board
-from ..kit.live import choice, slider
+from ..kit.live import select, slider
 from ..kit.seeds import stored_rows
 from ..kit.game import START, Boards, Outcome, apply_move, legal_moves, search
 from ..kit.live import Live, Stack
@@ -83,10 +83,10 @@ class Weights(Live):
         _weight("MOB"),
         _weight("THRET"),
     )
-    against = choice(
+    against = select(
         "hand-set", ["hand-set", "1959", "modern", "counts pieces"], label="Games against"
     )
-    opponent = choice(
+    opponent = select(
         "hand-set", ["hand-set", "1959", "modern", "mine"], label="On the board you meet"
     )
     panels = [plot("games", "Games", width=240, height=200, y=(0, 1000), grid=False),

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..kit.expect import check_labels
 from dljourney.kit.live import (
-    Live, as_array, choice, code, line, plot, points, readout, rule, slider
+    Live, as_array, select, code, line, plot, points, readout, rule, slider
 )
 from ..kit.pictures import digits
 from ..overfitting import double_descent
@@ -31,9 +31,9 @@ def sweep_widths_for(
 class DoubleDescent(Live):
     "Least squares on random features, for every width at once."
 
-    n = choice(100, [50, 100, 200], label="Training pictures")
+    n = select(100, [50, 100, 200], label="Training pictures")
     label_noise = slider(0.0, 0.0, 0.5, step=0.05, label="Labels shuffled")
-    ridge = choice(0.0, [0.0, 1e-5, 1e-4, 1e-3, 1e-2], label="Ridge")
+    ridge = select(0.0, [0.0, 1e-5, 1e-4, 1e-3, 1e-2], label="Ridge")
     width = slider(1.0, 0.05, 8.0, log=True, label="Width / pictures")
     seed = slider(0, 0, 9, label="Seed")
     panels = [

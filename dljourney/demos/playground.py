@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from .. import optimisers, sgd
 from ..kit.pictures import toys
 from dljourney.kit.live import (
-    Live, as_array, button, choice, code, heat, line, note, picks, plot, points, readout, slider,
+    Live, as_array, button, select, code, heat, line, note, picks, plot, points, readout, slider,
     toggle, view
 )
 
@@ -300,7 +300,7 @@ def _curves(rows: list[dict[str, float]], train: str, valid: str) -> list[dict]:
     "Two learning curves of at most 300 points each."
     every = max(1, len(rows) // 300)
     epochs = np.arange(1, len(rows) + 1)[::every]
-    pick = lambda name: [row[name] for row in rows[::every]]
+    def pick(name): return [row[name] for row in rows[::every]]
     return [line(epochs, pick(train), label="training"),
             line(epochs, pick(valid), colour="orange", label="held out")]
 
@@ -323,7 +323,7 @@ def _surface(machine: Machine, verdict: Tensor, reach: float) -> dict:
 def _figures(machine: Machine) -> dict:
     "The last epoch in figures; what the two colours stand for, where that is not 0 and 1."
     row = machine.rows[-1] if machine.rows else {}
-    share = lambda name: f"{row[name]:.1%}" if row else None
+    def share(name): return f"{row[name]:.1%}" if row else None
     names = dict(zip(("orange", "blue"), map(str, machine.kinds)))
     return {**(names if machine.kinds != [0, 1] else {}), "epoch": len(machine.rows),
             "training loss": row.get("train_loss"), "held-out loss": row.get("valid_loss"),
@@ -367,7 +367,7 @@ def _draw_network(figure: Any, panel: dict, content: dict) -> None:
     ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(-0.6, tall - 0.4))
     ax.set_title(panel["label"], loc="left", fontsize=10, weight="bold")
     ax.set_axis_off()
-    spread = lambda n: [(tall - 1) / 2 + (n - 1) / 2 - i for i in range(n)]
+    def spread(n): return [(tall - 1) / 2 + (n - 1) / 2 - i for i in range(n)]
     for c, w in enumerate(content["weights"]):
         biggest = max(float(np.abs(w).max()), 1e-6)
         for j, y2 in enumerate(spread(len(w))):
@@ -387,22 +387,22 @@ def _draw_network(figure: Any, panel: dict, content: dict) -> None:
 class Playground(Live):
     "Train a small network on points in the plane, and look at every part of it."
 
-    dataset = choice("spiral", [*DATASETS, "yours"], label="Data", restart=True)
+    dataset = select("spiral", [*DATASETS, "yours"], label="Data", restart=True)
     features = picks(["x1", "x2"], list(FEATURES), label="Features", restart=True)
     layers = slider(2, 0, 4, label="Hidden layers", restart=True)
     units = slider(8, 1, 10, label="Units in each", restart=True)
-    activation = choice("Tanh", list(ACTIVATIONS), label="Activation", restart=True)
-    optimiser = choice("Adam", [*OPTIMISERS, "yours"], label="Optimiser", restart=True)
+    activation = select("Tanh", list(ACTIVATIONS), label="Activation", restart=True)
+    optimiser = select("Adam", [*OPTIMISERS, "yours"], label="Optimiser", restart=True)
     lr = slider(0.03, 0.0001, 3.0, log=True, label="Learning rate")
-    l1 = choice(0, [0, 0.0001, 0.001, 0.003, 0.01, 0.03], label="L1 penalty", more=True)
-    l2 = choice(0, [0, 0.0001, 0.001, 0.003, 0.01, 0.03], label="L2 penalty", more=True)
+    l1 = select(0, [0, 0.0001, 0.001, 0.003, 0.01, 0.03], label="L1 penalty", more=True)
+    l2 = select(0, [0, 0.0001, 0.001, 0.003, 0.01, 0.03], label="L2 penalty", more=True)
     batch_size = slider(10, 1, 100, label="Batch size", restart=True, more=True)
     noise = slider(0.05, 0.0, 0.5, step=0.01, label="Noise", restart=True, more=True)
     share = slider(0.5, 0.1, 0.9, step=0.05, label="Share for training", restart=True, more=True)
     seed = slider(0, 0, 99, label="Seed", restart=True, more=True)
     speed = slider(20, 1, 100, label="Steps a frame", more=True)
     held_out = toggle(False, label="Show held-out points")
-    add = choice("blue", ["orange", "blue"], label="A click adds")
+    add = select("blue", ["orange", "blue"], label="A click adds")
     title, n_points, script = "Playground", 400, "playground.js"
     panels = [
         dict(kind="network", name="network", label="Inside: what each unit sees", width=470,

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..kit.live import Live, choice, code, line, plot, points, readout, rule, slider, toggle
+from ..kit.live import Live, select, code, line, plot, points, readout, rule, slider, toggle
 from ..overfitting import bias_variance, polynomial_fits
 
 # %% ../../nbs/demos/polynomial_fit.ipynb #eb377fcd
@@ -101,7 +101,7 @@ class PolynomialFit(Live):
     n_points = slider(12, 4, N_MOST, label="Points")
     noise = slider(0.3, 0.0, 1.0, step=0.05, label="Noise")
     ridge = slider(1e-9, 1e-9, 100.0, log=True, label="Ridge")
-    curve = choice("wave", list(CURVES), label="Truth")
+    curve = select("wave", list(CURVES), label="Truth")
     cloud = toggle(False, label="60 other measurements")
     panels = [
         plot("fit", "Points and fit", width=480, height=340, x=(-1.05, 1.05), y=(-2.2, 2.2),

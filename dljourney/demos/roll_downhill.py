@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from dljourney.kit.live import (
-    Live, button, choice, handle, heat, line, plot, points, readout, slider
+    Live, button, select, handle, heat, line, plot, points, readout, slider
 )
 
 # %% ../../nbs/demos/roll_downhill.ipynb #2be81193
@@ -124,7 +124,7 @@ def _stepper(rule: Callable, w: Tensor, options: dict[str, float]) -> Callable[[
 class RollDownhill(Live):
     "Gradient descent on four landscapes, with one weight and with two."
 
-    landscape = choice("ravine", list(LANDSCAPES), label="Landscape")
+    landscape = select("ravine", list(LANDSCAPES), label="Landscape")
     lr = slider(0.1, 0.0, 1.2, step=0.01, label="Learning rate")
     momentum = slider(0.0, 0.0, 0.98, step=0.02, label="Momentum")
     noise = slider(0.0, 0.0, 3.0, step=0.05, label="Noise of a small batch")

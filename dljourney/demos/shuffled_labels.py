@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from dljourney.kit.live import (
-    Live, choice, code, image_grid, images, line, plot, readout, rule, slider
+    Live, select, code, image_grid, images, line, plot, readout, rule, slider
 )
 from ..kit.pictures import digits
 from ..overfitting import shuffle_labels, train_networks
@@ -25,8 +25,8 @@ class ShuffledLabels(Live):
     "A network learns digits of which you shuffle as many labels as you like."
 
     fraction = slider(0.5, 0.0, 1.0, step=0.05, label="Labels shuffled", restart=True)
-    n_hidden = choice(256, [16, 64, 256, 1024], label="Hidden units", restart=True)
-    n_points = choice(400, [100, 200, 400, 700], label="Training pictures", restart=True)
+    n_hidden = select(256, [16, 64, 256, 1024], label="Hidden units", restart=True)
+    n_points = select(400, [100, 200, 400, 700], label="Training pictures", restart=True)
     panels = [
         plot("curves", "Accuracy", width=480, height=320, y=(0, 1.05), xlabel="epoch"),
         image_grid("pictures", "What it is told (red: not true)", columns=8, width=400),

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['replacing', 'write_atomically', 'fingerprint', 'is_address', 'check_path', 'check_place', 'why', 'notebooks_folder',
-           'plain_name', 'spelled', 'expanded']
+           'plain_name', 'spelled', 'expanded', 'cache_folder']
 
 # %% ../../nbs/kit/files.ipynb #8e677590
 import hashlib
 import os
 import re
 import secrets
+import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,3 +157,16 @@ def expanded(
     patterns = {unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)}
     matches = {match for pattern in patterns for match in glob.glob(pattern, recursive=True)}
     return [Path(match) for match in sorted(matches)] or [path]
+
+# %% ../../nbs/kit/files.ipynb #5d0e7a41
+def cache_folder() -> Path:  # it may not be there yet
+    "The folder of the user's for what can be made again; where there is no home, an `OSError`."
+    if told := os.environ.get("DLJOURNEY_CACHE"):
+        return spelled(told)
+    try:
+        home = Path.home()
+    except RuntimeError:
+        raise OSError("no home folder; DLJOURNEY_CACHE names a folder to keep things in") from None
+    system = {"darwin": home / "Library" / "Caches", "win32": os.environ.get("LOCALAPPDATA")}
+    place = system.get(sys.platform) or os.environ.get("XDG_CACHE_HOME") or home / ".cache"
+    return Path(place) / "dljourney"

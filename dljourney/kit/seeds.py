@@ -81,7 +81,7 @@ def _to_json(data: dict) -> str:
 
     head = "".join(f' "{k}": {json.dumps(data[k], allow_nan=False)},\n'
                    for k in ("name", "settings", "versions"))
-    seeds = lines(f"{json.dumps(seed)}: {json.dumps(entry)}" for seed, entry in data["seeds"].items())
+    seeds = lines(f"{json.dumps(k)}: {json.dumps(entry)}" for k, entry in data["seeds"].items())
     rows = lines(json.dumps(row, allow_nan=False) for row in data["rows"])
     parts = [f'{head} "seconds": {data["seconds"]}', f' "seeds": {{\n  {seeds}\n }}',
              f' "rows": [\n  {rows}\n ]']

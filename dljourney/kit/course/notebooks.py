@@ -214,7 +214,7 @@ def run_notebook(
 def _joined(outputs: list) -> list:
     "Printed text arrives in pieces, cut by chance: neighbouring pieces become one."
     joined: list = []
-    kind = lambda output: (output["output_type"], output.get("name"))
+    def kind(output): return (output["output_type"], output.get("name"))
     for output in outputs:
         is_text = output["output_type"] == "stream"
         if is_text and joined and kind(output) == kind(joined[-1]):

@@ -114,7 +114,7 @@ def _class_docments(cls: type) -> dict:
 def _makers(cls) -> list:
     "The functions beside a class that give back one of it."
     beside = vars(sys.modules.get(cls.__module__, object)).values()
-    given = lambda f: getattr(f, "__annotations__", {}).get("return")
+    def given(f): return getattr(f, "__annotations__", {}).get("return")
     return [f for f in beside if given(f) in (cls, cls.__name__) and _is_ours(f)]
 
 

@@ -125,7 +125,9 @@ class Board(anywidget.AnyWidget):
         "Every legal move, whoever is to make it."
         return list(self.rules(self.fen)) if self.rules else []
 
-    def play(self, move: str) -> None:
+    def play(self,
+             move: str,  # such as "11-15" or "22x15", one of `legal`
+             ) -> None:
         "Make a move for the side whose turn it is."
         legal = self.legal
         if move not in legal:

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..expect import check_finite, check_whole, seeded
 from .alphabeta import Best
 from .boards import Boards
-from .matches import fingerprint, random_move
+from .matches import board_hash, random_move
 
 # %% ../../../nbs/kit/game/memory.ipynb #5d3a0c04
 class Memory:
@@ -64,7 +64,7 @@ class Memory:
 def _key(boards):
     "The same number for a position and its mirror image with colours changed: both as Black's turn"
     words = torch.where(boards.black, boards.words, boards.mirrored().words)
-    return fingerprint(Boards(words, torch.ones_like(boards.black)))
+    return board_hash(Boards(words, torch.ones_like(boards.black)))
 
 # %% ../../../nbs/kit/game/memory.ipynb #5d3a0c07
 def practise(

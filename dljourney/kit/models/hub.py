@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from ..files import spelled, why
 from ..pictures import printable
 from .modelfile import ModelFileError, read_head
+from .photonet import HOW_TO_GET, PHOTONET, is_photonet, photonet_file
 
 # %% ../../../nbs/kit/models/hub.ipynb #77364599
 class HubError(OSError):
@@ -75,6 +76,10 @@ def weights_file(
 
     from dljourney.kit.models import glyphnet
 
+    if is_photonet(name) and (file := photonet_file()):
+        return file
+    if name == PHOTONET:
+        raise HubError(f"the weights of {name!r} {HOW_TO_GET}")
     cfg = timm.get_pretrained_cfg(name)
     if cfg is not None and cfg.file:
         return glyphnet.check_weights() if cfg.architecture == "glyphnet" else Path(cfg.file)
@@ -109,6 +114,8 @@ def _fetched(repository: str, name: str) -> Path:
 
     endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
     choice = OFFLINE_CHOICE.format(name=name)
+    if is_photonet(name):
+        choice = f"They also {HOW_TO_GET}. {choice}"
     proxy = any(os.environ.get(v) or os.environ.get(v.lower())
                 for v in ("HTTPS_PROXY", "ALL_PROXY"))
     if constants.HF_HUB_OFFLINE or not (proxy or answers(endpoint)):

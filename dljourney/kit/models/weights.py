@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from .hub import own_weights, weights_file
 from .parts import is_finite, tensors_of
+from .photonet import photonet_tensors, timm_name
 from ..pictures import printable
 
 # %% ../../../nbs/kit/models/weights.ipynb #474c7833
@@ -81,19 +81,20 @@ def unreached(
 
 # %% ../../../nbs/kit/models/weights.ipynb #9df6a3c6
 def timm_model(
-    name: str,  # any model of timm, with or without a tag; "glyphnet" too
+    name: str,  # any model of timm, with or without a tag; "glyphnet", "photonet" too
     weights: bool | str | os.PathLike,  # pretrained; False: random; a path: a safetensors file
     size: int | None,  # side of the pictures in pixels; None: the model's own
     given: Mapping[str, Any],  # timm's options; None: the model's own
 ) -> nn.Module:  # a timm model; `pretrained_cfg` tells what it wants to see
     "Make a timm model, and know that it holds the weights that were asked for."
+    asked, name = name, timm_name(name)
     timm, options = _timm_with(name), {k: v for k, v in given.items() if v is not None}
     if not isinstance(weights, bool | str | os.PathLike):
         raise TypeError(
             f"weights: expected True, False or the path of a safetensors file, got {weights!r}")
     file = None
     if weights is not False:
-        file = weights_file(name) if weights is True else own_weights(weights)
+        file = weights_file(asked) if weights is True else own_weights(weights)
     cfg = timm.get_pretrained_cfg(name)
     if size is not None and cfg is not None and cfg.fixed_input_size:
         options["img_size"] = size
@@ -148,7 +149,7 @@ class _File:
         self.name, self.file = name, file
         self.cfg: Any = timm.get_pretrained_cfg(name) or timm.models.PretrainedCfg()
         self.wanted = {k: v.shape for k, v in _without_weights(name, options).state_dict().items()}
-        self.tensors: dict[str, Tensor] = safetensors.torch.load_file(file)
+        self.tensors: dict[str, Tensor] = photonet_tensors(file)
         self.heads = _heads(self.cfg)
         self.left: list[str] = []  # what has no place in the network
 

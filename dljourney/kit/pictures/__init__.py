@@ -15,11 +15,13 @@ if TYPE_CHECKING:
         Photos, Skipped, augment, left_out, photos, table_file,
     )
     from dljourney.kit.pictures.images import (
-        ImageError, MAX_PIXELS, Preprocess, one_line, printable, read_image, sides,
+        ImageError, MAX_PIXELS, Preprocess, one_line, printable, read_image, read_pixels, sides,
     )
+    from dljourney.kit.pictures.kinds import Kind, kind_of_pictures
     from dljourney.kit.pictures.toys import (
-        Digits, circles, clouds, digits, line, quadratic, sine, spiral, train_valid_split, xor,
+        Digits, circles, clouds, digits, quadratic, sine, spiral, straight, train_valid_split, xor,
     )
+    from dljourney.kit.pictures.twins import Twins, twins_across
 
 # %% ../../../nbs/kit/pictures/face.ipynb #face0604
 __getattr__, __dir__ = face("dljourney.kit.pictures")

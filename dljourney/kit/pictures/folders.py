@@ -426,7 +426,7 @@ def _csv_rows(path: Path) -> list[tuple[str, str]]:
         raise ValueError(f"labels: expected a CSV file, cannot read {place}: {e} "
                          "(a quotation mark that is not closed?)") from None
     names = [n.strip().lower() for n in rows[0]] if rows else []
-    one_of = lambda *known: next((names.index(name) for name in known if name in names), None)
+    def one_of(*known): return next((names.index(name) for name in known if name in names), None)
     file = one_of("file", "filename", "path", "image", "name", "id")
     label = one_of("label", "class", "category", "target")
     if file is None or label is None:
@@ -491,7 +491,7 @@ def _decode(
 ) -> Iterator[_Item | Skipped]:
     "Decode items into the next free places of `room`, in order, with as many threads as torch."
     n_threads = torch.get_num_threads()
-    read = lambda item: _tried(item, room.shape[2:], settings)
+    def read(item): return _tried(item, room.shape[2:], settings)
     n = 0
     with ThreadPoolExecutor(n_threads) as pool:
         step = 64 * n_threads  # a few at a time: decoded pictures do not pile up
@@ -745,7 +745,7 @@ def augment(
     if not len(x): return x.to(kind)
     x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
     n, device, tall = len(x), x.device, x.shape[2] / x.shape[3]
-    uniform = lambda *shape: (torch.rand(*shape, generator=generator) * 2 - 1).to(device)
+    def uniform(*shape): return (torch.rand(*shape, generator=generator) * 2 - 1).to(device)
     angle, size = uniform(n) * math.radians(degrees), torch.exp(uniform(n) * math.log1p(zoom))
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
     mirror = torch.where(uniform(n) < 0, -1.0, 1.0) if flip else torch.ones(n, device=device)

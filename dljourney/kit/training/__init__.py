@@ -21,9 +21,9 @@ if TYPE_CHECKING:
         NORMS, compares, count, hold, in_company, lone_end, n_batches, together,
     )
     from dljourney.kit.training.optimizer import Optimizer, Pack
-    from dljourney.kit.training.phases import FineTuning, Over, Phase, Recipe
+    from dljourney.kit.training.phases import FineTuning, Over, Phase, Plan
     from dljourney.kit.training.rates import (
-        LearningRates, Trials, exploded, race, rising, smoothed, winner,
+        LearningRates, Trials, exploded, rising, smoothed, try_rates, winner,
     )
     from dljourney.kit.training.refusals import (
         Belonging, best_nudge, check_fit, check_metrics, check_parameters, check_parts,
