@@ -146,8 +146,8 @@ def run_as_learner(path, laid, env):
 def executions(site, tmp_path_factory):
     """Each notebook executed once in a real kernel: a function from its path to its `Execution`.
 
-    Of a chapter the learner's copy is run, in a folder that `dljourney course` laid, and in the same
-    kernel after it what only the full text has. The outputs stand where they belong in that.
+    Of a chapter the learner's copy is run, in a folder that `dljourney course` laid, and after it
+    in the same kernel what only the full text has. The outputs stand where they belong in that.
 
     Two run at a time, or one where another process tests beside this one. The kernels import the
     package from the unpacked wheel and cannot reach the network, so one execution shows that the

@@ -231,7 +231,7 @@ def test_each_stub_says_what_comes(chapter):
             if checked(cell) and isinstance(stub, ast.FunctionDef) and stub.name in dir(check):
                 kinds = [ast.unparse(a.annotation) for a in stub.args.args if a.annotation]
                 assert len(kinds) == len(stub.args.args), f"{stub.name}: a parameter without a kind"
-                known = {"Callable": Callable, "Tensor": Tensor, "Value": sgd.Value}
+                known = {"Callable": Callable, "Tensor": Tensor, "Value": sgd.Value, "nn": torch.nn}
                 found[stub.name] = [eval(k, known) for k in kinds]
     assert set(found) == {name for name, item in items(check).items() if item.wants_function}
     for name, kinds in found.items():

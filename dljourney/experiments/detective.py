@@ -18,34 +18,44 @@ from ..kit.figures import COLOURS, Figure, subplots
 from ..kit.pictures import digits
 from ..sgd import SGD, learn, minibatches
 
-# %% ../../nbs/experiments/detective.ipynb #4ce48607
-def _shuffled(x: Tensor, y: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+# %% ../../nbs/experiments/detective.ipynb #74096401
+def _shuffled(
+    x: Tensor,  # pictures
+    y: Tensor,  # their labels
+    order: Tensor,  # which comes first, second, ...
+) -> tuple[Tensor, Tensor]:
     return x[order], y[order]
 
 
-def _divided(items: list, n_valid: int, copies: Callable[[Any], list]) -> tuple[list, list]:
-    train, valid = items[n_valid:], items[:n_valid]
-    return [copy for item in train for copy in copies(item)], valid
+def _divided(
+    items: list,  # pictures with their labels
+    n_valid: int,  # how many of them to hold out: the first
+    copies: Callable[[Any], list],  # an item -> changed copies of it
+) -> tuple[list, list]:
+    return [copy for item in items[n_valid:] for copy in copies(item)], items[:n_valid]
 
 
-def _first_weights(n_in: int, n_out: int) -> Tensor:
+def _first_weights(
+    n_in: int,  # inputs
+    n_out: int,  # units
+) -> Tensor:  # (n_in, n_out)
     return torch.randn(n_in, n_out) * (2 / n_in) ** 0.5
 
 
-def _prepared(pixels: Tensor) -> Tensor:
+def _prepared(
+    pixels: Tensor,  # 0 to 255
+) -> Tensor:
     return pixels / 255
 
 
-def _asked(model: nn.Module, x: Tensor) -> Tensor:
+def _asked(
+    model: nn.Module,  # in training
+    x: Tensor,  # inputs
+) -> Tensor:  # scores
     model.eval()
     with torch.no_grad(): scores = model(x)
     model.train()
     return scores
-
-
-def _class_weights(labels: Tensor, n_classes: int) -> Tensor:
-    counts = torch.bincount(labels, minlength=n_classes)
-    return len(labels) / (n_classes * counts)
 
 # %% ../../nbs/experiments/detective.ipynb #08f03fbe
 @dataclass(frozen=True)
