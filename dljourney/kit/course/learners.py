@@ -12,6 +12,7 @@ import json
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,7 @@ def _unmarked(source: str) -> str:
     return "\n".join(x for x in source.splitlines() if not x.startswith("#|")).strip("\n")
 
 
+@cache
 def _parsed(source: str) -> list[ast.stmt]:
     "A cell's statements, magics left out; none where it is no Python."
     lines = ["" if x.lstrip().startswith(("%", "!")) else x for x in source.splitlines()]
@@ -79,6 +81,7 @@ def _is_for_export(node: ast.stmt) -> bool:
     return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_all_"
 
 
+@cache
 def _used(source: str) -> set[str]:
     "All names in a cell: rather one too many than one too few."
     nodes = [n for statement in _parsed(source) for n in ast.walk(statement)]
@@ -105,7 +108,7 @@ WAKE = "*A still picture: run the cell above to wake it.*"
 
 
 def _stills(cell: dict[str, Any]) -> list[dict[str, Any]]:
-    "What a learner sees below a cell that has not run: a demo's picture, or nothing."
+    "What a learner sees below a cell that has not run: a demo's picture, the map, or nothing."
     for output in cell.get("outputs", []):
         data = output.get("data", {})
         call = re.match(r"[A-Z]\w*\(", "".join(data.get("text/plain", "")))
@@ -115,6 +118,7 @@ def _stills(cell: dict[str, Any]) -> list[dict[str, Any]]:
             still = {k: data[k] for k in ("image/png", "text/plain")}
             return [{"output_type": "display_data", "data": d, "metadata": m}
                     for d, m in ((note, {}), (still, alt))]
+        if re.search(r'href="\w+\.ipynb"', "".join(data.get("text/html", ""))): return [output]
     return []
 
 # %% ../../../nbs/kit/course/learners.ipynb #27f1bbf8
