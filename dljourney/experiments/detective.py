@@ -291,17 +291,21 @@ def _curves(axes: Any, e: Evidence) -> None:
     for i, (name, dash) in enumerate(names.items()):
         if i < 2: axes[0].plot(e.losses[:, i], dash, label=name)
         axes[1].plot(100 * e.accuracies[:, i], dash, label=name)
-    axes[0].axhline(float(torch.tensor(len(e.confused)).log()), color=COLOURS["grey"], lw=1)
+    guessing = float(torch.tensor(len(e.confused)).log())
+    axes[0].axhline(guessing, color=COLOURS["grey"], lw=1)
     axes[0].set(title="loss (grey: guessing)", xlabel="epoch", yscale="log")
     low, high = axes[0].get_ylim()
+    low, high = min(low, 0.4 * guessing), max(high, 1.2 * guessing)  # what hardly moves looks flat
+    axes[0].set_ylim(low, high)
     marks = [m for m in (0.05, 0.1, 0.2, 0.5, 1, 1.5, 2, 3, 5, 10, 100) if low <= m <= high]
     axes[0].set_yticks(marks, marks)
     axes[0].minorticks_off()
     axes[1].set(title="accuracy, %", xlabel="epoch", ylim=(-3, 103))
     for ax in axes[:2]: ax.legend(fontsize=8)
     axes[2].plot(e.slopes, lw=0.8)
-    axes[2].set(title="length of the gradient", xlabel="step", ylim=(0, None))
+    axes[2].set(title="length of the gradient", xlabel="step")
     if e.slopes.max() > 50 * e.slopes.median(): axes[2].set_yscale("log")
+    else: axes[2].set_ylim(0)
 
 
 def _tables(axes: Any, e: Evidence) -> None:

@@ -90,7 +90,8 @@ def _used(source: str) -> set[str]:
 # %% ../../../nbs/kit/course/learners.ipynb #24b84c4e
 def _import_lines(names: Iterable[_Import]) -> str:
     "The statements that import these names, at most 100 columns wide."
-    lines, groups = [], {}
+    lines: list[str] = []
+    groups: dict[str, list[str]] = {}
     for one in dict.fromkeys(names):
         text = f"{one.name} as {one.known_as}" if one.known_as else one.name
         if one.module: groups.setdefault(one.module, []).append(text)
@@ -190,7 +191,9 @@ def learners_copy(
     "The notebook as a learner gets it."
     cells: list[dict[str, Any]] = []
     library: dict[str, _Import] = {}
-    place, top = 0, {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    place = 0
+    top: dict[str, Any] = {"cell_type": "code", "metadata": {}, "outputs": [],
+                           "execution_count": None}
     for cell in notebook["cells"]:
         own, imports = _own_copy(cell)
         if imports and not library: place, top = len(cells), top | {"id": cell.get("id")}
