@@ -1,10 +1,15 @@
 "What `dljourney course` lays is made for learners: no tools of ours, no answers, long code folded."
+import builtins
 import copy
+import dis
 import json
+from types import CodeType
 
 import pytest
 from conftest import root
-from learners import bound, code, in_full, left_out, read, skippable, source, used, walk_of
+from learners import (
+    bound, code, in_full, left_out, parsed, read, skippable, source, used, walk_of,
+)
 
 from dljourney.cli import course
 from dljourney.kit.course import chapters, learners_copy, read_for_learners, run_notebook
@@ -95,6 +100,37 @@ def test_the_copy_needs_nothing_that_it_lacks(path):
     anew = {pair for c in code(copied["cells"]) for pair in bound(source(c))
             if pair[1] and pair not in bound(ours[c["id"]])}
     assert not {(n, w) for n, w in there if n in dict(anew) and (n, w) not in anew}
+
+
+def unknown(cells):
+    "Names that a cell asks for, as it runs, before one has made them; and in functions, ever."
+    known, later, found = {*dir(builtins), "__name__", "display"}, set(), []
+    for text in map(source, cells):
+        at_once = compile(parsed(text), "<cell>", "exec")
+        parts = [at_once]
+        for part in parts: parts += [c for c in part.co_consts if isinstance(c, CodeType)]
+        made = globals_of([at_once], "STORE_NAME") | globals_of(parts, "STORE_GLOBAL")
+        found += sorted(globals_of([at_once], "LOAD_NAME") - known - made)
+        later |= globals_of(parts, "LOAD_GLOBAL")
+        known |= made
+    return found + sorted(later - known)
+
+
+def globals_of(parts, kind):
+    return {step.argval for part in parts for step in dis.get_instructions(part)
+            if step.opname == kind}
+
+
+@each_chapter
+def test_each_name_of_the_copy_is_known_when_it_is_asked_for(path):
+    "Quickly, and without running it; test_notebooks.py runs it."
+    assert unknown(code(learners_copy(read(path))["cells"])) == []
+
+
+def test_a_name_that_is_asked_for_too_early_is_found():
+    cells = small(("py", "def f(): return g() + k()"), ("py", "a = b"), ("py", "b = 1"),
+                  ("py", "def g(x: t): return x"), ("py", "import os; os.sep; [c for c in 'ab']"))
+    assert unknown(cells["cells"]) == ["b", "t", "k"]
 
 
 def small(*sources):
