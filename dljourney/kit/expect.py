@@ -20,10 +20,11 @@ else:
     torch = later("torch")  # whole numbers are checked without it
 
 # %% auto #0
-__all__ = ['check_whole', 'check_finite', 'seeded', 'check_some', 'check_share', 'check_floats', 'check_rows', 'check_column',
-           'check_curve', 'check_drawing', 'check_one_hidden_layer', 'check_images', 'check_labels', 'check_examples',
-           'check_sets', 'check_answers', 'check_each', 'check_predictions', 'check_size', 'check_probabilities',
-           'check_recipe', 'check_learning_curve', 'explained', 'unequal']
+__all__ = ['check_whole', 'check_finite', 'seeded', 'check_some', 'check_share', 'check_tensor', 'check_changeable',
+           'check_score', 'check_counts', 'check_floats', 'check_rows', 'check_column', 'check_curve', 'check_drawing',
+           'check_one_hidden_layer', 'check_images', 'check_labels', 'check_examples', 'check_sets', 'check_answers',
+           'check_each', 'check_predictions', 'check_size', 'check_probabilities', 'check_recipe',
+           'check_learning_curve', 'explained', 'unequal']
 
 # %% ../../nbs/kit/expect.ipynb #5a63ed1f
 def check_whole(
@@ -106,6 +107,48 @@ def check_share(
     if share > 1:
         raise ValueError(f"{name}: expected 0 to 1, got {share:g}")
     return share
+
+
+def check_tensor(
+    name: str,  # the argument's name
+    value: Any,  # what came
+) -> Tensor:  # the same
+    "Refuse what is no tensor."
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: expected a tensor, got {type(value).__name__}; "
+                        f"torch.tensor({name}) makes one")
+    return value
+
+
+def check_changeable(
+    name: str,  # the argument's name
+    values: Tensor,  # what came
+) -> None:
+    "Refuse numbers that cannot be changed a little, such as whole ones."
+    if not values.is_floating_point():
+        raise TypeError(f"{name}: expected floats, which can change a little, got "
+                        f"{values.dtype}; .float() converts them")
+
+
+def check_score(
+    name: str,  # the measure's name
+    score: Any,  # what it gave
+) -> None:
+    "Refuse NaN: nothing is higher, nothing lower."
+    if not score == score:  # NaN alone differs from itself
+        raise ValueError(f"{name}: expected a number, got NaN; are there NaN among the weights or "
+                         "in the data?")
+
+
+def check_counts(
+    name: str,  # the argument's name
+    values: int | Sequence[int],  # what came
+) -> Tensor:  # float64, one dimension
+    "Refuse counts below 1."
+    counts = torch.as_tensor(values, dtype=torch.float64).reshape(-1)
+    if not (counts >= 1).all():
+        raise ValueError(f"{name}: expected 1 or more, got {values}; try one at least")
+    return counts
 
 
 def check_floats(
