@@ -174,12 +174,12 @@ class Evidence(NamedTuple):
 
 # %% ../../nbs/experiments/detective.ipynb #088a4bba
 def _network(n_classes: int, first: Tensor, dropout: float) -> nn.Sequential:
-    model = nn.Sequential(nn.Linear(*first.shape), nn.ReLU(), nn.Dropout(dropout),
-                          nn.Linear(first.shape[1], n_classes))
+    n_in, n_hidden = first.shape
+    hidden = nn.Linear(n_in, n_hidden)
     with torch.no_grad():
-        model[0].weight.copy_(first.T)
-        model[0].bias.zero_()
-    return model
+        hidden.weight.copy_(first.T)
+        hidden.bias.zero_()
+    return nn.Sequential(hidden, nn.ReLU(), nn.Dropout(dropout), nn.Linear(n_hidden, n_classes))
 
 
 def _length(model: nn.Module) -> float:
