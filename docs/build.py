@@ -116,10 +116,9 @@ def card(chapter: Chapter, notebook: dict, folder: Path) -> str:
     (folder / "cards").mkdir(exist_ok=True)
     image = f"cards/{chapter.name}.png"
     (folder / image).write_bytes(face(notebook, chapter))
-    number = chapter.name[:2]
     minutes = f"\n\n{chapter.minutes} minutes" if chapter.minutes else ""
-    title = f"**[{number} {escape(chapter.title)}]({chapter.name}.ipynb)**"
-    alt = f"The picture of chapter {number}"
+    title = f"**[{escape(numbered(chapter))}]({chapter.name}.ipynb)**"
+    alt = f"The picture of {numbered(chapter)}"
     picture = f"![{alt}]({image})"
     return f":::{{container}} card\n{picture}\n\n{title}\n\n{chapter.summary}{minutes}\n:::\n"
 
