@@ -114,7 +114,7 @@ def check_tensor(
     value: Any,  # what came
 ) -> Tensor:  # the same
     "Refuse what is no tensor."
-    if not isinstance(value, Tensor):
+    if not isinstance(value, torch.Tensor):
         raise TypeError(f"{name}: expected a tensor, got {type(value).__name__}; "
                         f"torch.tensor({name}) makes one")
     return value
