@@ -20,7 +20,7 @@ from dljourney.kit.exercises import as_all_tensors, as_arrays, as_lists, as_tens
 from torch import Tensor
 
 NOTEBOOK = {p.stem[3:]: p for p in sorted(NBS.glob("[01][0-9]_*.ipynb"))}
-VERBS = {"check", "hint", "solution", "quiz"}
+VERBS = {"check", "guess", "hint", "solution", "quiz"}
 LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL"})
 STORES = frozenset({"STORE_NAME", "STORE_GLOBAL"})
 

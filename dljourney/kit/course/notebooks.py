@@ -68,8 +68,9 @@ def chapters(
 ) -> list[Chapter]:  # in reading order, the glossary last
     "List the chapters in `folder`."
     folder = notebooks_folder() if folder is None else Path(folder)
-    paths = sorted(folder.glob("[0-9][0-9]_*.ipynb")) + sorted(folder.glob("glossary.ipynb"))
-    return [_chapter(p) for p in paths if re.fullmatch(r"\d\d_[a-z_]+|glossary", p.stem)]
+    last = [folder / f"{name}.ipynb" for name in ("your_guesses", "glossary")]
+    paths = sorted(folder.glob("[0-9][0-9]_*.ipynb")) + [p for p in last if p.exists()]
+    return [_chapter(p) for p in paths if p in last or re.fullmatch(r"\d\d_[a-z_]+", p.stem)]
 
 
 def _chapter(path: Path) -> Chapter:
