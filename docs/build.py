@@ -45,11 +45,14 @@ def page_of(notebook: dict, name: str) -> dict:
     return notebook
 
 
+aside = ("00_start", "your_guesses", "glossary")  # pages that are no chapters
+
+
 def still_note(name: str) -> str:
     "What a reader of a still page should know."
     text = ("A still copy, to read. In the notebook the pictures move, the cells run, and the "
             "exercises answer:")
-    if name in ("glossary", "00_start"):
+    if name in aside:
         text = "This page is also a notebook of the course:"
     start = "[start the course](index.md#Start) on your own computer."
     return f":::{{container}} still-note\n{text} {start}\n:::"
@@ -175,7 +178,7 @@ def lay(folder: Path) -> None:
     for name, chapter in nbs.items():
         notebook = json.loads(chapter.path.read_text(encoding="utf-8"))
         pages[f"{name}.ipynb"] = json.dumps(page_of(notebook, name), ensure_ascii=False)
-        if name not in ("glossary", "00_start"):
+        if name not in aside:
             cards.append(card(chapter, notebook, folder))
     front = (here / "index.md").read_text(encoding="utf-8")
     shown = "::::{container} cards\n" + "\n".join(cards) + "::::"

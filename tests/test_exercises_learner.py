@@ -21,7 +21,7 @@ from torch import Tensor
 
 NOTEBOOK = {re.sub(r"^\d\d_", "", p.stem): p
             for p in [*sorted(NBS.glob("[01][0-9]_*.ipynb")), NBS / "detective.ipynb"]}
-VERBS = {"check", "hint", "solution", "quiz"}
+VERBS = {"check", "guess", "hint", "solution", "quiz"}
 LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL"})
 STORES = frozenset({"STORE_NAME", "STORE_GLOBAL"})
 

@@ -78,7 +78,8 @@ def chapters(
     return [_chapter(p) for p in sorted(paths, key=lambda p: _UNNUMBERED.get(p.stem, p.stem))]
 
 
-_UNNUMBERED = {"detective": "07~", "glossary": "~"}  # each behind which number; ~ is after letters
+# behind which number each stands; ~ is after the digits
+_UNNUMBERED = {"detective": "07~", "your_guesses": "~1", "glossary": "~2"}
 
 
 def _chapter(path: Path) -> Chapter:

@@ -20,7 +20,7 @@ def chapter_tasks(
 ) -> list[str]:  # names, in the order of the text
     "The exercises and questions of a chapter."
     code = "\n".join(source for kind, source in read_cells(path) if kind == "code")
-    return list(dict.fromkeys(re.findall(r"^(?:check|quiz)\.([a-z]\w*)\(", code, re.M)))
+    return list(dict.fromkeys(re.findall(r"^(?:check|quiz)\.([a-z]\w*)(?:\(|$)", code, re.M)))
 
 
 @dataclass(frozen=True)
