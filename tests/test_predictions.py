@@ -129,7 +129,8 @@ def page(monkeypatch, tmp_path):
         def update(self, said, **kw): shown[self.i] = said
 
     def display(thing, raw=False, display_id=False, **kw):
-        return Place(thing) if display_id else shown.append(thing)
+        if display_id: return Place(thing)
+        return shown.append(thing["text/plain"] if raw else thing)
 
     (tmp_path / ".dljourney").mkdir()
     (tmp_path / ".dljourney" / "course.json").write_text("{}")

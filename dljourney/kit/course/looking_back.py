@@ -40,7 +40,7 @@ def your_guesses(
     folder = course_folder(folder)
     kept, seen, skipped = read(folder).guesses, [], 0
     for c in chapters(folder):
-        there: Mapping[str, Any] = kept.get(c.name[3:], {})
+        there: Mapping[str, Any] = kept.get(c.topic, {})
         for name in [] if c.damage else chapter_guesses(c.path):
             first = there.get(name)
             if first and first.close is not None:
