@@ -135,8 +135,11 @@ def test_a_curve_by_the_pen(front, page):
     fall = card(front, page, 7)
     waits(front, page, 8)
     box = fall.locator("canvas").bounding_box()
-    at = lambda x, y: (box["x"] + 52 + x * (box["width"] - 64),
-                       box["y"] + 10 + (1 - y) * (box["height"] - 48))
+
+    def at(x, y):
+        return (box["x"] + 52 + x * (box["width"] - 64),
+                box["y"] + 10 + (1 - y) * (box["height"] - 48))
+
     drag(page, at(0, 1), at(0.5, 0.5), at(1, 0))
     front.shot(page, "prediction-sketch")
     fall.get_by_role("button", name="Commit").click()
@@ -151,7 +154,8 @@ def test_a_curve_by_keys_and_a_fresh_start(front, page):
     page.wait_for_function("document.querySelector('.dlj-sketch .dlj-legend').hidden")
     fall = card(front, page, 7)
     fall.get_by_role("button", name="Start again").click()
-    drawn = lambda: fall.locator("canvas").get_attribute("aria-label")
+    def drawn(): return fall.locator("canvas").get_attribute("aria-label")
+
     assert ": 0 of 33" in drawn().replace(". ", ": ")
     assert fall.get_by_role("button", name="Commit").is_disabled()
     fall.locator("canvas").focus()

@@ -178,5 +178,5 @@ def test_the_code_that_is_shown_is_what_ran():
 def test_the_notebook_names_no_culprit_before_it_is_asked_for():
     "The figure and its words do not tell."
     for case in range(1, 11):
-        words = detective.told(run(case), f"case {case}").lower()
+        words = detective.exhibit_in_words(run(case), f"case {case}").lower()
         assert not any(suspect[0] in words for suspect in exercises._SUSPECTS.values()), words

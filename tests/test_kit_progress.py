@@ -262,11 +262,14 @@ json_values = st.recursive(
     max_leaves=8)
 
 
+def _file_of_guesses(kept): return json.dumps({"format": 4, "chapters": {}, "guesses": kept}).encode()
+
+
 @settings(max_examples=150)
 @given(st.binary(max_size=40) | json_values.map(lambda v: json.dumps(v).encode())
        | json_values.map(lambda v: json.dumps({"format": 2, "chapters": v}).encode())
        | json_values.map(lambda v: json.dumps({"format": 1, "chapters": v}).encode())
-       | json_values.map(lambda v: json.dumps({"format": 4, "chapters": {}, "guesses": v}).encode()))
+       | json_values.map(_file_of_guesses))
 def test_no_content_breaks_the_reader(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "any-progress.json"
     path.write_bytes(data)

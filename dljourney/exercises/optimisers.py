@@ -177,13 +177,15 @@ _first_adam_step = number(
      0.00316: "Without bias correction it would be this. Adam corrects both means."}, tol=0.02)
 
 # %% ../../nbs/exercises/optimisers.ipynb #opxq0001
-_too_bold = choice("bias_correction", "Adam's running means begin at zero. What would it do without "
-                                      "its *bias correction*?", "b", {
+_too_bold = choice(
+    "bias_correction", "Adam's running means begin at zero. What would it do without "
+    "its *bias correction*?", "b", {
     "a": ("Stand still at first", "Both means are too small. But it divides by the root of one."),
     "b": ("Take first steps that are three times too long",
           "The mean of the squares is a thousand times too small, its root some thirty times. "
           "The mean of the gradients is only ten times too small."),
-    "c": ("Nothing else: the means recover", "They do, in time. The first steps are taken by then."),
+    "c": ("Nothing else: the means recover",
+          "They do, in time. The first steps are taken by then."),
 })
 
 _from_simple = order("from_simple", "Which of them remembers more of each weight? From nothing to "

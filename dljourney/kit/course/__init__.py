@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dljourney.kit.course.lab import jupyterlab_command, open_lab
     from dljourney.kit.course.learners import learners_copy, read_for_learners
     from dljourney.kit.course.looking_back import (
-        LookingBack, Seen, chapter_guesses, your_guesses,
+        Guessed, LookingBack, chapter_guesses, your_guesses,
     )
     from dljourney.kit.course.notebooks import (
         Chapter, Execution, chapters, read_cells, read_chapter, run_notebook, save_notebook,

@@ -32,7 +32,7 @@ class Entry(NamedTuple):
 
 class First(NamedTuple):
     "A reader's first guess at what a cell will show."
-    guess: Any  # a number, a letter, letters in order or heights of a curve; None: asked to be shown
+    guess: Any  # a number, a letter, letters in order or a curve's heights; None: to be shown
     close: float | None = None  # from 0 to 1, once the cell has shown it
     chance: float | None = None  # how close blind guessing would come
 
