@@ -262,7 +262,8 @@ json_values = st.recursive(
     max_leaves=8)
 
 
-def _file_of_guesses(kept): return json.dumps({"format": 4, "chapters": {}, "guesses": kept}).encode()
+def _file_of_guesses(kept):
+    return json.dumps({"format": 4, "chapters": {}, "guesses": kept}).encode()
 
 
 @settings(max_examples=150)
