@@ -642,7 +642,7 @@ def test_progress_and_fresh_run_tell_what_is_solved(tmp_path, capsys, monkeypatc
     write_code(source, "02_samuel",
                "from dljourney.exercises.samuel import check, quiz", "check.keep_better(max)",
                "check.slope(lambda p, w, n: (p(w + n) - p(w)) / n)",
-               "quiz.flat('c')", "quiz.automatic(...)")
+               "quiz.flat('1/144')", "quiz.automatic(...)")
     mine = tmp_path / "mine"
     course.lay_course(mine, source=source)
     assert course.main(["progress", str(mine)]) == 0

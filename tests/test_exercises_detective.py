@@ -188,7 +188,7 @@ def test_a_culprit_is_known_by_other_names_and_a_stranger_is_told_the_list():
     for word in ("labels", " Shuffled  Labels", "wrong labels"):
         assert quiz.case_2(word).outcome == "correct"
     assert quiz.case_8("forgotten zero_grad").outcome == "correct"
-    assert quiz.case_8("learning rate too high").message.startswith("Close!")
+    assert "Close!" in quiz.case_8("learning rate too high").message
     stranger = quiz.case_2("the butler")
     assert stranger.outcome == "unchecked" and "dead units" in stranger.message
 

@@ -12,7 +12,9 @@ from learners import (
 )
 
 from dljourney.cli import course
-from dljourney.kit.course import chapters, learners_copy, read_for_learners, run_notebook
+from dljourney.kit.course import (
+    chapter_guesses, chapters, learners_copy, read_for_learners, run_notebook,
+)
 
 nbs = root / "nbs"
 each_chapter = pytest.mark.parametrize("path", [c.path for c in chapters(nbs)],
@@ -53,15 +55,49 @@ def test_nothing_is_answered_before_it_is_asked(path):
         assert not "".join(still["text/plain"]).startswith(("Figure", "Diagram"))
 
 
+@each_chapter
+def test_a_prediction_is_asked_and_not_answered(path):
+    "Its card and the cell that answers are there, in this order, and nothing is below them yet."
+    cells = learners_copy(read(path))["cells"]
+    for name in chapter_guesses(path):
+        about = [c for c in cells if f"guess.{name}" in source(c).replace(".reveal", "\n")]
+        asked, *_, answered = [c for c in about if c["cell_type"] == "code"]
+        assert f"guess.{name}" in source(asked).splitlines()
+        assert f"guess.{name}.reveal(" in source(answered)
+        assert not asked["outputs"] and not answered["outputs"] and not is_folded(answered)
+
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def test_before_a_page_a_copy_asks_first_and_its_questions_are_on_cards(tmp_path):
+    "In a course folder and a real kernel: what nobody has guessed waits."
+    copied = learners_copy(small(
+        ("py", "from dljourney.exercises.sgd import guess, quiz"), ("py", "guess.chain"),
+        ("py", "guess.chain.reveal('the figure', truth=8)"), ("py", "guess.neuron"),
+        ("py", "guess.neuron.commit('a'); guess.neuron.reveal('the figure')"),
+        ("py", "quiz.used_twice")))
+    (tmp_path / ".dljourney").mkdir()
+    (tmp_path / ".dljourney" / "course.json").write_text("{}")
+    (tmp_path / "a.ipynb").write_text(json.dumps(copied))
+    result = run_notebook(tmp_path / "a.ipynb", env={"DLJOURNEY_NO_PROGRESS": "", "IN_TEST": ""})
+    assert result.passed, result.error
+    asked, waits, _, shown, question = (c.outputs for c in result.notebook.cells[1:])
+    assert VIEW in asked[0].data and VIEW in question[0].data
+    assert "Commit your guess above" in waits[0].data["text/plain"]
+    assert "the figure" not in repr(waits) and "the figure" in repr(shown)
+
+
 def test_every_demo_keeps_its_still():
-    "As many as there are cells in the chapters that show a demo."
+    "As many as there are cells in the chapters that show a demo, but what answers a prediction."
     n = {p.stem: sum(bool(c["outputs"]) for c in code(learners_copy(read(p))["cells"]))
          for p in nbs.glob("[0-9]*.ipynb")}
     shown = {p.stem: sum("image/png" in o.get("data", {}) and "(" in first_word(o)
-                         for c in code(read(p)["cells"]) for o in c["outputs"])
+                         for c in code(read(p)["cells"]) for o in c["outputs"]
+                         if ".reveal(" not in source(c))
              for p in nbs.glob("[0-9]*.ipynb")}
     assert n.pop("00_start") == 1 and shown.pop("00_start") == 0, "the map"
-    assert n == shown and n["01_whole_game"] == 5 and sum(n.values()) > 15
+    assert n == shown and n["01_whole_game"] == 4 and sum(n.values()) > 15
 
 
 def first_word(output):

@@ -106,10 +106,12 @@ def _import_lines(names: Iterable[_Import]) -> str:
 
 # %% ../../../nbs/kit/course/learners.ipynb #5445198f
 WAKE = "*A still picture: run the cell above to wake it.*"
+_ANSWERS = re.compile(r"\bguess\.\w+\.reveal\(")  # a demo there answers a prediction
 
 
 def _stills(cell: dict[str, Any]) -> list[dict[str, Any]]:
     "What a learner sees below a cell that has not run: a demo's picture, the map, or nothing."
+    if _ANSWERS.search("".join(cell["source"])): return []
     for output in cell.get("outputs", []):
         data = output.get("data", {})
         call = re.match(r"[A-Z]\w*\(", "".join(data.get("text/plain", "")))
