@@ -63,6 +63,8 @@ def _sound(file: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.nda
         whole = json.loads(text)
         card, plan = whole["card"], whole["plan"]
         tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
+    if any(a.dtype.kind not in "fiub" for a in tensors.values()):
+        raise ValueError("numbers that NumPy has not of its own, such as bfloat16")
     seal = _checksum(_canonical(card) + _canonical(plan), tensors)
     if card["format"] != 1 or seal != whole["sha256"]:
         raise ValueError("not what was saved")
