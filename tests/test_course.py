@@ -283,6 +283,7 @@ def test_run_tells_passed_from_failed_and_keeps_what_was_asked(tmp_path, capsys)
     told = "".join(saved["cells"][0]["outputs"][0]["text"])
     assert str(mine) in told  # it ran in the learner's folder
     assert "<html" in (pages / "01_good.html").read_text()
+    assert course.main(["run", "1", "--folder", str(mine)]) == 0
 
 
 def test_run_replaces_no_notebook_and_no_page_that_it_did_not_write(tmp_path, capsys):
