@@ -54,6 +54,7 @@ socket.getaddrinfo = look_up
 """
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its turn of this hook
 def pytest_collection_modifyitems(items):
     """What takes longest first, as `make test` deals groups of tests to two processes: the tests
     of a file that drive a browser, and the others.
