@@ -54,8 +54,10 @@ socket.getaddrinfo = look_up
 """
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its turn of this hook
 def pytest_collection_modifyitems(items):
-    """What takes longest first, as `make test` deals whole files to two processes.
+    """What takes longest first, as `make test` deals groups of tests to two processes: the tests
+    of a file that drive a browser, and the others.
 
     Browsers last: Playwright's event loop runs in this thread, and others must not meet it.
     """
@@ -66,6 +68,9 @@ def pytest_collection_modifyitems(items):
         return order.index(next(marks, None))
 
     items.sort(key=turn)
+    for item in items:
+        drives = "browser" if item.get_closest_marker("browser") else "the others"
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.name}, {drives}"))
 
 
 def pytest_generate_tests(metafunc):

@@ -284,6 +284,7 @@ def test_run_tells_passed_from_failed_and_keeps_what_was_asked(tmp_path, capsys)
     told = "".join(saved["cells"][0]["outputs"][0]["text"])
     assert str(mine) in told  # it ran in the learner's folder
     assert "<html" in (pages / "01_good.html").read_text()
+    assert course.main(["run", "1", "--folder", str(mine)]) == 0
 
 
 def test_run_replaces_no_notebook_and_no_page_that_it_did_not_write(tmp_path, capsys):
@@ -517,9 +518,14 @@ def wait_until(is_so, what, seconds=40):
         time.sleep(0.1)
 
 
-def asked(address):
-    with urllib.request.urlopen(address, timeout=40) as answer:
-        return json.load(answer)
+def asked(address, sent=None):
+    "What a server answers; a refusal is shown whole."
+    try:
+        with urllib.request.urlopen(address, sent, timeout=60) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        told = f"{address}: {error}\n{error.headers}{error.read()}"
+        raise AssertionError(told) from error
 
 
 @pytest.fixture
@@ -563,8 +569,7 @@ def test_stopping_the_course_stops_its_server_however_it_is_stopped(tmp_path, ch
         children.append(start_course(tmp_path, number.name))
     for child, (number, status) in zip(children, ends.items()):
         address, port, token, told = address_of(child)
-        with urllib.request.urlopen(f"{address}/api/kernels?token={token}", b"{}", 60) as answer:
-            kernel = json.load(answer)["id"]
+        kernel = asked(f"{address}/api/kernels?token={token}", b"{}")["id"]
         connection = tmp_path / "RUNTIME" / f"kernel-{kernel}.json"
         assert connection.exists()
         child.send_signal(number)

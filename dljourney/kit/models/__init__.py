@@ -20,7 +20,7 @@ if TYPE_CHECKING:
                                           weights_file)
     from dljourney.kit.models.in_browser import net_data
     from dljourney.kit.models.in_numpy import NumpyNet
-    from dljourney.kit.models.modelfile import (KEY, ModelFileError, WAY_OUT, build, checksum,
+    from dljourney.kit.models.modelfile import (ModelFileError, WAY_OUT, build, checksum,
                                                 describe, dry_run, program_bytes, read_card,
                                                 read_head, read_model)
     from dljourney.kit.models.onnx import as_onnx, onnx_path, save_onnx
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dljourney.kit.models.planning import plan_of, proven_plan
     from dljourney.kit.models.probing import Probe, give_head, left_out_scores, probe
     from dljourney.kit.models.quick import quick_answers
+    from dljourney.kit.models.seals import KEY
     from dljourney.kit.models.weights import renamed, timm_model
 
 # %% ../../../nbs/kit/models/face.ipynb #face0504
