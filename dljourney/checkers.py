@@ -24,6 +24,7 @@ from dljourney.kit.game import (
 )
 
 # %% ../nbs/03_checkers.ipynb #cad139a8
+# names of the kit that one may import from here, too
 _all_ = ["START", "Boards", "Learning", "Memory", "Outcome", "alpha_beta", "apply_move",
          "legal_moves", "moves", "perft", "play_moves", "random_games", "read_pdn", "search",
          "write_pdn", "TERMS", "Term", "parameters", "polynomial", "term_values"]
@@ -54,7 +55,8 @@ def play(
 ) -> Outcome: # counted for Black
     "Play many games between two players, all at once"
     plies, result = play_games(black, white, n_games, depth, seed, opening, max_plies, fen)
-    return Outcome(plies, *(int((result == r).sum()) for r in (1, -1, 0)))
+    won, lost, drawn = (int((result == r).sum()) for r in (1, -1, 0))
+    return Outcome(plies, won, lost, drawn)
 
 # %% ../nbs/03_checkers.ipynb #88bd6511
 def match(
@@ -67,10 +69,10 @@ def match(
     "Two players meet from the same openings with both colours"
     n_games = check_whole("n_games", n_games, 2)
     if n_games % 2:
-        both = "as every opening is played with both colours"
-        raise ValueError(f"n_games: expected an even number, {both}, got {n_games}")
-    half = n_games // 2
-    first, second = play(a, b, half, depth, seed), play(b, a, half, depth, seed)
+        raise ValueError("n_games: expected an even number, as every opening is played with both "
+                         f"colours, got {n_games}")
+    first = play(a, b, n_games // 2, depth, seed)
+    second = play(b, a, n_games // 2, depth, seed)  # what a wins there, b loses
     return Outcome(first.plies + second.plies, first.wins + second.losses,
                    first.losses + second.wins, first.draws + second.draws)
 
@@ -80,7 +82,8 @@ def surprising(
     weights:Tensor, # of n machines, (n, terms)
 ) -> Tensor: # bool, (n,)
     "Learn from this? Not if it is smaller than the mean coefficient"
-    return delta.abs() >= weights.abs().sum(1) / IN_USE
+    mean = weights.abs().sum(1) / IN_USE  # 16 of the 38 are in use, the others are 0
+    return delta.abs() >= mean
 
 
 def credit(
@@ -93,7 +96,8 @@ def credit(
 # %% ../nbs/03_checkers.ipynb #08a339a8
 def _span(uses):
     "N of the correlation rule: 16 until 32 uses, 32 until 64, and so on, never above 256"
-    return (2.0 ** torch.log2(uses.clamp(min=16).double()).floor()).clamp(max=256)
+    power = torch.log2(uses.clamp(min=16).double()).floor()  # 4 for 16 to 31, 5 for 32 to 63
+    return (2.0 ** power).clamp(max=256)
 
 
 def correlate(
@@ -116,8 +120,9 @@ def powers_of_two(
 ) -> Tensor: # float64, the same shape: coefficients
     "Signed powers of two: the largest C gets 2**18, the others 2**round(18 C / C_max)"
     c = torch.where(active, correlation, 0.0).double()
-    top = c.abs().amax(-1, keepdim=True).clamp(min=1e-12)
-    return c.sign() * 2.0 ** (MAX_POWER * c.abs() / top).round()
+    top = c.abs().amax(-1, keepdim=True).clamp(min=1e-12)  # the largest of each row, never 0
+    power = (MAX_POWER * c.abs() / top).round()
+    return c.sign() * 2.0 ** power
 
 # %% ../nbs/03_checkers.ipynb #5d3a0f09
 def replace_weakest(
@@ -151,10 +156,11 @@ def to_blame(
     delta:Tensor,   # how much better the board is than it looked, (n,)
 ) -> Tensor: # bool, (n, terms)
     "Second series: after a pleasant surprise only those may change that spoke against the score"
-    # 0 where the score is too small to take sides
+    # for whom the score spoke; 0 where it is too small to take sides
     side = saved.sign() * surprising(saved, weights)
     spoke_against = (terms * weights).sign() == -side[:, None]
-    return torch.where(((delta > 0) & (side != 0))[:, None], spoke_against, True)
+    pleasant = (delta > 0) & (side != 0)
+    return torch.where(pleasant[:, None], spoke_against, True)  # else all may change
 
 # %% ../nbs/03_checkers.ipynb #5d3a0f12
 def self_play(
@@ -185,7 +191,7 @@ def with_memory(
     return recall
 
 # %% ../nbs/03_checkers.ipynb #5d3a0f13
-# the last two stand in for his hybrid
+# he judged by a few terms; the last two stand in for one that mixed centre and advance
 ROTE_TERMS = {"DENY": 2.0**16, "MOB": -2.0**14, "CENT": 2.0**15, "ADV": 2.0**14}
 
 
@@ -196,7 +202,8 @@ def remember(
     fade:float,    # how much of a score is lost with every ply of backing up
 ) -> Best: # the best moves
     "Look ahead with the help of what is known, and write down what was found"
-    best = search(boards, depth, with_memory(polynomial(ROTE_TERMS), memory), depth > 1, fade)
+    judge = with_memory(polynomial(ROTE_TERMS), memory)
+    best = search(boards, depth, judge, extend=depth > 1, fade=fade)  # captures are followed
     memory.add(boards, best.score)
     return best
 
@@ -219,7 +226,7 @@ def pieces_and_terms(
     leaves:Leaves,  # positions at the ends of a search
 ) -> Tensor:  # float32, (m, 39): piece advantage in men, then the terms
     "What the modern player looks at: the same as Samuel's"
-    pieces = piece_advantage(leaves.boards)[:, None] / (2 * PIECE)
+    pieces = piece_advantage(leaves.boards)[:, None] / (2 * PIECE)  # two PIECEs make a man
     return torch.cat([pieces.float(), term_values(leaves)], 1)
 
 
@@ -237,12 +244,13 @@ def surprise_slope(
     target:Tensor,  # what the chances should have been, (n,)
 ) -> Tensor: # (39,): go the other way, and the surprise is smaller
     "Each weight's part in the surprise"
-    return (chance(seen, weights) - target) @ seen / len(seen)
+    error = chance(seen, weights) - target  # of each position
+    return error @ seen / len(seen)  # times what was seen there: the mean over all positions
 
 # %% ../nbs/03_checkers.ipynb #5d3a0f17
 def as_player(
     weights:Tensor, # (39,) as for `pieces_and_terms`
 ) -> dict[str, float]: # {term: coefficient}, in the scale that the fixed piece advantage sets
     "The learned weights as a polynomial that `play` takes"
-    scale = 2 * PIECE / weights[0].clamp(min=0.05).item()
+    scale = 2 * PIECE / weights[0].clamp(min=0.05).item()  # weights[0] is what a man is worth
     return {name: w * scale for name, w in zip(TERMS, weights[1:].tolist())}

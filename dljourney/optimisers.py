@@ -16,6 +16,7 @@ from dljourney.kit.training.rates import LearningRates, Trials, try_rates, risin
 from dljourney.sgd import SGD, learn, train
 
 # %% ../nbs/05_optimisers.ipynb #opt00006
+# names of the kit that one may import from here, too
 _all_ = ["LearningRates", "SGD"]
 
 # %% ../nbs/05_optimisers.ipynb #aa000042
@@ -96,10 +97,12 @@ def lr_find(
     learn: Callable = learn,  # one step, as for `train`
 ) -> LearningRates:  # `.suggestion` (None: nothing was learned), and `.plot()` for the picture
     "Let the learning rate rise to find the range, then let rates race; everything is put back."
+    def begin(): return train(model, batches, loss_func, opt, steps, learn=learn)
+
     lrs = rising(lowest, highest, steps)
-    with Trials(model, lambda: train(model, batches, loss_func, opt, steps, learn=learn)) as trial:
-        trial.still(lrs)                            # what the batches lose without learning
-        losses = trial(lrs)                         # up to where it explodes
-        runs = try_rates(trial, lrs, losses)             # from the lowest point: halves and doubles
-        suggestion, tried = winner(runs, trial.usual)
+    with Trials(model, begin) as trial:
+        trial.still(lrs)  # what the batches lose without learning: `trial.usual`
+        losses = trial(lrs)  # the range: one step with each rate, up to where it explodes
+        runs = try_rates(trial, lrs, losses)  # from the lowest point: halves and doubles
+        suggestion, tried = winner(runs, trial.usual)  # None, if it was no better than noise
     return LearningRates(tuple(lrs[: len(losses)]), tuple(losses), suggestion, tried)

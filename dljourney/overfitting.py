@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PolynomialFits', 'polynomial_fits', 'bias_variance', 'shuffle_labels', 'Epoch', 'scores', 'report', 'train_networks',
            'Memorised', 'memorise', 'random_features', 'fit_widths', 'WidthSweep', 'distances', 'double_descent',
-           'Peek', 'guess', 'peek', 'expected_best', 'nearest_neighbour', 'Reliability', 'reliability',
+           'Peek', 'blind_scores', 'peek', 'expected_best', 'nearest_neighbour', 'Reliability', 'reliability',
            'best_temperature', 'stop_early', 'judge', 'Recipe', 'Verdict', 'try_recipe', 'LearningCurve', 'share_right',
            'learning_curve']
 
@@ -44,6 +44,7 @@ class PolynomialFits:
 
     def roughness(self) -> Tensor:  # (n_degrees, ...)
         "The variance of each curve over its interval: what the ridge holds down."
+        # the first is the mean height; the squares of the others add up to the variance
         return self.coefficients[..., 1:].square().sum(-1)
 
 # %% ../nbs/07_overfitting.ipynb #a5d2a5a3
@@ -55,11 +56,12 @@ def polynomial_fits(
 ) -> PolynomialFits:
     "Fit polynomials of all `degrees` to every row of `y` by least squares."
     degrees = least_squares.check_degrees(x, y, degrees, ridge)
-    domain, widths = (float(x.min()), float(x.max())), [d + 1 for d in degrees]
+    domain = float(x.min()), float(x.max())
     basis = least_squares.legendre_basis(precise(x), max(degrees), domain)
-    rows = precise(y).reshape(-1, len(x))
-    fitted = least_squares.nested_fits(basis, rows.T, widths, ridge)
-    coefficients = fitted.mT.reshape(len(widths), *y.shape[:-1], max(widths))
+    widths = [d + 1 for d in degrees]  # degree 2 takes three columns: 1, x and x²
+    heights = precise(y).reshape(-1, len(x)).T  # a column for each fit
+    fitted = least_squares.nested_fits(basis, heights, widths, ridge)
+    coefficients = fitted.mT.reshape(len(widths), *y.shape[:-1], max(widths))  # rows, as they came
     return PolynomialFits(degrees, coefficients.to(y.dtype), domain)
 
 # %% ../nbs/07_overfitting.ipynb #53f71373
@@ -69,7 +71,7 @@ def bias_variance(
 ) -> tuple[Tensor, Tensor]:  # squared bias and variance, each averaged over the m points, (...)
     "Split the mean squared distance: what all copies get wrong, and how much they differ."
     least_squares.check_copies(curves, truth)
-    mean = curves.mean(-2)
+    mean = curves.mean(-2)  # over the copies
     return (mean - truth).square().mean(-1), curves.var(-2, correction=0).mean(-1)
 
 # %% ../nbs/07_overfitting.ipynb #11c79370
@@ -80,9 +82,10 @@ def shuffle_labels(
 ) -> Tensor:  # labels, (n,) int64
     "Give a random `fraction` of the points each other's labels: every class keeps its count."
     n, dice = round(expect.check_share("fraction", fraction) * len(y)), expect.seeded(seed)
-    chosen = torch.randperm(len(y), generator=dice)[:n].to(y.device)
+    chosen = torch.randperm(len(y), generator=dice)[:n].to(y.device)  # n places, by lot
+    others = chosen[torch.randperm(n, generator=dice).to(y.device)]  # the same, in another order
     shuffled = y.clone()
-    shuffled[chosen] = y[chosen[torch.randperm(n, generator=dice).to(y.device)]]
+    shuffled[chosen] = y[others]
     return shuffled
 
 # %% ../nbs/07_overfitting.ipynb #b59dc51e
@@ -113,11 +116,12 @@ def report(
     valid: tuple[Tensor, Tensor],  # inputs (m, ...) and labels (m,) that they do not see
 ) -> Epoch:
     "Measure all networks on both sets, with no unit left out."
-    networks.eval()
+    networks.eval()  # no dropout
     with torch.no_grad():
         seen = scores(networks(known[0]), known[1])
+        # each network is asked the same
         unseen = scores(networks(valid[0].flatten(1)), valid[1].expand(len(networks), -1))
-    networks.train()
+    networks.train()  # as it was: units may be left out again
     return Epoch(epoch, *seen, *unseen, networks)
 
 # %% ../nbs/07_overfitting.ipynb #1e18fd5a
@@ -135,10 +139,10 @@ def train_networks(
     seeds: Sequence[int] = (0,),  # one network for each
 ) -> Iterator[Epoch]:
     "Train networks side by side, and report before the first epoch and after each."
-    known = for_each(x, y, len(seeds))
+    known = for_each(x, y, len(seeds))  # a row of labels for each network
     n_in, n_classes = known[0].shape[-1], 1 + int(max(y.max(), valid[1].max()))
     nets = Networks(n_in, n_hidden, n_classes, seeds, dropout, x.dtype).to(x.device)
-    dealt = StackedBatches(x, y, batch_size, nets.generators, augment)
+    dealt = StackedBatches(x, y, batch_size, nets.generators, augment)  # each with dice of its own
     opt = AdamW(nets.parameters(), lr, weight_decay=weight_decay)
     training = train(nets, dealt, summed_cross_entropy, opt, epochs)
     yield report(0, nets, known, valid)
@@ -182,11 +186,12 @@ def random_features(
     seed: int = 0,  # the same seed gives the same features, and a larger width begins with them
 ) -> tuple[Tensor, ...]:  # one (n, width) float64 tensor for each input, 0 or more
     "A hidden layer that nobody trains: `relu` of random sums of the centred inputs."
-    rows = [precise(inputs.flatten(1)) for inputs in (x, *others)]
+    rows = [precise(inputs.flatten(1)) for inputs in (x, *others)]  # a row for each point
     centre, spread = least_squares.centre_and_spread(rows[0])
+    # a column for each feature; more features begin with the same ones
     w = least_squares.nested_normals(width, rows[0].shape[1] + 1, seed).to(rows[0]).T
     with_bias = [F.pad((row - centre) / spread, (1, 0), value=0.5) for row in rows]
-    return tuple((row @ w).relu_() for row in with_bias)
+    return tuple((row @ w).relu_() for row in with_bias)  # relu_ saves a copy
 
 # %% ../nbs/07_overfitting.ipynb #2a9200bc
 def fit_widths(
@@ -202,6 +207,7 @@ def fit_widths(
         if ridge:  # a row for each coefficient: it should be 0, too
             rows = torch.cat([rows, ridge[i] ** 0.5 * torch.eye(width).to(a)])
             hit = torch.cat([t, t.new_zeros(width, t.shape[1])])
+        # `gelsd` is the method that takes the smallest of many exact solutions
         c = torch.linalg.lstsq(rows, hit, driver="gelsd").solution
         yield least_squares.Fit(a[:, :width] @ c, a_test[:, :width] @ c, c.norm())
 
@@ -251,6 +257,7 @@ def double_descent(
     for fit in sweep(a, t, a_test, widths, [ridge * w for w in widths] if ridge else None):
         seen, unseen = distances(fit.fitted, t, y), distances(fit.predicted, t_test, y_test)
         rows.append([*seen, *unseen, fit.norm])
+    # zip(*rows) turns rows into columns
     columns: list = [None if column[0] is None else torch.stack(column) for column in zip(*rows)]
     return WidthSweep(tuple(widths), *columns)
 
@@ -262,7 +269,7 @@ class Peek(NamedTuple):
     test: Tensor  # accuracy, (n_repeats, n_models)
 
 # %% ../nbs/07_overfitting.ipynb #3e1c6b32
-def guess(
+def blind_scores(
     y: Tensor,  # labels, (n,)
     size: tuple[int, int],  # how many searches, and how many models in each
     n_classes: int,  # what a model may answer
@@ -272,6 +279,7 @@ def guess(
     n_repeats, n_models = size
     throws = (torch.randint(n_classes, (n_models, len(y)), generator=dice)
               for _ in range(n_repeats))
+    # one search after the other, as all throws together may be too many
     return torch.stack([(answers.to(y.device) == y).float().mean(1) for answers in throws])
 
 # %% ../nbs/07_overfitting.ipynb #dff24128
@@ -289,7 +297,7 @@ def peek(
     n_repeats = expect.check_whole("n_repeats", n_repeats, 1)
     n_classes = n_classes or 1 + int(max(y.max() for y in sets))
     dice, size = expect.seeded(seed), (n_repeats, n_models)
-    valid, test = (guess(y, size, n_classes, dice) for y in sets)
+    valid, test = (blind_scores(y, size, n_classes, dice) for y in sets)
     best = valid.cummax(1).values
     better = F.pad(best.diff(dim=1) > 0, (1, 0), value=True)  # a tie leaves who came first
     chosen = (better * torch.arange(n_models, device=best.device)).cummax(1).values
@@ -302,16 +310,15 @@ def expected_best(
     p: float = 0.5,  # chance that one guess is right
 ) -> Tensor:  # expected best accuracy, one for each k, float64
     "The mean of the largest of k binomials: the sum over m below n of 1 - F(m)^k, divided by n."
-    k = torch.as_tensor(n_models, dtype=torch.float64).reshape(-1)
-    if not (k >= 1).all():
-        raise ValueError(f"n_models: expected 1 or more, got {n_models}; try one model at least")
+    k = expect.check_counts("n_models", n_models)  # one number becomes a list
     n, p = expect.check_whole("n_points", n_points, 1), expect.check_share("p", p)
-    m = torch.arange(n, dtype=torch.float64)
+    m = torch.arange(n, dtype=torch.float64)  # right answers: 0 to n - 1
     whole = torch.tensor(float(n), dtype=torch.float64)
-    ways = torch.lgamma(whole + 1) - torch.lgamma(m + 1) - torch.lgamma(whole - m + 1)  # logarithms
+    # n! / (m! (n - m)!) times p^m (1 - p)^(n - m), in logarithms: n! is too large a number
+    ways = torch.lgamma(whole + 1) - torch.lgamma(m + 1) - torch.lgamma(whole - m + 1)
     chance = ways + torch.xlogy(m, p) + torch.special.xlog1py(whole - m, -p)  # 0 log 0 is 0
-    below = chance.exp().cumsum(0).clamp(max=1)
-    return (1 - below ** k[:, None]).sum(1) / n
+    below = chance.exp().cumsum(0).clamp(max=1)  # F: the chances of 0 to m, added up
+    return (1 - below ** k[:, None]).sum(1) / n  # a row for each k
 
 # %% ../nbs/07_overfitting.ipynb #f21e8c5e
 def nearest_neighbour(
@@ -347,8 +354,8 @@ def reliability(
     "Sort answers by how sure the model was, and count how many were right."
     expect.check_probabilities(probabilities, y)
     n_bins = expect.check_whole("n_bins", n_bins, 1)
-    sure, answer = precise(probabilities).max(1)
-    bins = (sure * n_bins).long().clamp(max=n_bins - 1)
+    sure, answer = precise(probabilities).max(1)  # the largest of each row, and which it is
+    bins = (sure * n_bins).long().clamp(max=n_bins - 1)  # rounded down; 1.0 is in the last bin
     counts = torch.bincount(bins, minlength=n_bins)
     confidence = torch.bincount(bins, sure, minlength=n_bins) / counts
     accuracy = torch.bincount(bins, (answer == y).to(sure), minlength=n_bins) / counts
@@ -363,13 +370,12 @@ def best_temperature(
     "The temperature with the smallest cross-entropy, by golden-section search from 1/32 to 32."
     logits = precise(expect.check_floats("logits", logits, "(n, n_classes)"))
 
-    def loss(log_t: float) -> float:
-        return float(F.cross_entropy(logits / math.exp(log_t), y))
+    def loss(log_t: float) -> float: return float(F.cross_entropy(logits / math.exp(log_t), y))
 
     low, high, ratio = -math.log(32), math.log(32), (5**0.5 - 1) / 2
     for _ in range(40):
         a, b = high - ratio * (high - low), low + ratio * (high - low)
-        low, high = (low, b) if loss(a) < loss(b) else (a, high)
+        low, high = (low, b) if loss(a) < loss(b) else (a, high)  # the part with the better one
     return math.exp((low + high) / 2)
 
 # %% ../nbs/07_overfitting.ipynb #b64090d0
@@ -383,6 +389,7 @@ def stop_early(
         better = epoch.valid_loss < best_loss
         best_loss = torch.where(better, epoch.valid_loss, best_loss)
         for name, weights in epoch.networks.state_dict().items():
+            # weights have two more axes than `better`; in the first epoch there are no old ones
             best[name] = torch.where(better[:, None, None], weights, best.get(name, weights))
         yield epoch
     epoch.networks.load_state_dict(best)
@@ -396,8 +403,9 @@ def judge(
 ) -> tuple[Tensor, Tensor]:  # one entry for each ensemble
     "Loss and accuracy of ensembles of networks."
     with torch.no_grad():
+        # unflatten puts the members of each ensemble on an axis of their own: the mean is over them
         p = networks(x).softmax(-1).unflatten(0, (-1, n_members)).mean(1)
-    return scores(p.clamp_min(1e-12).log(), y.expand(len(p), -1))
+    return scores(p.clamp_min(1e-12).log(), y.expand(len(p), -1))  # never the log of 0
 
 # %% ../nbs/07_overfitting.ipynb #576d77ee
 @dataclass(frozen=True)
@@ -436,9 +444,9 @@ def try_recipe(
     seeds: Sequence[int] = (0,),  # each draws its own points, noise, weights and order
 ) -> Verdict:
     "Train by the recipe, once for each seed, all side by side."
-    (x, y), (n, m) = known, expect.check_recipe(recipe, known)
+    (x, y), (n, m) = known, expect.check_recipe(recipe, known)  # n points, m members
     own = [(expect.check_whole("seeds", s), i) for s in seeds for i in range(m)]
-    rows = [torch.randperm(len(y), generator=expect.seeded(s))[:n] for s, _ in own]
+    rows = [torch.randperm(len(y), generator=expect.seeded(s))[:n] for s, _ in own]  # which points
     told = [shuffle_labels(y[r], recipe.label_noise, s) for r, (s, _) in zip(rows, own)]
     x, y = x[torch.stack(rows)], torch.stack(told)
     run = train_networks(
@@ -446,7 +454,8 @@ def try_recipe(
         recipe.weight_decay, recipe.dropout, shifter(recipe.shift), [1000 * s + i for s, i in own],
     )
     history = list(stop_early(run) if recipe.early_stopping else run)
-    networks, sets = history[-1].networks.eval(), ((x.flatten(2), y[::m]), valid, test)
+    networks = history[-1].networks.eval()
+    sets = (x.flatten(2), y[::m]), valid, test
     (_, seen), (_, held_out), (loss, accuracy) = (judge(networks, *points, m) for points in sets)
     train_loss = torch.stack([epoch.train_loss[::m] for epoch in history])
     valid_loss = torch.stack([epoch.valid_loss[::m] for epoch in history])

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from .kit.files import replacing
-from .kit.models import (FunctionOfPictures, as_model, as_onnx, at_full, card_of, opened,
-    checked_labels, for_a_file, onnx_path, program_bytes, program_path, prove, scores_of, unwrapped)
+from .kit.models import (FunctionOfPictures, as_model, at_full, card_of, opened, scores_of,
+    checked_labels, for_a_file, onnx_path, program_bytes, program_path, prove, save_onnx, unwrapped)
 from .kit.pictures import Preprocess
 from .kit.training import as_a_whole, at_rest
 
@@ -38,12 +38,12 @@ class Program(FunctionOfPictures):
         self, x: Tensor,  # prepared pictures, float32, (N,C,H,W)
     ) -> Tensor:  # float32, (N, n_labels), each row sums to 1
         "The probability of each label for pictures that are on the model's scale already."
-        ready = as_model(self.model, x)
+        ready = as_model(self.model, x)  # on the model's device, in its type of numbers
         with as_a_whole(), torch.inference_mode(): rows = self.model(ready).softmax(1).cpu()
         return rows.clone()  # an ordinary tensor: nothing could learn from one of inference mode
 
     def named(self, row):
-        order = row.argsort(descending=True, stable=True).tolist()
+        order = row.argsort(descending=True, stable=True).tolist()  # the likeliest first
         return {self.labels[i]: float(row[i]) for i in order}
 
 # %% ../nbs/09_program.ipynb #fb969464
@@ -60,7 +60,7 @@ def save(
     path = program_path(path)
     model, preprocess = for_a_file(model, preprocess)
     whole = at_full(model)
-    want = scores_of(whole, preprocess)
+    want = scores_of(whole, preprocess)  # a row for each picture, a column for each label
     card = card_of(model, preprocess, want.shape[1], labels, scores, settings, options)
     with replacing(path) as temporary:
         temporary.write_bytes(program_bytes(model, card))
@@ -90,6 +90,5 @@ def export_onnx(
     model, preprocess = for_a_file(model, preprocess)
     network = at_full(model)
     names = checked_labels(labels, scores_of(network, preprocess).shape[1])
-    with at_rest(network), replacing(path) as temporary:
-        temporary.write_bytes(as_onnx(network, preprocess, names))
+    with at_rest(network): save_onnx(path, network, preprocess, names)
     return path

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dljourney.kit.expect import check_whole
+from dljourney.kit.expect import check_changeable, check_score, check_tensor, check_whole
 
 # %% ../nbs/02_samuel.ipynb #3fd68842
 def hidden_score(
@@ -23,9 +23,10 @@ def hidden_score(
 
     images, labels = digits().test
     wanted = (labels == 3) | (labels == 8)
-    pairs = zip(images[wanted].flatten(1), labels[wanted] == 8)
+    pairs = zip(images[wanted].flatten(1), labels[wanted] == 8)  # 64 numbers, and: is it an 8?
+    # a rule gets a copy, so that it cannot change the image
     answers = [bool(rule(image.clone())) == bool(eight) for image, eight in pairs]
-    return sum(answers) / len(answers)
+    return sum(answers) / len(answers)  # each True counts 1
 
 # %% ../nbs/02_samuel.ipynb #7c491392
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def random_search(
     generator: torch.Generator | None = None,  # the dice; None means torch's own
 ) -> Round:  # the better of the two
     "A mechanism: throw new weights, keep them if they score higher."
-    # floats, as precise as the weights
+    # the type of number: as precise as the weights, but never whole numbers
     kind = torch.promote_types(current.weights.dtype, torch.float32)
     candidate = torch.randn(current.weights.shape, generator=generator, dtype=kind) * spread
     score = performance(candidate)
@@ -58,15 +59,9 @@ def improve(
 ) -> Iterator[Round]:  # the rounds, one by one, `rounds` of them
     "Samuel's loop: measure, let the mechanism change the weights, measure again."
     rounds = check_whole("rounds", rounds)
-    if not isinstance(weights, Tensor):
-        raise TypeError(f"weights: expected a tensor, got {type(weights).__name__}; "
-                        f"torch.tensor(weights) makes one")
-    current = Round(weights, performance(weights))
+    current = Round(check_tensor("weights", weights), performance(weights))
     for _ in range(rounds):
-        # NaN alone differs from itself; nothing is higher, nothing lower
-        if not current.score == current.score:
-            raise ValueError("performance: expected a number, got NaN; are there NaN among the "
-                             "weights or in the data?")
+        check_score("performance", current.score)
         current = mechanism(current, performance)
         yield current
 
@@ -90,15 +85,14 @@ def gradient_ascent(
     nudge: float = 0.01,  # how much to change a weight when asking
 ) -> Round:  # the next round; its score can be lower if `lr` is too large
     "A mechanism: ask every weight which way the score rises, then move all of them that way."
-    if not current.weights.is_floating_point():
-        raise TypeError(f"weights: expected floats, which can change a little, got "
-                        f"{current.weights.dtype}; .float() converts them")
-    slopes = torch.zeros(current.weights.numel())
+    check_changeable("weights", current.weights)
+    shape = current.weights.shape
+    slopes = torch.zeros(current.weights.numel())  # one for each weight, in one row
     for i in range(len(slopes)):
-        nudged = current.weights.flatten().clone()
+        nudged = current.weights.flatten().clone()  # a copy, in one row
         nudged[i] += nudge
-        slopes[i] = (performance(nudged.reshape(current.weights.shape)) - current.score) / nudge
-    weights = current.weights + lr * slopes.reshape(current.weights.shape)
+        slopes[i] = (performance(nudged.reshape(shape)) - current.score) / nudge
+    weights = current.weights + lr * slopes.reshape(shape)
     return Round(weights, performance(weights))
 
 # %% ../nbs/02_samuel.ipynb #cb1efb59
@@ -109,7 +103,8 @@ class counted:
         self,
         performance: Callable[[Tensor], float],  # any measure of performance
     ):
-        self.performance, self.count = performance, 0  # how often it was called
+        self.performance = performance
+        self.count = 0  # how often it was called
 
     def __call__(self, weights: Tensor) -> float:
         self.count += 1

@@ -20,9 +20,11 @@ from dljourney.kit.training.refusals import best_nudge, check_scores, float_copi
 from dljourney.kit.training.run import Step, Training
 
 # %% ../nbs/04_sgd.ipynb #aa000005
+# names of the kit that one may import from here, too
 _all_ = ["Batches", "Step", "Training"]
 
 # %% ../nbs/04_sgd.ipynb #valu0002
+#| code-fold: false
 class Value:
     "A number that remembers what it was made of, and how fast it grows with each of these."
     made = 0  # how many there are
@@ -32,7 +34,8 @@ class Value:
         inputs: Sequence = (),  # what it was made of: pairs (value, slope)
     ):
         Value.made += 1
-        self.data, self.inputs, self.number, self.grad = data, inputs, Value.made, 0.0
+        self.data, self.inputs, self.number = data, inputs, Value.made
+        self.grad = 0.0  # its slope, once `backward` was asked
 
     def __add__(self, b): return Value(self.data + b.data, ((self, 1.0), (b, 1.0)))
     def __mul__(self, b): return Value(self.data * b.data, ((self, b.data), (b, self.data)))
@@ -46,7 +49,7 @@ class Value:
             if value not in used: waiting += [v for v, slope in value.inputs]
             used.add(value)
         for value in used:
-            if value.inputs: value.grad = 0.0  # only what nothing was made of adds up
+            if value.inputs: value.grad = 0.0  # results begin anew, weights go on adding up
         self.grad += 1.0
         for value in sorted(used, key=lambda v: v.number, reverse=True):
             for v, slope in value.inputs: v.grad += slope * value.grad
@@ -58,20 +61,21 @@ def numerical_gradient(
     step: float | None = None,  # nudge to each side; None: the best for the type and the value
 ) -> Tensor | list[Tensor]:  # the slopes, shaped like `params`
     "The gradient of `f` by nudging each value up and down: slow, and right enough to check others."
-    work, is_one = float_copies(params), isinstance(params, Tensor)
+    work = float_copies(params)
+    given = work[0] if isinstance(params, Tensor) else work  # as `f` takes it
     slopes = [torch.zeros_like(w) for w in work]
-    with torch.no_grad():
+    with torch.no_grad():  # no need to remember what was made of what
         for w, slope in zip(work, slopes):
-            flat = w.view(-1)
+            flat = w.view(-1)  # the same numbers in one row: a change here is a change in `w`
             for i, here in enumerate(flat.tolist()):
                 h = step if step is not None else best_nudge(here, w.dtype)
                 flat[i] = here + h
-                right, up = flat[i].item(), float(f(work[0] if is_one else work))
+                right, up = flat[i].item(), float(f(given))
                 flat[i] = here - h
-                left, down = flat[i].item(), float(f(work[0] if is_one else work))
+                left, down = flat[i].item(), float(f(given))
                 slope.view(-1)[i] = (up - down) / walked(left, right, h, w.dtype)
                 flat[i] = here
-    return slopes[0] if is_one else slopes
+    return slopes[0] if isinstance(params, Tensor) else slopes
 
 # %% ../nbs/04_sgd.ipynb #learn0001
 def learn(
@@ -81,12 +85,12 @@ def learn(
     opt: Any,  # an optimiser: `step()`, `zero_grad()`
 ) -> Tensor:  # the loss, before the step
     "One step: predict, measure, go downhill."
-    *inputs, labels = batch
+    *inputs, labels = batch  # the labels come last
     loss = loss_func(model(*inputs), labels)
     opt.zero_grad()
     loss.backward()
     opt.step()
-    return loss.detach()
+    return loss.detach()  # the number, without how it came about
 
 # %% ../nbs/04_sgd.ipynb #aa000025
 def accuracy(
@@ -115,7 +119,9 @@ def train(
 # %% ../nbs/04_sgd.ipynb #aa000041
 class SGD(Optimizer):
     "Stochastic gradient descent: `torch.optim.SGD`, step by step."
-    averages, counted, is_linear = ("momentum_buffer",), False, True
+    averages = ("momentum_buffer",)  # what is kept of each parameter, by torch's name
+    counted = False  # the rule does not ask how many steps were made
+    is_linear = True  # twice the gradient, twice the step: right for complex numbers, too
 
     def __init__(
         self, params: Any,  # parameters, or dicts of them with options of their own
@@ -129,6 +135,7 @@ class SGD(Optimizer):
         super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay,
                                       nesterov=nesterov, maximize=maximize), others)
 
+    # without momentum nothing is kept
     def averages_of(self, group): return self.averages if group["momentum"] else ()
 
     def update(self, t, p, g, velocity=None, *, lr, momentum, weight_decay, nesterov):
@@ -148,7 +155,7 @@ def minibatches(
     "The indices of one epoch, batch by batch: every datapoint exactly once."
     batch_size = check_whole("batch_size", batch_size, 1)
     order = torch.randperm(n, generator=generator) if shuffle else torch.arange(n)
-    return iter(order.split(batch_size) if n else ())
+    return iter(order.split(batch_size) if n else ())  # of nothing: no batch
 
 # %% ../nbs/04_sgd.ipynb #aa000022
 def batches(

@@ -24,6 +24,7 @@ from .optimisers import AdamW
 from .sgd import accuracy, batches, learn, minibatches, train
 
 # %% ../nbs/08_transfer.ipynb #bf16all0
+# names of the kit that one may import from here, too
 _all_ = ["FineTuning"]
 
 # %% ../nbs/08_transfer.ipynb #584407ee
@@ -47,7 +48,7 @@ def features(
     bf16: bool = False,  # compute in bfloat16, see `bf16_helps`
 ) -> Tensor:  # float32, (N, n_features), on the CPU
     "What the body of a model says about images: the numbers that its head decides on."
-    timms: Any = model
+    timms: Any = model  # it has two methods more than other modules
 
     def body(xb): return timms.forward_head(timms.forward_features(xb), pre_logits=True)
 
@@ -76,7 +77,7 @@ def unfreeze(
     *, batch_norm: bool = False,  # BatchNorm gathers new statistics (wants batches of 16 or more)
 ) -> nn.Module:  # the same model
     "Let the head and the last stages of the body learn; the stages before them stay frozen."
-    learns = last_parts(model, last)  # the `id` of each of their parameters
+    learns = last_parts(model, last)  # the ids of the parameters that shall learn
     for p in model.parameters():
         p.requires_grad_(id(p) in learns)
     for layer in model.modules():
@@ -94,7 +95,7 @@ def param_groups(
 ) -> list[dict[str, Any]]:  # parameter groups for an optimiser, from the input to the head
     "Learning rates by depth: early layers need little change, a new head needs a lot."
     parts, groups = stages(model), []
-    n = len(parts) - 1  # stages of the body
+    n = len(parts) - 1  # stages of the body; the last part is the head
     for i, part in enumerate(parts):
         name = f"stage {i}" if i < n else "head"
         rate = lr * (decay ** (n - 1 - i) if i < n else head)
@@ -102,14 +103,15 @@ def param_groups(
             params = [p for _, p in part if p.requires_grad and (p.ndim > 1) == shrinks]
             groups.append({"params": params, "lr": rate, "name": f"{name}, {kind}",
                            "weight_decay": weight_decay * shrinks})
-    return [group for group in groups if group["params"]]
+    return [group for group in groups if group["params"]]  # no empty ones
 
 # %% ../nbs/08_transfer.ipynb #0d8a0ee5
 def half_cosine(
     progress: float,  # how much of the training is done, 0 to 1
 ) -> float:  # what the learning rate is multiplied by
     "A short rise, then a long fall to zero along half a cosine."
-    return min(1.0, 0.1 + 9 * progress) * (1 + math.cos(math.pi * progress)) / 2
+    rise = min(1.0, 0.1 + 9 * progress)  # from 0.1 to 1 in the first tenth
+    return rise * (1 + math.cos(math.pi * progress)) / 2
 
 
 def set_rates(
@@ -124,39 +126,41 @@ def set_rates(
 
 # %% ../nbs/08_transfer.ipynb #phases08
 def train_head(
-    recipe: Plan,  # what `fine_tune` was given
+    plan: Plan,  # what `fine_tune` was given
 ) -> Training:  # ready to be iterated
     "The first phase: the body is frozen, and the head learns from its features."
-    model, size = freeze(recipe.model), recipe.batch_size
+    model, size = freeze(plan.model), plan.batch_size
 
-    def body(x): return features(model, x, size, recipe.bf16)
+    def body(x): return features(model, x, size, plan.bf16)
 
-    if recipe.augment is None:  # the pictures do not change: ask the body once
-        data = batches(body(recipe.x), recipe.y, size, seed=recipe.seed)
+    if plan.augment is None:  # the pictures do not change: ask the body once
+        data = batches(body(plan.x), plan.y, size, seed=plan.seed)
     else:
-        data = Batches((recipe.x, recipe.y), size, minibatches, True, recipe.seed,
-                       recipe.change(body))
-    valid = recipe.valid and (body(recipe.valid[0]), recipe.valid[1])
-    groups = param_groups(model, recipe.lr, head=recipe.head)
-    opt = recipe.optimiser([g for g in groups if g["name"].startswith("head")])
-    return train(recipe.last_layer, data, recipe.loss_func, opt, recipe.frozen_epochs, valid,
-                 recipe.metrics, learn=recipe.learn)
+        data = Batches((plan.x, plan.y), size, minibatches, True, plan.seed, plan.change(body))
+    valid = plan.valid and (body(plan.valid[0]), plan.valid[1])
+    groups = param_groups(model, plan.lr, head=plan.head)
+    opt = plan.optimiser([g for g in groups if g["name"].startswith("head")])
+    return train(plan.last_layer, data, plan.loss_func, opt, plan.frozen_epochs, valid,
+                 plan.metrics, learn=plan.learn)
 
 # %% ../nbs/08_transfer.ipynb #phases10
 def train_all(
-    recipe: Plan,  # what `fine_tune` was given
+    plan: Plan,  # what `fine_tune` was given
 ) -> Training:  # ready to be iterated
     "The second phase: everything learns, with rates that differ by depth."
-    model = unfreeze(recipe.model, recipe.last, batch_norm=recipe.batch_norm)
-    prepare = recipe.preprocess
-    data = Batches((recipe.x, recipe.y), recipe.batch_size, minibatches, True, recipe.seed + 1,
-                   recipe.change(prepare))
-    valid = recipe.valid and Batches(recipe.valid, 64, minibatches, False, 0,
-                                     lambda x, generator: prepare(x))
-    opt = recipe.optimiser(param_groups(model, recipe.lr, head=recipe.head, decay=recipe.decay))
-    laid_out = ChannelsLast(model, recipe.bf16)
-    return train(laid_out, data, recipe.loss_func, opt, recipe.epochs, valid, recipe.metrics,
-                 learn=recipe.learn)
+    model = unfreeze(plan.model, plan.last, batch_norm=plan.batch_norm)
+    prepare = plan.preprocess
+    # shuffled, in another order than before; changed and prepared batch by batch
+    data = Batches((plan.x, plan.y), plan.batch_size, minibatches, True, plan.seed + 1,
+                   plan.change(prepare))
+    def unchanged(x, generator): return prepare(x)
+
+    # the held-out ones 64 at a time, in their own order
+    valid = plan.valid and Batches(plan.valid, 64, minibatches, False, 0, unchanged)
+    opt = plan.optimiser(param_groups(model, plan.lr, head=plan.head, decay=plan.decay))
+    laid_out = ChannelsLast(model, plan.bf16)
+    return train(laid_out, data, plan.loss_func, opt, plan.epochs, valid, plan.metrics,
+                 learn=plan.learn)
 
 # %% ../nbs/08_transfer.ipynb #763d9ee3
 def fine_tune(
@@ -192,10 +196,10 @@ def draw_examples(
     seed: int,  # another seed draws other examples
 ) -> Tensor:  # indices, int64, n of each class
     "Draw a few examples of each class."
-    order = torch.randperm(len(y), generator=seeded(seed))
+    order = torch.randperm(len(y), generator=seeded(seed))  # all of them, shuffled
     if n is None:
         return order
-    return torch.cat([order[y[order] == c][:n] for c in y.unique()])
+    return torch.cat([order[y[order] == c][:n] for c in y.unique()])  # the first n of each class
 
 # %% ../nbs/08_transfer.ipynb #4ce23c21
 def confusions(
@@ -231,9 +235,9 @@ def worst(
     n: int = 9,  # how many
 ) -> Worst:  # which pictures, how wrong, what the model said
     "The pictures with the highest loss: wrong and sure, or labelled wrongly."
-    losses = nn.functional.cross_entropy(scores, y, reduction="none")
+    losses = nn.functional.cross_entropy(scores, y, reduction="none")  # one for each picture
     which = losses.argsort(descending=True, stable=True)[:n]
-    probability, said = scores[which].softmax(1).max(1)
+    probability, said = scores[which].softmax(1).max(1)  # the largest, and which it is
     return Worst(which, losses[which], said, probability)
 
 # %% ../nbs/08_transfer.ipynb #d4108e21
@@ -245,6 +249,7 @@ def covered(
 ) -> Tensor:  # a copy, grey at this place
     "Cover one place, and a little more: a stroke on its border is covered too."
     height, width = x.shape[2:]
+    # the place, in pixels, and how much more
     top, bottom = round(height * row / cells), round(height * (row + 1) / cells)
     left, right = round(width * column / cells), round(width * (column + 1) / cells)
     more_y, more_x = height // (2 * cells), width // (2 * cells)
@@ -262,8 +267,9 @@ def looked_at(
     cells: int = 8,  # the picture is covered in cells x cells places
 ) -> Tensor:  # float32, (cells, cells): how much the probability falls when this place is covered
     "Cover one place of the picture after another, and see how much the model minds."
-    x = Preprocess.of(model)(image[None])
+    x = Preprocess.of(model)(image[None])  # [None]: a batch of one
     pictures = [covered(x, row, column, cells) for row in range(cells) for column in range(cells)]
+    # row 0 is the picture itself, then one for each place
     probabilities = scores_for(model, torch.cat([x, *pictures])).softmax(1)
     chosen = int(probabilities[0].argmax()) if label is None else label
     return (probabilities[0, chosen] - probabilities[1:, chosen]).view(cells, cells)

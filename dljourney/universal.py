@@ -27,17 +27,18 @@ def hinge_fit(
     n_hinges: int,  # hidden units, 1 up to the number of different points less 1
 ) -> nn.Sequential:  # takes (m, 1), gives (m, 1): Linear, ReLU, Linear
     "Build a network that joins `n_hinges + 1` of the points by straight lines. Nothing is trained."
-    places, heights = merged(*check_curve(x, y))
-    n, last = check_whole("n_hinges", n_hinges, 1, len(places) - 1), len(places) - 1
-    chosen = (2 * torch.arange(n + 1) * last + n) // (2 * n)  # evenly spread, rounded
+    places, heights = merged(*check_curve(x, y))  # columns, from left to right
+    last = len(places) - 1
+    n = check_whole("n_hinges", n_hinges, 1, last)
+    chosen = (2 * torch.arange(n + 1) * last + n) // (2 * n)  # i * last / n, rounded
     knots, tops = places[chosen, 0], heights[chosen, 0]
     slopes = tops.diff() / knots.diff()
-    turns = torch.cat([slopes[:1], slopes.diff()])
-    hinges, heads = nn.Linear(1, n).to(places), nn.Linear(n, 1).to(places)
+    turns = torch.cat([slopes[:1], slopes.diff()])  # the first hinge turns up from level
+    hinges, heads = nn.Linear(1, n).to(places), nn.Linear(n, 1).to(places)  # as precise as x
     with torch.no_grad():
         hinges.weight.fill_(1)
-        hinges.bias.copy_(-knots[:-1])
-        heads.weight.copy_(turns[None])
+        hinges.bias.copy_(-knots[:-1])  # x - knot: it turns at the knot
+        heads.weight.copy_(turns[None])  # [None]: one row, for the one output
         heads.bias.copy_(tops[:1])
     return check_drawing(nn.Sequential(hinges, nn.ReLU(), heads), places, heights)
 
@@ -48,9 +49,10 @@ def contributions(
 ) -> Tensor:  # (m, n_hidden): its rows add up to the output less the last bias
     "What each hidden unit adds to the output."
     check_one_hidden_layer(network)
-    *_, weight, _ = network.parameters()  # the last layer's: one for each unit
+    hinges, bend, heads = network
+    weight = next(heads.parameters())  # its first: one row, a number for each unit
     with torch.no_grad():
-        return network[:2](check_column("x", x)) * weight[0]
+        return bend(hinges(check_column("x", x))) * weight[0]
 
 # %% ../nbs/06_universal.ipynb #e07d51e0
 def largest_error(
@@ -95,7 +97,7 @@ def in_units(
     y: Scale,  # of what comes out
 ) -> nn.Sequential:  # the same network, changed: it takes and gives the reader's units
     "Write the two changes of units into the first and the last layer."
-    weight, bias, *_, last_weight, last_bias = network.parameters()
+    weight, bias, *_, last_weight, last_bias = network.parameters()  # *_: those between
     with torch.no_grad():
         weight.div_(x.half)
         bias.sub_(weight[:, 0] * x.centre)
@@ -111,15 +113,17 @@ def relu_network(
     seed: int = 0,  # of the starting weights
 ) -> nn.Sequential:  # takes (m, 1), gives (m, 1)
     "A network of torch's layers with torch's own random start, or with its hinges spread out."
-    n, n_layers = check_whole("n_hidden", n_hidden, 1), check_whole("n_layers", n_layers, 1)
+    n = check_whole("n_hidden", n_hidden, 1)
+    n_layers = check_whole("n_layers", n_layers, 1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(check_whole("seed", seed))
-        linears = [nn.Linear(n if i else 1, n) for i in range(n_layers)]
+        linears = [nn.Linear(n if i else 1, n) for i in range(n_layers)]  # the first takes x
         layers: list[nn.Module] = [layer for linear in linears for layer in (linear, nn.ReLU())]
         network = nn.Sequential(*layers, nn.Linear(n, 1))
     if spread:
         with torch.no_grad():
-            side = torch.ones(n).index_fill_(0, torch.arange(1, n, 2), -1)
+            side = torch.ones(n)
+            side[1::2] = -1  # 1 looks to the right, -1 to the left
             linears[0].weight.copy_(4 * side[:, None])
             linears[0].bias.copy_(-4 * side * torch.linspace(-1, 1, n + 2)[1:-1])
     return network
@@ -131,7 +135,7 @@ def parameter_groups(
 ) -> list[dict]:  # for an optimiser
     "The first layer learns at a twentieth of `lr`: a hinge that runs away is lost for good."
     first, *others = network
-    rest = [p for layer in others for p in layer.parameters()]
+    rest = [p for layer in others for p in layer.parameters()]  # of all layers, in one list
     return [{"params": list(first.parameters()), "lr": lr / 20}, {"params": rest, "lr": lr}]
 
 # %% ../nbs/06_universal.ipynb #9165523c
@@ -146,7 +150,8 @@ def fit_network(
     seed: int = 0,  # of the starting weights
 ) -> nn.Sequential:  # takes (m, 1), gives (m, 1), in the units of x and y
     "Train a ReLU network by Adam and the mean squared error; hinges move slowly, heights fast."
-    (x, y), epochs = check_curve(x, y), check_whole("epochs", epochs, 1)
+    x, y = check_curve(x, y)
+    epochs = check_whole("epochs", epochs, 1)
     network = relu_network(n_hidden, n_layers, spread, seed).to(x)
     x_scale, y_scale = scale_of(x), scale_of(y)
     points = [(x_scale.down(x), y_scale.down(y))]  # one batch: all of them
@@ -167,8 +172,8 @@ def tent_network(
     fold = torch.tensor([[2.0, -4.0]])  # tent(x) = 2 relu(x) - 4 relu(x - 1/2)
     with torch.no_grad():
         for i, linear in enumerate(ends):
-            into = fold if i else torch.ones(1, 1)  # what the layer before hands over
-            linear.weight.copy_(into.expand(linear.out_features, -1))
+            into = fold if i else torch.ones(1, 1)  # the tent before it; for the first, x itself
+            linear.weight.copy_(into.expand(linear.out_features, -1))  # for each of its units
             linear.bias.copy_(torch.tensor([0.0, -0.5])[: linear.out_features])
     layers: list[nn.Module] = [layer for linear in ends for layer in (linear, nn.ReLU())]
-    return nn.Sequential(*layers[:-1])
+    return nn.Sequential(*layers[:-1])  # no ReLU at the end

@@ -24,7 +24,8 @@ def warped(
     from dljourney.kit.expect import seeded
     from dljourney.kit.pictures import augment
 
-    dice = seeded(seed)
+    dice = seeded(seed)  # random numbers, the same ones for the same seed
+    # how much of each at most; a sign in a mirror would be another sign
     return augment(x, flip=False, degrees=10, zoom=0.15, shift=0.08, shear=0.15, warp=0.04,
                    light=0.1, generator=dice)
 
@@ -39,13 +40,16 @@ def best_head(
     import torch
     import torch.nn.functional as F
 
-    middle = features.mean(0)
-    z, target = features - middle, F.one_hot(y, n_things).float()
+    middle = features.mean(0)  # of each feature
+    z = features - middle  # how far each one is from it
+    target = F.one_hot(y, n_things).float()  # 1 for the right thing, 0 for the others
     spread = z.T @ z / len(z)
-    # small weights, as ten drawings are few
+    # ten drawings are few: a little more spread keeps the weights small
     spread += spread.diagonal().mean() * torch.eye(len(spread))
-    weight = torch.linalg.solve(spread, z.T @ (target - target.mean(0)) / len(z)).T
-    return sharpness * weight, sharpness * (target.mean(0) - weight @ middle)
+    together = z.T @ (target - target.mean(0)) / len(z)
+    weight = torch.linalg.solve(spread, together).T
+    bias = target.mean(0) - weight @ middle  # so that the middle gets the mean answer
+    return sharpness * weight, sharpness * bias
 
 # %% ../nbs/01_whole_game.ipynb #e964acd2
 def teach(
@@ -63,13 +67,14 @@ def teach(
 
     check_examples(x, y, n_things)
     model: Any = pretrained("glyphnet", num_classes=n_things, in_chans=1)
-    x = x.float() / 255 if x.dtype == torch.uint8 else x
-    many = torch.cat([x, warped(x.repeat(copies, 1, 1, 1))])
-    weight, bias = (head or best_head)(features(model, many), y.repeat(1 + copies), n_things)
-    with torch.no_grad():
+    x = x.float() / 255 if x.dtype == torch.uint8 else x  # 0 to 255 becomes 0 to 1
+    many = torch.cat([x, warped(x.repeat(copies, 1, 1, 1))])  # the pictures, then their copies
+    seen = features(model, many)
+    weight, bias = (head or best_head)(seen, y.repeat(1 + copies), n_things)
+    with torch.no_grad():  # numbers are put in, nothing is trained
         model.get_classifier().weight.copy_(weight)
         model.get_classifier().bias.copy_(bias)
-    return model.eval()
+    return model.eval()  # ready to be asked
 
 # %% ../nbs/01_whole_game.ipynb #43d2a7d0
 class WarpedBatches:
@@ -83,7 +88,8 @@ class WarpedBatches:
         n_batches: int,  # batches in an epoch
         seed: int = 0,  # of the choice and the warps
     ):
-        self.x, self.y, self.prepare, self.n_batches, self.seed = x, y, prepare, n_batches, seed
+        self.x, self.y, self.prepare = x, y, prepare
+        self.n_batches, self.seed = n_batches, seed
 
     def __len__(self) -> int: return self.n_batches
 
@@ -94,8 +100,9 @@ class WarpedBatches:
 
         dice = seeded(self.seed)
         for step in range(self.n_batches):
-            chosen = torch.randint(len(self.x), (16,), generator=dice)
-            yield self.prepare(warped(self.x[chosen], seed=self.seed + step)), self.y[chosen]
+            chosen = torch.randint(len(self.x), (16,), generator=dice)  # sixteen, by lot
+            pictures = warped(self.x[chosen], seed=self.seed + step)
+            yield self.prepare(pictures), self.y[chosen]
 
 # %% ../nbs/01_whole_game.ipynb #d480e22c
 def from_scratch(
@@ -117,13 +124,14 @@ def from_scratch(
     from dljourney.transfer import pretrained
 
     check_examples(x, y, n_things)
-    with torch.random.fork_rng([]):
+    with torch.random.fork_rng([]):  # torch's own dice are as before when this is over
         torch.manual_seed(check_whole("seed", seed))
         model = pretrained("glyphnet", num_classes=n_things, in_chans=1, weights=False)
     for layer in model.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.momentum = 0.3  # few steps: let its averages follow quickly
     source = WarpedBatches(x, y, Preprocess.of(model), steps, seed)
+    # cross_entropy is the loss: how wrong it is, as a number
     return train(model, source, F.cross_entropy, AdamW(model.parameters(), lr), epochs=1)
 
 # %% ../nbs/01_whole_game.ipynb #c1930d79
@@ -140,12 +148,14 @@ def activations(
     found: dict[str, Any] = {}
 
     def catch(name: str) -> Any:
-        def hook(layer: Any, given: Any, made: Any) -> None: found[name] = made.detach()
+        def hook(layer: Any, given: Any, made: Any) -> None:
+            found[name] = made.detach()  # the numbers alone, without how they were computed
+
         return model.get_submodule(name).register_forward_hook(hook)
 
     hooks = [catch(info["module"]) for info in model.feature_info]
     try:
-        with at_rest(model): model(Preprocess.of(model)(x))
+        with at_rest(model): model(Preprocess.of(model)(x))  # asked, not trained
     finally:
         for hook in hooks: hook.remove()
     return found
@@ -156,7 +166,8 @@ def strongest(
     n: int = 3,  # how many
 ) -> list[int]:  # channels, the strongest first
     "The channels of a layer that answer most strongly to a picture."
-    return maps[0].amax((1, 2)).argsort(descending=True, stable=True)[:n].tolist()
+    brightest = maps[0].amax((1, 2))  # the largest number of each channel
+    return brightest.argsort(descending=True, stable=True)[:n].tolist()
 
 # %% ../nbs/01_whole_game.ipynb #99a5c648
 def most_exciting(
@@ -171,11 +182,13 @@ def most_exciting(
     import torch.nn.functional as F
 
     seen = maps[:, channel]
-    best = seen.amax((1, 2)).argsort(descending=True, stable=True)[:n]
-    place = seen[best].flatten(1).argmax(1)
-    scale = x.shape[-1] / seen.shape[-1]
+    best = seen.amax((1, 2)).argsort(descending=True, stable=True)[:n]  # which pictures
+    place = seen[best].flatten(1).argmax(1)  # where in each, counted row by row
+    width = seen.shape[-1]
+    scale = x.shape[-1] / width  # pixels of a picture for one of its map
     parts, half = [], side // 2
     for i, at in zip(best.tolist(), place.tolist()):
-        row, column = (int((p + 0.5) * scale) for p in divmod(at, seen.shape[-1]))
-        parts.append(F.pad(x[i, 0], [half] * 4)[row : row + side, column : column + side])
+        row, column = (int((p + 0.5) * scale) for p in divmod(at, width))  # in the picture
+        wide = F.pad(x[i, 0], [half] * 4)  # a border of zeros on all four sides
+        parts.append(wide[row : row + side, column : column + side])
     return torch.stack(parts)

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings as profile, strategies as st
 
 from dljourney.kit.pictures import (
-    circles, clouds, digits, line, quadratic, sine, spiral, train_valid_split, xor,
+    circles, clouds, digits, quadratic, sine, spiral, straight, train_valid_split, xor,
 )
 
 shares = st.floats(0.01, 0.99)
@@ -136,12 +136,12 @@ def test_wrong_arguments_are_named(arguments, names):
 
 def test_numbers_of_items_are_whole_of_any_kind():
     assert [len(part) for part in train_valid_split(np.int64(10))] == [8, 2]
-    assert len(line(np.int32(7))[0]) == 7
+    assert len(straight(np.int32(7))[0]) == 7
     for wrong in (2.0, "10", True, None):
         with pytest.raises(TypeError, match="n: expected a whole number"):
             train_valid_split(wrong)
         with pytest.raises(TypeError, match="n: expected a whole number"):
-            line(wrong)
+            straight(wrong)
 
 
 # -- digits ----------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ def test_scikit_learn_is_imported_only_for_the_digits():
 # -- toy problems ----------------------------------------------------------------------------------
 
 curves = {
-    line: lambda x: 2 * x + 1,
+    straight: lambda x: 2 * x + 1,
     quadratic: lambda x: 3 * x**2 + 2 * x + 1,
     sine: lambda x: np.sin(np.pi * x),
 }

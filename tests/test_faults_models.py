@@ -28,7 +28,7 @@ from test_faults_interrupts import tuning
 from test_program import file_with, layers
 from torch import nn
 
-from dljourney.kit.models import (KEY, ModelFileError, checksum, describe, glyphnet, packed,
+from dljourney.kit.models import (KEY, ModelFileError, checksum, describe, glyphnet, program_bytes,
                                   read_card, read_model)
 from dljourney.kit.pictures import Preprocess
 from dljourney.optimisers import Adam
@@ -66,7 +66,7 @@ nets = {"layers": small_net(), "timm": timm.create_model("test_resnet", num_clas
 cards = {kind: card_of(net, Preprocess(size=(8, 8), channels=1)) for kind, net in nets.items()}
 weights = {kind: {k: v.contiguous() for k, v in net.state_dict().items()}
            for kind, net in nets.items()}
-good = {kind: packed(nets[kind], cards[kind]) for kind in nets}
+good = {kind: program_bytes(nets[kind], cards[kind]) for kind in nets}
 # where the numbers begin
 n_head = {kind: 8 + int.from_bytes(data[:8], "little") for kind, data in good.items()}
 

@@ -18,6 +18,7 @@ from browser import HELP, find_chromium
 from dljourney.kit.live import bundle
 
 static = Path(__file__).parent.parent / "dljourney" / "static"
+PAGES = "weights.js", "net.js", "resize.js"  # of pages without a kernel; no widget sends them
 RULES = {
     "env": {"browser": True, "es2024": True},
     "categories": {"correctness": "error", "suspicious": "error"},
@@ -52,7 +53,16 @@ def bundles():
 
 @pytest.fixture(scope="module")
 def modules():
-    return bundles()
+    return {**bundles(), "a page": "\n".join(map(script, PAGES))}
+
+
+def script(name):
+    return (static / name).read_text(encoding="utf-8")
+
+
+def test_a_network_in_a_page_is_short():
+    code = [line for line in script("net.js").splitlines() if line.strip() and "//" not in line[:3]]
+    assert len(code) <= 200
 
 
 def lint(text, folder):

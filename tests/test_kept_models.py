@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from dljourney.kit.pictures import Preprocess
-from dljourney.kit.models import build, describe, packed, read_card, read_model
+from dljourney.kit.models import build, describe, program_bytes, read_card, read_model
 from dljourney.program import Program, load, save
 from dljourney.transfer import fine_tune, predict, pretrained
 
@@ -402,7 +402,7 @@ def test_changes_that_lie_are_refused(lie, tmp_path):
 
     weights = {k: v.contiguous() for k, v in net.state_dict().items()}
     path = tmp_path / "x.safetensors"
-    path.write_bytes(packed(net, card))
+    path.write_bytes(program_bytes(net, card))
     assert read_model(path)
     path.write_bytes(sealed({"format": 1, **card, "architecture": told}, weights))
     with pytest.raises(ModelFileError):

@@ -98,15 +98,21 @@ def is_run(marks, lines):
 each_chapter = pytest.mark.parametrize("path", chapters(), ids=topic)
 
 
-def exports(path):
-    return [(i, marks, lines) for i, (kind, marks, lines) in enumerate(cells(path))
+def exported(notebook):
+    "Marks and lines of each cell that goes into the module."
+    return [(marks, lines) for kind, marks, lines in notebook
             if kind == "code" and is_exported(marks)]
+
+
+def long_cells(notebook):
+    "How many exported cells have more than 25 lines."
+    sizes = [len(code_lines(lines)) for _, lines in exported(notebook) if not is_import_cell(lines)]
+    return sum(size > 25 for size in sizes)
 
 
 @each_chapter
 def test_an_exported_cell_has_25_lines(path):
-    sizes = [len(code_lines(lines)) for _, _, lines in exports(path) if not is_import_cell(lines)]
-    holds(f"cells of 25 lines, {topic(path)}", {"cells": sum(size > 25 for size in sizes)})
+    holds(f"cells of 25 lines, {topic(path)}", {"cells": long_cells(cells(path))})
 
 
 def gaps(notebook):
@@ -135,23 +141,36 @@ def test_only_what_runs_is_a_run(between, found):
     assert gaps([as_cell("code", source) for source in (long, between, long, "f()")]) == found
 
 
+def hidden_code(notebook):
+    "Lines of code that go into the module without being shown as a part of it."
+    bad = [lines for marks, lines in exported(notebook)
+           if any("exporti" in mark for mark in marks) and not is_import_cell(lines)]
+    return sum(len(code_lines(lines)) for lines in bad)
+
+
 @each_chapter
 def test_exporti_holds_imports(path):
-    bad = [lines for _, marks, lines in exports(path)
-           if any("exporti" in mark for mark in marks) and not is_import_cell(lines)]
-    holds(f"exporti is for imports, {topic(path)}", {"lines": sum(len(code_lines(b)) for b in bad)})
+    holds(f"exporti is for imports, {topic(path)}", {"lines": hidden_code(cells(path))})
+
+
+def lines_of_imports(notebook):
+    "All of them together, where there are more than 12."
+    sizes = [len(code_lines(lines)) for _, lines in exported(notebook) if is_import_cell(lines)]
+    return sum(sizes) if sum(sizes) > 12 else 0
 
 
 @each_chapter
 def test_imports_have_12_lines(path):
-    sizes = [len(code_lines(lines)) for _, _, lines in exports(path) if is_import_cell(lines)]
-    holds(f"imports of 12 lines, {topic(path)}", {"lines": sum(sizes) if sum(sizes) > 12 else 0})
+    holds(f"imports of 12 lines, {topic(path)}", {"lines": lines_of_imports(cells(path))})
+
+
+def all_lines(notebook):
+    return sum(len(code_lines(lines)) for _, lines in exported(notebook))
 
 
 @each_chapter
 def test_a_chapter_exports_what_was_planned(path):
-    n = sum(len(code_lines(lines)) for _, _, lines in exports(path))
-    most = exported_lines[topic(path)] * 1.1
+    n, most = all_lines(cells(path)), exported_lines[topic(path)] * 1.1
     holds(f"exported lines, {topic(path)}", {"lines": n if n > most else 0})
 
 
@@ -175,11 +194,11 @@ def plumbing(sources):
 
 
 def serialisation(source):
-    "How many statements read or write a file, but those of what is there to save or load."
+    "How many statements read or write a file, but those of `save` and `load` themselves."
     def outside(nodes):
         for node in nodes:
             if isinstance(node, ast.ClassDef): yield from outside(node.body)
-            elif getattr(node, "name", "") not in ("save", "load", "export_onnx"): yield node
+            elif getattr(node, "name", "") not in ("save", "load"): yield node
 
     body = parsed(source.splitlines()).body
     return sum(len(WRITES.findall(ast.unparse(node))) for node in outside(body))
@@ -188,7 +207,7 @@ def serialisation(source):
 @each_chapter
 def test_no_plumbing_in_a_chapter(path):
     "No program, no file but in `save` and `load`, nothing to please a type checker, no rows."
-    sources = ["\n".join(lines) for _, _, lines in exports(path)]
+    sources = ["\n".join(lines) for _, lines in exported(cells(path))]
     holds(f"no plumbing, {topic(path)}", plumbing(sources))
 
 
@@ -238,13 +257,50 @@ def test_a_long_text_is_found(source, found):
     assert long_texts([as_cell("code", source)]) == found
 
 
+def shows(node):
+    "Does a reader see something of this statement? A check that holds says nothing."
+    return any(isinstance(n, ast.Expr) and "assert" not in ast.unparse(n.value).split("(")[0]
+               for n in ast.walk(node))
+
+
+def checks_for_ci(notebook):
+    "Cells that check something, and are hidden or show a reader nothing."
+    found = 0
+    for kind, marks, lines in notebook:
+        if kind != "code" or is_exported(marks) or "assert" not in "\n".join(lines): continue
+        body = parsed(lines).body
+        hidden = any(re.match(r"#\|\s*hide\b", mark) for mark in marks)
+        found += bool(body) and (hidden or not any(map(shows, body)))
+    return found
+
+
 @each_chapter
 def test_no_assert_for_ci_only(path):
-    "A check that nobody should read stands in tests/, not in a hidden cell."
-    hidden = [lines for kind, marks, lines in cells(path) if kind == "code"
-              and any(re.match(r"#\|\s*hide\b", mark) for mark in marks)
-              and any("assert" in line for line in lines)]
-    holds(f"hidden asserts, {topic(path)}", {"cells": len(hidden)})
+    "A check that nobody should read, or that tells nobody anything, stands in tests/."
+    holds(f"checks for CI, {topic(path)}", {"cells": checks_for_ci(cells(path))})
+
+
+MANY = "\n".join(f"x = {i}" for i in range(40))
+IMPORTS = "\n".join(f"import math as m{i}" for i in range(13))
+BREACHES = {
+    long_cells: ["#| export\n" + MANY],
+    gaps: ["f()", "#| export\n" + MANY, "# a word", "#| export\n" + MANY],
+    hidden_code: ["#| exporti\nx = 1"],
+    lines_of_imports: ["#| exporti\n" + IMPORTS],
+    all_lines: ["#| export\nx = 1"],
+    long_texts: ["plot(x, alt='a '\n 'b')"],
+    checks_for_ci: ["#| hide\nprint(1)\nassert True", "assert 1 + 1 == 2",
+                    "x = 2\nfor y in (1, 2):\n    torch.testing.assert_close(x, 2)"],
+}
+
+
+@each_chapter
+@pytest.mark.parametrize("law", BREACHES, ids=lambda law: law.__name__)
+def test_a_planted_breach_is_found(path, law):
+    "Each chapter keeps each law; with a few cells more it would not."
+    planted = [as_cell("code", source) for source in BREACHES[law]]
+    assert law([*cells(path), *planted]) > law(cells(path))
+    if law is checks_for_ci: assert law([*cells(path), *planted]) == len(planted)
 
 
 def taken(notebook):
@@ -380,7 +436,7 @@ def test_an_assigned_lambda_is_found():
 
 def test_a_public_name_has_one_meaning():
     "What two rooms hand out under one name is the same thing, but for faces alike by intent."
-    alike = {"check", "hint", "solution", "quiz", "main"}  # of all exercises, of all commands
+    alike = {"check", "guess", "hint", "solution", "quiz", "main"}  # of all exercises and commands
     meanings = {}
     for path in modules():
         module = imported(path)

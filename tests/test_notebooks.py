@@ -52,6 +52,28 @@ def test_stored_outputs_have_their_pictures(path, executions):
     assert kinds(stored) == kinds(fresh), "run `make notebooks` and commit the outputs"
 
 
+# What a text builds on, and a cell prints: chapter, first words of the line, what must follow.
+SAID = [
+    ("06_universal", "its top is at", r"1\.000; outside of 1 to 3 it is 0\.000"),
+    ("06_universal", "from the curve, at the marked places:", r"0\.000 at most"),
+    ("06_universal", "16 hinges:", r"0\.000 from"), ("06_universal", "15 hinges:", r"0\.[1-9]"),
+    ("07_overfitting", "  0% shuffled:", r"(98|99|100)% of what it was told, +9[6-9]% of"),
+    ("07_overfitting", "100% shuffled:", r"(98|99|100)% of what it was told, +1?\d% of"),
+    ("07_overfitting", "every peak at width", r"200$"),
+    ("07_overfitting", "training labels named wrongly from there on:", r"0%"),
+    ("07_overfitting", "teacher,  0% shuffled: the peak, and the most help, at width", r"[25]00$"),
+    ("07_overfitting", "answers that have changed:", r"0 of"),
+]
+
+
+@pytest.mark.parametrize("chapter, begins, follows", SAID)
+def test_a_cell_prints_what_the_text_builds_on(chapter, begins, follows, executions):
+    cells = executions(root / "nbs" / f"{chapter}.ipynb").notebook.cells
+    printed = "".join(o.get("text", "") for c in cells for o in c.get("outputs", []))
+    lines = [line for line in printed.splitlines() if line.startswith(begins)]
+    assert lines and all(re.match(re.escape(begins) + " +" + follows, line) for line in lines)
+
+
 def test_ten_networks_read_digits_as_well_as_chapter_04_says(executions):
     "Our own loop beside scikit-learn's networks, as the figure's words tell: means of ten seeds."
     notebook = executions(root / "nbs" / "04_sgd.ipynb").notebook

@@ -23,8 +23,8 @@ from typing import Any
 
 from .. import __version__
 from dljourney.kit.course import (
-    Chapter, Execution, chapters, course_map, doctor, is_installed, open_lab, run_notebook,
-    save_notebook, settled,
+    Chapter, Execution, chapters, course_map, doctor, is_installed, open_lab, read_for_learners,
+    run_notebook, save_notebook, settled,
 )
 from dljourney.kit.files import (
     check_path, check_place, fingerprint, notebooks_folder, why, write_atomically,
@@ -103,15 +103,15 @@ def lay_course(
                          "(pip install --force-reinstall dljourney)")
     manifest = folder / ".dljourney" / "course.json"
     known = _read_manifest(manifest)
-    results = [_lay_file(c.path, folder / c.path.name, known, reset) for c in laid]
+    results = [_lay_file(read_for_learners(c.path), folder / c.path.name, known, reset)
+               for c in laid]
     results += _lay_old_numbers(folder, [c.path.name for c in laid], known, reset)
     _write_manifest(manifest, known)
     return results
 
 # %% ../../nbs/cli/course.ipynb #3e94dd01
-def _lay_file(source: Path, target: Path, known: dict[str, list[str]], reset: bool) -> Laid:
+def _lay_file(data: bytes, target: Path, known: dict[str, list[str]], reset: bool) -> Laid:
     "Lay one notebook; `known` (fingerprints by name) grows. A kill leaves every file whole."
-    data = source.read_bytes()
     new = fingerprint(data)
     prints = known.setdefault(target.name, [])
 
@@ -212,7 +212,7 @@ def choose_chapters(
     for name in names:
         stem = Path(name).stem
         number = stem.zfill(2)
-        found = [c for c in there if stem in (c.name, c.name[3:]) or number == c.name[:2]]
+        found = [c for c in there if stem in (c.name, c.topic) or number == c.name[:2]]
         if not found:
             known = ", ".join(c.name for c in there)
             raise ValueError(f"no chapter is called {name!r}; there are: {known}")

@@ -11,13 +11,17 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..kit.files import check_path, expanded, is_address
 from ..kit.intervals import measured
+from ..kit.models import quick_answers
 from ..kit.pictures import ImageError, one_line, printable
-from ..program import Program, load
+
+if TYPE_CHECKING:
+    from dljourney.program import Program
 
 # %% ../../nbs/cli/predict.ipynb #61b4dcca
 class _Asked(NamedTuple):
@@ -65,18 +69,33 @@ def _from_input() -> _Asked:
 _Answer = dict[str, float] | ImageError
 
 
-def _answers(machine: Program, names: Iterable[str]) -> Iterator[tuple[_Asked, _Answer]]:
-    "Each picture with what the program says, or why it says nothing."
+_FEW = 16  # pictures that NumPy has named before torch would have started
+
+
+def _answers(program: str | os.PathLike,
+             names: Iterable[str]) -> Iterator[tuple[_Asked, _Answer]]:
+    "Each picture with what the program says, or why it says nothing; a few without torch."
+    asked = _asked_for(names)
+    few = list(islice(asked, _FEW + 1))
+    sources = [one.source for one in few]
+    if len(few) <= _FEW and (found := quick_answers(program, sources)) is not None:
+        return zip(few, found)
+    from dljourney.program import load
+
+    return _streamed(load(program), chain(few, asked))
+
+
+def _streamed(machine: "Program", every: Iterable[_Asked]) -> Iterator[tuple[_Asked, _Answer]]:
+    "Each picture with its answer, batch by batch."
     waiting: deque[_Asked] = deque()
 
     def sources() -> Iterator[Any]:
-        for asked in _asked_for(names):
+        for asked in every:
             waiting.append(asked)
             yield asked.source
 
     for _, answer in machine.stream(sources()):
-        asked = waiting.popleft()
-        yield asked, ImageError(asked.problem) if asked.problem else answer
+        yield waiting.popleft(), answer
 
 # %% ../../nbs/cli/predict.ipynb #99327f90
 def predict_files(
@@ -87,16 +106,18 @@ def predict_files(
 ) -> int:  # how many files could not be read
     "Name what is in pictures, one after another; what cannot be read is told and passed over."
     check_path("program", program)
-    machine, n_bad, first, right = load(program), 0, True, []
+    answers, n_bad, first, right = _answers(program, files), 0, True, []
     if not as_json:
         write(f"{'probability':>11}  {'label':<20} file\n")
-    for asked, answer in _answers(machine, files):
+    for asked, answer in answers:
+        answer = ImageError(asked.problem) if asked.problem else answer
         n_bad += isinstance(answer, ImageError)
         if as_json:
             write(("[" if first else ",\n ") + json.dumps(_entry(asked.name, answer)))
         else:
             write(_line(asked.name, answer))
-        folders = [name for name in map(one_line, asked.folders) if name in machine.labels]
+        labels = () if isinstance(answer, ImageError) else answer
+        folders = [name for name in map(one_line, asked.folders) if name in labels]
         if folders and not isinstance(answer, ImageError):
             right.append(next(iter(answer)) == folders[-1])
         first = False

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from dljourney.kit.models.glyphnet import MEAN, N_CLASSES, STD, card, check_weights, labels
     from dljourney.kit.models.hub import (HubError, OFFLINE_CHOICE, answers, own_weights,
                                           weights_file)
-    from dljourney.kit.models.modelfile import (KEY, ModelFileError, WAY_OUT, build, checksum,
+    from dljourney.kit.models.in_browser import net_data
+    from dljourney.kit.models.in_numpy import NumpyNet
+    from dljourney.kit.models.modelfile import (ModelFileError, WAY_OUT, build, checksum,
                                                 describe, dry_run, program_bytes, read_card,
                                                 read_head, read_model)
-    from dljourney.kit.models.onnx import as_onnx, onnx_path
+    from dljourney.kit.models.onnx import as_onnx, onnx_path, save_onnx
     from dljourney.kit.models.package import (card_of, checked_labels, for_a_file, loaded, opened,
                                               program_path, prove, scores_of)
     from dljourney.kit.models.parts import (as_model, at_full, check_learns, differences, facts,
@@ -32,7 +34,10 @@ if TYPE_CHECKING:
     from dljourney.kit.models.photonet import (HOW_TO_GET, PHOTONET, has_photonet, is_photonet,
                                                photonet_file, photonet_labels,
                                                photonet_tensors, timm_name)
+    from dljourney.kit.models.planning import plan_of, proven_plan
     from dljourney.kit.models.probing import Probe, give_head, left_out_scores, probe
+    from dljourney.kit.models.quick import quick_answers
+    from dljourney.kit.models.seals import KEY
     from dljourney.kit.models.weights import renamed, timm_model
 
 # %% ../../../nbs/kit/models/face.ipynb #face0504

@@ -23,10 +23,12 @@ from ..expect import check_finite
 from ..files import spelled
 from ..pictures import Preprocess, printable
 from ..training import at_rest
-from .modelfile import (KEY, WAY_OUT, ModelFileError, describe, dry_run,
+from .modelfile import (WAY_OUT, ModelFileError, describe, dry_run,
                                             read_head, read_model)
-from .parts import (as_model, differences, has_hooks, is_finite, stirred,
-                                        unwrapped)
+from .parts import (as_model, at_full, differences, has_hooks, is_finite,
+                                        stirred, unwrapped)
+from .planning import proven_plan
+from .seals import KEY
 
 # %% ../../../nbs/kit/models/package.ipynb #78fb1d40
 def checked_labels(
@@ -155,6 +157,7 @@ def card_of(
         "scores": {str(k): check_finite(f"scores[{k!r}]", v) for k, v in (scores or {}).items()},
         "settings": plain_data("settings", dict(settings or {})),
         "versions": versions(),
+        "plan": proven_plan(at_full(model), _tries(preprocess)[:2]),
     }
 
 # %% ../../../nbs/kit/models/package.ipynb #7074f693
@@ -163,12 +166,7 @@ def scores_of(
     preprocess: Preprocess,  # what it wants to see
 ) -> Tensor:  # float32, (4, n_labels), on the CPU
     "What a model says to noise, to faint noise, to a ramp of grey, and to what no picture is."
-    noise = torch.rand(2, preprocess.channels, *preprocess.size,
-                       generator=torch.Generator().manual_seed(0))
-    ramp = torch.linspace(0, 1, preprocess.size[1]).expand(1, *noise.shape[1:])
-    x = preprocess(torch.cat([noise, ramp]))
-    x = torch.cat([x[:1], x[1:2] * 0.01, x[2:], -10 * x[:1]])
-    x = as_model(model, x)
+    x = as_model(model, _tries(preprocess))
     try:
         with at_rest(model):
             scores = model(x)
@@ -182,6 +180,15 @@ def scores_of(
                else type(scores).__name__)
         raise ValueError(f"model: expected one row of scores a picture, (N, n_labels), got {got}")
     return scores.float().cpu()
+
+
+def _tries(preprocess: Preprocess) -> Tensor:
+    "Noise, faint noise, a ramp of grey, and what no picture is, on a model's scale."
+    noise = torch.rand(2, preprocess.channels, *preprocess.size,
+                       generator=torch.Generator().manual_seed(0))
+    ramp = torch.linspace(0, 1, preprocess.size[1]).expand(1, *noise.shape[1:])
+    x = preprocess(torch.cat([noise, ramp]))
+    return torch.cat([x[:1], x[1:2] * 0.01, x[2:], -10 * x[:1]])
 
 # %% ../../../nbs/kit/models/package.ipynb #6ca0f805
 def prove(

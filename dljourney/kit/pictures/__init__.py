@@ -15,7 +15,8 @@ if TYPE_CHECKING:
         Photos, Skipped, augment, labelled_files, left_out, photos, table_file,
     )
     from dljourney.kit.pictures.images import (
-        ImageError, MAX_PIXELS, Preprocess, one_line, printable, read_image, sides, upright_size,
+        ImageError, MAX_PIXELS, Preprocess, one_line, printable, read_image, read_pixels, sides,
+        upright_size,
     )
     from dljourney.kit.pictures.kinds import Kind, kind_of_pictures
     from dljourney.kit.pictures.rendered import surfaces

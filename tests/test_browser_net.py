@@ -1,0 +1,126 @@
+"A network in a page: each step gives torch's numbers, from weights that travel as text."
+
+import base64
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dljourney.kit.live import static
+from dljourney.kit.models import net_data, plan_of
+from nets import (
+    FUNCTIONS, LAYERS, NORMS, adaptive, convolution, few, function, layer, network, norm,
+    pool, soak, tensors_of,
+)
+
+pytestmark = pytest.mark.browser
+SIZES = {  # how many pictures are compared in a quick test
+    "glyphnet": 30, "photonet": 1, "glyphnet, ten classes": 2, "a sequential": 50, "matrices": 50,
+}  # fmt: skip
+RUN = """([data, pictures, n]) => {
+  const net = makeNet(data);
+  const x = new Float32Array(bytesOf(pictures).buffer);
+  const size = x.length / n;
+  return Array.from({ length: n }, (_, i) => [...net(x.slice(i * size, (i + 1) * size))]);
+}"""
+
+
+@pytest.fixture(scope="module")
+def page(front):
+    page = front.page()
+    page.add_script_tag(content=static("weights.js") + static("net.js"))
+    yield page
+    assert not page.problems and not page.outside
+    page.context.close()
+
+
+def answers(page, model, x):
+    "What a page says of pictures, one list of numbers for each."
+    data = net_data(plan_of(model, x.shape[1:]), tensors_of(model))
+    assert json.loads(json.dumps(data)) == data, "plain data"
+    pictures = base64.b64encode(x.numpy().astype("<f4").tobytes()).decode()
+    return np.array(page.evaluate(RUN, [data, pictures, len(x)]))
+
+
+def check(page, model, x, within=1e-5):
+    with torch.inference_mode():
+        want = model(x).flatten(1).numpy()
+    got = answers(page, model, x)
+    assert got.shape == want.shape
+    assert np.abs(got - want).max() <= within * max(1, np.abs(want).max())
+    return got, want
+
+
+@given(st.data())
+@settings(few, max_examples=200 if soak else 15)
+def test_a_convolution_is_torchs(page, data):
+    check(page, *convolution(data.draw))
+
+
+@given(st.data())
+@few
+def test_a_pool_is_torchs(page, data):
+    for kind in ("maximum", "average"):
+        check(page, *pool(kind, data.draw))
+
+
+@given(st.data())
+@few
+def test_a_pool_that_adapts_is_torchs(page, data):
+    check(page, *adaptive(data.draw))
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_a_norm_is_torchs(page, name):
+    check(page, *norm(name))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_function_number_by_number_is_torchs(page, name):
+    check(page, *layer(name))
+
+
+@pytest.mark.parametrize("name", range(len(FUNCTIONS)))
+def test_sums_products_parts_and_means_are_torchs(page, name):
+    check(page, *function(name))
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_network_gives_the_same_scores_and_labels(page, name):
+    model, x = network(name, 1000 if soak and name != "photonet" else SIZES[name])
+    got, want = check(page, model, x)
+    sure = np.diff(np.sort(want, 1)[:, -2:], axis=1)[:, 0] > 1e-4 * np.abs(want).max()
+    assert (got.argmax(1) == want.argmax(1))[sure].all(), "the first label, but for ties"
+
+
+def test_an_older_browser_decodes_the_same(page):
+    "Without `fromBase64` and `Float16Array`, every number of 16 bits is what NumPy says it is."
+    bits = np.arange(2**16).astype("<u2")
+    bits = bits[np.isfinite(bits.view("<f2"))]
+    text = base64.b64encode(bits.tobytes()).decode()
+    old = """text => {
+      const kept = [Uint8Array.fromBase64, globalThis.Float16Array];
+      delete Uint8Array.fromBase64; delete globalThis.Float16Array;
+      try { return [...fromHalves(new Uint16Array(bytesOf(text).buffer))]; }
+      finally { [Uint8Array.fromBase64, globalThis.Float16Array] = kept; }
+    }"""
+    want = bits.view("<f2").astype(float)
+    assert np.array_equal(page.evaluate(old, text), want)
+    new = "text => [...fromHalves(new Uint16Array(bytesOf(text).buffer))]"
+    assert np.array_equal(page.evaluate(new, text), want)
+
+
+def test_a_step_that_is_not_known_is_told(page):
+    data = {"plan": {"input": [1], "steps": [{"op": "dream", "of": [0]}], "answer": 1},
+            "weights": {"text": "", "tensors": {}}}
+    said = page.evaluate("data => { try { makeNet(data); } catch (e) { return e.message; } }", data)
+    assert said == "plan: expected a step that is known, got dream"
+
+
+def test_what_16_bits_cannot_hold_is_refused():
+    plan = {"input": [1], "steps": [{"op": "linear", "of": [0], "weight": "w"}], "answer": 1}
+    with pytest.raises(ValueError, match="w: expected finite numbers up to 65504.*got 1e[+]06"):
+        net_data(plan, {"w": np.full((1, 1), 1e6, np.float32)})
