@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PolynomialFits', 'polynomial_fits', 'bias_variance', 'shuffle_labels', 'Epoch', 'scores', 'report', 'train_networks',
            'Memorised', 'memorise', 'random_features', 'fit_widths', 'WidthSweep', 'distances', 'double_descent',
-           'Peek', 'guess', 'peek', 'expected_best', 'nearest_neighbour', 'Reliability', 'reliability',
+           'Peek', 'blind_scores', 'peek', 'expected_best', 'nearest_neighbour', 'Reliability', 'reliability',
            'best_temperature', 'stop_early', 'judge', 'Recipe', 'Verdict', 'try_recipe', 'LearningCurve', 'share_right',
            'learning_curve']
 
@@ -269,7 +269,7 @@ class Peek(NamedTuple):
     test: Tensor  # accuracy, (n_repeats, n_models)
 
 # %% ../nbs/07_overfitting.ipynb #3e1c6b32
-def guess(
+def blind_scores(
     y: Tensor,  # labels, (n,)
     size: tuple[int, int],  # how many searches, and how many models in each
     n_classes: int,  # what a model may answer
@@ -297,7 +297,7 @@ def peek(
     n_repeats = expect.check_whole("n_repeats", n_repeats, 1)
     n_classes = n_classes or 1 + int(max(y.max() for y in sets))
     dice, size = expect.seeded(seed), (n_repeats, n_models)
-    valid, test = (guess(y, size, n_classes, dice) for y in sets)
+    valid, test = (blind_scores(y, size, n_classes, dice) for y in sets)
     best = valid.cummax(1).values
     better = F.pad(best.diff(dim=1) > 0, (1, 0), value=True)  # a tie leaves who came first
     chosen = (better * torch.arange(n_models, device=best.device)).cummax(1).values

@@ -24,6 +24,7 @@ from dljourney.kit.training.run import Step, Training
 _all_ = ["Batches", "Step", "Training"]
 
 # %% ../nbs/04_sgd.ipynb #valu0002
+#| code-fold: false
 class Value:
     "A number that remembers what it was made of, and how fast it grows with each of these."
     made = 0  # how many there are

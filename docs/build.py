@@ -45,11 +45,14 @@ def page_of(notebook: dict, name: str) -> dict:
     return notebook
 
 
+aside = ("00_start", "your_guesses", "glossary")  # pages that are no chapters
+
+
 def still_note(name: str) -> str:
     "What a reader of a still page should know."
     text = ("A still copy, to read. In the notebook the pictures move, the cells run, and the "
             "exercises answer:")
-    if name in ("glossary", "00_start"):
+    if name in aside:
         text = "This page is also a notebook of the course:"
     start = "[start the course](index.md#Start) on your own computer."
     return f":::{{container}} still-note\n{text} {start}\n:::"
@@ -116,10 +119,9 @@ def card(chapter: Chapter, notebook: dict, folder: Path) -> str:
     (folder / "cards").mkdir(exist_ok=True)
     image = f"cards/{chapter.name}.png"
     (folder / image).write_bytes(face(notebook, chapter))
-    number = chapter.name[:2]
     minutes = f"\n\n{chapter.minutes} minutes" if chapter.minutes else ""
-    title = f"**[{number} {escape(chapter.title)}]({chapter.name}.ipynb)**"
-    alt = f"The picture of chapter {number}"
+    title = f"**[{escape(numbered(chapter))}]({chapter.name}.ipynb)**"
+    alt = f"The picture of {numbered(chapter)}"
     picture = f"![{alt}]({image})"
     return f":::{{container}} card\n{picture}\n\n{title}\n\n{chapter.summary}{minutes}\n:::\n"
 
@@ -176,7 +178,7 @@ def lay(folder: Path) -> None:
     for name, chapter in nbs.items():
         notebook = json.loads(chapter.path.read_text(encoding="utf-8"))
         pages[f"{name}.ipynb"] = json.dumps(page_of(notebook, name), ensure_ascii=False)
-        if name not in ("glossary", "00_start"):
+        if name not in aside:
             cards.append(card(chapter, notebook, folder))
     front = (here / "index.md").read_text(encoding="utf-8")
     shown = "::::{container} cards\n" + "\n".join(cards) + "::::"

@@ -223,17 +223,24 @@ class Front:
         )
 
     def python(self, page, code):
-        "Run `code` in the page's kernel; what it prints."
+        """Run `code` in the page's kernel; what it prints.
+
+        A kernel in which a cell has just failed refuses for a moment what waits behind that cell
+        (its reply is "aborted"): we ask again.
+        """
         reply = page.evaluate(
             """async code => {
               const kernel = window.panel.sessionContext.session.kernel;
-              const future = kernel.requestExecute({ code, store_history: false });
-              let text = ""; let failure = null;
-              future.onIOPub = m => {
-                if (m.header.msg_type === "stream") text += m.content.text;
-                if (m.header.msg_type === "error") failure = m.content.traceback.join("\\n");
-              };
-              await future.done;
+              let text, failure, status;
+              do {
+                text = ""; failure = null;
+                const future = kernel.requestExecute({ code, store_history: false });
+                future.onIOPub = m => {
+                  if (m.header.msg_type === "stream") text += m.content.text;
+                  if (m.header.msg_type === "error") failure = m.content.traceback.join("\\n");
+                };
+                status = (await future.done).content.status;
+              } while (status === "aborted");
               return { text, failure };
             }""",
             code,

@@ -54,8 +54,10 @@ socket.getaddrinfo = look_up
 """
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its turn of this hook
 def pytest_collection_modifyitems(items):
-    """What takes longest first, as `make test` deals whole files to two processes.
+    """What takes longest first, as `make test` deals groups of tests to two processes: the tests
+    of a file that drive a browser, and the others.
 
     Browsers last: Playwright's event loop runs in this thread, and others must not meet it.
     """
@@ -66,6 +68,9 @@ def pytest_collection_modifyitems(items):
         return order.index(next(marks, None))
 
     items.sort(key=turn)
+    for item in items:
+        drives = "browser" if item.get_closest_marker("browser") else "the others"
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.name}, {drives}"))
 
 
 def pytest_generate_tests(metafunc):
@@ -122,9 +127,32 @@ def site(wheel, tmp_path_factory):
     return folder
 
 
+def run_as_learner(path, laid, env):
+    "Run the copy that was laid for a learner, then the rest; as an `Execution` of the full text."
+    import json
+
+    import nbformat
+    from learners import in_full, read, walk_of
+
+    from dljourney.kit.course import run_notebook
+
+    walk = walk_of(read(path))
+    copied = json.loads((laid / path.name).read_text("utf-8"))["cells"]
+    assert walk["cells"][: len(copied)] == copied
+    (laid / "walks").mkdir(exist_ok=True)
+    place = laid / "walks" / path.name
+    place.write_text(json.dumps(walk), "utf-8")
+    result = run_notebook(place, laid, env=env)
+    result.path, result.notebook = path, in_full(nbformat.read(path, 4), result.notebook)
+    return result
+
+
 @pytest.fixture(scope="session")
-def executions(site):
+def executions(site, tmp_path_factory):
     """Each notebook executed once in a real kernel: a function from its path to its `Execution`.
+
+    Of a chapter the learner's copy is run, in a folder that `dljourney course` laid, and after it
+    in the same kernel what only the full text has. The outputs stand where they belong in that.
 
     Two run at a time, or one where another process tests beside this one. The kernels import the
     package from the unpacked wheel and cannot reach the network, so one execution shows that the
@@ -132,11 +160,18 @@ def executions(site):
     """
     from concurrent.futures import ThreadPoolExecutor
 
+    from dljourney.cli.course import lay_course
     from dljourney.kit.course import run_notebook
 
-    env = {"PYTHONPATH": str(site)}
+    env, laid = {"PYTHONPATH": str(site)}, tmp_path_factory.mktemp("learner") / "course"
+    lay_course(laid, source=root / "nbs")
+
+    def run(path):
+        if path.parent != root / "nbs": return run_notebook(path, env=env)
+        return run_as_learner(path, laid, env)
+
     with ThreadPoolExecutor(1 if "PYTEST_XDIST_WORKER" in os.environ else 2) as pool:
-        futures = {p: pool.submit(run_notebook, p, env=env) for p in notebook_paths()}
+        futures = {p: pool.submit(run, p) for p in notebook_paths()}
         yield lambda path: futures[path].result()
         for future in futures.values():
             future.cancel()

@@ -25,6 +25,7 @@ d = ShuffledLabels(); d.step(30); d""",
     "DoubleDescent": "from dljourney.demos import DoubleDescent\nDoubleDescent()",
     "Cures": "from dljourney.demos import Cures\nd = Cures(dropout=0.8); d.step(25); d",
     "FewExamples": "from dljourney.demos import FewExamples\nd = FewExamples(); d.step(8); d",
+    "Studio": "from dljourney.demos import Studio\nStudio()",
     "Upload": """from dljourney.demos import Upload
 from dljourney.demos import TeachMe
 from dljourney.kit.pictures import doodles

@@ -306,3 +306,38 @@ def test_your_own_photos_by_folder_and_by_button(front, course):
     front.shot(page, "13-your-own-photos")
     assert page.problems == [] and page.outside == []
     front.shut(page)
+
+
+FOLDED, WOKEN = "aa000010", "b9ebafef"  # in 04_sgd: numerical_gradient, RollDownhill
+
+
+def test_long_code_is_folded_under_a_line_that_says_what_it_holds(front, course):
+    "It runs as it is, and a click opens it; a demo that has not run says how to wake it."
+    page = front.show(f"{course.name}/04_sgd.ipynb", theme=THEME)
+    cell = front.cell(page, FOLDED)
+    cell.scroll_into_view_if_needed()
+    line = cell.locator(".jp-InputPlaceholder:visible")
+    line.wait_for()
+    assert line.inner_text().strip().startswith("# numerical_gradient: The gradient of `f`")
+    assert not cell.locator(".cm-content:visible").count()
+    front.shot(page, "fold-closed")
+    still = front.cell(page, WOKEN).locator(".jp-OutputArea")
+    still.scroll_into_view_if_needed()
+    assert "run the cell above to wake it" in still.inner_text()
+    front.shot(page, "still")
+    run = "id => window.panel.content.activeCellIndex = window.panel.content.widgets.findIndex("
+    page.evaluate(f"{run}c => c.model.id === id)", "aa000004")
+    page.evaluate("window.jupyterapp.shell.activateById(window.panel.id)")
+    page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell')")
+    page.evaluate(f"{run}c => c.model.id === id)", "cec54120")
+    page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell')")
+    page.evaluate(f"{run}c => c.model.id === id)", FOLDED)
+    page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell')")
+    slope = "import torch; print(numerical_gradient(lambda w: 3 * w.sum(), torch.ones(1)).item())"
+    assert front.python(page, slope).strip().startswith("3.0")
+    line.click()
+    cell.locator(".cm-content:visible").wait_for()
+    assert "def numerical_gradient(" in cell.locator(".cm-content").inner_text()
+    front.shot(page, "fold-open")
+    assert page.problems == []
+    front.shut(page)

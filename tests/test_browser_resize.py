@@ -38,6 +38,14 @@ def as_picture(a):
             "channels": channels}
 
 
+def agree(page, function, cases):
+    "What the page makes of pictures is in every byte what Pillow made of them."
+    asked, wanted = zip(*cases)
+    run = f"all => all.map(asked => [...{function}(...asked).data])"
+    for one, got, want in zip(asked, page.evaluate(run, asked), wanted):
+        assert got == want, one[1:]
+
+
 @st.composite
 def resizings(draw):
     "A picture, what is asked for, and what Pillow makes of it."
@@ -56,10 +64,7 @@ def resizings(draw):
 @given(st.lists(resizings(), min_size=20, max_size=20))
 @few
 def test_resize_is_pillows_in_every_byte(page, cases):
-    asked, wanted = zip(*cases)
-    run = "all => all.map(asked => [...resized(...asked).data])"
-    for one, got, want in zip(asked, page.evaluate(run, asked), wanted):
-        assert got == want, one[1:]
+    agree(page, "resized", cases)
 
 
 @st.composite
@@ -75,7 +80,4 @@ def reductions(draw):
 @given(st.lists(reductions(), min_size=20, max_size=20))
 @few
 def test_reduce_is_pillows_in_every_byte(page, cases):
-    asked, wanted = zip(*cases)
-    run = "all => all.map(asked => [...reduced(...asked).data])"
-    for one, got, want in zip(asked, page.evaluate(run, asked), wanted):
-        assert got == want, one[1:]
+    agree(page, "reduced", cases)

@@ -514,6 +514,7 @@ def test_hills(monkeypatch):
         assert sum(half) / 3 == pytest.approx(0.5, abs=1e-4)   # what one wins another loses
     assert all(sum(row["pushed_v_alone"]) == 20 for row in rows)
     assert all(row["alone"] != row["settled"] != row["pushed"] for row in rows)
+    assert rows == hill_rows(0, n_series=3, n_games=1, depth=1, openings=1)
 
 
 @pytest.mark.parametrize("series", [1, 2])

@@ -32,7 +32,7 @@ def drawing(kind, seed):
     return im
 
 
-FIGURES = {"curves.png", "confusions.png", "worst.png"}
+FIGURES = {"curves.png", "confusions.png", "scores.png"}
 
 
 @pytest.fixture(scope="module")
@@ -57,16 +57,17 @@ def out(folder, tmp_path_factory):
 
 def test_finetune_writes_program_and_report(out):
     names = {p.name for p in out.iterdir()}
-    assert names == {"program.safetensors", "report.html"} | FIGURES
+    assert names == {"program.safetensors", "report.html", "labels.csv"} | FIGURES
     program = load(out)
     assert program.labels == ["cross <b>", "ring"] and program.card["scores"]["accuracy"] >= 0.75
     for name in FIGURES:
         Image.open(out / name).verify()
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 3
+    n_held = program.card["scores"]["pictures"]
+    assert page.count("data:image/png;base64,") == 3 + n_held == 3 + page.count("image/jpeg")
     assert not re.search(r"(src|href)=.(?!data:)", page)
     assert "notes.txt" in page and "cut.png" in page
-    assert "cross &lt;b&gt;" in page and "<b>" not in page
+    assert "cross &lt;b&gt;" in page and "<b>" not in page.replace("<b>Careful:</b>", "")
 
 
 def test_finetune_tells_what_it_did(folder, tmp_path, capsys):
@@ -443,7 +444,7 @@ def test_a_second_run_keeps_what_the_first_one_wrote(signs, capsys):
         told, files = capsys.readouterr().err, everything(place)
         assert all(files[name] == data for name, data in kept.items())
         if n < 2:
-            assert not told and len(files) == 5 and (not now or files == now)
+            assert not told and len(files) == 6 and (not now or files == now)
         else:
             changed = {Path(name): data for name, data in now.items() if data != files[name]}
             assert {"program.safetensors", "report.html"} <= set(map(str, changed))
@@ -465,13 +466,13 @@ def test_finetune_into_a_folder_of_other_things_loses_none_of_them(signs, capsys
              "training-1.json": "training-1.json"}
     for name in pairs:
         (mine / name).write_text(f"my {name}")
-    (mine / "worst.png").mkdir()
+    (mine / "scores.png").mkdir()
     assert main(["finetune", "signs", *QUICK, "--out", "mine"]) == 0
     told = capsys.readouterr().err
     for old, new in pairs.items():
         assert (mine / new).read_text() == f"my {old}" and (new in told or old == new)
-    assert (mine / "worst-1.png").is_dir() and (mine / "worst.png").is_file() and load(mine)
-    assert len(list(mine.iterdir())) == 5 + 6
+    assert (mine / "scores-1.png").is_dir() and (mine / "scores.png").is_file() and load(mine)
+    assert len(list(mine.iterdir())) == 6 + 6
 
 
 def test_two_folders_of_one_name_do_not_take_each_others_program(tmp_path, monkeypatch, capsys):
@@ -522,7 +523,7 @@ def test_a_report_is_written_again_beside_what_differs(signs, tmp_path, capsys):
     assert write_report(result) == report and "<h2>" in report.read_text(encoding="utf-8")
     assert report.with_stem("report-1").read_text() == "annotated by me"
     assert "report-1.html" in capsys.readouterr().err
-    assert len(everything(tmp_path / "o")) == 6
+    assert len(everything(tmp_path / "o")) == 7
 
 
 def test_predict_passes_over_what_is_hidden_in_a_folder(out, tmp_path, capsys):
@@ -646,7 +647,7 @@ def test_what_is_made_to_be_shared_does_not_tell_where_it_was_made(odd, tmp_path
     export_onnx(load(home / "by-table"), home / "by-table" / "program.onnx")
     for name in runs:
         files = {p.name: p.read_bytes() for p in (home / name).iterdir()}
-        assert len(files) == 5 + (name == "by-table")
+        assert len(files) == 6 + (name == "by-table")
         for p in (home / name).glob("*.png"):
             files[f"{p.name}'s notes"] = repr(Image.open(p).info).encode()
             assert base64.b64encode(files[p.name]) in files["report.html"]

@@ -19,8 +19,9 @@ from dljourney.exercises import overfitting, sgd, universal
 from dljourney.kit.exercises import as_all_tensors, as_arrays, as_lists, as_tensors, items
 from torch import Tensor
 
-NOTEBOOK = {p.stem[3:]: p for p in sorted(NBS.glob("[01][0-9]_*.ipynb"))}
-VERBS = {"check", "hint", "solution", "quiz"}
+NOTEBOOK = {re.sub(r"^\d\d_", "", p.stem): p
+            for p in [*sorted(NBS.glob("[01][0-9]_*.ipynb")), NBS / "detective.ipynb"]}
+VERBS = {"check", "guess", "hint", "solution", "quiz"}
 LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL"})
 STORES = frozenset({"STORE_NAME", "STORE_GLOBAL"})
 
@@ -230,7 +231,7 @@ def test_each_stub_says_what_comes(chapter):
             if checked(cell) and isinstance(stub, ast.FunctionDef) and stub.name in dir(check):
                 kinds = [ast.unparse(a.annotation) for a in stub.args.args if a.annotation]
                 assert len(kinds) == len(stub.args.args), f"{stub.name}: a parameter without a kind"
-                known = {"Callable": Callable, "Tensor": Tensor, "Value": sgd.Value}
+                known = {"Callable": Callable, "Tensor": Tensor, "Value": sgd.Value, "nn": torch.nn}
                 found[stub.name] = [eval(k, known) for k in kinds]
     assert set(found) == {name for name, item in items(check).items() if item.wants_function}
     for name, kinds in found.items():

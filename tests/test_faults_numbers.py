@@ -540,8 +540,9 @@ def test_no_loss_that_is_no_number_is_passed_over(values, optimiser, lr):
     try:
         training.run()
     except FloatingPointError as e:
+        told = str(e).lower()  # a sound batch may fail before the one that holds no number
         sound = x.isfinite().all() and y.isfinite().all()
-        assert ("two things to try" if sound else "expected finite numbers") in str(e).lower()
+        assert "two things to try" in told or not sound and "expected finite numbers" in told
     else:
         assert all(math.isfinite(row["loss"]) for row in training.history)
 

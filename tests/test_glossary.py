@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from dljourney.kit.course import chapters
+
 nbs = Path(__file__).parent.parent / "nbs"
 entry = re.compile(r"^- \*\*(.+?)\*\*: (.+?) \[(.+?)\]\((.+?)\)$", re.M)
 
@@ -56,7 +58,7 @@ def test_each_chapter_is_in_it():
 
 def laid():
     "The notebooks that a learner has."
-    return sorted(p.name for p in [*nbs.glob("[0-9][0-9]_*.ipynb"), nbs / "glossary.ipynb"])
+    return [c.path.name for c in chapters(nbs)]
 
 
 @pytest.mark.parametrize("name", laid())

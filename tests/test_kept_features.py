@@ -226,3 +226,26 @@ def test_the_model_stays_as_it_was(model, x):
     kept_features(model, x)
     assert model.training and all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     assert Path(room.__file__).name == "features.py"
+
+
+def test_a_network_for_asking_alone_says_the_same_without_batch_norm(model, x):
+    from torch import nn
+
+    from dljourney.kit.models import folded
+
+    prepared = torch.rand(5, 1, 32, 32, generator=torch.Generator().manual_seed(1))
+    before = {k: t.clone() for k, t in model.state_dict().items()}
+    quick = folded(model, prepared[:1])
+    assert quick is not model and not any(isinstance(m, nn.BatchNorm2d) for m in quick.modules())
+    assert any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
+    assert all(torch.equal(t, before[k]) for k, t in model.state_dict().items())
+    with torch.no_grad():
+        want = model.eval().forward_head(model.forward_features(prepared), pre_logits=True)
+        found = quick.forward_head(quick.forward_features(prepared), pre_logits=True)
+    torch.testing.assert_close(found, want, atol=1e-4, rtol=1e-4)
+
+
+def test_a_network_that_somebody_looks_into_is_not_copied(model, asked):
+    from dljourney.kit.models import folded
+
+    assert folded(model, torch.zeros(1, 1, 32, 32)) is model

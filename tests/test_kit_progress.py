@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from dljourney.kit.exercises import progress
 from dljourney.kit.exercises import (
-    Entry, Progress, choice, course_folder, exercise, items, outcomes_in, read, record,
-    summary_table, verbs,
+    Entry, First, Progress, choice, course_folder, exercise, items, outcomes_in, read, record,
+    record_guess, summary_table, verbs,
 )
 
 names = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -212,6 +212,23 @@ def test_all_that_could_be_solved_in_format_2_is_solved_today(folder):
     assert len(solved) == 151 and solved <= tasks_of_today()
 
 
+def test_a_file_of_format_3_has_no_guesses_and_loses_nothing(folder):
+    entry = {"outcome": "correct", "tries": 2}
+    file_in(folder).write_text(json.dumps({"format": 3, "chapters": {"sgd": {"slope": entry}}}))
+    done = {"sgd": {"slope": Entry("correct", 2)}}
+    assert read(folder) == Progress(done)
+    assert record_guess("sgd", "rates", First("c"), folder) == ""
+    assert read(folder) == Progress(done, guesses={"sgd": {"rates": First("c")}})
+
+
+def test_the_first_guess_stays_and_learns_how_close_it_came(folder):
+    for first in (First(0.4), First(0.9), First(0.7, 0.8, 0.5), First(0.1, 0.2, 0.3)):
+        assert record_guess("sgd", "share", first, folder) == ""
+    assert read(folder).guesses == {"sgd": {"share": First(0.4, 0.8, 0.5)}}
+    record("sgd", "slope", "correct", folder)
+    assert read(folder).guesses == {"sgd": {"share": First(0.4, 0.8, 0.5)}}
+
+
 def test_a_newer_file_is_left_alone(folder):
     newer = json.dumps({"format": 99, "treasure": 1})
     file_in(folder).write_text(newer)
@@ -237,25 +254,31 @@ def test_an_endless_count_is_damage_and_no_crash(folder):
     assert read(folder).solved("sgd") == {"slope"}
 
 
-keys = st.sampled_from(["format", "chapters", "sgd", "slope", "outcome", "tries"])
+keys = st.sampled_from(["format", "chapters", "sgd", "slope", "outcome", "tries", "guesses",
+                        "guess", "close", "chance"])
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4),
     max_leaves=8)
 
 
+def _file_of_guesses(kept):
+    return json.dumps({"format": 4, "chapters": {}, "guesses": kept}).encode()
+
+
 @settings(max_examples=150)
 @given(st.binary(max_size=40) | json_values.map(lambda v: json.dumps(v).encode())
        | json_values.map(lambda v: json.dumps({"format": 2, "chapters": v}).encode())
-       | json_values.map(lambda v: json.dumps({"format": 1, "chapters": v}).encode()))
+       | json_values.map(lambda v: json.dumps({"format": 1, "chapters": v}).encode())
+       | json_values.map(_file_of_guesses))
 def test_no_content_breaks_the_reader(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "any-progress.json"
     path.write_bytes(data)
-    chapters, trouble = progress._load(path)
+    found, trouble = progress._load(path)
     assert trouble in ("", "newer", "damaged")
-    assert chapters == {} or not trouble
-    path.write_text(progress._text(chapters))
-    assert progress._load(path) == (chapters, "")
+    assert found == Progress() or not trouble
+    path.write_text(progress._text(found))
+    assert progress._load(path) == (found, "")
 
 
 def test_every_cut_of_a_file_is_noticed(folder):
@@ -263,7 +286,7 @@ def test_every_cut_of_a_file_is_noticed(folder):
     whole = file_in(folder).read_bytes()
     for n in range(len(whole) - 1):
         file_in(folder).write_bytes(whole[:n])
-        assert progress._load(file_in(folder)) == ({}, "damaged"), n
+        assert progress._load(file_in(folder)) == (Progress(), "damaged"), n
 
 
 # ---- kills and two writers at once

@@ -510,6 +510,19 @@ def test_the_best_temperature_undoes_a_factor_and_no_other_is_better(factor, see
     assert all(F.cross_entropy(logits / (t * by), y) >= best for by in (0.9, 0.99, 1.01, 1.1))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_best_temperature_makes_answers_as_sure_as_they_are_right(seed):
+    g = torch.Generator().manual_seed(seed)
+    true = 2 * torch.randn(4000, 4, generator=g, dtype=double)
+    y = torch.multinomial(true.softmax(-1), 1, generator=g)[:, 0]
+    logits, known = 3 * true, slice(0, 2000)  # three times too sure
+    t = best_temperature(logits[known], y[known])
+    new = slice(2000, None)
+    sure, honest = (reliability((logits[new] / by).softmax(1), y[new]).error for by in (1, t))
+    assert t > 1 and honest < sure / 2
+    assert torch.equal((logits / t).argmax(1), logits.argmax(1))
+
+
 # recipes
 
 

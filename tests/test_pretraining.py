@@ -450,7 +450,8 @@ def test_error_ratio(theirs, factor):
     ours = [1 - factor * (1 - a) for a in theirs]
     ratio, low, high = pre.error_ratio(ours, theirs)
     assert math.isclose(ratio, factor, rel_tol=1e-3) and low - 1e-3 <= ratio <= high + 1e-3
-    with pytest.raises(ValueError, match="as many draws"): pre.error_ratio(ours, [*theirs, 0.5])
+    with pytest.raises(ValueError, match="equally many draws"):
+        pre.error_ratio(ours, [*theirs, 0.5])
 
 
 def test_half_way_is_the_mean_of_what_was_and_what_was_learned():

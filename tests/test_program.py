@@ -81,13 +81,13 @@ print(json.dumps(program(sys.argv[2:])))
 
 
 @pytest.mark.parametrize("kind", ["timm", "sequential"])
-def test_parity_on_70_pictures_alone_in_batch_and_in_a_fresh_process(kind, tmp_path):
+def test_parity_on_200_pictures_alone_in_batch_and_in_a_fresh_process(kind, tmp_path):
     net, preprocess = ((timm_net(), Preprocess.of(timm_net(), 48)) if kind == "timm"
                        else (small_net(), grey))
     labels = ["a", "b", "ç 猫"]
     program = load(save(net, tmp_path / "p.safetensors", labels, preprocess=preprocess))
     paths = []
-    for i, im in enumerate(pictures(70)):  # three batches
+    for i, im in enumerate(pictures(200)):
         paths.append(str(tmp_path / f"{i}.{'jpg' if i % 2 else 'png'}"))
         im.save(paths[-1])
     batch = program(paths)
@@ -103,7 +103,7 @@ def test_parity_on_70_pictures_alone_in_batch_and_in_a_fresh_process(kind, tmp_p
         for i, label in enumerate(labels):
             assert max(abs(alone[label] - p[label]) for p in (in_batch, elsewhere)) < 1e-5
             assert abs(alone[label] - row[i]) < 1e-5
-    assert len({round(a["b"], 4) for a in batch}) > 35  # the pictures do differ
+    assert len({round(a["b"], 4) for a in batch}) > 100  # the pictures do differ
 
 
 def test_every_kind_of_picture_is_taken(program_file, tmp_path):

@@ -23,8 +23,8 @@ from typing import Any
 
 from .. import __version__
 from dljourney.kit.course import (
-    Chapter, Execution, chapters, course_map, doctor, is_installed, open_lab, run_notebook,
-    save_notebook, settled,
+    Chapter, Execution, chapters, course_map, doctor, is_installed, open_lab, read_for_learners,
+    run_notebook, save_notebook, settled,
 )
 from dljourney.kit.files import (
     check_path, check_place, fingerprint, notebooks_folder, why, write_atomically,
@@ -103,15 +103,15 @@ def lay_course(
                          "(pip install --force-reinstall dljourney)")
     manifest = folder / ".dljourney" / "course.json"
     known = _read_manifest(manifest)
-    results = [_lay_file(c.path, folder / c.path.name, known, reset) for c in laid]
+    results = [_lay_file(read_for_learners(c.path), folder / c.path.name, known, reset)
+               for c in laid]
     results += _lay_old_numbers(folder, [c.path.name for c in laid], known, reset)
     _write_manifest(manifest, known)
     return results
 
 # %% ../../nbs/cli/course.ipynb #3e94dd01
-def _lay_file(source: Path, target: Path, known: dict[str, list[str]], reset: bool) -> Laid:
+def _lay_file(data: bytes, target: Path, known: dict[str, list[str]], reset: bool) -> Laid:
     "Lay one notebook; `known` (fingerprints by name) grows. A kill leaves every file whole."
-    data = source.read_bytes()
     new = fingerprint(data)
     prints = known.setdefault(target.name, [])
 
@@ -212,7 +212,7 @@ def choose_chapters(
     for name in names:
         stem = Path(name).stem
         number = stem.zfill(2)
-        found = [c for c in there if stem in (c.name, c.name[3:]) or number == c.name[:2]]
+        found = [c for c in there if stem in (c.name, c.topic) or number == c.name[:2]]
         if not found:
             known = ", ".join(c.name for c in there)
             raise ValueError(f"no chapter is called {name!r}; there are: {known}")
@@ -406,12 +406,13 @@ def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     tune = add("finetune", _finetune, text)
     option = tune.add_argument
     option("folder", metavar="FOLDER", help="pictures, one subfolder a class")
-    option("--model", default="glyphnet", metavar="NAME",
-           help="any of timm's models (default: glyphnet, offline)")
+    option("--model", metavar="NAME",
+           help="any of timm's models (default: glyphnet for drawings, photonet for photographs)")
     option("--weights", metavar="FILE", help="start from this .safetensors file")
-    option("--epochs", type=int, default=5, metavar="N", help="with the whole model (default: 5)")
-    option("--frozen-epochs", type=int, default=5, metavar="N",
-           help="before that, the head alone (default: 5)")
+    option("--epochs", type=int, metavar="N",
+           help="let the whole model learn after its head (default: 5 for glyphnet, else 0)")
+    option("--frozen-epochs", type=int, metavar="N",
+           help="teach the head by steps (default: at once, from features that are kept)")
     option("--out", metavar="DIR",
            help="where the results go; what is there gets other names (default: FOLDER-program)")
     option("--labels", metavar="CSV",
@@ -421,10 +422,10 @@ def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
            help="share of each class to hold out (default: 0.2)")
     option("--lr", type=float, default=5e-4, help="learning rate of the body (default: 0.0005)")
     option("--flip", action=argparse.BooleanOptionalAction,
-           help="mirror pictures (default: not for glyphnet)")
+           help="mirror images count, too (default: not for glyphnet)")
     option("--seed", type=int, default=0, help="of split and order (default: 0)")
     option("--resume", action="store_true", help="go on after an interruption")
-    option("--quiet", action="store_true", help="no progress bars")
+    option("--quiet", action="store_true", help="no progress bars, no words on the way")
     text = "Say what is in pictures; the exit status is 1 where one could not be read."
     use = add("predict", _predict, text)
     use.add_argument("program", metavar="PROGRAM",

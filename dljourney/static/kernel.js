@@ -91,14 +91,19 @@ const VIEW = "application/vnd.jupyter.widget-view+json";
 const STATE = "application/vnd.jupyter.widget-state+json";
 const MARK = "<!-- a demo of dljourney, asleep -->";
 
-// What a saved notebook shows in place of a demo whose kernel is gone: its still picture.
-function standIn(png) {
-  const value =
+// What a saved notebook shows in place of a demo whose kernel is gone: its still picture, or, where
+// it has none, what it is in words.
+function standIn(png, words) {
+  const wake =
     `${MARK}<p style="margin:0 0 0.5em;color:var(--jp-ui-font-color1,inherit)">` +
-    "<b>This demo is asleep.</b> Run the cell above to wake it.</p>" +
-    `<img alt="The demo as it was" style="max-width:100%" src="data:image/png;base64,${png}">`;
+    "<b>This demo is asleep.</b> Run the cell above to wake it.</p>";
+  const place = make("div", {}, make("pre", { style: "white-space:pre-wrap" }, String(words)));
+  const still = png
+    ? `<img alt="The demo as it was" style="max-width:100%" src="data:image/png;base64,${png}">`
+    : place.innerHTML;
   const kind = { model_module: "@jupyter-widgets/controls", model_module_version: "*" };
-  return { model_name: "HTMLModel", ...kind, state: { value, layout: null, style: null } };
+  const state = { value: wake + still, layout: null, style: null };
+  return { model_name: "HTMLModel", ...kind, state };
 }
 
 // Jupyter restores widgets that a kernel does not know from the notebook's own metadata. Where it
@@ -110,8 +115,8 @@ function keepStills(notebook) {
   const state = Object.fromEntries(Object.entries(known).filter(([, entry]) => !ours(entry)));
   for (const cell of notebook.cells) {
     for (let i = 0; cell.outputs && i < cell.outputs.length; i++) {
-      const { [VIEW]: view, "image/png": png } = cell.outputs.get(i).data;
-      if (view && view.demo && png && !state[view.model_id]) state[view.model_id] = standIn(png);
+      const { [VIEW]: view, "image/png": png, "text/plain": words } = cell.outputs.get(i).data;
+      if (view && view.demo && !state[view.model_id]) state[view.model_id] = standIn(png, words);
     }
   }
   if (!Object.keys(state).length && !Object.keys(known).length) return;

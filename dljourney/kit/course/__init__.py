@@ -12,6 +12,10 @@ TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its
 if TYPE_CHECKING:
     from dljourney.kit.course.health import Finding, doctor, is_installed
     from dljourney.kit.course.lab import jupyterlab_command, open_lab
+    from dljourney.kit.course.learners import learners_copy, read_for_learners
+    from dljourney.kit.course.looking_back import (
+        Guessed, LookingBack, chapter_guesses, your_guesses,
+    )
     from dljourney.kit.course.notebooks import (
         Chapter, Execution, chapters, read_cells, read_chapter, run_notebook, save_notebook,
         save_outputs, settled,

@@ -35,6 +35,11 @@ class Chapter:
         "The file's name without its ending: what the command line calls the chapter."
         return self.path.stem
 
+    @property
+    def topic(self) -> str:
+        "The name without its number."
+        return re.sub(r"^\d\d_", "", self.name)
+
 # %% ../../../nbs/kit/course/notebooks.ipynb #071d1437
 def read_cells(
     path: str | os.PathLike,  # a notebook
@@ -68,8 +73,13 @@ def chapters(
 ) -> list[Chapter]:  # in reading order, the glossary last
     "List the chapters in `folder`."
     folder = notebooks_folder() if folder is None else Path(folder)
-    paths = sorted(folder.glob("[0-9][0-9]_*.ipynb")) + sorted(folder.glob("glossary.ipynb"))
-    return [_chapter(p) for p in paths if re.fullmatch(r"\d\d_[a-z_]+|glossary", p.stem)]
+    paths = [p for p in folder.glob("*.ipynb")
+             if re.fullmatch(r"\d\d_[a-z_]+", p.stem) or p.stem in _UNNUMBERED]
+    return [_chapter(p) for p in sorted(paths, key=lambda p: _UNNUMBERED.get(p.stem, p.stem))]
+
+
+# behind which number each stands; ~ is after the digits
+_UNNUMBERED = {"detective": "07~", "your_guesses": "~1", "glossary": "~2"}
 
 
 def _chapter(path: Path) -> Chapter:

@@ -20,7 +20,7 @@ def chapter_tasks(
 ) -> list[str]:  # names, in the order of the text
     "The exercises and questions of a chapter."
     code = "\n".join(source for kind, source in read_cells(path) if kind == "code")
-    return list(dict.fromkeys(re.findall(r"^(?:check|quiz)\.([a-z]\w*)\(", code, re.M)))
+    return list(dict.fromkeys(re.findall(r"^(?:check|quiz)\.([a-z]\w*)(?:\(|$)", code, re.M)))
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _by_topic(there: list[Chapter]) -> list[tuple[Chapter, tuple[str, ...]]]:
     "Each chapter once, with its files from before: where two are about one topic, today's is ours."
     today = {path.stem for path in notebooks_folder().glob("*.ipynb")}
     topics: dict[str, list[Chapter]] = {}
-    for c in there: topics.setdefault(c.name[2:], []).append(c)
+    for c in there: topics.setdefault(c.topic, []).append(c)
     found = []
     for same in topics.values():
         now = next((c for c in same if c.name in today), same[-1])
@@ -117,6 +117,6 @@ def course_map(
     for c, earlier in _by_topic(chapters(folder)):
         if c.name != "00_start":
             tasks = [] if c.damage else chapter_tasks(c.path)
-            solved = len(progress.solved(c.name[3:]) & set(tasks))
+            solved = len(progress.solved(c.topic) & set(tasks))
             stops.append(Stop(c, tuple(tasks), solved, earlier))
     return CourseMap(tuple(stops), progress.note)

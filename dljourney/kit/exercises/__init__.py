@@ -13,14 +13,23 @@ if TYPE_CHECKING:
     from dljourney.kit.exercises.answers import (
         OUTCOMES, Result, is_this_mistake, require, same, spell,
     )
+    from dljourney.kit.exercises.cards import Card
+    from dljourney.kit.exercises.clicks import as_html, has_page, quiz_card, spec_of
     from dljourney.kit.exercises.forms import (
         FORMS, as_all_tensors, as_arrays, as_given, as_lists, as_tensors, taking,
     )
-    from dljourney.kit.exercises.progress import (
-        Entry, FORMAT, Progress, course_folder, is_recording, outcomes_in, read, record,
-        summary_table,
+    from dljourney.kit.exercises.predictions import (
+        Amount, COLUMNS, Guess, Guessable, Ruler, Sketched, amount, by_chance, closeness,
+        columns_of, guesses, sketched, told,
     )
-    from dljourney.kit.exercises.questions import Question, ask, choice, number, order, posed, short
+    from dljourney.kit.exercises.progress import (
+        Entry, FORMAT, First, Progress, course_folder, is_recording, outcomes_in, read, record,
+        record_guess, summary_table,
+    )
+    from dljourney.kit.exercises.questions import (
+        Question, ask, choice, number, numbers_in, order, posed, short,
+    )
+    from dljourney.kit.exercises.stills import prediction_png
     from dljourney.kit.exercises.tasks import (
         Action, Exercise, Verb, agrees, call_text, exercise, items, run_check, verbs,
     )

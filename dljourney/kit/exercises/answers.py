@@ -11,8 +11,8 @@ import math
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -36,6 +36,7 @@ class Result:
     code: str = ""  # Python, shown highlighted
     after: str = ""  # Markdown below facts and code
     chapter: str = ""  # the chapter's name
+    card: Callable[[], Any] | None = field(default=None, compare=False)  # the same, to be clicked
 
     def __repr__(self) -> str:
         return _as_text(self)
@@ -46,7 +47,8 @@ class Result:
     def _repr_mimebundle_(self, include=None, exclude=None):
         "The same twice, and the bare outcome in the output's metadata for `dljourney run`."
         about = {"chapter": self.chapter, "name": self.name, "outcome": self.outcome}
-        return ({"text/markdown": _as_markdown(self), "text/plain": _as_text(self)},
+        view = self.card() if self.card else {}
+        return ({"text/markdown": _as_markdown(self), "text/plain": _as_text(self), **view},
                 {"dljourney": about})
 
 # %% ../../../nbs/kit/exercises/answers.ipynb #5cdffefe

@@ -14,7 +14,7 @@ import io
 import sys
 import textwrap
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import partial
@@ -25,6 +25,7 @@ from dljourney.kit.exercises.answers import (
     OUTCOMES, Incorrect, NotAttempted, Raised, Result, is_tensor, is_this_mistake,
 )
 from .answers import kind_of, same, spell
+from .clicks import quiz_card
 from .forms import FORMS, taking
 from .progress import is_recording, read, record
 from .questions import Question, ask, posed
@@ -281,15 +282,17 @@ class Action:
 
     def __repr__(self) -> str: return repr(self._look())
     def _repr_markdown_(self) -> str: return self._look()._repr_markdown_()
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return self._look()._repr_mimebundle_()
 
 
 class Verb:
     "Actions by name: `check.step(...)`. Shown, it lists them."
     def __init__(
         self,
-        word: str,  # check, hint, solution or quiz
+        word: str,  # check, hint, solution, quiz or guess
         chapter: str,  # the chapter's module
-        actions: dict[str, Action],  # one for each item, by name
+        actions: Mapping[str, Any],  # one for each item, by name
         look: Callable[[], Result],  # what to show when no item is named
     ):
         self._word, self._chapter, self._look = word, chapter, look
@@ -341,13 +344,17 @@ def verbs(
         return replace(result, after=f"{result.after}\n\n{note}".strip()) if note else result
 
     def check_(item, answer=...): return remember(run_check(item, answer, seconds, chapter))
-    def quiz_(item, answer=...): return remember(ask(item, answer, chapter))
+    def quiz_(item, answer=...):
+        if answer is None or answer is Ellipsis: return look(item)
+        return remember(ask(item, answer, chapter))
     def solution_(item): return _solution(item, chapter)
     def hint_(item, n=None):
         if n is not None and not isinstance(n, int): return getattr(hint, item.name).misfit(n)
         shown[item.name] = n or shown.get(item.name, 0) + 1
         return _hints(item, shown[item.name], chapter)
-    def look(item): return _look(item, chapter)
+    def look(item):
+        if not isinstance(item, Question): return _look(item, chapter)
+        return replace(_look(item, chapter), card=partial(quiz_card, item, partial(quiz_, item)))
 
     def verb(word, call, found):
         takes = _TAKES[word]

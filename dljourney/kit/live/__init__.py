@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         plot, points, readout, rule, view,
     )
     from dljourney.kit.live.pad import DrawingPad, Inked, ink, strokes_to_image
+    from dljourney.kit.live.piles import Piles
     from dljourney.kit.live.stills import any_letters, png, still
 
 # %% ../../../nbs/kit/live/face.ipynb #face0404

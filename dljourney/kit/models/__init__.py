@@ -14,13 +14,15 @@ if TYPE_CHECKING:
                                              bf16_helps, head_alone, one_by_one, prepared,
                                              scores_for, too_small)
     from dljourney.kit.models.baselines import baseline_scores, colour_histogram
+    from dljourney.kit.models.choosing import Choice, suitable_model
     from dljourney.kit.models.features import Seen, body_key, forget_features, kept_features
+    from dljourney.kit.models.folding import folded
     from dljourney.kit.models.glyphnet import MEAN, N_CLASSES, STD, card, check_weights, labels
     from dljourney.kit.models.hub import (HubError, OFFLINE_CHOICE, answers, own_weights,
                                           weights_file)
     from dljourney.kit.models.in_browser import as_sent, net_data
     from dljourney.kit.models.in_numpy import NumpyNet
-    from dljourney.kit.models.modelfile import (KEY, ModelFileError, WAY_OUT, build, checksum,
+    from dljourney.kit.models.modelfile import (ModelFileError, WAY_OUT, build, checksum,
                                                 describe, dry_run, program_bytes, read_card,
                                                 read_head, read_model)
     from dljourney.kit.models.onnx import as_onnx, onnx_path, save_onnx
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
     from dljourney.kit.models.planning import plan_of, proven_plan
     from dljourney.kit.models.probing import Probe, give_head, left_out_scores, probe
     from dljourney.kit.models.quick import quick_answers
+    from dljourney.kit.models.seals import KEY
     from dljourney.kit.models.sharing import page_script, program_page, write_page
+    from dljourney.kit.models.sorting import Doubt, FEW, Sorter
     from dljourney.kit.models.weights import renamed, timm_model
 
 # %% ../../../nbs/kit/models/face.ipynb #face0504

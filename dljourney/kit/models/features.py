@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from ..expect import check_whole
 from ..files import cache_folder, spelled, why, write_atomically
 from .asking import one_by_one, prepared
+from .folding import folded
 from .parts import as_model, heads
 from ..pictures import ImageError, Preprocess
 from ..training import at_rest
@@ -167,6 +168,7 @@ class _Asking:
         self.known = _known(self.key) if keep else {}
         self.new: dict[bytes, Tensor] = {}
         self.batch: dict[bytes, Tensor] = {}
+        self.quick: Any = None  # the same body for asking alone, made when it is needed
 
     def add(self, key: bytes, x: Tensor | None) -> None:
         for view in self.views:
@@ -178,9 +180,10 @@ class _Asking:
         x = as_model(self.model, torch.cat([*self.batch.values()]))
         x = x.contiguous(memory_format=torch.channels_last)
         device, bf16 = x.device.type, self.bf16
-        with at_rest(self.model), torch.autocast(device, torch.bfloat16, enabled=bf16):
-            body = self.model.forward_features(x)
-            rows = self.model.forward_head(body, pre_logits=True).float().cpu()
+        self.quick = self.quick or folded(self.model, x[:1])
+        with at_rest(self.quick), torch.autocast(device, torch.bfloat16, enabled=bf16):
+            body = self.quick.forward_features(x)
+            rows = self.quick.forward_head(body, pre_logits=True).float().cpu()
         self.known |= (new := dict(zip(self.batch, rows)))
         self.new |= new
         self.batch = {}

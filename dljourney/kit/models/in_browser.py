@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-_WEIGHTS = "weight", "bias", "mean", "var"
+from .in_numpy import WEIGHTS
 
 # %% ../../../nbs/kit/models/in_browser.ipynb #inbr0004
 def net_data(
@@ -21,7 +21,7 @@ def net_data(
     exact: bool = False,  # large weights in 32 bits, too: twice the size
 ) -> dict[str, Any]:  # plain data for `makeNet` in static/net.js
     "A plan with its weights as a page takes them: large ones in 16 bits, those of channels in 32."
-    names = {step[key]: None for step in plan["steps"] for key in _WEIGHTS if key in step}
+    names = {step[key]: None for step in plan["steps"] for key in WEIGHTS if key in step}
     data, told = b"", {}
     for name in names:
         tensor = tensors[name]

@@ -23,11 +23,12 @@ from ..expect import check_finite
 from ..files import spelled
 from ..pictures import Preprocess, printable
 from ..training import at_rest
-from .modelfile import (KEY, WAY_OUT, ModelFileError, describe, dry_run,
+from .modelfile import (WAY_OUT, ModelFileError, describe, dry_run,
                                             read_head, read_model)
 from .parts import (as_model, at_full, differences, has_hooks, is_finite,
                                         stirred, unwrapped)
 from .planning import proven_plan
+from .seals import KEY
 
 # %% ../../../nbs/kit/models/package.ipynb #78fb1d40
 def checked_labels(

@@ -6,7 +6,6 @@
 __all__ = ['quick_answers']
 
 # %% ../../../nbs/kit/models/quick.ipynb #quck0003
-import hashlib
 import json
 import os
 import sys
@@ -14,8 +13,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-_MOST_TEXT, _MOST_BOXES = 8 * 2**20, 400_000  # as modelfile has it
 
 # %% ../../../nbs/kit/models/quick.ipynb #quck0005
 @contextmanager
@@ -35,21 +32,16 @@ with _one_thread():
 
 from dljourney.kit.files import spelled
 from dljourney.kit.models.in_numpy import NumpyNet
+from dljourney.kit.models.seals import (
+    CARD_FORMAT, KEY, MAX_BOXES, MAX_HEAD, seal, sealed_text,
+)
 from dljourney.kit.pictures import ImageError, Preprocess, read_pixels
 
 # %% ../../../nbs/kit/models/quick.ipynb #quck0007
 def _checksum(text: str, tensors: Mapping[str, np.ndarray]) -> str:
-    "The seal of a file, as `modelfile.checksum` makes it of torch's tensors."
-    digest = hashlib.sha256(text.encode("utf-8"))
-    for name in sorted(tensors):
-        a = tensors[name]
-        digest.update(f"{name}|torch.{a.dtype.name}|{tuple(a.shape)}|".encode())
-        digest.update(a.reshape(-1).view("uint8").data)
-    return digest.hexdigest()
-
-
-def _canonical(data: Any) -> str:
-    return json.dumps(data, ensure_ascii=False, allow_nan=False, sort_keys=True)
+    "The seal of a text and of arrays."
+    return seal(text, ((name, f"torch.{a.dtype.name}", a.shape, a.reshape(-1).view("uint8").data)
+                       for name, a in tensors.items()))
 
 
 def _sound(file: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
@@ -57,14 +49,16 @@ def _sound(file: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.nda
     from safetensors import safe_open
 
     with safe_open(file, framework="numpy") as f:
-        text = f.metadata()["dljourney.model"]
-        if len(text) > _MOST_TEXT or text.count("[") + text.count("{") > _MOST_BOXES:
+        text = f.metadata()[KEY]
+        if len(text) > MAX_HEAD or text.count("[") + text.count("{") > MAX_BOXES:
             raise ValueError("a head that is too large")
         whole = json.loads(text)
         card, plan = whole["card"], whole["plan"]
         tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
-    seal = _checksum(_canonical(card) + _canonical(plan), tensors)
-    if card["format"] != 1 or seal != whole["sha256"]:
+    if any(a.dtype.kind not in "fiub" for a in tensors.values()):
+        raise ValueError("numbers that NumPy has not of its own, such as bfloat16")
+    found = _checksum(sealed_text(card, plan), tensors)
+    if card["format"] != CARD_FORMAT or found != whole["sha256"]:
         raise ValueError("not what was saved")
     return card, plan, tensors
 

@@ -12,12 +12,14 @@ TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its
 if TYPE_CHECKING:
     from dljourney.kit.pictures.drawn import doodles, ready_digits, signs, stacked
     from dljourney.kit.pictures.folders import (
-        Photos, Skipped, augment, left_out, photos, table_file,
+        Photos, Skipped, augment, labelled_files, left_out, photos, table_file,
     )
     from dljourney.kit.pictures.images import (
         ImageError, MAX_PIXELS, Preprocess, one_line, printable, read_image, read_pixels, sides,
+        upright_size,
     )
     from dljourney.kit.pictures.kinds import Kind, kind_of_pictures
+    from dljourney.kit.pictures.rendered import surfaces
     from dljourney.kit.pictures.toys import (
         Digits, circles, clouds, digits, quadratic, sine, spiral, straight, train_valid_split, xor,
     )

@@ -57,6 +57,7 @@ class Photos:
     skipped: list[Skipped]  # files that were left out, with the reason
     elsewhere: Path | None = None  # the folder that the classes seem to stand in instead
     lost: tuple[str, ...] = ()  # labels of which no picture could be read: no classes
+    is_given: bool = False  # the split was there: folders such as train/ and val/
 
     @property
     def train(self) -> tuple[Tensor, Tensor]:
@@ -611,6 +612,7 @@ def _gathered(
         files=[i.file for i in kept],
         n_train=len(train),
         skipped=sorted(skipped, key=lambda s: os.fspath(s.file)),
+        is_given=any(i.part for i in held),
     )
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #337ff067
@@ -645,6 +647,16 @@ def _found(folder: Path, labels: Any, closed: _Closed) -> tuple[list[_Item], lis
             f"got {type(labels).__name__}"
         )
     return _by_table(folder, _csv_rows(table_file(folder, labels)))
+
+
+def labelled_files(
+    folder: str | os.PathLike,  # where the pictures are
+    labels: Any = None,  # as for `photos`
+    leave_out: Iterable[str | os.PathLike] = (),  # folders below `folder` that are not entered
+) -> list[Path]:  # the files that have a label; none was opened, and some may be no pictures
+    "What `photos` would read."
+    place = _checked_folder(folder)
+    return [i.file for i in _labelled(place, labels, _closed(leave_out, None))[0]]
 
 
 def table_file(

@@ -31,7 +31,8 @@ else:
     torch = later("torch")  # pixels are read without it
 
 # %% auto #0
-__all__ = ['MAX_PIXELS', 'ImageError', 'printable', 'one_line', 'sides', 'read_pixels', 'read_image', 'Preprocess']
+__all__ = ['MAX_PIXELS', 'ImageError', 'printable', 'one_line', 'sides', 'read_pixels', 'upright_size', 'read_image',
+           'Preprocess']
 
 # %% ../../../nbs/kit/pictures/images.ipynb #30ff60ff
 class ImageError(ValueError):
@@ -358,6 +359,17 @@ def read_pixels(
             raise ImageError(f"damaged: {why(e)}") from None
 
 # %% ../../../nbs/kit/pictures/images.ipynb #78e586d9
+def upright_size(
+    source: Any,  # as for `read_image`
+) -> tuple[int, int]:  # (height, width) in pixels, as somebody sees it
+    "How large a picture is; an `ImageError` says why it is none."
+    file = _binary(source)
+    with file or nullcontext():
+        im = _in_memory(source) if file is None else _open(file, MAX_PIXELS)
+        width, height = im.size
+        return (height, width) if _orientation(im) < 5 else (width, height)
+
+
 def read_image(
     source: Any,  # a path, bytes, a binary file, a PIL image; array (H,W), (H,W,C), tensor (C,H,W)
     size: int | tuple[int, int],  # pixels: the side of a square, or (height, width)

@@ -7,6 +7,7 @@ __all__ = ['Kind', 'kind_of_pictures']
 
 # %% ../../../nbs/kit/pictures/kinds.ipynb #kinds030
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,7 +110,8 @@ def kind_of_pictures(
     images = images if hasattr(images, "__getitem__") else list(images)
     if isinstance(images, np.ndarray): images = torch.as_tensor(images)
     places = np.unique(np.linspace(0, len(images) - 1, min(_SAMPLE, len(images))).astype(int))
-    counts = Counter(_seen(images[int(i)]) for i in places)
+    with ThreadPoolExecutor(2) as pool:  # decoders let each other work
+        counts = Counter(pool.map(_seen, [images[int(i)] for i in places]))
     bad = counts.pop("", 0)
     n = counts.total()
     if not n:
