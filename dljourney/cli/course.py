@@ -435,8 +435,15 @@ def _share(args: argparse.Namespace) -> int:
     return share_command(args)
 
 
-def _add_share_command(add: Callable[..., argparse.ArgumentParser]) -> None:
-    "The grammar of `share`."
+def _serve(args: argparse.Namespace) -> int:
+    "`dljourney serve`"
+    from dljourney.cli.serve import serve_command
+
+    return serve_command(args)
+
+
+def _add_giving_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    "The grammar of `share` and `serve`: for others, and for other programs."
     give = add("share", _share, "Write a program as one page, for everybody who has a browser.")
     give.add_argument("program", metavar="PROGRAM",
                       help="the program's file, or the folder that holds it")
@@ -444,6 +451,12 @@ def _add_share_command(add: Callable[..., argparse.ArgumentParser]) -> None:
                       help="where the page goes; replaces a page, nothing else (default: "
                       "PROGRAM.html, where you are)")
     give.add_argument("--title", metavar="TEXT", help="of the page (default: PROGRAM)")
+    text = "Name pictures on a page and at an address of this machine: POST /predict gives JSON."
+    give = add("serve", _serve, text)
+    give.add_argument("program", metavar="PROGRAM",
+                      help="the program's file, or the folder that holds it")
+    give.add_argument("--port", type=int, metavar="N",
+                      help="where to listen (default: 8900, or the next one that is free)")
 
 # %% ../../nbs/cli/course.ipynb #8e3e0ff7
 _examples = {
@@ -473,6 +486,9 @@ curl -s ADDRESS | dljourney predict birds -   a picture from elsewhere""",
     "share": """
 dljourney share photos-program            one page with the program inside: photos-program.html
 dljourney share birds --title "Which bird?" --out page.html""",
+    "serve": """
+dljourney serve photos-program            a page on this machine: http://127.0.0.1:8900/
+curl --data-binary @new.jpg http://127.0.0.1:8900/predict   the answer as JSON""",
 }  # each begins on a line of its own
 
 
@@ -532,7 +548,7 @@ def _parser() -> argparse.ArgumentParser:
     add("list", _list, "List the chapters.").add_argument("--folder", help="those of this folder")
     add("doctor", _doctor, "Look at this machine and say what is missing.")
     _add_program_commands(add)
-    _add_share_command(add)
+    _add_giving_commands(add)
     return parser
 
 # %% ../../nbs/cli/course.ipynb #1e570408

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
                                                photonet_tensors, timm_name)
     from dljourney.kit.models.planning import plan_of, proven_plan
     from dljourney.kit.models.probing import Probe, give_head, left_out_scores, probe
-    from dljourney.kit.models.quick import quick_answers
+    from dljourney.kit.models.quick import QuickProgram, quick_answers, quick_program
     from dljourney.kit.models.seals import KEY
     from dljourney.kit.models.sharing import page_script, program_page, write_page
     from dljourney.kit.models.sorting import Doubt, FEW, Sorter
