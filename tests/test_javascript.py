@@ -53,7 +53,7 @@ def bundles():
 
 @pytest.fixture(scope="module")
 def modules():
-    return {**bundles(), "a page": page_script()}
+    return {**bundles(), "a page": page_script(), "a served page": script("serve.js")}
 
 
 def script(name):

@@ -59,10 +59,11 @@ def _page(served: _Served, host: str) -> str:
     policy = (f"default-src 'none'; connect-src 'self'; img-src blob:; base-uri 'none'; "
               f"form-action 'none'; script-src 'sha256-{only(script)}'; "
               f"style-src 'sha256-{only(style)}'")
-    names = "".join(f"<li><bdi>{_text(name)}</bdi></li>" for name in map(str, served.program.labels))
+    labels = [_text(str(label)) for label in served.program.labels]
+    names = "".join(f"<li><bdi>{label}</bdi></li>" for label in labels)
     return Template(_static("serve.html")).substitute(
         policy=policy, title=_text(served.title), style=style, script=script, labels=names,
-        n=len(served.program.labels), host=_text(host))
+        n=len(labels), host=_text(host))
 
 
 def _text(value: str) -> str:
@@ -146,7 +147,7 @@ class _Server(ThreadingHTTPServer):
 def program_server(
     program: str | Path,  # a file that `save` wrote, or a folder with a program.safetensors
     port: int | None = None,  # where to listen; 0: any; None: 8900, or the next one that is free
-) -> ThreadingHTTPServer:  # `serve_forever()` answers until it is stopped; `server_port` is the port
+) -> ThreadingHTTPServer:  # `serve_forever()` answers until it is stopped
     "A server for this machine that says what is in pictures."
     served = _Served(program)
     for place in range(8900, 8999) if port is None else [port]:

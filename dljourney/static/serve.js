@@ -49,7 +49,7 @@ async function ask(file) {
   const picture = new Image();
   picture.alt = "";
   picture.src = URL.createObjectURL(file);
-  picture.onload = () => URL.revokeObjectURL(picture.src);
+  picture.addEventListener("load", () => URL.revokeObjectURL(picture.src));
   if (!card.classList.contains("refused")) {
     card.append(picture);
     shown.push(made("p", "", [made("bdi", file.name)]));
