@@ -191,13 +191,19 @@ def sources(chapter):
                                                             "import demos" in s]
 
 
+class Committed:
+    "Predictions that are made already: the answer shows."
+    def __getattr__(self, name): return self
+    def reveal(self, shown, **truth): return shown
+
+
 @functools.cache
 def frame(chapter, demo, then="", old="", new=""):
     "What the demo draws after a few steps, with `old` replaced by `new` in the chapter's cells."
     exported, shown = sources(chapter)
     if old:
         assert sum(s.count(old) for s in exported) == 1, f"{old} is not in one place"
-    namespace = {"__name__": "__main__"}
+    namespace = {"__name__": "__main__", "guess": Committed()}
     for source in exported:
         exec(source.replace(old, new) if old else source, namespace)
     (cell,) = [s for s in shown if f"{demo}(" in s]

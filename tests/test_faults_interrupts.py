@@ -26,6 +26,7 @@ from torch import nn
 
 from dljourney import optimisers, program, sgd, transfer
 from dljourney.cli import course, finetune
+from dljourney.kit.course import read_for_learners
 from dljourney.kit.exercises import progress
 from dljourney.kit.pictures import Preprocess, augment
 from dljourney.kit.training import as_a_whole, at_rest
@@ -225,7 +226,7 @@ class Lay:
                 course.lay_course(self.mine, source=source)
 
     def check(self, folder, finished):
-        whole = {p.read_bytes() for s in self.sources for p in s.iterdir()} | {b"my own"}
+        whole = {read_for_learners(p) for s in self.sources for p in s.iterdir()} | {b"my own"}
         assert {p.read_bytes() for p in self.mine.glob("[!.]*.ipynb")} <= whole
         assert (self.mine / "03_c.ipynb").read_text() == "my own"
         json.loads((self.mine / ".dljourney" / "course.json").read_text())

@@ -42,6 +42,13 @@ def _first_weights(
     return torch.randn(n_in, n_out) * (2 / n_in) ** 0.5
 
 
+def _loss(
+    scores: Tensor,  # (N, n_classes)
+    labels: Tensor,  # (N,)
+) -> Tensor:  # one number
+    return F.cross_entropy(scores, labels)
+
+
 def _prepared(
     pixels: Tensor,  # 0 to 255
 ) -> Tensor:
@@ -67,7 +74,7 @@ class Parts:
     shuffle: Callable = _shuffled  # (x, y, order) -> x, y: another order before training
     divide: Callable = _divided  # (items, n_valid, copies) -> training items, validation items
     first_weights: Callable = _first_weights  # (n_in, n_out) -> of the hidden layer
-    loss: Callable = F.cross_entropy  # (scores, labels) -> one number
+    loss: Callable = _loss  # (scores, labels) -> one number
     prepare: Callable = _prepared  # bytes as floats, 0 to 255 -> the network's inputs
     ask: Callable = _asked  # (model, x) -> scores, of a network at rest
     class_weights: Callable | None = None  # (labels, n_classes) -> how much each class counts

@@ -29,8 +29,8 @@ function drawnPicture(strokes, size = 128) {
       [Math.min(...values), Math.max(...values)]);
     const widest = Math.max(0.12, ...ends.map(([low, high]) => high - low)); // a dot stays a dot
     const scale = (FILLED - PEN) / widest;
-    const at = (point) => point.map((v, i) =>
-      ((v - (ends[i][0] + ends[i][1]) / 2) * scale + 0.5) * (side - 1));
+    const at = (point) => point.map((v, i) =>  // on whole pixels, as Pillow draws lines
+      Math.trunc(((v - (ends[i][0] + ends[i][1]) / 2) * scale + 0.5) * (side - 1)));
     const reach = EVEN(PEN * side) / 2;
     for (const stroke of strokes) {
       const places = stroke.map(at);
