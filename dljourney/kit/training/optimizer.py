@@ -177,9 +177,8 @@ _simple = {float, int, bool, tuple}  # values that need no second look
 
 def _walk(opt: "Optimizer", group: dict[str, Any]):
     "Hand each parameter of the group that has a gradient to the rule: packed, in pieces or alone."
-    options = {name: group[name] for name in opt.rule.options}
-    for name, value in options.items():
-        if type(value) not in _simple: options[name] = _read(name, value)
+    given = ((name, group[name]) for name in opt.rule.options)
+    options = {k: v if type(v) in _simple else _read(k, v) for k, v in given}
     names, counted, dense = opt.averages_of(group), opt.counted, not opt.is_linear
     cut, maximize = opt.cuts and (names or options.get("weight_decay")), group["maximize"]
     rows: list[Sequence[Tensor]] = []
@@ -255,13 +254,14 @@ def _step(
     if closure is not None:
         with torch.enable_grad(): loss = closure()
     before = torch.is_grad_enabled()
-    torch.set_grad_enabled(False)
+    _set_grad(False)
     try:
         for group in opt.param_groups: _walk(opt, group)
-    finally: torch.set_grad_enabled(before)
+    finally: _set_grad(before)
     return loss
 
 
+_set_grad = torch._C._set_grad_enabled  # what torch.set_grad_enabled calls
 _heard_step = torch.optim.Optimizer.profile_hook_step(_step)
 _before_all, _after_all = torchs._global_optimizer_pre_hooks, torchs._global_optimizer_post_hooks
 # torch wraps these to keep its compiler out, which takes seconds to import: use what is inside
