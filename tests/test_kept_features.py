@@ -78,6 +78,19 @@ def test_a_picture_that_changed_is_asked_again(model, files, asked):
     assert sum(asked) == 1 and torch.equal(seen[3], seen[4]) and not torch.equal(seen[5], seen[6])
 
 
+def test_pixels_in_bytes_are_known_before_they_are_prepared(model, x, asked, monkeypatch):
+    small = (x * 255).byte()
+    first = kept_features(model, small).features
+    prepared, made = room.prepared, []
+    monkeypatch.setattr(room, "prepared", lambda *args: made.append(1) or prepared(*args))
+    assert torch.equal(kept_features(model, [*small]).features, first)
+    assert made == [] and sum(asked) == 40
+    small[7, 0, 3, 3] ^= 1
+    small = [*small, small[8].flatten().view(1, 4, -1)]  # the same bytes in another shape
+    kept_features(model, small)
+    assert len(made) == sum(asked) - 40 == 2
+
+
 def change_a_weight(model): model.conv1[0].weight.data[0, 0, 0, 0] += 1e-3
 def change_statistics(model): model.bn1.running_mean += 1e-3
 def change_a_layer(model): model.act1 = torch.nn.GELU()

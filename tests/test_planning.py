@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from dljourney.kit.models import NumpyNet, build, describe, plan_of
+from dljourney.kit.models import NumpyNet, build, describe, plan_of, proven_plan
 from nets import (
     FAMILIES, FUNCTIONS, LAYERS, NETWORKS, NORMS, Does, adaptive, convolution, few, function, layer,
     lively, network, norm, of_timm, pool, sequential, soak, tensors_of,
@@ -160,3 +160,63 @@ def test_numpy_needs_no_torch():
             "print({'torch', 'timm', 'matplotlib', 'PIL'} & {*sys.modules})")
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stdout + done.stderr
+
+
+# -- kept for the next time ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def followed(tmp_path, monkeypatch):
+    "How often torch followed a network; what is kept stands in a folder of the test's."
+    from dljourney.kit.models import planning
+
+    monkeypatch.setenv("DLJOURNEY_CACHE", str(tmp_path / "cache"))
+    follow, times = planning._exported, []
+    monkeypatch.setattr(planning, "_exported", lambda *args: times.append(1) or follow(*args))
+    return times
+
+
+def small(between=None):
+    return nn.Sequential(nn.Conv2d(1, 2, 3), between or nn.ReLU(), nn.Flatten(), nn.Linear(72, 3))
+
+
+def test_an_architecture_is_followed_once(followed):
+    x = torch.rand(2, 1, 8, 8)
+    plans = [proven_plan(small().eval(), x, "small") for _ in range(3)]
+    assert len(followed) == 1 and plans[0] == plans[1] == plans[2]
+    proven_plan(small().eval(), x, "another description")
+    proven_plan(nn.Sequential(nn.Flatten(), nn.Linear(81, 3)), torch.rand(2, 1, 9, 9), "small")
+    proven_plan(small().eval(), x)  # nobody says what it is
+    assert len(followed) == 4
+
+
+def test_a_plan_that_does_not_fit_is_not_taken(followed, tmp_path):
+    x = torch.rand(2, 1, 8, 8) - 0.5
+    proven_plan(small().eval(), x, "small")
+    plan = proven_plan(small(nn.Sigmoid()).eval(), x, "small")
+    assert len(followed) == 2 and "sigmoid" in {step["op"] for step in plan["steps"]}
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: b"", lambda data:
+                                    data.replace(b"relu", b"tanh"), lambda data: b"\xff" + data])
+def test_a_damaged_plan_is_made_anew(damage, followed, tmp_path):
+    x, net = torch.rand(2, 1, 8, 8), small().eval()
+    plan = proven_plan(net, x, "small")
+    (file,) = (tmp_path / "cache" / "plans").iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    assert proven_plan(net, x, "small") == plan and len(followed) == 2
+    assert file.read_bytes() == whole
+
+
+def test_where_nothing_can_be_kept_there_is_a_plan_all_the_same(followed, tmp_path):
+    (tmp_path / "cache").write_text("a file in the way")
+    assert proven_plan(small().eval(), torch.rand(2, 1, 8, 8), "small")
+
+
+def test_few_plans_are_kept(followed, tmp_path, monkeypatch):
+    from dljourney.kit.models import planning
+
+    monkeypatch.setattr(planning, "_MANY", 2)
+    for name in "abc": proven_plan(small().eval(), torch.rand(2, 1, 8, 8), name)
+    assert len(list((tmp_path / "cache" / "plans").iterdir())) == 2

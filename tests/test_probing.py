@@ -44,6 +44,16 @@ def test_leaving_out_in_closed_form_is_leaving_out(n, d, n_things, n_views, seed
         torch.testing.assert_close(found[i], said(views[:1, i])[0], atol=1e-6, rtol=1e-5)
 
 
+def test_thousands_are_left_out_some_at_a_time():
+    views, y = cloud(600, 9, 3, n_views=2)
+    z = (views - views.mean((0, 1))).flatten(0, 1).double()
+    found, penalty = left_out_scores(views, y, 3), (z.T @ z).diagonal().mean()
+    for i in (0, 255, 256, 511, 512, 599):
+        kept = torch.arange(600) != i
+        said = ridge(views[:, kept].flatten(0, 1), F.one_hot(y, 3)[kept].repeat(2, 1), penalty)
+        torch.testing.assert_close(found[i], said(views[:1, i])[0], atol=1e-6, rtol=1e-5)
+
+
 @given(n=st.integers(4, 30), d=st.integers(1, 40), seed=st.integers(0, 99))
 def test_both_know_the_same_penalty(n, d, seed):
     "What is left out is a variant of best_head: with everything in, they say the same."
@@ -142,7 +152,7 @@ PHOTOS = os.environ.get("DLJOURNEY_PHOTOS", "")
 
 @pytest.mark.skipif(not (PHOTOS and has_photonet()), reason="no photographs, or no photonet")
 def test_photographs_are_told_apart(tmp_path, monkeypatch):
-    "Ants and bees, which are among photonet's own kinds: the bars of benchmarks/photographs.py."
+    "Ants and bees, which are among photonet's own kinds: the bars of bench_photographs.py."
     monkeypatch.setenv("DLJOURNEY_CACHE", str(tmp_path))
     model = pretrained("photonet", 2)
     data = photos(PHOTOS, size=224, interpolation="bicubic")

@@ -247,13 +247,17 @@ def _places(folder: Any, out: Any) -> tuple[Path, Path]:
     return folder, spelled(place)
 
 
+_IN_MEMORY = 2**28  # bytes of pixels, those of 1,780 photographs; more stand in a file
+
+
 def _read(
     folder: Path, labels: Any, wants: Any, valid: float, seed: int, place: Path, quiet: bool
 ) -> Photos:
     "The pictures; what is doubtful about them is told."
     data = photos(
         folder, labels, size=wants.size, channels=wants.channels, interpolation=wants.interpolation,
-        valid=valid, seed=seed, leave_out=[place], progress=_progress("reading", quiet),
+        valid=valid, seed=seed, leave_out=[place], memory=_IN_MEMORY,
+        progress=_progress("reading", quiet),
     )  # fmt: skip
     _check_classes(data, valid)
     for doubt in data.remarks:

@@ -25,12 +25,11 @@ def colour_histogram(
     check_images("x", x)
     rows = []
     for part in x.expand(-1, 3, -1, -1).split(64):
-        levels = part.float() / 256 if part.dtype == torch.uint8 else part.float().clamp(0, 0.999)
-        red, green, blue = (levels * 4).long().flatten(2).unbind(1)
-        counts = torch.zeros(len(part), 64)
-        box = 16 * red + 4 * green + blue
-        counts.scatter_add_(1, box, torch.ones(box.shape))
-        rows.append((counts / box.shape[1]).sqrt())
+        is_fine = part.dtype == torch.uint8
+        levels = part >> 6 if is_fine else (part.float().clamp(0, 0.999) * 4).byte()
+        red, green, blue = levels.flatten(2).unbind(1)
+        counts = torch.stack([row.bincount(minlength=64) for row in 16 * red + 4 * green + blue])
+        rows.append((counts / red.shape[1]).sqrt())
     return torch.cat(rows) if rows else torch.empty(0, 64)
 
 # %% ../../../nbs/kit/models/baselines.ipynb #baseli07
@@ -50,9 +49,11 @@ def baseline_scores(
     (x, y), (new_x, new_y) = train, held_out
     largest = int(torch.bincount(y, minlength=n_things).argmax())
     found = {"the largest class": measured(int((new_y == largest).sum()), len(new_y))}
+    glyphnet = timm_model("glyphnet", True, None, {"in_chans": x.shape[1]})
     ways: dict[str, Callable] = {
         "colours alone": colour_histogram,
-        "glyphnet, frozen": lambda pictures: _drawn(pictures, keep),
+        "glyphnet, frozen": lambda pictures: (
+            kept_features(glyphnet, pictures, keep=keep).features[0]),
     }
     for name, look in ways.items():
         said = _answers(look(x), y, look(new_x), n_things, head)
@@ -67,8 +68,3 @@ def _answers(seen: Tensor, y: Tensor, new: Tensor, n_things: int, head: Callable
         return None
     return probe(seen, y, n_things, head)(new).argmax(1)
 
-
-def _drawn(x: Tensor, keep: bool) -> Tensor:
-    "What glyphnet's body sees."
-    model = timm_model("glyphnet", True, None, {"in_chans": x.shape[1]})
-    return kept_features(model, x, keep=keep).features[0]

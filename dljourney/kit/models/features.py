@@ -129,11 +129,22 @@ def _picture(source: Any, known: dict, mirrored: bool, prepare: Preprocess) -> t
         path = spelled(source)
         if path.is_file() and path.stat().st_size <= _LARGE:
             source = path.read_bytes()
-    key = hashlib.sha256(source).digest() if isinstance(source, bytes | bytearray) else b""
+    key = _content(source)
     if key and all(key + view in known for view in _views(mirrored)):
         return key, None
     x = prepared(source, prepare)
     return key or hashlib.sha256(x.numpy().data).digest(), x
+
+
+def _content(source: Any) -> bytes:
+    "A fingerprint of a file's bytes, or of pixels in bytes; nothing for what has to be prepared."
+    if isinstance(source, bytes | bytearray):
+        return hashlib.sha256(source).digest()
+    if not isinstance(source, Tensor) or source.dtype != torch.uint8:
+        return b""
+    digest = hashlib.sha256(f"pixels {tuple(source.shape)}".encode())
+    digest.update(source.detach().cpu().contiguous().numpy().data)
+    return digest.digest()
 
 
 def _views(mirrored: bool) -> tuple[bytes, ...]:

@@ -150,14 +150,16 @@ def card_of(
     options: Mapping[str, Any] | None,  # what a timm model was created with
 ) -> dict[str, Any]:  # plain data
     "All that belongs to a model in its file, apart from the weights."
+    architecture = describe(model, preprocess.channels, options)
+    described = json.dumps(architecture, sort_keys=True)
     return {
-        "architecture": describe(model, preprocess.channels, options),
+        "architecture": architecture,
         "labels": checked_labels(labels, n_scores),
         "preprocess": preprocess.asdict(),
         "scores": {str(k): check_finite(f"scores[{k!r}]", v) for k, v in (scores or {}).items()},
         "settings": plain_data("settings", dict(settings or {})),
         "versions": versions(),
-        "plan": proven_plan(at_full(model), tries(preprocess)[:2]),
+        "plan": proven_plan(at_full(model), tries(preprocess)[:2], described),
     }
 
 # %% ../../../nbs/kit/models/package.ipynb #7074f693

@@ -6,15 +6,18 @@
 __all__ = ['plan_of', 'proven_plan']
 
 # %% ../../../nbs/kit/models/planning.ipynb #plan0003
+import json
 import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..files import cache_folder, fingerprint, write_atomically
 from .in_numpy import NumpyNet
 from .modelfile import WAY_OUT
 from .parts import ties
@@ -347,16 +350,60 @@ class _Written:
 def proven_plan(
     model: nn.Module,  # a network that gives scores for pictures; float32, on the CPU
     x: Tensor,  # a few prepared pictures, (N,C,H,W)
+    described: str = "",  # its architecture in words: who has the same has the same plan
 ) -> dict[str, Any] | None:  # what `plan_of` gives; None: it has no plan
     "The plan of a network that has one, by which NumPy gives torch's scores."
+    file = _place(described, x.shape[1:]) if described else None
+    kept = _kept(file)
     try:
+        if kept and _fits(kept, model, x): return kept
         plan = plan_of(model, x.shape[1:])
-        net = NumpyNet(plan, {name: t.numpy() for name, t in model.state_dict().items()})
+        if not _fits(plan, model, x): return None
     except TypeError:
         return None
+    _keep(file, plan)
+    return plan
+
+
+def _fits(plan: dict[str, Any], model: nn.Module, x: Tensor) -> bool:
+    "Whether NumPy gives torch's scores by a plan."
+    net = NumpyNet(plan, {name: t.numpy() for name, t in model.state_dict().items()})
     with at_rest(model), torch.no_grad():
         want = model(x).numpy()
     got = net(x.numpy())
     most = np.abs(want).max(1, keepdims=True).clip(1)
-    fits = got.shape == want.shape and np.allclose(got / most, want / most, rtol=0, atol=1e-4)
-    return plan if fits else None
+    return got.shape == want.shape and np.allclose(got / most, want / most, rtol=0, atol=1e-4)
+
+# %% ../../../nbs/kit/models/planning.ipynb #plan0032
+_MANY = 50  # plans that are kept, some 40,000 bytes each
+
+
+def _place(described: str, shape: Sequence[int]) -> Path | None:
+    "Where the plan of an architecture is kept; another torch, or other code here, makes another."
+    code = fingerprint(Path(__file__).read_bytes())
+    key = fingerprint(repr((described, tuple(shape), torch.__version__, code)).encode())
+    try:
+        return cache_folder() / "plans" / f"{key[:32]}.json"
+    except OSError:  # no home
+        return None
+
+
+def _kept(file: Path | None) -> dict[str, Any] | None:
+    "A plan that is kept whole."
+    try:
+        check, _, text = file.read_bytes().partition(b"\n") if file else (b"", b"", b"")
+    except OSError:
+        return None
+    return json.loads(text) if text and check.decode("latin1") == fingerprint(text) else None
+
+
+def _keep(file: Path | None, plan: dict[str, Any]) -> None:
+    "Keep a plan, and no more than some of those before it; where that fails, it is made anew."
+    if file is None: return
+    text = json.dumps(plan).encode()
+    try:
+        write_atomically(file, fingerprint(text).encode() + b"\n" + text)
+        ages = {old: old.stat().st_mtime for old in file.parent.glob("*.json")}
+        for old in sorted(ages, key=ages.__getitem__)[:-_MANY]: old.unlink(missing_ok=True)
+    except OSError:
+        pass

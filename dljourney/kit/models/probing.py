@@ -25,17 +25,27 @@ def left_out_scores(
 ) -> Tensor:  # float64, (n, n_things): about 1 for the right thing, of the first view
     "What ridge regression says of each picture when it has not learned from it."
     n_views, n, _ = views.shape
-    x = precise(views.detach())
-    z = (x - x.mean((0, 1))).flatten(0, 1)
-    target = F.one_hot(y, n_things).to(z).repeat(n_views, 1)
-    gram = z.T @ z
-    gram += gram.diagonal().mean() * torch.eye(len(gram)).to(z)  # as best_head has it
-    solved = torch.linalg.solve(gram, z.T)
-    said = z @ (solved @ (target - target.mean(0))) + target.mean(0)
-    rows = z.view(n_views, n, -1), solved.T.reshape(n_views, n, -1)
-    pull = torch.einsum("vnd,wnd->nvw", *rows) + 1 / len(z)
-    missing, truth = (t.view(n_views, n, -1).transpose(0, 1) for t in (target - said, target))
-    return (truth - torch.linalg.solve(torch.eye(n_views).to(z) - pull, missing))[:, 0]
+    # some at a time: float64 copies of thousands of features would fill the memory
+    parts = [slice(at, at + 256) for at in range(0, n, 256)]
+    middle: Any = sum(precise(views[:, p].detach()).sum((0, 1)) for p in parts) / (n_views * n)
+
+    def centred(part: slice) -> Tensor: return precise(views[:, part].detach()) - middle
+
+    truth = F.one_hot(y, n_things).to(middle)
+    target = truth - truth.mean(0)
+    gram: Any = sum(z.T @ z for z in (centred(p).flatten(0, 1) for p in parts))
+    gram += gram.diagonal().mean() * torch.eye(len(gram)).to(gram)  # as best_head has it
+    solved = torch.linalg.lu_factor(gram)
+    together: Any = sum(centred(p).sum(0).T @ target[p] for p in parts)
+    weight, found = torch.linalg.lu_solve(*solved, together), []
+    for part in parts:
+        z = centred(part)
+        towards = torch.linalg.lu_solve(*solved, z.flatten(0, 1).T).T.view(z.shape)
+        pull = torch.einsum("vnd,wnd->nvw", z, towards) + 1 / (n_views * n)
+        missing = (target[part] - z @ weight).transpose(0, 1)
+        unlearned = torch.linalg.solve(torch.eye(n_views).to(z) - pull, missing)
+        found.append(truth[part] - unlearned[:, 0])
+    return torch.cat(found)
 
 # %% ../../../nbs/kit/models/probing.ipynb #probin07
 def _sharpness(left_out: Tensor, y: Tensor) -> float | None:
@@ -45,8 +55,7 @@ def _sharpness(left_out: Tensor, y: Tensor) -> float | None:
     if not known.any():
         return None
     tried = torch.logspace(0, 2, 81).to(left_out)
-    scores = tried[:, None, None] * left_out[known]
-    losses = [float(F.cross_entropy(s, y[known])) for s in scores]
+    losses = [float(F.cross_entropy(sharp * left_out[known], y[known])) for sharp in tried]
     return float(tried[min(range(len(losses)), key=losses.__getitem__)])
 
 # %% ../../../nbs/kit/models/probing.ipynb #probin08
