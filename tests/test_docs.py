@@ -168,7 +168,7 @@ def test_every_public_name_and_each_docment_is_told(pages, module):
 def test_prose_leads_to_the_api(pages):
     assert "api/sgd.html#dljourney.sgd.train" in pages["04_sgd.html"].links
     assert "api/sgd.html#dljourney.sgd.train" in pages["index.html"].links
-    for name in chapters[1:-1]:
+    for name in set(chapters) - {"00_start", "your_guesses", "glossary"}:
         links = [link for link in pages[f"{name}.html"].links if link.startswith("api/")]
         links = [link for link in links if "#" in link]
         assert links, f"{name} leads nowhere"

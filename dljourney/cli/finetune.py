@@ -429,7 +429,7 @@ def finetune_folder(
     net = pretrained(choice.name, len(data.classes), size=size, weights=weights or True)
     return _learned(net, choice, folder, data, place, settings, resume, quiet)
 
-
+# %% ../../nbs/cli/finetune.ipynb #f1nelearn
 def _learned(
     net: Any, choice: Choice, folder: Path, data: Photos, place: Path, settings: dict[str, Any],
     resume: bool, quiet: bool,
@@ -591,7 +591,7 @@ program = load({program!r})
 program("picture.jpg")</pre><h2>Left out: {n_skipped}</h2>{skipped}</html>
 """
 
-
+# %% ../../nbs/cli/finetune.ipynb #f1nepage1
 def _named_from(folder: Path, data: Photos) -> Photos:
     "What was found, all named from the folder on: where that stands is nobody's business."
     def inside(path: Path) -> Path:
@@ -633,9 +633,10 @@ def write_report(
     "Write figures, a table of labels, and a page that holds all, beside the program."
     pictures = _pictures(result)
     table = labels_table(result.folder, result.data, _in_order(result))
-    texts = {"labels.csv": table.encode("utf-8", "replace"), "report.html": _page(result, pictures)}
+    texts: dict[str, bytes | str] = {"labels.csv": table.encode("utf-8", "replace"),
+                                     "report.html": _page(result, pictures)}
     with _placing(result.program.parent) as new:
-        for name, data in (pictures | texts).items():
+        for name, data in {**pictures, **texts}.items():
             write_atomically(new / name, data)
     return result.program.with_name("report.html")
 
