@@ -398,7 +398,7 @@ def _share(args: argparse.Namespace) -> int:
 
     return share_command(args)
 
-
+# %% ../../nbs/cli/course.ipynb #crsprogcmd
 def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     "The grammar of `finetune`, `predict` and `share`."
     text = ("Teach a model your own pictures; write it as a program, with a report. The exit "

@@ -429,7 +429,7 @@ def finetune_folder(
     net = pretrained(choice.name, len(data.classes), size=size, weights=weights or True)
     return _learned(net, choice, folder, data, place, settings, resume, quiet)
 
-
+# %% ../../nbs/cli/finetune.ipynb #f1nelearn
 def _learned(
     net: Any, choice: Choice, folder: Path, data: Photos, place: Path, settings: dict[str, Any],
     resume: bool, quiet: bool,
