@@ -591,7 +591,7 @@ program = load({program!r})
 program("picture.jpg")</pre><h2>Left out: {n_skipped}</h2>{skipped}</html>
 """
 
-
+# %% ../../nbs/cli/finetune.ipynb #f1nepage1
 def _named_from(folder: Path, data: Photos) -> Photos:
     "What was found, all named from the folder on: where that stands is nobody's business."
     def inside(path: Path) -> Path:
@@ -633,9 +633,10 @@ def write_report(
     "Write figures, a table of labels, and a page that holds all, beside the program."
     pictures = _pictures(result)
     table = labels_table(result.folder, result.data, _in_order(result))
-    texts = {"labels.csv": table.encode("utf-8", "replace"), "report.html": _page(result, pictures)}
+    files: dict[str, bytes | str] = {**pictures, "report.html": _page(result, pictures)}
+    files["labels.csv"] = table.encode("utf-8", "replace")
     with _placing(result.program.parent) as new:
-        for name, data in (pictures | texts).items():
+        for name, data in files.items():
             write_atomically(new / name, data)
     return result.program.with_name("report.html")
 

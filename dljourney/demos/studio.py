@@ -52,7 +52,9 @@ def as_drawn(
     return file.getvalue()
 
 
-def key_of(path: Path) -> Hashable:
+def key_of(
+    path: Path,  # where the picture stands
+) -> Hashable:  # its name and its length
     "What stays the same when a picture moves."
     return path.name, path.stat().st_size
 
