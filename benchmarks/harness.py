@@ -101,6 +101,14 @@ class Harness:
         self.runs, self.quick = runs, quick
         self.lines: list[Line] = []
         self.growths: list[Growth] = []
+        self.left_out = ""  # why the topic cannot be measured here
+
+    def leave_out(
+        self,
+        why: str,  # what is missing
+    ):
+        "Say that a topic lacks what it needs here: what was measured elsewhere stays."
+        self.left_out = why
 
     def peer(self, module: str) -> Any:
         "The module, or None where it is not installed: give None as a peer and the table says so."
@@ -201,7 +209,7 @@ class Harness:
 
     def as_dict(self) -> dict[str, Any]:
         lines, growths = ([asdict(x) for x in found] for found in (self.lines, self.growths))
-        return {"lines": lines, "growths": growths}
+        return {"lines": lines, "growths": growths, "left_out": self.left_out}
 
 
 def timed(f: Callable[[], Any], number: int) -> tuple[float, float]:

@@ -86,6 +86,9 @@ def main() -> int:
                 failed.append(topic)
                 continue
             data = json.loads(Path(path).read_text(encoding="utf-8"))
+        if data["left_out"]:
+            print(f"left out: {data['left_out']}", flush=True)
+            continue
         lines = [h.line_from(d) for d in data["lines"]]
         text = f"{data['machine']}; {data['versions']}; {datetime.date.today().isoformat()}"
         growths = [h.Growth(**g) for g in data["growths"]]
