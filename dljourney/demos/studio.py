@@ -169,7 +169,8 @@ class _Looking:
         "Go on, unless that is about to happen already."
         if self.loop is None or self.is_due or self.loop.is_closed(): return
         self.is_due = True
-        self.loop.call_later(0.005, self.turn)
+        # a message may come in another thread, and the loop may sleep: this wakes it
+        self.loop.call_soon_threadsafe(self.loop.call_later, 0.005, self.turn)
 
     def turn(self) -> None:
         if self.is_due: self.step()
