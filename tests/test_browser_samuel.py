@@ -123,7 +123,7 @@ def test_three_weights_by_mouse_and_by_keys(front, page):
 def test_more_weights_are_more_looks(front, page):
     demo = front.cell(page, "cell4")
     before = picture(demo)
-    slider = demo.get_by_label("Weights")
+    slider = demo.get_by_role("slider")
     slider.focus()
     for _ in range(3): page.keyboard.press("PageUp")
     front.until(page, "max(blind.found) == round(blind.n) > 64")

@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from dljourney.checkers import self_play
-from dljourney.demos.samuels_machine import Machine, Opinions, SamuelsMachine
+from dljourney.demos.samuels_machine import Learner, Opinions, SamuelsMachine
 from dljourney.kit.game import START, Boards, apply_move, legal_moves
 
 
@@ -32,20 +32,20 @@ def test_a_game_against_somebody_teaches_what_the_same_game_teaches_in_a_series(
 
 
 def test_at_first_it_believes_in_sixteen_terms_alike():
-    machine = Machine()
+    machine = Learner()
     assert len(machine.opinions) == 16 and set(machine.opinions.values()) == {0.25}
-    assert set(Machine(seed=1).opinions) != set(machine.opinions)
+    assert set(Learner(seed=1).opinions) != set(machine.opinions)
 
 
 def test_it_answers_by_the_rules_and_is_not_surprised_by_a_first_move():
-    machine, fen = Machine(), apply_move(START, "11-15")
+    machine, fen = Learner(), apply_move(START, "11-15")
     move, surprise = machine.answer(fen, START, first=True)
     assert move in legal_moves(fen) and surprise == 0
     assert set(machine.opinions.values()) == {0.25}
 
 
 def test_what_it_learns_from_itself_it_knows_in_the_game_with_you_and_goes_on_from():
-    machine = Machine(n_games=2)
+    machine = Learner(n_games=2)
     assert list(machine.learn())[-1] == machine.games == 2
     known = machine.opinions
     assert len(set(known.values())) > 5
@@ -57,7 +57,7 @@ def test_what_it_learns_from_itself_it_knows_in_the_game_with_you_and_goes_on_fr
 def test_after_a_series_it_beats_the_machine_that_it_was():
     from dljourney.checkers import match
 
-    machine = Machine(n_games=10)
+    machine = Learner(n_games=10)
     before = machine.series.weights(who="start")
     for _ in machine.learn(): pass
     assert match(machine.series.weights(), before, 60, depth=1).score > 0.55
@@ -110,7 +110,7 @@ def test_another_rule_learns_another_way():
         learning.alpha.rules = learning.rules
         return learning
 
-    ours, other = (Opinions(functools.partial(Machine, rule)) for rule in (self_play, deaf))
+    ours, other = (Opinions(functools.partial(Learner, rule)) for rule in (self_play, deaf))
     for demo in (ours, other): demo.step(60)
     assert set(other.machine.opinions.values()) <= {0.25, 0.0}
     assert not set(ours.machine.opinions.values()) <= {0.25, 0.0}

@@ -354,7 +354,7 @@ _predictions = [
               "It does, but all at random. The more weights there are, the less a throw agrees "
               "with what they need."),
         "b": ("Twelve times as many: the root of 156",
-              "A throw helps less, as you thought, and only a shorter one helps at all. Both count."),
+              "A throw helps less, as you thought, and it has to be shorter, too."),
         "c": ("About 156 times as many, as there are 156 times as many weights",
               "A throw tells whether it was good or bad, and no more. Each weight waits for its "
               "own share of that."),
