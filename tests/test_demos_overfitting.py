@@ -297,6 +297,20 @@ def test_browser_and_python_draw_the_same_fit(blank, seed):
     agree(plain(demo.draw()), theirs, "frame")
 
 
+@pytest.mark.browser
+def test_lines_of_equal_height_lie_where_the_height_is(blank):
+    rows, cols, levels = 5, 4, [0.5, 1.25]
+    heights = [[0.7 * c + 0.3 * r for c in range(cols)] for r in range(rows)]
+    found = blank.evaluate("m => levelLines(m)", dict(
+        values=sum(heights, []), shape=[rows, cols], x=[0, cols - 1], y=[0, rows - 1],
+        levels=levels))
+    ends = np.array(found).reshape(-1, 2)
+    height = 0.7 * ends[:, 0] + 0.3 * ends[:, 1]
+    assert len(found) > 5 and np.abs(height[:, None] - np.array(levels)).min(1).max() < 1e-9
+    assert not blank.evaluate("m => levelLines(m)", dict(
+        values=[1.0] * 4, shape=[2, 2], x=[0, 1], y=[0, 1], levels=[0.5, 1.5]))
+
+
 DEMOS = [
     """from dljourney.demos.cures import Cures
 from dljourney.demos.double_descent import DoubleDescent

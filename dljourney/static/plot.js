@@ -46,7 +46,7 @@ function rangeOf(given, marks, axis, log) {
     }
   };
   for (const m of marks) {
-    if (m.mark === "heat") m[axis].forEach(see);
+    if (m.mark === "heat" || m.mark === "contours") m[axis].forEach(see);
     else if (m.mark === "bars") {
       if (axis === "x")
         m.x.forEach((v) => {
@@ -93,6 +93,35 @@ const pointsMark = (x, y, more) => ({
 const ruleMark = (more) =>
   ({ mark: "rule", x: null, y: null, colour: "grey", dash: true, label: null, ...more });
 
+// Lines of equal height in a grid: in each square of four neighbours, from side to side.
+function levelLines({ values, shape: [rows, cols], x, y, levels }) {
+  const found = [];
+  const place = (r, c) => [
+    x[0] + (c / (cols - 1)) * (x[1] - x[0]),
+    y[0] + (r / (rows - 1)) * (y[1] - y[0]),
+  ];
+  const around = [[0, 0], [0, 1], [1, 1], [1, 0]];
+  for (let r = 0; r + 1 < rows; r++)
+    for (let c = 0; c + 1 < cols; c++) {
+      const heights = around.map(([dr, dc]) => values[(r + dr) * cols + c + dc]);
+      const low = Math.min(...heights);
+      const high = Math.max(...heights);
+      for (const level of levels) {
+        if (level <= low || level > high) continue;
+        const ends = [];
+        for (let i = 0; i < 4; i++) {
+          const j = (i + 1) % 4;
+          if ((heights[i] < level) === (heights[j] < level)) continue;
+          const share = (level - heights[i]) / (heights[j] - heights[i]);
+          const [[dr, dc], [er, ec]] = [around[i], around[j]];
+          ends.push(place(r + dr + share * (er - dr), c + dc + share * (ec - dc)));
+        }
+        for (let i = 0; i + 1 < ends.length; i += 2) found.push([ends[i], ends[i + 1]]);
+      }
+    }
+  return found;
+}
+
 const DRAW_MARK = {
   heat(ctx, m, x, y, theme) {
     const [rows, cols] = m.shape;
@@ -104,6 +133,16 @@ const DRAW_MARK = {
     ctx.globalAlpha = m.alpha;
     ctx.drawImage(grid, left, top, x(m.x[1]) - left, y(m.y[0]) - top);
     ctx.globalAlpha = 1;
+  },
+  contours(ctx, m, x, y, theme) {
+    ctx.strokeStyle = theme.colour(m.colour);
+    ctx.lineWidth = m.width;
+    ctx.beginPath();
+    for (const [[x0, y0], [x1, y1]] of levelLines(m)) {
+      ctx.moveTo(x(x0), y(y0));
+      ctx.lineTo(x(x1), y(y1));
+    }
+    ctx.stroke();
   },
   line(ctx, m, x, y, theme) {
     ctx.strokeStyle = theme.colour(m.colour);

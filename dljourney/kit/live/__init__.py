@@ -16,8 +16,8 @@ if TYPE_CHECKING:
         Live, MainThread, Stack, Walk, Wave, bundle, in_words, is_newer, static, with_still,
     )
     from dljourney.kit.live.marks import (
-        as_array, band, bars, code, handle, heat, image_grid, images, line, note, pack, picture,
-        plot, points, readout, rule, view,
+        as_array, band, bars, code, contours, handle, heat, image_grid, images, line, note, pack,
+        picture, plot, points, readout, rule, view,
     )
     from dljourney.kit.live.pad import DrawingPad, Inked, ink, strokes_to_image
     from dljourney.kit.live.piles import Piles
