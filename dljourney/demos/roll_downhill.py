@@ -182,7 +182,7 @@ class RollDownhill(Live):
              y=(-0.2, 6), xlabel="first weight", ylabel="loss", pointer="handle"),
         plot("loss", "The loss, step by step", width=540, height=230, xlabel="step", ylog=True,
              new_row=True),
-        readout("figures", width=300)]
+        readout("figures", width=640)]
 
     def __init__(
         self,

@@ -315,6 +315,13 @@ function lastTick(ctx, spec, [, high], em) {
   return Math.max(8, ctx.measureText(text).width / 2 + 1);
 }
 
+// Room to the left of the plot for the names at its ticks, where it has names.
+function namesBeside(ctx, spec, em) {
+  if (!spec.yticks) return 0;
+  ctx.font = `${em * 0.88}px system-ui, sans-serif`;
+  return Math.max(0, ...spec.yticks.map(([, text]) => ctx.measureText(text).width + 10));
+}
+
 // The labelled marks in rows that fit into `room` pixels, each with its distance from the left.
 function legendRows(ctx, marks, room, em) {
   ctx.font = `${em * 0.92}px system-ui, sans-serif`;
@@ -387,7 +394,7 @@ function plotPanel(spec, view) {
     };
     const em = theme.size;
     const axes = shown.axes !== false;
-    const left = axes ? em * (shown.ylabel ? 4.4 : 3) : 1;
+    const left = axes ? Math.max(em * (shown.ylabel ? 4.4 : 3), namesBeside(ctx, shown, em)) : 1;
     const legend = legendRows(ctx, marks, width - left - 4, em);
     const right = width - (axes ? lastTick(ctx, shown, ranges.x, em) : 1);
     const lines = axes ? tickLines(ctx, shown, right - left, em) : 1;
