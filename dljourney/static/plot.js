@@ -88,7 +88,8 @@ function axisScale([low, high], from, to, log) {
 const lineMark = (x, y, more) =>
   ({ mark: "line", x, y, colour: "blue", width: 2.5, dash: false, label: null, ...more });
 const pointsMark = (x, y, more) => ({
-  mark: "points", x, y, colour: "ink", classes: null, size: 4, hollow: false, label: null, ...more,
+  mark: "points", x, y, colour: "ink", classes: null, size: 4, hollow: false, label: null,
+  into: null, ...more,
 });
 const ruleMark = (more) =>
   ({ mark: "rule", x: null, y: null, colour: "grey", dash: true, label: null, ...more });
@@ -466,15 +467,50 @@ function plotPanel(spec, view) {
     if (mark.bind[1]) values[mark.bind[1]] = at.y;
     view.set(values, done);
   }
+  // Points that can be moved, added and taken away: the list of numbers behind them is set anew.
+  const loose = () => spec.pointer === "points" && content.marks.find((m) => m.into);
+  let moved = null; // the place in the list of the point that follows the pointer or the keys
+  const nearest = (mark, [px, py]) => {
+    const far = (v, i) => Math.hypot(scales.x(v) - px, scales.y(mark.y[i]) - py);
+    const away = Array.from(mark.x, far);
+    const least = Math.min(...away);
+    return least < 14 ? away.indexOf(least) : null;
+  };
+  function setPoint(mark, i, point, done) {
+    const list = Array.from(mark.x, (v, k) => [v, mark.y[k]]);
+    if (point) {
+      const { left, right, top, bottom } = scales.box;
+      const clamp = (v, low, high) => Math.min(high, Math.max(low, v));
+      const at = data([clamp(point[0], left, right), clamp(point[1], top, bottom)]);
+      list[i] = [at.x, at.y];
+    } else if (list.length > 2) list.splice(i, 1);
+    const rounded = list.flat().map((v) => Number(v.toFixed(3)) + 0);
+    view.set({ [mark.into]: rounded }, done);
+  }
+  function keyOnPoints(mark, key) {
+    const near = nearest(mark, cursor);
+    if (key === "Delete" || key === "Backspace") {
+      if (near !== null) setPoint(mark, near, null, true);
+    } else if (moved !== null) moved = null;
+    else if (near !== null) moved = near;
+    else setPoint(mark, mark.x.length, cursor, true);
+  }
   canvas.addEventListener("pointerdown", (event) => {
     if (!scales || event.button) return;
     const point = place(event);
+    const mark = loose();
+    if (mark && inside(point)) {
+      const near = nearest(mark, point);
+      if (event.shiftKey && near !== null) setPoint(mark, near, null, true);
+      else setPoint(mark, (moved = near ?? mark.x.length), point, false);
+    }
     const near = content.marks
       .filter((m) => m.mark === "handle")
       .find((m) => Math.hypot(scales.x(m.x) - point[0], scales.y(m.y) - point[1]) < 22);
     const only = spec.pointer === "handle" && content.marks.find((m) => m.mark === "handle");
     dragged = near || (inside(point) && only) || null;
-    if (dragged) moveHandle(dragged, point, false);
+    if (moved !== null) cursor = null;
+    else if (dragged) moveHandle(dragged, point, false);
     else if (spec.pointer === "draw" && inside(point)) {
       stroke = { x: [], y: [] };
       extend(point);
@@ -486,11 +522,13 @@ function plotPanel(spec, view) {
   });
   canvas.addEventListener("pointermove", (event) => {
     const point = place(event);
-    if (dragged) moveHandle(dragged, point, false);
+    if (moved !== null && !cursor) setPoint(loose(), moved, point, false);
+    else if (dragged) moveHandle(dragged, point, false);
     else if (stroke) extend(point);
   });
   const finish = (event) => {
-    if (dragged) view.set({}, true);
+    if (dragged || (moved !== null && !cursor)) view.set({}, true);
+    if (!cursor) moved = null;
     if (stroke) view.send(drawn(true));
     if (pressed && event.type === "pointerup")
       view.send({ event: "click", panel: spec.name, ...data(pressed), shift: event.shiftKey });
@@ -500,7 +538,9 @@ function plotPanel(spec, view) {
   canvas.addEventListener("pointercancel", finish);
   canvas.addEventListener("keydown", (event) => {
     const step = ARROWS[event.key];
-    if (!scales || !spec.pointer || (!step && event.key !== "Enter" && event.key !== " ")) return;
+    const mark = loose();
+    const known = ["Enter", " ", ...(mark ? ["Delete", "Backspace"] : [])];
+    if (!scales || !spec.pointer || (!step && !known.includes(event.key))) return;
     event.preventDefault();
     event.stopPropagation();
     const handle = content.marks.find((m) => m.mark === "handle");
@@ -509,7 +549,10 @@ function plotPanel(spec, view) {
       return moveHandle(
         handle, [scales.x(handle.x) + step[0] * far, scales.y(handle.y) + step[1] * far], true);
     cursor ||= [(scales.box.left + scales.box.right) / 2, (scales.box.top + scales.box.bottom) / 2];
-    if (step) cursor = [cursor[0] + step[0] * far, cursor[1] + step[1] * far];
+    if (step) {
+      cursor = [cursor[0] + step[0] * far, cursor[1] + step[1] * far];
+      if (mark && moved !== null) setPoint(mark, moved, cursor, true);
+    } else if (mark) keyOnPoints(mark, event.key);
     else if (spec.pointer === "click")
       view.send({ event: "click", panel: spec.name, ...data(cursor), shift: event.shiftKey });
     draw();

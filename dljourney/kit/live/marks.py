@@ -55,15 +55,16 @@ def points(
     size: float = 4,  # radius in pixels
     hollow: bool = False,  # rings instead of discs?
     label: str | None = None,  # in the legend
+    into: str | None = None,  # the demo's `numbers`, x0 y0 x1 y1 ..., that dragging a dot sets
 ) -> dict:
-    "Dots."
+    "Dots. On a panel with `pointer=\"points\"` those with `into` are dragged, added, taken away."
     x, y = _flat(x), _flat(y)
     _same_length("points", x=x, y=y)
     kinds = None if classes is None else as_array(classes, np.uint8).reshape(-1)
     if kinds is not None:
         _same_length("points", x=x, classes=kinds)
     return dict(mark="points", x=x, y=y, colour=colour, classes=kinds, size=size, hollow=hollow,
-                label=label)
+                label=label, into=into)
 
 # %% ../../../nbs/kit/live/marks.ipynb #43e55075
 def heat(
@@ -207,11 +208,12 @@ def plot(
     yticks: Sequence[tuple[float, str]] | None = None,  # the same for the other axis
     grid: bool = True,  # faint lines at the ticks?
     axes: bool = True,  # ticks and their numbers?
-    pointer: str | None = None,  # "handle" (drag handles), "click" -> on_click, "draw" -> on_draw
+    # "handle" (drag handles), "points" (move, add), "click" -> on_click, "draw" -> on_draw
+    pointer: str | None = None,
     new_row: bool = False,  # start a new row of panels?
 ) -> dict:
     "A panel with axes, filled by a list of marks."
-    kinds = (None, "handle", "click", "draw")
+    kinds = (None, "handle", "points", "click", "draw")
     if pointer not in kinds:
         raise ValueError(f"pointer: expected one of {kinds}, got {pointer!r}")
     x, y = (None if ends is None else list(map(float, ends)) for ends in (x, y))
