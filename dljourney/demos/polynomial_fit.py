@@ -42,8 +42,8 @@ def noise_table(
 def errors_and_fit(
     x: Tensor,  # places of the points, float64, (n,)
     y: Tensor,  # their heights
-    new_x: Tensor,  # the same of points that were not fitted
-    new_y: Tensor,
+    new_x: Tensor,  # places of points that were not fitted
+    new_y: Tensor,  # and their heights
     degree: int,  # of the curve that is shown
     ridge: float,  # 0 or more
 ) -> dict[str, Tensor]:  # "train" and "valid", (21,), "fit" on `GRID`; nan: no single best curve
@@ -64,7 +64,7 @@ def measure(
     noise: float,  # standard deviation
     ridge: float,  # 0 or more
     table: dict[str, np.ndarray],  # from `noise_table`
-    mine: Sequence[float] = (),  # x0, y0, x1, y1, ... of points put by hand; none: as the sliders say
+    mine: Sequence[float] = (),  # x0, y0, x1, y1, ... of points put by hand, instead of these
 ) -> dict[str, Any]:  # x, y, curves on `GRID`, errors for every degree, bias and variance
     "All numbers that the demo shows."
     truth = CURVES[curve]
