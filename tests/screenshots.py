@@ -13,6 +13,10 @@ from browser import Front
 DEMOS = {
     "RollDownhill": """from dljourney.demos import RollDownhill
 RollDownhill(landscape='ravine', lr=0.3)""",
+    "RollDownhillRace": """from dljourney.demos import RollDownhill
+RollDownhill(landscape='two dips', lr=0.1, race=True, arrows=True, steps=40)""",
+    "ThreeScores": """from dljourney.demos import ThreeScores
+ThreeScores(three=1.0, eight=2.0, nine=-1.0)""",
     "BeTheOptimiser": "from dljourney.demos import BeTheOptimiser\nBeTheOptimiser()",
     "Playground": """from dljourney.demos import Playground
 d = Playground(dataset='spiral', units=8, layers=2); d.step(600); d""",
@@ -48,7 +52,17 @@ b = Board(legal_moves)
 for m in ('11-15', '23-19', '8-11'): b.play(m)
 b""",
     "CheckersMachine": "from dljourney.demos import CheckersMachine\nCheckersMachine()",
+    "SamuelsMachine": """from dljourney.demos import SamuelsMachine
+d = SamuelsMachine()
+for _ in range(5): d.board.play(d.board.legal[0])
+d""",
     "BeTheMechanism": "from dljourney.demos import BeTheMechanism\nBeTheMechanism()",
+    "ThreeWeights": """from dljourney.demos import BeTheMechanism
+BeTheMechanism(only=['upper_left', 'lower_left', 'head_start'])""",
+    "BlindSearch": """from dljourney.demos import BlindSearch
+d = BlindSearch()
+for n in (250, 1000, 4000, 10_000): d.n = n
+d""",
 }
 SIZES = {"wide": (1280, 1100), "narrow": (560, 2600)}
 

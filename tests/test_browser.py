@@ -37,10 +37,11 @@ touchy = Touchy(); touchy""",
     "board",
 ]
 DEMOS = [
-    "from dljourney.demos import BeTheOptimiser, Playground, RollDownhill",
+    "from dljourney.demos import BeTheOptimiser, Playground, RollDownhill, ThreeScores",
     "roll = RollDownhill(); roll",
     "be = BeTheOptimiser(); be",
     "play = Playground(); play",
+    "scores = ThreeScores(); scores",
 ]
 
 
@@ -413,7 +414,8 @@ Path("cases.json").write_text(json.dumps([plain({demo}.data()), cases]))
       return "";
     }"""
     seed = int(os.environ.get("SEED", "0"))
-    for page, demo, n, tries in ((kit, "wave", 1, 25), (demos, "roll", 1, 8), (demos, "be", 2, 25)):
+    for page, demo, n, tries in ((kit, "wave", 1, 25), (demos, "roll", 1, 8), (demos, "be", 2, 25),
+                                 (demos, "scores", 4, 25)):
         front.python(page, check.format(demo=demo, n=tries, seed=seed))
         data, cases = json.loads((front.root / "cases.json").read_text())
         assert page.evaluate(compare, [cell(page, n).element_handle(), data, cases]) == "", demo
@@ -450,6 +452,52 @@ def test_rolling_downhill_by_dragging_the_start(front, demos):
     canvas.focus()
     demos.keyboard.press("ArrowLeft")
     front.until(demos, "roll.x < 0.99")
+
+
+def test_rolling_step_by_step_and_racing(front, demos):
+    front.python(demos, """roll.set(x=-1.0, y=1.0, landscape='ravine', lr=0.2, momentum=0.0,
+                                    noise=0.0, steps=0, race=False, arrows=False)""")
+    node = cell(demos, 1)
+    demos.wait_for_function("n => n.dlj.model.get('steps') === 0 && !n.dlj.model.get('race')",
+                            arg=node.element_handle())
+    node.get_by_role("button", name="Step", exact=True).click()
+    front.until(demos, "roll.steps", 1)
+    before = picture(node)
+    node.get_by_label("Race: SGD, momentum, Adam").focus()
+    demos.keyboard.press("Space")
+    front.until(demos, "roll.race")
+    node.get_by_label("Arrows downhill").check()
+    front.until(demos, "roll.arrows")
+    changed(demos, node, before)
+    node.get_by_role("button", name="Roll").click()
+    front.until(demos, "roll.steps > 5")
+    node.get_by_role("button", name="Pause").click()
+    front.until(demos, "roll.playing", False)
+    shown = node.evaluate("n => (n.dlj || n.querySelector('.dlj').dlj).frame().figures")
+    assert {"your sliders", "SGD", "momentum 0.9", "Adam", "one weight"} == set(shown)
+    assert shown["your sliders"] == shown["SGD"]
+    front.shot(demos, "roll-downhill-race")
+    front.python(demos, "roll.set(race=False, arrows=False, steps=30)")
+
+
+def test_three_scores_by_mouse_and_by_keys(front, demos):
+    front.python(demos, "scores.set(three=0.0, eight=0.0, nine=0.0, right='8')")
+    node = cell(demos, 4)
+    before = picture(node)
+    drag(demos, node.get_by_label("Score of 8"), 40)
+    demos.mouse.up()
+    front.until(demos, "scores.eight > 0.5")
+    changed(demos, node, before)
+    node.get_by_label("Score of 3").focus()
+    demos.keyboard.press("End")
+    front.until(demos, "scores.three", 4.0)
+    node.get_by_text("9", exact=True).first.click()
+    front.until(demos, "scores.right", "9")
+    found = node.evaluate(
+        "n => (n.dlj || n.querySelector('.dlj').dlj).frame().figures['cross-entropy']")
+    expected = float(front.python(demos, "print(scores.draw()['figures']['cross-entropy'])"))
+    assert abs(found - expected) < 1e-6
+    front.shot(demos, "three-scores")
 
 
 def test_handing_over_to_sgd_moves_the_sliders(front, demos):

@@ -1,5 +1,6 @@
-"The demos of chapters 02 and 03 in a real browser: be the mechanism, set weights, play machines."
+"The demos of chapters 02 and 03 in a real browser: be the mechanism, blind search, machines."
 import json
+import re
 
 import pytest
 from test_browser import changed, drag, picture
@@ -7,11 +8,15 @@ from test_browser import changed, drag, picture
 pytestmark = pytest.mark.browser
 
 CELLS = [
-    "from dljourney.demos import BeTheMechanism, CheckersMachine\n"
+    "from dljourney.demos import BeTheMechanism, BlindSearch, CheckersMachine\n"
+    "from dljourney.demos import SamuelsMachine\n"
     "from dljourney.demos.checkers_machine import choose, machines, reasons",
     # a slow machine is no reason to pause
     "mechanism = BeTheMechanism(); mechanism.patience = 60.0; mechanism",
     "machine = CheckersMachine(n_games=100, depth=2); machine",
+    "three = BeTheMechanism(only=['upper_left', 'lower_left', 'head_start']); three",
+    "blind = BlindSearch(); blind",
+    "samuel = SamuelsMachine(); samuel.opinions.patience = 60.0; samuel",
 ]
 
 
@@ -97,6 +102,89 @@ def test_the_mechanism_climbs_from_there_and_pauses(front, page):
     page.wait_for_function(
         "i => i.value === '0'", arg=demo.get_by_label("Upper left").element_handle()
     )
+
+
+def test_three_weights_by_mouse_and_by_keys(front, page):
+    demo = front.cell(page, "cell3")
+    assert demo.locator("input[type=range]").count() == 3
+    drag(page, demo.get_by_label("Lower left"), 40)
+    page.mouse.up()
+    front.until(page, "three.lower_left > 0 and three.tries.scores[-1] != 0.5")
+    slider = demo.get_by_label("Head start")
+    slider.focus()
+    n = int(front.python(page, "print(len(three.tries.scores))"))
+    page.keyboard.press("ArrowLeft")
+    front.until(page, "(three.head_start, len(three.tries.scores))", (-0.5, n + 1))
+    shown(page, demo, "tries", str(n + 1))
+    demo.get_by_role("button", name="All to zero").click()
+    front.until(page, "three.tries.scores", [0.5])
+
+
+def test_more_weights_are_more_looks(front, page):
+    demo = front.cell(page, "cell4")
+    before = picture(demo)
+    slider = demo.get_by_role("slider")
+    slider.focus()
+    for _ in range(3): page.keyboard.press("PageUp")
+    front.until(page, "max(blind.found) == round(blind.n) > 64")
+    n = front.python(page, "print(round(blind.n))")
+    shown(page, demo, "looks", front.python(page, f"print(f'{{blind.found[{n}]:,}}')"))
+    changed(page, demo, before)
+    drag(page, slider, 20)
+    page.mouse.up()
+    front.until(page, f"blind.n > {n} and blind.found[round(blind.n)] > blind.found[{n}]")
+    looks = front.python(page, "print(blind.found)")
+    demo.get_by_role("button", name="Other dice").click()
+    front.until(page, f"str(blind.found) != '{looks}'")
+    front.shot(page, "blind-search")
+
+
+# Chapter 03: play, let it learn, play again
+
+
+def test_the_untrained_machine_is_played_by_mouse_and_by_keys_and_says_what_moved(front, page):
+    demo = front.cell(page, "cell5")
+    ready(page, demo, 11)
+    square(demo, 11).click()
+    page.wait_for_function(
+        "b => b.classList.contains('dlj-target')", arg=square(demo, 15).element_handle()
+    )
+    square(demo, 15).click()
+    front.until(page, "len(samuel.board.history)", 2)
+    shown(page, demo, "it played", front.python(page, "print(samuel.board.history[-1])"))
+    before = picture(demo)
+    for n in (4, 6):  # the surprise comes with the second move
+        move = front.python(page, "print(samuel.board.moves[0])")
+        start, target = re.split("[-x]", move)[:2]
+        ready(page, demo, start)
+        square(demo, start).focus()
+        page.keyboard.press("Enter")
+        page.wait_for_function(
+            "b => b.classList.contains('dlj-target')", arg=square(demo, target).element_handle()
+        )
+        square(demo, target).focus()
+        page.keyboard.press("Enter")
+        front.until(page, "len(samuel.board.history)", n)
+    moved = "samuel.opinions.draw()['figures']['terms moved']"
+    shown(page, demo, "terms moved", front.python(page, f"print({moved})"))
+    changed(page, demo, before)
+    front.shot(page, "samuels-machine-played")
+
+
+def test_it_learns_pauses_and_a_new_game_keeps_what_it_learned(front, page):
+    demo = front.cell(page, "cell5")
+    demo.get_by_role("button", name="Learn").click()
+    front.until(page, "samuel.opinions.machine.games >= 1")
+    demo.get_by_role("button", name="Pause").click()
+    front.until(page, "samuel.opinions.playing", False)
+    known = front.python(page, "print(samuel.opinions.machine.opinions)")
+    shown(page, demo, "own games",
+          front.python(page, "print(samuel.opinions.machine.games)"))
+    demo.get_by_role("button", name="New game").click()
+    front.until(page, "samuel.board.history", [])
+    shown(page, demo, "it played", "-")
+    assert front.python(page, "print(samuel.opinions.machine.opinions)") == known
+    front.shot(page, "samuels-machine-learned")
 
 
 # Chapter 03: a player's weights, and the machines on the board

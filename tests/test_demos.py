@@ -14,7 +14,9 @@ import dljourney.demos
 from dljourney import optimisers, sgd
 from dljourney.demos.be_the_optimiser import BeTheOptimiser, squared_error
 from dljourney.demos.playground import DATASETS, Playground, make_network
-from dljourney.demos.roll_downhill import LANDSCAPES, RollDownhill, descend, descend_by
+from dljourney.demos.roll_downhill import (
+    LANDSCAPES, RollDownhill, descend, descend_by, descend_by_adam, racers,
+)
 
 
 def test_demos_are_found_by_name():
@@ -60,6 +62,62 @@ def test_rolling_by_a_rule_is_what_the_browser_does_by_itself(name, x, y, lr, mo
     by_function = descend_by(momentum_rule, name, (x, y), lr=lr, momentum=momentum, **told)
     assert np.array(by_class) == pytest.approx(np.array(expected), rel=1e-6, abs=1e-9)
     assert np.array(by_function) == pytest.approx(np.array(expected), rel=1e-6, abs=1e-9)
+
+
+@given(st.sampled_from(sorted(LANDSCAPES)), weight, weight, st.floats(0.01, 0.4))
+def test_whom_you_race_against_are_the_chapters_own(name, x, y, lr):
+    errors = np.random.default_rng(1).normal(size=(8, 2))
+    told = dict(noise=0.1, steps=8, errors=errors)
+    expected = descend_by(optimisers.Adam, name, (x, y), lr=lr, **told)
+    assert np.array(descend_by_adam(name, (x, y), lr=lr, **told)) == pytest.approx(
+        np.array(expected), rel=1e-6, abs=1e-9)
+    raced = racers(name, (x, y), lr=lr, **told)
+    assert raced["SGD"] == descend(name, (x, y), lr, **told)
+    assert raced["momentum 0.9"] == descend(name, (x, y), lr, 0.9, **told)
+    assert len(raced) == 3
+
+
+def test_a_rule_of_one_s_own_races_against_the_three_in_python():
+    demo = RollDownhill(rule=adam_rule, race=True, landscape="bowl", lr=0.1, steps=20)
+    plain = RollDownhill(race=True, landscape="bowl", lr=0.1, steps=20)
+    assert not demo._spec["local"] and plain._spec["local"]
+    frames = [d.draw() for d in (demo, plain)]
+    names = [m["label"] for m in frames[0]["surface"] if m.get("label")]
+    assert names == ["SGD", "momentum 0.9", "Adam"]
+    assert set(frames[0]["figures"]) == {"your rule", "one weight", *names}
+    assert frames[0]["figures"]["your rule"] == pytest.approx(frames[0]["figures"]["Adam"])
+    for name in names: assert frames[0]["figures"][name] == frames[1]["figures"][name]
+    assert frames[1]["figures"]["your sliders"] == frames[1]["figures"]["SGD"]
+    assert [m["label"] for m in frames[1]["loss"]] == [*names, "your sliders"]
+
+
+def test_play_goes_step_by_step_and_begins_again_at_the_end():
+    demo = RollDownhill(steps=30)
+    demo.step(3)
+    assert demo.steps == 33 and len(demo.paths()[0]) == 34
+    demo.step(200)
+    assert demo.steps == 100
+    demo.step()
+    assert demo.steps == 1
+    demo.reset()
+    assert demo.steps == 0 and len(demo.paths()[0]) == 1
+
+
+def test_lines_and_arrows_come_and_go():
+    def kinds(**values): return [m["mark"] for m in RollDownhill(**values).draw()["surface"]]
+    assert kinds()[:2] == ["heat", "contours"] and "contours" not in kinds(contours=False)
+    assert len(kinds(arrows=True)) == len(kinds()) + 1
+
+
+@given(st.sampled_from(sorted(LANDSCAPES)))
+def test_arrows_point_downhill(name):
+    loss = LANDSCAPES[name][0]
+    (arrows,) = [m for m in RollDownhill(landscape=name, arrows=True).draw()["surface"]
+                 if m["mark"] == "line" and np.isnan(m["x"]).any()]
+    x, y = (v.reshape(81, 6).astype(float) for v in (arrows["x"], arrows["y"]))
+    for (a, p), (b, q) in zip(x[:, :2], y[:, :2]):
+        small = 1e-3 * (p - a), 1e-3 * (q - b)
+        assert loss(a + small[0], b + small[1]) <= loss(a, b) + 1e-9
 
 
 def momentum_rule(w, gradient, velocity, t, lr=0.3, momentum=0.8):

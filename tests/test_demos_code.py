@@ -78,6 +78,8 @@ STATES = {  # name: how the demo is made, and what the learner has, by names the
     "curve, own": (lambda: DrawACurve(data=(OWN["x"], OWN["y"]), n_hidden=4), {}),
     "polynomial": (PolynomialFit, {}),
     "step": (lambda: PolynomialFit(curve="step", degree=7, n_points=20, noise=0.5, ridge=0.1), {}),
+    "polynomial, by hand": (lambda: PolynomialFit(mine=[-1.0, 0.5, 0.0, -0.25, 0.75, 1.0],
+                                                  degree=2, ridge=0.0), {}),
     "polynomial, own": (lambda: PolynomialFit(data=(x, y)), OWN),
     "playground": (
         lambda: Playground(n_points=60, dataset="xor", l1=0.001, optimiser="SGD, momentum"),

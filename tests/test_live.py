@@ -9,8 +9,8 @@ import pytest
 import traitlets
 
 from dljourney.kit.live import (
-    Live, MainThread, Stack, Walk, Wave, button, select, heat, images, in_words, line, pack, plot,
-    points, readout, slider, toggle
+    Live, MainThread, Stack, Walk, Wave, button, contours, select, heat, images, in_words, line,
+    pack, plot, points, readout, slider, toggle
 )
 from dljourney.kit.live.live import Page, Playback, Values
 
@@ -84,6 +84,7 @@ def test_an_unknown_value_is_refused_by_name():
         lambda: select("a", ["b"]),
         lambda: plot("p", pointer="lick"),
         lambda: heat([1, 2]),
+        lambda: contours([1, 2], [0]),
         lambda: line([1], [1, 2]),
         lambda: images(np.zeros(3)),
     ],
@@ -247,7 +248,7 @@ class StandIn:
 
     budget, rest, patience, steps_per_frame, local = 0.02, 0.0, 0.05, 2, False
     title, play_label, size, panels = "", "Play", "normal", ()
-    playing, progress, error, _seen = False, 0.0, "", 0
+    playing, progress, error, _seen, pace = False, 0.0, "", 0, 0.0
 
     def __init__(self, n):
         self.taken, self.n, self._frame, self._spec, self.controls = 0, n, {}, {}, {}
@@ -291,6 +292,20 @@ def test_a_player_needs_no_widget():
     answered, alone = (asyncio.run(main(*how)) for how in ((True, 50), (False, 50)))
     assert answered.taken == 50 and answered.page.n >= 25
     assert alone.taken <= 6 and alone._frame["panels"] == {"taken": alone.taken}
+
+
+def test_a_pace_keeps_frames_apart():
+    async def main():
+        demo, loop = StandIn(10), asyncio.get_running_loop()
+        demo.pace, demo.playing, start = 0.02, True, loop.time()
+        demo.player.play()
+        while demo.playing:
+            await asyncio.sleep(0)
+            demo._seen = demo.page.n
+        return demo.taken, demo.page.n, loop.time() - start
+
+    taken, frames, seconds = asyncio.run(main())
+    assert taken == 10 and frames >= 5 and seconds >= 0.02 * (frames - 2)
 
 
 def test_a_page_is_answered_without_a_widget():

@@ -6,7 +6,7 @@
 __all__ = ['inked_parts', 'threes_and_eights', 'confidence', 'Tries', 'BeTheMechanism']
 
 # %% ../../nbs/demos/be_the_mechanism.ipynb #f68af41a
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -75,11 +75,14 @@ def _weight(label: str) -> Any:
 class Tries:
     "Weight assignments that were tried on the threes and eights, and how they did."
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        places: Sequence[int] = range(9),  # of the parts that count
+    ):
         self.images, self.is_eight = threes_and_eights(digits().train)
-        self.seen = inked_parts(self.images)
+        self.seen = inked_parts(self.images)[:, places]
         hidden, self.hidden_is_eight = threes_and_eights(digits().test)
-        self.hidden_seen = inked_parts(hidden)
+        self.hidden_seen = inked_parts(hidden)[:, places]
         self.forget()
 
     def forget(self) -> None:
@@ -89,14 +92,14 @@ class Tries:
 
     def performance(
         self,
-        weights: Tensor,  # (9,); past a slider's end they count as its end
+        weights: Tensor,  # one for each part; past a slider's end they count as its end
     ) -> float:
         "Confidence in the right answer on the training images, 0 to 1."
         return confidence(weights.clamp(-10, 10), self.seen, self.is_eight)
 
     def keep(
         self,
-        weights: Tensor,  # (9,)
+        weights: Tensor,  # one for each part that counts
     ) -> None:
         "Remember a try, unless it is the last one again."
         if self.last is None or not torch.equal(self.last, weights):
@@ -105,14 +108,14 @@ class Tries:
 
     def wrong(
         self,
-        weights: Tensor,  # (9,)
+        weights: Tensor,  # one for each part that counts
     ) -> list[int]:  # the places of training images answered wrong
         "What these weights get wrong."
         return ((self.seen @ weights > 0).float() != self.is_eight).nonzero().flatten().tolist()
 
     def hidden_share(
         self,
-        weights: Tensor,  # (9,)
+        weights: Tensor,  # one for each part that counts
     ) -> float:  # 0 to 1
         "Share of right answers on images that play no part in training."
         return float(
@@ -133,11 +136,27 @@ def wrong_images(tries: "Tries", weights: Tensor) -> dict:
     wrong = tries.wrong(weights)[:24]
     return images(tries.images[wrong], ['3' if tries.is_eight[i] else '8' for i in wrong])
 
+def _in_words(n: int) -> str:
+    "A title says numbers in words."
+    few = "one two three four five six seven eight nine"
+    return f"Be the mechanism: tell 3 from 8 with {few.split()[n - 1]} weight{'s' * (n > 1)}"
+
+
+def _shown(only: Sequence[str], given: dict[str, Any]) -> tuple[str, ...]:
+    "The sliders asked for, in the order of the picture."
+    strange = [name for name in only if name not in _names] + (not only) * ["nothing"]
+    if strange:
+        raise ValueError(f"only: expected names among {', '.join(_names)}, got {strange[0]}")
+    hidden = [name for name in given if name in _names and name not in only]
+    if hidden:
+        raise ValueError(f"{hidden[0]}: expected a slider that is there, got one that `only` "
+                         f"leaves out; add it to `only`")
+    return tuple(name for name in _names if name in only)
+
 # %% ../../nbs/demos/be_the_mechanism.ipynb #555a674c
 class BeTheMechanism(Live):
-    "Tell 3 from 8 with nine weights: by hand, then by a mechanism."
+    "Tell 3 from 8 with nine weights or fewer: by hand, then by a mechanism."
 
-    title = "Be the mechanism: nine weights that tell 3 from 8"
     top_left, top_right = _weight("Top left"), _weight("Top right")
     upper_left, upper_right = _weight("Upper left"), _weight("Upper right")
     lower_left, lower_right = _weight("Lower left"), _weight("Lower right")
@@ -151,25 +170,30 @@ class BeTheMechanism(Live):
         # Play's; None: `hill_climb`
         mechanism: Callable[[Round, Callable[[Tensor], float]], Round] | None = None,
         improve: Callable[..., Iterator[Round]] = improve,  # the loop that Play goes round
+        only: Sequence[str] = _names,  # the sliders there are; the other weights stay at 0
         **values: Any,  # any of the sliders; size="projector"
     ):
         dice = torch.Generator().manual_seed(0)
         self.mechanism = mechanism or partial(hill_climb, generator=dice)
-        self.improve, self.tries = improve, Tries()
+        self.only = _shown(only, values)
+        self.title = _in_words(len(self.only))
+        self.improve, self.tries = improve, Tries([_names.index(name) for name in self.only])
         super().__init__(**values)
 
     @property
     def weights(self) -> Tensor:
-        "The nine weights, (9,)."
-        return torch.tensor([getattr(self, name) for name in _names])
+        "The weights on the sliders that there are, in order."
+        return torch.tensor([getattr(self, name) for name in self.only])
 
     def changed(self, names: set[str]) -> None:
+        for name in set(_names) - set(self.only):
+            self.controls[name] = {**self.controls[name], "hidden": True}
         self.tries.keep(self.weights)
 
     def work(self) -> Iterator:
         rounds = self.improve(self.weights, self.tries.performance, self.mechanism, rounds=500)
         for current in rounds:
-            for name, value in zip(_names, current.weights.clamp(-10, 10).tolist()):
+            for name, value in zip(self.only, current.weights.clamp(-10, 10).tolist()):
                 setattr(self, name, value)
             self.tries.last = self.weights
             self.tries.scores.append(current.score)
@@ -183,10 +207,9 @@ class BeTheMechanism(Live):
 
     def draw(self) -> dict:
         weights, tries = self.weights, self.tries
+        parts = torch.tensor([getattr(self, name) for name in _names[:8]]).reshape(4, 2)
         return {
-            "weights": [
-                heat(weights[:8].reshape(4, 2).flip(0), (0, 2), (0, 4), -10, 10, smooth=False)
-            ],
+            "weights": [heat(parts.flip(0), (0, 2), (0, 4), -10, 10, smooth=False)],
             "score": view(score_marks(tries.scores), x=(0, max(20, len(tries.scores)))),
             "figures": {
                 "confidence": tries.performance(weights),

@@ -348,6 +348,19 @@ _predictions = [
         "c": ("Neither of the two",
               "The confidence is smooth: every change moves it, if only in the fifth decimal."),
     }),
+    choice("more_weights", "With 64 weights a climber needs some hundred looks to lose half of its "
+                           "error. And with 10,000 weights?", "c", {
+        "a": ("As many: each throw changes all the weights at once",
+              "It does, but all at random. The more weights there are, the less a throw agrees "
+              "with what they need."),
+        "b": ("Twelve times as many: the root of 156",
+              "A throw helps less, as you thought, and it has to be shorter, too."),
+        "c": ("About 156 times as many, as there are 156 times as many weights",
+              "A throw tells whether it was good or bad, and no more. Each weight waits for its "
+              "own share of that."),
+        "d": ("More than anybody could ever count",
+              "That would be trying all combinations. A climber keeps what it has won."),
+    }),
     choice("who_wins", "All three mechanisms may look at the performance 3,000 times. Who has the "
                        "highest confidence at the end?", "b", {
         "a": ("Random search", "It forgets with each throw all that the last one had found."),

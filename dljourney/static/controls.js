@@ -3,10 +3,16 @@
 function sliderControl(spec, view, id) {
   const steps = 400;
   const log = spec.log;
-  const toValue = (raw) =>
-    log ? Number((spec.low * (spec.high / spec.low) ** (raw / steps)).toPrecision(2)) : Number(raw);
-  const toRaw = (value) =>
-    log ? Math.round((steps * Math.log(value / spec.low)) / Math.log(spec.high / spec.low)) : value;
+  const toValue = (raw) => {
+    if (!log) return Number(raw);
+    if (spec.zero && Number(raw) === 0) return 0;
+    return Number((spec.low * (spec.high / spec.low) ** (raw / steps)).toPrecision(2));
+  };
+  const toRaw = (value) => {
+    if (!log) return value;
+    if (spec.zero && value < spec.low) return 0;
+    return Math.round((steps * Math.log(value / spec.low)) / Math.log(spec.high / spec.low));
+  };
   const input = make("input", {
     type: "range",
     id,
@@ -122,7 +128,13 @@ function buttonControl(spec, view) {
   return { el, update: () => {} };
 }
 
+// Numbers that have no control: points on a panel set them.
+function numbersControl() {
+  return { el: make("div"), update: () => {} };
+}
+
 const CONTROLS = {
+  numbers: numbersControl,
   slider: sliderControl,
   choice: choiceControl,
   picks: picksControl,

@@ -46,7 +46,7 @@ function rangeOf(given, marks, axis, log) {
     }
   };
   for (const m of marks) {
-    if (m.mark === "heat") m[axis].forEach(see);
+    if (m.mark === "heat" || m.mark === "contours") m[axis].forEach(see);
     else if (m.mark === "bars") {
       if (axis === "x")
         m.x.forEach((v) => {
@@ -88,10 +88,40 @@ function axisScale([low, high], from, to, log) {
 const lineMark = (x, y, more) =>
   ({ mark: "line", x, y, colour: "blue", width: 2.5, dash: false, label: null, ...more });
 const pointsMark = (x, y, more) => ({
-  mark: "points", x, y, colour: "ink", classes: null, size: 4, hollow: false, label: null, ...more,
+  mark: "points", x, y, colour: "ink", classes: null, size: 4, hollow: false, label: null,
+  into: null, ...more,
 });
 const ruleMark = (more) =>
   ({ mark: "rule", x: null, y: null, colour: "grey", dash: true, label: null, ...more });
+
+// Lines of equal height in a grid: in each square of four neighbours, from side to side.
+function levelLines({ values, shape: [rows, cols], x, y, levels }) {
+  const found = [];
+  const place = (r, c) => [
+    x[0] + (c / (cols - 1)) * (x[1] - x[0]),
+    y[0] + (r / (rows - 1)) * (y[1] - y[0]),
+  ];
+  const around = [[0, 0], [0, 1], [1, 1], [1, 0]];
+  for (let r = 0; r + 1 < rows; r++)
+    for (let c = 0; c + 1 < cols; c++) {
+      const heights = around.map(([dr, dc]) => values[(r + dr) * cols + c + dc]);
+      const low = Math.min(...heights);
+      const high = Math.max(...heights);
+      for (const level of levels) {
+        if (level <= low || level > high) continue;
+        const ends = [];
+        for (let i = 0; i < 4; i++) {
+          const j = (i + 1) % 4;
+          if ((heights[i] < level) === (heights[j] < level)) continue;
+          const share = (level - heights[i]) / (heights[j] - heights[i]);
+          const [[dr, dc], [er, ec]] = [around[i], around[j]];
+          ends.push(place(r + dr + share * (er - dr), c + dc + share * (ec - dc)));
+        }
+        for (let i = 0; i + 1 < ends.length; i += 2) found.push([ends[i], ends[i + 1]]);
+      }
+    }
+  return found;
+}
 
 const DRAW_MARK = {
   heat(ctx, m, x, y, theme) {
@@ -104,6 +134,16 @@ const DRAW_MARK = {
     ctx.globalAlpha = m.alpha;
     ctx.drawImage(grid, left, top, x(m.x[1]) - left, y(m.y[0]) - top);
     ctx.globalAlpha = 1;
+  },
+  contours(ctx, m, x, y, theme) {
+    ctx.strokeStyle = theme.colour(m.colour);
+    ctx.lineWidth = m.width;
+    ctx.beginPath();
+    for (const [[x0, y0], [x1, y1]] of levelLines(m)) {
+      ctx.moveTo(x(x0), y(y0));
+      ctx.lineTo(x(x1), y(y1));
+    }
+    ctx.stroke();
   },
   line(ctx, m, x, y, theme) {
     ctx.strokeStyle = theme.colour(m.colour);
@@ -276,6 +316,13 @@ function lastTick(ctx, spec, [, high], em) {
   return Math.max(8, ctx.measureText(text).width / 2 + 1);
 }
 
+// Room to the left of the plot for the names at its ticks, where it has names.
+function namesBeside(ctx, spec, em) {
+  if (!spec.yticks) return 0;
+  ctx.font = `${em * 0.88}px system-ui, sans-serif`;
+  return Math.max(0, ...spec.yticks.map(([, text]) => ctx.measureText(text).width + 10));
+}
+
 // The labelled marks in rows that fit into `room` pixels, each with its distance from the left.
 function legendRows(ctx, marks, room, em) {
   ctx.font = `${em * 0.92}px system-ui, sans-serif`;
@@ -348,7 +395,7 @@ function plotPanel(spec, view) {
     };
     const em = theme.size;
     const axes = shown.axes !== false;
-    const left = axes ? em * (shown.ylabel ? 4.4 : 3) : 1;
+    const left = axes ? Math.max(em * (shown.ylabel ? 4.4 : 3), namesBeside(ctx, shown, em)) : 1;
     const legend = legendRows(ctx, marks, width - left - 4, em);
     const right = width - (axes ? lastTick(ctx, shown, ranges.x, em) : 1);
     const lines = axes ? tickLines(ctx, shown, right - left, em) : 1;
@@ -420,15 +467,50 @@ function plotPanel(spec, view) {
     if (mark.bind[1]) values[mark.bind[1]] = at.y;
     view.set(values, done);
   }
+  // Points that can be moved, added and taken away: the list of numbers behind them is set anew.
+  const loose = () => spec.pointer === "points" && content.marks.find((m) => m.into);
+  let moved = null; // the place in the list of the point that follows the pointer or the keys
+  const nearest = (mark, [px, py]) => {
+    const far = (v, i) => Math.hypot(scales.x(v) - px, scales.y(mark.y[i]) - py);
+    const away = Array.from(mark.x, far);
+    const least = Math.min(...away);
+    return least < 14 ? away.indexOf(least) : null;
+  };
+  function setPoint(mark, i, point, done) {
+    const list = Array.from(mark.x, (v, k) => [v, mark.y[k]]);
+    if (point) {
+      const { left, right, top, bottom } = scales.box;
+      const clamp = (v, low, high) => Math.min(high, Math.max(low, v));
+      const at = data([clamp(point[0], left, right), clamp(point[1], top, bottom)]);
+      list[i] = [at.x, at.y];
+    } else if (list.length > 2) list.splice(i, 1);
+    const rounded = list.flat().map((v) => Number(v.toFixed(3)) + 0);
+    view.set({ [mark.into]: rounded }, done);
+  }
+  function keyOnPoints(mark, key) {
+    const near = nearest(mark, cursor);
+    if (key === "Delete" || key === "Backspace") {
+      if (near !== null) setPoint(mark, near, null, true);
+    } else if (moved !== null) moved = null;
+    else if (near !== null) moved = near;
+    else setPoint(mark, mark.x.length, cursor, true);
+  }
   canvas.addEventListener("pointerdown", (event) => {
     if (!scales || event.button) return;
     const point = place(event);
+    const mark = loose();
+    if (mark && inside(point)) {
+      const near = nearest(mark, point);
+      if (event.shiftKey && near !== null) setPoint(mark, near, null, true);
+      else setPoint(mark, (moved = near ?? mark.x.length), point, false);
+    }
     const near = content.marks
       .filter((m) => m.mark === "handle")
       .find((m) => Math.hypot(scales.x(m.x) - point[0], scales.y(m.y) - point[1]) < 22);
     const only = spec.pointer === "handle" && content.marks.find((m) => m.mark === "handle");
     dragged = near || (inside(point) && only) || null;
-    if (dragged) moveHandle(dragged, point, false);
+    if (moved !== null) cursor = null;
+    else if (dragged) moveHandle(dragged, point, false);
     else if (spec.pointer === "draw" && inside(point)) {
       stroke = { x: [], y: [] };
       extend(point);
@@ -440,11 +522,13 @@ function plotPanel(spec, view) {
   });
   canvas.addEventListener("pointermove", (event) => {
     const point = place(event);
-    if (dragged) moveHandle(dragged, point, false);
+    if (moved !== null && !cursor) setPoint(loose(), moved, point, false);
+    else if (dragged) moveHandle(dragged, point, false);
     else if (stroke) extend(point);
   });
   const finish = (event) => {
-    if (dragged) view.set({}, true);
+    if (dragged || (moved !== null && !cursor)) view.set({}, true);
+    if (!cursor) moved = null;
     if (stroke) view.send(drawn(true));
     if (pressed && event.type === "pointerup")
       view.send({ event: "click", panel: spec.name, ...data(pressed), shift: event.shiftKey });
@@ -454,7 +538,9 @@ function plotPanel(spec, view) {
   canvas.addEventListener("pointercancel", finish);
   canvas.addEventListener("keydown", (event) => {
     const step = ARROWS[event.key];
-    if (!scales || !spec.pointer || (!step && event.key !== "Enter" && event.key !== " ")) return;
+    const mark = loose();
+    const known = ["Enter", " ", ...(mark ? ["Delete", "Backspace"] : [])];
+    if (!scales || !spec.pointer || (!step && !known.includes(event.key))) return;
     event.preventDefault();
     event.stopPropagation();
     const handle = content.marks.find((m) => m.mark === "handle");
@@ -463,7 +549,10 @@ function plotPanel(spec, view) {
       return moveHandle(
         handle, [scales.x(handle.x) + step[0] * far, scales.y(handle.y) + step[1] * far], true);
     cursor ||= [(scales.box.left + scales.box.right) / 2, (scales.box.top + scales.box.bottom) / 2];
-    if (step) cursor = [cursor[0] + step[0] * far, cursor[1] + step[1] * far];
+    if (step) {
+      cursor = [cursor[0] + step[0] * far, cursor[1] + step[1] * far];
+      if (mark && moved !== null) setPoint(mark, moved, cursor, true);
+    } else if (mark) keyOnPoints(mark, event.key);
     else if (spec.pointer === "click")
       view.send({ event: "click", panel: spec.name, ...data(cursor), shift: event.shiftKey });
     draw();

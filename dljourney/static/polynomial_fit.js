@@ -17,11 +17,16 @@ const demo = (() => {
     for (let k = 1; k < HIGHEST; k++) p.push(((2 * k + 1) * t * p[k] - k * p[k - 1]) / (k + 1));
     return p.map((v, k) => v * Math.sqrt(2 * k + 1));
   }
-  const GRID_BASIS = GRID.map(legendre);
+  // Its argument, so that the points reach from -1 to 1.
+  function scaled(x) {
+    const low = Math.min(...x);
+    const high = Math.max(...x);
+    return (v) => legendre((2 * v - (low + high)) / (high - low));
+  }
 
   // One QR factorisation by reflections serves every degree and every right-hand side; the ridge is
   // rows below.
-  function factorise(basis, ys, ridge) {
+  function factorise(basis, ys, ridge, distinct) {
     const n = basis.length;
     const p = HIGHEST + 1;
     const m = n + p;
@@ -55,10 +60,12 @@ const demo = (() => {
       for (let j = k; j < p; j++) reflect(a[j]);
       z.forEach(reflect);
     }
-    return { r: a, z };
+    const most = ridge ? HIGHEST : distinct - 1;
+    return { r: a, z, most };
   }
-  function coefficients({ r, z }, row, degree) {
+  function coefficients({ r, z, most }, row, degree) {
     const c = new Float64Array(degree + 1);
+    if (degree > most) return c.fill(NaN); // no single best curve
     for (let i = degree; i >= 0; i--) {
       let rest = z[row][i];
       for (let j = i + 1; j <= degree; j++) rest -= r[j][i] * c[j];
@@ -74,25 +81,33 @@ const demo = (() => {
   const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
   const squares = (basis, ys, c) => mean(basis.map((b, i) => (height(b, c) - ys[i]) ** 2));
 
+  const said = (value) => (Number.isNaN(value) ? "no single best curve" : value);
   const shown = (e) => Math.min(1e4, Math.max(1e-4, e));
 
   // Errors of every degree and the chosen fit, for one measurement.
   function study(x, y, newX, newY, degree, fitted) {
-    const basis = x.map(legendre);
-    const newBasis = newX.map(legendre);
+    const at = scaled(x);
+    const basis = x.map(at);
+    const newBasis = newX.map(at);
     const cs = Array.from({ length: HIGHEST + 1 }, (_, d) => coefficients(fitted(basis), 0, d));
     return {
       train: cs.map((c) => squares(basis, y, c)),
       valid: cs.map((c) => squares(newBasis, newY, c)),
-      fit: GRID_BASIS.map((b) => height(b, cs[degree])),
+      fit: GRID.map((v) => height(at(v), cs[degree])),
     };
   }
 
   // As Python's `code`: a program that fits the same polynomial to the same points.
-  function program({ degree, n_points: n, noise, ridge, curve }, own) {
-    const needs = own ? "" : "from dljourney.demos.polynomial_fit import CURVES, noise_table\n";
+  function program({ degree, n_points: n, noise, ridge, curve, mine }, own) {
+    const list = (k) => mine.filter((_, i) => i % 2 === k).join(", ");
+    const needs =
+      own || mine.length ? "" : "from dljourney.demos.polynomial_fit import CURVES, noise_table\n";
     const points = own
       ? "x, y = ...  # your own points"
+      : mine.length
+        ? [0, 1]
+            .map((k) => `${"xy"[k]} = torch.tensor([${list(k)}], dtype=torch.float64)`)
+            .join("\n")
       : [
           `x = torch.linspace(-1, 1, ${n}, dtype=torch.float64)`,
           `noise = torch.tensor(noise_table()["table"][0, :${n}])`,
@@ -110,7 +125,11 @@ const demo = (() => {
     const { degree } = state;
     const degrees = train.map((_, d) => d);
     return {
-      fit: [...seen, lineMark(GRID, fit, { label: "fit" }), pointsMark(x, y, { label: "points" })],
+      fit: [
+        ...seen,
+        lineMark(GRID, fit, { label: "fit" }),
+        pointsMark(x, y, { label: "points", into: own ? null : "mine" }),
+      ],
       errors: [
         ruleMark({ x: degree }),
         lineMark(degrees, train.map(shown), { label: "training" }),
@@ -118,7 +137,11 @@ const demo = (() => {
         pointsMark([degree], [shown(train[degree])], { colour: "blue", size: 6 }),
         pointsMark([degree], [shown(valid[degree])], { colour: "orange", size: 6 }),
       ],
-      figures: { "training error": train[degree], "validation error": valid[degree], ...figures },
+      figures: {
+        "training error": said(train[degree]),
+        "validation error": said(valid[degree]),
+        ...figures,
+      },
       code: program(state, own),
     };
   }
@@ -141,7 +164,7 @@ const demo = (() => {
       (i % 3 === 2 ? newY : y).push(data.own_y[i]);
     });
     let done = null;
-    const fitted = (basis) => (done ||= factorise(basis, [y], ridge));
+    const fitted = (basis) => (done ||= factorise(basis, [y], ridge, new Set(x).size));
     const numbers = study(x, y, newX, newY, degree, fitted);
     const held = pointsMark(newX, newY, { colour: "orange", hollow: true, label: "validation" });
     return frame([held], x, y, numbers, state, true, {});
@@ -160,13 +183,22 @@ const demo = (() => {
       const newX = Array.from({ length: N_VALID }, (_, i) => ((i + 0.5) / N_VALID) * 2 - 1);
       const newY = newX.map((v, i) => truth(v) + noise * data.valid[i]);
       let done = null;
-      const fitted = (basis) => (done ||= factorise(basis, copies, ridge));
+      const truly = { colour: "grey", width: 2, dash: true, label: "truth" };
+      const level = GRID.map(truth);
+      const seen = [lineMark(GRID, level, truly)];
+      if (state.mine.length) {
+        const [myX, myY] = [0, 1].map((k) => state.mine.filter((_, i) => i % 2 === k));
+        const mine = (basis) => (done ||= factorise(basis, [myY], ridge, new Set(myX).size));
+        const found = study(myX, myY, newX, newY, degree, mine);
+        return frame(seen, myX, myY, found, state, false, {});
+      }
+      const fitted = (basis) => (done ||= factorise(basis, copies, ridge, n));
       const numbers = study(x, copies[0], newX, newY, degree, fitted);
+      const gridBasis = GRID.map(scaled(x));
       const others = copies.slice(1).map((_, i) => {
         const c = coefficients(done, i + 1, degree);
-        return GRID_BASIS.map((b) => height(b, c));
+        return gridBasis.map((b) => height(b, c));
       });
-      const level = GRID.map(truth);
       let bias = 0;
       let variance = 0;
       for (let g = 0; g < GRID.length; g++) {
@@ -178,19 +210,21 @@ const demo = (() => {
         bias += (middle - level[g]) ** 2 / GRID.length;
         variance += square / others.length / GRID.length;
       }
-      const truly = { colour: "grey", width: 2, dash: true, label: "truth" };
-      const seen = [lineMark(GRID, level, truly)];
       if (cloud) {
         const gridX = [];
         const gridY = [];
-        for (const other of others.slice(0, N_SHOWN)) {
+        const there = degree > done.most ? [] : others.slice(0, N_SHOWN);
+        for (const other of there) {
           gridX.push(...GRID, NaN);
           gridY.push(...other, NaN);
         }
         const faint = { colour: "faint", width: 1, label: "other measurements" };
         seen.unshift(lineMark(gridX, gridY, faint));
       }
-      return frame(seen, x, copies[0], numbers, state, false, { "bias²": bias, variance });
+      return frame(seen, x, copies[0], numbers, state, false, {
+        "bias²": said(bias),
+        variance: said(variance),
+      });
     },
   };
 })();

@@ -79,7 +79,7 @@ def chapters(
 
 
 # behind which number each stands; ~ is after the digits
-_UNNUMBERED = {"detective": "07~", "your_guesses": "~1", "glossary": "~2"}
+_UNNUMBERED = {"checkers_more": "03~", "detective": "07~", "your_guesses": "~1", "glossary": "~2"}
 
 
 def _chapter(path: Path) -> Chapter:

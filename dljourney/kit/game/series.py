@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..expect import check_whole, seeded
-from .alphabeta import Leaves, search
+from .alphabeta import Best, Leaves, search
 from .boards import Boards, any_of, jump_targets, moves, points
 from .terms import PIECE, TERMS, piece_advantage, polynomial, term_values
 
@@ -172,6 +172,21 @@ class Learning:
         self.before.words[:, live], self.before.black[live] = boards.words, boards.black
         self.boards.words[:, live], self.boards.black[live] = after.words, after.black
         self.ply[live] += (~best.lost).long()
+
+    @torch.inference_mode()
+    def answer(self,
+        board:Boards,  # one position, Alpha to move
+        before:Boards, # the one before the other side's last move
+        first:bool,    # is it Alpha's first move of this game?
+    ) -> tuple[Best, float]: # its best move, and its surprise in men
+        "A game against somebody else, in series 0: Alpha looks ahead, and learns as in any other"
+        for kept, given in ((self.boards, board), (self.before, before)):
+            kept.words[:, 0], kept.black[0] = given.words[:, 0], given.black[0]
+        self.ply[0] = 1  # there is something before it
+        if first: self.has_saved[0] = False
+        best = search(board, self.depth, polynomial(self.alpha.weights[:1]), self.extend)
+        delta = self._learn_from(torch.tensor([0]), best.score)
+        return best, delta.item()
 
     def _learn_from(self, rows, score):
         "Alpha is to move on these boards and expects this score: compare, correct, remember"

@@ -10,14 +10,16 @@ from dljourney.kit.faces import face
 
 TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
-    from dljourney.kit.live.controls import button, select, controls_of, picks, slider, toggle
+    from dljourney.kit.live.controls import (
+        button, controls_of, numbers, picks, select, slider, toggle,
+    )
     from dljourney.kit.live.drawings import Drawing, Drawings, SIDE, folder_name, label_of
     from dljourney.kit.live.live import (
         Live, MainThread, Stack, Walk, Wave, bundle, in_words, is_newer, static, with_still,
     )
     from dljourney.kit.live.marks import (
-        as_array, band, bars, code, handle, heat, image_grid, images, line, note, pack, picture,
-        plot, points, readout, rule, view,
+        as_array, band, bars, code, contours, handle, heat, image_grid, images, line, note, pack,
+        picture, plot, points, readout, rule, view,
     )
     from dljourney.kit.live.pad import DrawingPad, Inked, ink, strokes_to_image
     from dljourney.kit.live.piles import Piles

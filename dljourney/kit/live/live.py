@@ -314,7 +314,7 @@ class Playback:
         "Steps and frames in turn, at the page's pace; stops when no page answers."
         demo = self.demo
         answered, seen, self._drawing = time.monotonic(), demo.page.n, 0.0
-        demo._seen = seen
+        demo._seen, due = seen, 0.0
         try:
             while demo.playing:
                 _heed_interrupts()
@@ -323,7 +323,10 @@ class Playback:
                 if time.monotonic() - self.touched < demo.rest:
                     answered = time.monotonic()
                     await asyncio.sleep(0.01)
+                elif time.monotonic() < due:
+                    await asyncio.sleep(0.01)
                 elif demo.page.n <= seen + 1:  # the page draws one frame while the next is made
+                    due = time.monotonic() + demo.pace
                     self._frame()
                     await asyncio.sleep(0)
                 elif time.monotonic() - answered > demo.patience:
@@ -459,6 +462,7 @@ class Live(anywidget.AnyWidget):
     play_label = "Play"  # on the button that lets the work run
     budget = 0.05  # seconds that the kernel may be held at a time
     steps_per_frame: int | None = None  # at most; None: as many as the budget allows
+    pace = 0.0  # seconds from one frame to the next at least, for what is to be watched
     patience = 3.0  # seconds without a sign of a page before running work pauses
     rest = 0.0  # seconds that it waits after the page changed a value: a hand is answered first
 

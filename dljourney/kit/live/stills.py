@@ -64,6 +64,14 @@ def _draw_heat(ax: Any, m: dict) -> None:
               alpha=m["alpha"], zorder=0.5)
 
 
+def _draw_contours(ax: Any, m: dict) -> None:
+    rows, columns = m["values"].shape
+    (left, right), (low, high) = m["x"], m["y"]
+    across, up = np.linspace(left, right, columns), np.linspace(low, high, rows)
+    ax.contour(across, up, m["values"], m["levels"], colors=_colour(m["colour"]),
+               linewidths=0.72 * m["width"], zorder=0.6)
+
+
 def _draw_points(ax: Any, m: dict) -> None:
     colour = _colour(m["colour"])
     if m["classes"] is not None:
@@ -90,7 +98,7 @@ def _draw_rule(ax: Any, m: dict) -> None:
 
 
 _MARKS: dict[str, Callable] = dict(
-    heat=_draw_heat, points=_draw_points, rule=_draw_rule,
+    heat=_draw_heat, contours=_draw_contours, points=_draw_points, rule=_draw_rule,
     line=lambda ax, m: ax.plot(m["x"], m["y"], linewidth=0.72 * m["width"], linestyle=_dashes(m),
                                **_style(m)),
     band=lambda ax, m: ax.fill_between(m["x"], m["low"], m["high"], alpha=0.2, linewidth=0,
