@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from dljourney.kit.live import (
-    Live, button, select, handle, heat, line, plot, points, readout, slider
+    Alive, Live, button, select, handle, heat, line, need_ours, plot, points, readout, slider
 )
 
 # %% ../../nbs/demos/roll_downhill.ipynb #2be81193
@@ -133,6 +133,7 @@ class RollDownhill(Live):
     y = slider(1.5, -2.0, 2.0, step=0.02, label="Second weight", hidden=True)
     title = "Roll downhill"
     script, local = "roll_downhill.js", True
+    twin = "dice.js", "roll_downhill_page.js"
     panels = [
         plot("surface", "Two weights: drag the red start", width=380, height=380, x=(-2, 2),
              y=(-2, 2), grid=False, xlabel="first weight", ylabel="second weight",
@@ -161,6 +162,10 @@ class RollDownhill(Live):
     def new_noise(self):
         "Other small batches, other errors."
         self._seed += 1
+
+    def alive(self) -> Alive:
+        need_ours(rule=(self.rule, None))
+        return Alive(self.twin)
 
     def data(self):
         errors = np.random.default_rng(self._seed).normal(size=(100, 2))
