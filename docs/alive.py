@@ -10,6 +10,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+# Demos that need Python are recorded: these of their values, at these stops of their work.
+recordings: dict[str, dict] = {
+    "DoubleDescent": dict(over={"n": [50, 100, 200], "ridge": [0.0, 1e-3],
+                                "width": [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0,
+                                          3.0, 4.0, 5.5, 8.0]}),
+    "ShuffledLabels": dict(over={"fraction": [0.0, 0.25, 0.5, 0.75, 1.0]}, stops=range(0, 150, 6)),
+}
+
 # What changes a demo and is not told by its text: such a demo stays a picture.
 own = {"rule", "data", "best_head", "teach", "train"}
 
@@ -37,7 +45,7 @@ def named(function: ast.expr) -> str:
 
 @cache
 def built(name: str, told: str, steps: int) -> Any:
-    "A demo that lives in a page, or None."
+    "A demo that lives in a page, or is recorded for one; or None."
     from dljourney import demos
 
     if name not in dir(demos): return None
@@ -45,10 +53,10 @@ def built(name: str, told: str, steps: int) -> Any:
     values = {k.arg: ast.literal_eval(k.value) for k in call.keywords}  # type: ignore[attr-defined]
     try:
         demo = getattr(demos, name)(**values)
-        demo.alive()
+        if name not in recordings: demo.alive()
     except (AttributeError, TypeError):  # it needs Python
         return None
-    if steps: demo.step(steps)
+    if steps and name not in recordings: demo.step(steps)
     return demo
 
 
@@ -58,7 +66,7 @@ def written(name: str, told: str, steps: int, folder: Path) -> str:
     known = sum(1 for p in folder.glob(f"{file_name(name)}*.html"))
     path = folder / f"{file_name(name)}{f'-{known + 1}' if known else ''}.html"
     folder.mkdir(parents=True, exist_ok=True)
-    built(name, told, steps).to_html(path)
+    built(name, told, steps).to_html(path, **recordings.get(name, {}))
     return path.name
 
 
@@ -74,6 +82,6 @@ def place(source: str, told: str, folder: Path) -> str:
     steps = re.search(r"\.step\((\d+)\)", source)
     name = type(demo).__name__
     file = written(name, told, int(steps[1]) if steps else 0, folder)
-    title = escape(demo.title or name)
+    title = escape(demo.title or file_name(name).replace("_", " ").capitalize())
     return (f'<p class="alive" data-title="{title}"><a href="demos/{file}">{title} as a page of '
             "its own</a>, to play with, to keep, to send</p>")

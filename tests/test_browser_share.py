@@ -134,7 +134,7 @@ def photographs(folder, n):
         if kind == "exact.png":
             noise = dice.integers(0, 90, (large.height, large.width, 3), np.uint8)
             picture = Image.fromarray(np.maximum(noise, np.asarray(picture)))
-        path = folder / f"{i} {kind}"
+        path = folder / f"{i}.{kind}"
         options = {"exif": exif, "quality": 92} if kind.endswith("jpg") else {}
         picture.save(path, **options)
         files.append(path)
@@ -205,7 +205,8 @@ def test_its_policy_lets_nothing_else_run_and_asks_nobody(front, folder):
     page = opened(front, folder)
     found = page.evaluate("""async () => {
       const tried = {};
-      try { tried.eval = Boolean(eval("1")); } catch { tried.eval = false; }
+      const evaluated = () => { try { return Boolean(eval("1")); } catch { return false; } };
+      tried.eval = await new Promise((done) => setTimeout(() => done(evaluated())));
       const script = document.createElement("script");
       script.textContent = "window.ran = true";
       document.body.append(script);

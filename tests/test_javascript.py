@@ -55,7 +55,8 @@ def pages():
     "What runs in the pages of demos, and in a recording."
     def text(cls, twin): return page_module(cls.__new__(cls)._default_esm(), twin)
 
-    found = [cls for cls in subclasses(Live) if cls.twin and cls.__module__.startswith("dljourney.")]
+    ours = [cls for cls in subclasses(Live) if cls.__module__.startswith("dljourney.")]
+    found = [cls for cls in ours if cls.twin]
     alive = {f"{cls.__name__} as a page": text(cls, cls.twin) for cls in found}
     recorded = {"a recording": text(Live, ["recording.js"]), "a formula": text(Wave, [])}
     return {"a program as a page": page_script(), **alive, **recorded}

@@ -476,8 +476,9 @@ class Playground(Live):
         if machine.own: need_ours(optimiser=(machine.optimisers[machine.own], known))
         check_whole("n_points", machine.n_points, 8)
         datasets = [*DATASETS, *["yours"] * bool(len(machine.given[0]))]
-        controls: dict[str, dict] = {"dataset": {"options": datasets}, "optimiser": {"options": list(OPTIMISERS)},
-                    "show_code": {"hidden": True}}
+        controls: dict[str, dict] = {
+            "dataset": {"options": datasets}, "optimiser": {"options": list(OPTIMISERS)},
+            "show_code": {"hidden": True}}
         return Alive(self.twin, kept=machine.kept(), controls=controls)
 
     def code(self) -> str:

@@ -134,6 +134,7 @@ function fitIn() {
   addEventListener("message", ({ source, data }) => {
     if (source !== window.parent || !data || typeof data.dljTheme !== "string") return;
     document.documentElement.dataset.theme = data.dljTheme;
+    document.documentElement.style.background = data.dljPaper || "";
   });
   const tell = () => {
     const dljHeight = Math.ceil(document.body.getBoundingClientRect().height);

@@ -5,7 +5,9 @@ document.addEventListener("DOMContentLoaded", () => {
 
   // A demo wears what the site wears: light, dark, or as the device is.
   const theme = () => document.body.dataset.theme || "auto";
-  const dress = (frame) => frame.contentWindow?.postMessage({ dljTheme: theme() }, "*");
+  const paper = () => getComputedStyle(document.body).backgroundColor;
+  const dress = (frame) =>
+    frame.contentWindow?.postMessage({ dljTheme: theme(), dljPaper: paper() }, "*");
   const isDressed = new MutationObserver(() => frames.forEach(dress));
   isDressed.observe(document.body, { attributes: true, attributeFilter: ["data-theme"] });
 

@@ -108,7 +108,8 @@ def page_path(
     "A page may stand in a new file, or replace one that was written by the same."
     from dljourney.kit.models import keep_other_things
 
-    def is_ours(file): return f'content="{kind}"'.encode() in file.read_bytes()[:300]
+    def is_ours(file):
+        with open(file, "rb") as f: return f'content="{kind}"'.encode() in f.read(300)
 
     path = Path(path)
     if path.is_dir():
