@@ -10,6 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from dljourney.kit.live.pages import RECORDED
+
 # Demos that need Python are recorded: these of their values, at these stops of their work.
 recordings: dict[str, dict] = {
     "DoubleDescent": dict(over={"n": [50, 100, 200], "ridge": [0.0, 1e-3],
@@ -82,6 +84,7 @@ def place(source: str, told: str, folder: Path) -> str:
     steps = re.search(r"\.step\((\d+)\)", source)
     name = type(demo).__name__
     file = written(name, told, int(steps[1]) if steps else 0, folder)
+    recording = f". {RECORDED.replace('page', 'demo')}" if name in recordings else ""
     title = escape(demo.title or file_name(name).replace("_", " ").capitalize())
     return (f'<p class="alive" data-title="{title}"><a href="demos/{file}">{title} as a page of '
-            "its own</a>, to play with, to keep, to send</p>")
+            f"its own</a>, to play with, to keep, to send{recording}</p>")
