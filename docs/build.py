@@ -17,6 +17,7 @@ here = Path(__file__).parent
 root = here.parent
 sys.path[:0] = [str(here), str(root)]
 
+from alive import place  # noqa: E402
 from house import modules, public_names  # noqa: E402
 
 from dljourney.kit.course import Chapter, chapters  # noqa: E402
@@ -34,11 +35,20 @@ families = {  # heading -> which modules; those of the exercises hold no names o
 # Notebooks
 
 
-def page_of(notebook: dict, name: str) -> dict:
-    "A notebook as a page: directives and hidden cells gone, pictures with their words and size."
+def page_of(notebook: dict, name: str, demos: Path | None = None) -> dict:
+    """A notebook as a page: directives and hidden cells gone, pictures with their words and size.
+
+    Behind a demo that can live in a page comes the place for it; its page goes to `demos`.
+    """
     notebook = copy.deepcopy(notebook)
     notebook["metadata"]["language_info"] = {"name": "python", "pygments_lexer": "python3"}
-    cells = [part for cell in notebook["cells"] if (part := cell_of(cell))]
+    cells = []
+    for cell in notebook["cells"]:
+        shown = cell_of(cell)
+        cells += [shown] if shown else []
+        if demos and shown and (html := demo_after(shown, demos)):
+            cells.append({"cell_type": "markdown", "id": f"{cell['id']}-alive", "metadata": {},
+                          "source": html})
     still = {"cell_type": "markdown", "id": "still-copy", "metadata": {}}
     cells.insert(1, still | {"source": still_note(name)})
     notebook["cells"] = cells
@@ -50,8 +60,8 @@ aside = ("00_start", "your_guesses", "glossary")  # pages that are no chapters
 
 def still_note(name: str) -> str:
     "What a reader of a still page should know."
-    text = ("A still copy, to read. In the notebook the pictures move, the cells run, and the "
-            "exercises answer:")
+    text = ("A copy to read. Some demos live here, the others are pictures; in the notebook all of "
+            "them move, the cells run, and the exercises answer:")
     if name in aside:
         text = "This page is also a notebook of the course:"
     start = "[start the course](index.md#Start) on your own computer."
@@ -79,6 +89,12 @@ def cell_of(cell: dict) -> dict | None:
             html = "".join(output["data"]["text/html"])
             output["data"]["text/html"] = re.sub(r'href="(\w+)\.ipynb', r'href="\1.html', html)
     return cell
+
+
+def demo_after(cell: dict, folder: Path) -> str:
+    "Where the page of a cell's demo stands, as HTML; empty where there is none."
+    told = [o["data"] for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+    return place(cell["source"], "".join(told[-1].get("text/plain", "")), folder) if told else ""
 
 
 def picture(cell: dict, output: dict) -> None:
@@ -112,6 +128,9 @@ def face(notebook: dict, chapter: Chapter) -> bytes:
 
 
 # Pages
+
+
+front_demos = {"the whole game": "TeachMe()", "the playground": "Playground()"}
 
 
 def card(chapter: Chapter, notebook: dict, folder: Path) -> str:
@@ -177,12 +196,16 @@ def lay(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, chapter in nbs.items():
         notebook = json.loads(chapter.path.read_text(encoding="utf-8"))
-        pages[f"{name}.ipynb"] = json.dumps(page_of(notebook, name), ensure_ascii=False)
+        page = page_of(notebook, name, folder.parent / "demos")
+        pages[f"{name}.ipynb"] = json.dumps(page, ensure_ascii=False)
         if name not in aside:
             cards.append(card(chapter, notebook, folder))
     front = (here / "index.md").read_text(encoding="utf-8")
     shown = "::::{container} cards\n" + "\n".join(cards) + "::::"
     front = front.replace("<!-- chapters -->", shown)
+    for name, told in front_demos.items():
+        html = place(told, told, folder.parent / "demos")
+        front = front.replace(f"<!-- {name} -->", html)
     contents = "\n".join(f"{numbered(c)} <{name}>" for name, c in nbs.items())
     pages["index.md"] = front.replace("<!-- contents -->", contents)
     by_module = {re.sub(r"^\d+_", "", name): c for name, c in nbs.items()}
@@ -214,12 +237,14 @@ def main() -> int:
     parser.add_argument("folder", nargs="?", default=root / "_docs", type=Path,
                         help="the site goes to html/ in it")
     folder = parser.parse_args().folder
+    shutil.rmtree(folder / "demos", ignore_errors=True)
     lay(folder / "pages")
     from sphinx.cmd.build import build_main
 
     places = [str(folder / name) for name in ("doctrees", "pages", "html")]
     options = ["-W", "--keep-going", "-q", "-b", "html", "-c", str(here), "-d"]
     failed = build_main([*options, *places])
+    shutil.copytree(folder / "demos", folder / "html" / "demos", dirs_exist_ok=True)
     if not failed:
         print(f"The site is {folder / 'html' / 'index.html'}")
     return failed

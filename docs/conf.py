@@ -20,6 +20,7 @@ html_theme = "furo"
 html_title = "dljourney"
 html_static_path = [str(here / "static")]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_favicon = html_logo = str(here / "static" / "logo.svg")
 html_copy_source = html_show_sphinx = False
 html_math_renderer = "mathml"

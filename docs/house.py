@@ -117,6 +117,9 @@ def add_docments(app, what, name, obj, options, lines):
         is_plain = isinstance(obj, (str, int, float, dict, tuple, list))
         lines[:] = [] if is_plain else [as_rst(line, module) for line in lines]
         return
+    if what == "method" and str(obj.__module__).split(".")[0] != "dljourney":
+        lines[:] = []  # a field that holds a function of another package: that one tells of it
+        return
     lines[:] = [as_rst(line, module) for line in lines]
     found = docments(obj)
     back = found.pop("return", None)

@@ -99,6 +99,28 @@ def front():
     front.close()
 
 
+@pytest.fixture
+def opened(front, tmp_path):
+    "Writes a demo as a page and opens it; in the end it asked nobody, and nothing went wrong."
+    pages = []
+
+    def open_page(demo, path=None, **options):
+        path = path or demo.to_html(tmp_path / f"{type(demo).__name__}.html")
+        page = front.page(**options)
+        page.context.set_offline(True)
+        page.goto(path.as_uri())
+        page.locator("body.ready").wait_for(state="attached")
+        page.path = path
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        assert not page.problems
+        assert {url for url in page.outside if url != page.path.as_uri()} == set()
+        page.context.close()
+
+
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")

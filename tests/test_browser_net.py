@@ -31,7 +31,7 @@ RUN = """([data, pictures, n]) => {
 @pytest.fixture(scope="module")
 def page(front):
     page = front.page()
-    page.add_script_tag(content=static("weights.js") + static("net.js"))
+    page.add_script_tag(content=static("bytes.js") + static("weights.js") + static("net.js"))
     yield page
     assert not page.problems and not page.outside
     page.context.close()

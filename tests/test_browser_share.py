@@ -205,10 +205,8 @@ def test_its_policy_lets_nothing_else_run_and_asks_nobody(front, folder):
     page = opened(front, folder)
     found = page.evaluate("""async () => {
       const tried = {};
-      await new Promise((done) => setTimeout(() => {  // a moment of the page's own
-        try { tried.eval = Boolean(eval("1")); } catch { tried.eval = false; }
-        done();
-      }));
+      const evaluated = () => { try { return Boolean(eval("1")); } catch { return false; } };
+      tried.eval = await new Promise((done) => setTimeout(() => done(evaluated())));
       const script = document.createElement("script");
       script.textContent = "window.ran = true";
       document.body.append(script);

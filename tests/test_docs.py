@@ -13,7 +13,8 @@ pytest.importorskip("myst_nb")
 root = Path(__file__).parent.parent
 sys.path.insert(0, str(root / "docs"))
 
-from build import cell_of, page_of  # noqa: E402
+from alive import demo_of  # noqa: E402
+from build import aside, cell_of, page_of  # noqa: E402
 from house import as_rst, jupyter_anchor, modules, public_names, resolve  # noqa: E402
 
 
@@ -102,7 +103,21 @@ def test_everything_is_there(pages):
     rooms = [m for m in modules() if public_names(m) and not m.startswith("exercises")]
     assert {"sgd", "demos.playground", "kit.live.live", "cli.course"} <= set(rooms)
     wanted = ["index", "genindex", "search", *chapters, "api/index", *(f"api/{m}" for m in rooms)]
-    assert {f"{name}.html" for name in wanted} == set(pages)
+    assert {f"{name}.html" for name in wanted} == {p for p in pages if not p.startswith("demos/")}
+
+
+@pytest.mark.site
+def test_demos_that_can_live_have_a_place_and_a_page(pages, built):
+    "A link to its page stands behind each; site.js puts the page where the picture was."
+    wanted = {"index": ["teach_me", "playground"], "01_whole_game": ["teach_me"],
+              "04_sgd": ["roll_downhill", "be_the_optimiser"], "05_optimisers": ["playground"],
+              "06_universal": ["draw_a_curve"],
+              "07_overfitting": ["polynomial_fit", "shuffled_labels", "double_descent"]}
+    for name, demos in wanted.items():
+        links = [link for link in pages[f"{name}.html"].links if link.startswith("demos/")]
+        found = [re.fullmatch(r"demos/(\w+?)(-\d+)?\.html", link)[1] for link in links]
+        assert found == demos, name
+        for link in links: assert 'content="dljourney demo"' in (built / link).read_text("utf-8")
 
 
 @pytest.mark.site
@@ -168,7 +183,7 @@ def test_every_public_name_and_each_docment_is_told(pages, module):
 def test_prose_leads_to_the_api(pages):
     assert "api/sgd.html#dljourney.sgd.train" in pages["04_sgd.html"].links
     assert "api/sgd.html#dljourney.sgd.train" in pages["index.html"].links
-    for name in set(chapters) - {"00_start", "your_guesses", "glossary"}:
+    for name in set(chapters) - set(aside):
         links = [link for link in pages[f"{name}.html"].links if link.startswith("api/")]
         links = [link for link in links if "#" in link]
         assert links, f"{name} leads nowhere"
@@ -256,6 +271,19 @@ def test_what_is_for_machines_is_not_shown():
     assert cell_of(code("#| exporti\ndef _f(): ..."))["metadata"]["tags"] == ["hide-input"]
     imports = code("#| export\nfrom a import (\n    b,\n)")
     assert cell_of(imports)["metadata"]["tags"] == ["hide-input"]
+
+
+@pytest.mark.parametrize("source, told, state", [
+    ("RollDownhill(lr=0.3)", "RollDownhill(lr=0.3, steps=9)", dict(lr=0.3, steps=9)),
+    ("d = demos.RollDownhill()\nd", "RollDownhill(lr=0.2)", dict(lr=0.2)),
+    ("RollDownhill(rule=Adam)", "RollDownhill(lr=0.3)", None),
+    ("PolynomialFit((x, y))", "PolynomialFit(degree=3)", None),
+    ("d.step(3)", "RollDownhill(lr=0.3)", None), ("Cures()", "Cures(dropout=0.1)", None),
+    ("%time x", "3", None), ("f()", "<object at 0x1>", None),
+])
+def test_a_demo_is_known_by_its_text(source, told, state):
+    demo = demo_of(source, told)
+    assert (demo and {name: demo.state[name] for name in state}) == state
 
 
 def test_a_notebook_is_left_as_it_was():

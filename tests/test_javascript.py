@@ -15,7 +15,7 @@ from anywidget import AnyWidget
 import dljourney.demos
 import dljourney.kit
 from browser import HELP, find_chromium
-from dljourney.kit.live import bundle
+from dljourney.kit.live import Live, Wave, bundle, page_module
 from dljourney.kit.models import page_script
 
 static = Path(__file__).parent.parent / "dljourney" / "static"
@@ -51,9 +51,20 @@ def bundles():
     return {name: text for text, name in found.items()}
 
 
+def pages():
+    "What runs in the pages of demos, and in a recording."
+    def text(cls, twin): return page_module(cls.__new__(cls)._default_esm(), twin)
+
+    ours = [cls for cls in subclasses(Live) if cls.__module__.startswith("dljourney.")]
+    found = [cls for cls in ours if cls.twin]
+    alive = {f"{cls.__name__} as a page": text(cls, cls.twin) for cls in found}
+    recorded = {"a recording": text(Live, ["recording.js"]), "a formula": text(Wave, [])}
+    return {"a program as a page": page_script(), **alive, **recorded}
+
+
 @pytest.fixture(scope="module")
 def modules():
-    return {**bundles(), "a page": page_script(), "a served page": script("serve.js")}
+    return {**bundles(), **pages(), "a served page": script("serve.js")}
 
 
 def script(name):
@@ -87,7 +98,7 @@ def lint(text, folder):
 
 
 def test_scripts_are_linted(modules, tmp_path):
-    assert {"Live", "DrawingPad", "Board", "RollDownhill"} <= set(modules)
+    assert {"Live", "DrawingPad", "Board", "RollDownhill", "TeachMe as a page"} <= set(modules)
     for name, text in modules.items():
         code, said = lint(text, tmp_path)
         assert code == 0, f"{name}: {said}"

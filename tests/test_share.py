@@ -117,7 +117,7 @@ def test_it_replaces_a_page_and_nothing_else(one_network, tmp_path):
     page = tmp_path / "page.html"
     program().share(page, "first")
     assert program().share(page, "second") == page and b"second" in page.read_bytes()
-    for other in (b"<!doctype html><p>mine", b"x" * 300 + sharing._MARK):
+    for other in (b"<!doctype html><p>mine", b"x" * 300 + b'content="dljourney share"'):
         page.write_bytes(other)
         with pytest.raises(FileExistsError, match="a page that was written here"):
             program().share(page)

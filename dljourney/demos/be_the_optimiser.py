@@ -15,7 +15,7 @@ from torch import nn
 
 from .. import sgd
 from dljourney.kit.live import (
-    Live, as_array, bars, line, plot, points, readout, rule, slider, toggle, view
+    Alive, Live, as_array, bars, line, need_ours, plot, points, readout, rule, slider, toggle, view
 )
 from ..kit.pictures import quadratic
 
@@ -74,6 +74,7 @@ class BeTheOptimiser(Live):
     slopes = toggle(False, label="Show the slopes")
     title, play_label = "Be the optimiser", "Hand over to SGD"
     script, local, steps_per_frame = "be_the_optimiser.js", True, 1
+    twin = "dice.js", "be_the_optimiser_page.js"
     panels = [
         plot("curve", "Find the curve", width=500, height=360, x=(-1.1, 1.1), xlabel="x",
              ylabel="y"),
@@ -138,6 +139,13 @@ class BeTheOptimiser(Live):
             abc = (min(5.0, max(-5.0, v)) for v in model.abc.detach().tolist())
             self.a, self.b, self.c = abc
             yield step
+
+    def alive(self) -> Alive:
+        need_ours(train=(self._train, sgd.train), optimiser=(self._optimiser, sgd.SGD),
+                  learn=(self._learn or sgd.learn, sgd.learn))
+        start = {name: self._start_values[name] for name in "abc"}
+        kept = dict(seed=self._seed, batch_size=self._batch_size, start=start)
+        return Alive(self.twin, kept=kept)
 
     def reset(self) -> None:
         "Back to where the sliders were at first."

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dljourney.kit.live import (
-    Live, as_array, button, code, line, plot, points, readout, slider, toggle, view
+    Alive, Live, as_array, button, code, line, need_ours, plot, points, readout, slider, toggle,
+    view
 )
 from ..optimisers import Adam
 from ..sgd import train
@@ -82,6 +83,7 @@ class DrawACurve(Live):
     spread = toggle(True, label="Hinges start evenly spread", restart=True)
     units = toggle(True, label="Show the units' shares")
     panels = PANELS
+    twin = "dice.js", "mlp.js", "draw_a_curve_page.js"
 
     def __init__(
         self,
@@ -124,6 +126,14 @@ class DrawACurve(Live):
         self.network = self.by_hand(self.x, self.y, min(self.n_hidden, len(self.x) - 1))
         self.player.go_on(iter(()))
         self.is_built = True
+
+    def alive(self) -> Alive:
+        need_ours(train=(self.train, train), optimiser=(self.optimiser, Adam),
+                  network=(self.start, relu_network), groups=(self.groups, parameter_groups),
+                  by_hand=(self.by_hand, hinge_fit))
+        layers = list(self.network.parameters())
+        kept = dict(x=self.x, y=self.y, losses=self.losses, layers=layers)
+        return Alive(self.twin, kept=kept)
 
     def draw(self):
         with torch.no_grad():

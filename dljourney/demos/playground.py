@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import optimisers, sgd
+from ..kit.expect import check_whole
 from ..kit.pictures import toys
 from dljourney.kit.live import (
-    Live, as_array, button, select, code, heat, line, note, picks, plot, points, readout, slider,
-    toggle, view
+    Alive, Live, as_array, button, select, code, heat, line, need_ours, note, picks, plot, points,
+    readout, slider, toggle, view
 )
 
 # %% ../../nbs/demos/playground.ipynb #9cdf2823
@@ -183,6 +184,20 @@ class Machine:
                                       accuracy=right, valid_accuracy=step.accuracy))
             yield step
 
+    def kept(self) -> dict[str, Any]:
+        "What a twin needs to go on from here: points, weights, averages, rows."
+        state = self.opt.state_dict()["state"]
+        averages = [[_first(state.get(i, {}), "exp_avg", "momentum_buffer"),
+                     _first(state.get(i, {}), "exp_avg_sq", "square_avg")]
+                    for i in range(len(list(self.model.parameters())))]
+        x, y = self.given
+        names = dict(zip(("orange", "blue"), map(str, self.kinds)))
+        return dict(
+            given=[[*point, label] for point, label in zip(x.tolist(), y.tolist())],
+            n_points=self.n_points, names={} if self.kinds == [0, 1] else names, rows=self.rows,
+            clicked=self.clicked, parameters=list(self.model.parameters()), averages=averages,
+            steps=int(max((float(s.get("step", 0)) for s in state.values()), default=0)))
+
     def set_rate(
         self,
         lr: float,  # the new learning rate
@@ -192,6 +207,11 @@ class Machine:
             group["lr"] = lr
 
 # %% ../../nbs/demos/playground.ipynb #7408932d
+def _first(state: dict[str, Any], *names: str) -> Any:
+    "What an optimiser keeps of a parameter, under the first of these names that it has."
+    return next((state[name] for name in names if state.get(name) is not None), None)
+
+
 def _checked(data: Any) -> tuple[Tensor, Tensor, list]:
     "The learner's own points and labels as tensors, and what the two labels were."
     if not isinstance(data, tuple | list) or len(data) != 2:
@@ -404,6 +424,7 @@ class Playground(Live):
     held_out = toggle(False, label="Show held-out points")
     add = select("blue", ["orange", "blue"], label="A click adds")
     title, n_points, script = "Playground", 400, "playground.js"
+    twin = "dice.js", "mlp.js", "playground_page.js"
     panels = [
         dict(kind="network", name="network", label="Inside: what each unit sees", width=470,
              height=370),
@@ -448,6 +469,17 @@ class Playground(Live):
 
     def still_panels(self) -> dict[str, Callable]:
         return {"network": _draw_network}
+
+    def alive(self) -> Alive:
+        machine, known = self.machine, OPTIMISERS.get(self.machine.own, (None,))[0]
+        need_ours(learn=(machine.learn or sgd.learn, sgd.learn), train=(machine.train, sgd.train))
+        if machine.own: need_ours(optimiser=(machine.optimisers[machine.own], known))
+        check_whole("n_points", machine.n_points, 8)
+        datasets = [*DATASETS, *["yours"] * bool(len(machine.given[0]))]
+        controls: dict[str, dict] = {
+            "dataset": {"options": datasets}, "optimiser": {"options": list(OPTIMISERS)},
+            "show_code": {"hidden": True}}
+        return Alive(self.twin, kept=machine.kept(), controls=controls)
 
     def code(self) -> str:
         "A program that gives the same numbers as this demo does after a reset."

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from dljourney.kit.live import (
-    Live, button, contours, select, handle, heat, line, plot, points, readout, slider, toggle
+    Alive, Live, button, contours, select, handle, heat, line, need_ours, plot, points, readout,
+    slider, toggle
 )
 
 # %% ../../nbs/demos/roll_downhill.ipynb #2be81193
@@ -174,6 +175,7 @@ class RollDownhill(Live):
     title = "Roll downhill"
     script, local, steps_per_frame, pace = "roll_downhill.js", True, 1, 0.08
     play_label = "Roll"
+    twin = "dice.js", "roll_downhill_page.js"
     panels = [
         plot("surface", "Two weights: drag the red start", width=380, height=380, x=(-2, 2),
              y=(-2, 2), grid=False, xlabel="first weight", ylabel="second weight",
@@ -202,6 +204,10 @@ class RollDownhill(Live):
     def new_noise(self):
         "Other small batches, other errors."
         self._seed += 1
+
+    def alive(self) -> Alive:
+        need_ours(rule=(self.rule, None))
+        return Alive(self.twin)
 
     def data(self):
         errors = np.random.default_rng(self._seed).normal(size=(100, 2))

@@ -6,6 +6,7 @@
 function unpack(value) {
   if (value === null || typeof value !== "object") return value;
   if (Array.isArray(value)) return value.map(unpack);
+  if (ArrayBuffer.isView(value)) return value;
   if (!(value.bytes instanceof DataView))
     return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, unpack(child)]));
   const { buffer, byteOffset, byteLength } = value.bytes;

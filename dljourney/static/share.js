@@ -107,22 +107,6 @@ function take(files) {
   turn = turn.then(() => ready).then(() => look(found));
 }
 
-// A model for the front end of the pad: what Jupyter would give it, as far as it is needed.
-function standInModel(values) {
-  const heard = {};
-  return {
-    get: (name) => values[name],
-    set(name, value) {
-      values[name] = value;
-      for (const call of heard[`change:${name}`] || []) call();
-    },
-    on: (name, call) => (heard[name] ||= new Set()).add(call),
-    off: (name, call) => heard[name]?.delete(call),
-    save_changes: () => {},
-    send: () => {},
-  };
-}
-
 // The answer to a drawing changes while it is drawn.
 let drawn = null;
 let waits = false;

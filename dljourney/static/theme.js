@@ -125,6 +125,7 @@ function make(tag, attributes = {}, ...children) {
   if (FOCUSABLE.includes(tag)) node.dataset.lmSuppressShortcuts = "true";
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "style") node.style.cssText = value; // which a content policy allows
     else if (value !== undefined && value !== null && value !== false)
       node.setAttribute(name, value === true ? "" : value);
   }

@@ -1,13 +1,5 @@
 // The weights of a network as kit.models.net_data wrote them, and its steps made ready for net.js.
 
-function bytesOf(text) {
-  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
-  const letters = atob(text);
-  const bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
-  return bytes;
-}
-
 // Numbers of 16 bits: a sign, five bits for the power of two, ten for what follows the point.
 function fromHalves(bits) {
   if (globalThis.Float16Array) return new Float32Array(new Float16Array(bits.buffer));

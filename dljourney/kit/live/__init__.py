@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     )
     from dljourney.kit.live.drawings import Drawing, Drawings, SIDE, folder_name, label_of
     from dljourney.kit.live.live import (
-        Live, MainThread, Stack, Walk, Wave, bundle, in_words, is_newer, static, with_still,
+        Live, MainThread, Stack, Walk, Wave, bundle, in_words, is_newer, with_still,
     )
     from dljourney.kit.live.marks import (
         as_array, band, bars, code, contours, handle, heat, image_grid, images, line, note, pack,
         picture, plot, points, readout, rule, view,
     )
     from dljourney.kit.live.pad import DrawingPad, Inked, ink, strokes_to_image
+    from dljourney.kit.live.pages import (
+        Alive, as_json, content_policy, demo_page, need_ours, page_module, page_path, page_state,
+        recorded, static, write_demo,
+    )
     from dljourney.kit.live.piles import Piles
     from dljourney.kit.live.stills import any_letters, png, still
 

@@ -15,7 +15,8 @@ import anywidget
 import numpy as np
 import traitlets
 
-from .live import bundle, is_newer, static, with_still
+from .live import bundle, is_newer, with_still
+from .pages import static
 
 # %% ../../../nbs/kit/live/pad.ipynb #d3e0e082
 def strokes_to_image(

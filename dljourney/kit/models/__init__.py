@@ -26,7 +26,8 @@ if TYPE_CHECKING:
                                                 describe, dry_run, program_bytes, read_card,
                                                 read_head, read_model)
     from dljourney.kit.models.onnx import as_onnx, onnx_path, save_onnx
-    from dljourney.kit.models.package import (card_of, checked_labels, for_a_file, loaded, opened,
+    from dljourney.kit.models.package import (card_of, checked_labels, for_a_file,
+                                              keep_other_things, loaded, opened,
                                               program_path, prove, scores_of)
     from dljourney.kit.models.parts import (as_model, at_full, check_learns, differences, facts,
                                             has_hooks, heads, is_finite, is_plain, last_parts,

@@ -10,7 +10,9 @@ from dljourney.kit.faces import face
 
 TYPE_CHECKING = False  # type checkers know better; importing `typing` takes its time
 if TYPE_CHECKING:
-    from dljourney.kit.pictures.drawn import doodles, ready_digits, signs, stacked
+    from dljourney.kit.pictures.drawn import (
+        digit_pixels, doodles, ready_digits, signs, stacked,
+    )
     from dljourney.kit.pictures.folders import (
         Photos, Skipped, augment, labelled_files, left_out, photos, table_file,
     )

@@ -1,0 +1,66 @@
+// The last layer that comes nearest to 1 for the right thing and to 0 for others: `best_head` of
+// chapter 01, in double precision.
+
+// Solves a x = b for several b at once, where a (n x n) is symmetric and its values are positive.
+function solved(a, b, n) {
+  const low = Float64Array.from(a); // a = low times its mirror image
+  for (let j = 0; j < n; j++) {
+    for (let k = 0; k < j; k++) {
+      const share = low[j * n + k];
+      for (let i = j; i < n; i++) low[i * n + j] -= share * low[i * n + k];
+    }
+    const root = Math.sqrt(low[j * n + j]);
+    for (let i = j; i < n; i++) low[i * n + j] /= root;
+  }
+  return b.map((column) => {
+    const x = Float64Array.from(column);
+    for (let i = 0; i < n; i++) {
+      for (let k = 0; k < i; k++) x[i] -= low[i * n + k] * x[k];
+      x[i] /= low[i * n + i];
+    }
+    for (let i = n - 1; i >= 0; i--) {
+      for (let k = i + 1; k < n; k++) x[i] -= low[k * n + i] * x[k];
+      x[i] /= low[i * n + i];
+    }
+    return x;
+  });
+}
+
+// For each feature how far it is from its mean, row by row; and the means.
+function centred(rows) {
+  const width = rows[0].length;
+  const middle = new Float64Array(width);
+  for (const row of rows) for (let i = 0; i < width; i++) middle[i] += row[i] / rows.length;
+  return { middle, far: rows.map((row) => Float64Array.from(row, (v, i) => v - middle[i])) };
+}
+
+// One weight row and one bias for each thing; `y` says which thing each row of features is.
+function bestHead(features, y, things, sharpness = 6) {
+  const [n, width] = [features.length, features[0].length];
+  const { middle, far } = centred(features);
+  const spread = new Float64Array(width * width);
+  for (const z of far) for (let i = 0; i < width; i++) {
+    const share = z[i] / n;
+    for (let j = 0; j <= i; j++) spread[i * width + j] += share * z[j];
+  }
+  let size = 0;
+  for (let i = 0; i < width; i++) size += spread[i * width + i] / width;
+  for (let i = 0; i < width; i++) {
+    spread[i * width + i] += size;
+    for (let j = 0; j < i; j++) spread[j * width + i] = spread[i * width + j];
+  }
+  const known = Array.from({ length: things }, (_, thing) =>
+    y.reduce((sum, which) => sum + (which === thing), 0) / n); // the share of each
+  const together = known.map((share, thing) => {
+    const sums = new Float64Array(width);
+    far.forEach((z, r) => {
+      const off = ((y[r] === thing) - share) / n;
+      for (let i = 0; i < width; i++) sums[i] += z[i] * off;
+    });
+    return sums;
+  });
+  return solved(spread, together, width).map((weight, thing) => {
+    const bias = known[thing] - weight.reduce((sum, w, i) => sum + w * middle[i], 0);
+    return { weight: weight.map((w) => sharpness * w), bias: sharpness * bias };
+  });
+}
