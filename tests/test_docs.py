@@ -110,7 +110,8 @@ def test_everything_is_there(pages):
 def test_demos_that_can_live_have_a_place_and_a_page(pages, built):
     "A link to its page stands behind each; site.js puts the page where the picture was."
     wanted = {"index": ["teach_me", "playground"], "01_whole_game": ["teach_me"],
-              "04_sgd": ["roll_downhill", "be_the_optimiser"], "05_optimisers": ["playground"],
+              "04_sgd": ["roll_downhill", "be_the_optimiser", "three_scores"],
+              "05_optimisers": ["playground"],
               "06_universal": ["draw_a_curve"],
               "07_overfitting": ["polynomial_fit", "shuffled_labels", "double_descent"]}
     for name, demos in wanted.items():

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dljourney.kit.live import (
-    Live, button, select, code, line, numbers, plot, points, readout, rule, slider, toggle
+    Alive, Live, button, select, code, line, numbers, plot, points, readout, rule, slider, toggle
 )
 from ..overfitting import bias_variance, polynomial_fits
 
@@ -140,6 +140,7 @@ class PolynomialFit(Live):
         readout("figures", width=560), code("code", width=900),
     ]
     script, local = "polynomial_fit.js", True
+    twin = ("polynomial_fit_page.js",)
 
     def __init__(
         self,
@@ -153,6 +154,9 @@ class PolynomialFit(Live):
         if self._given is None: return self._table
         x, y = self._given
         return {**self._table, "own_x": x.float(), "own_y": y.float()}
+
+    def alive(self) -> Alive:
+        return Alive(self.twin)
 
     @button("Forget my points")
     def forget(self) -> None:

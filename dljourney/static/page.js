@@ -68,7 +68,7 @@ function bringToLife(state, el) {
   const live = {
     kept: unpack(state.kept),
     stepsPerFrame: state.steps_per_frame || Infinity,
-    pace: 0, // milliseconds from frame to frame, at least
+    pace: state.pace, // milliseconds from frame to frame, at least
     get: model.get,
     set: (some) => Object.entries(some).forEach(([name, value]) => model.put(name, value)),
     play: () => { model.put("playing", true); player.queue(); },

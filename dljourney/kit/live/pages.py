@@ -151,7 +151,7 @@ def page_state(
     restarts = [name for name in demo.values.names if demo.trait_metadata(name, "restart")]
     return {"spec": spec, "values": {**demo.state, "size": demo.size}, "data": demo._data,
             "kept": pack(dict(alive.kept)), "restarts": restarts,
-            "steps_per_frame": demo.steps_per_frame}
+            "steps_per_frame": demo.steps_per_frame, "pace": 1000 * demo.pace}
 
 # %% ../../../nbs/kit/live/pages.ipynb #dpag0013
 _SCRIPTS = "bytes.js", "model.js", "page.js"

@@ -1,0 +1,2 @@
+// What PolynomialFit does in Python beside the maths of polynomial_fit.js.
+const acts = { press: { forget(live) { live.set({ mine: [] }); } } };
