@@ -29,7 +29,8 @@ setup(
     packages=find_packages(include=["dljourney", "dljourney.*"]) + [notebooks],
     package_dir={notebooks: "nbs"},
     package_data={
-        "dljourney": ["py.typed", "static/*.js", "static/*.css", "static/*.html", "static/jupyter/*/*.json", "weights/*"],
+        "dljourney": ["py.typed", "static/*.js", "static/*.css", "static/*.html",
+                      "static/jupyter/*/*.json", "weights/*"],
         notebooks: ["*.ipynb", "results/*.json"],
     },
     include_package_data=False,

@@ -30,9 +30,9 @@ def test_a_task_holds_what_it_says_and_nothing_twice(task):
 
 @each_task
 def test_another_seed_draws_others(task):
-    (x, y), _ = TASKS[task](3, 7)
-    (same, _), _ = TASKS[task](3, 7)
-    (other, _), _ = TASKS[task](3, 8)
+    (x, _), _ = TASKS[task](3, 7, n_new=1)
+    (same, _), _ = TASKS[task](3, 7, n_new=1)
+    (other, _), _ = TASKS[task](3, 8, n_new=1)
     assert torch.equal(x, same) and not torch.equal(x, other)
 
 
@@ -48,14 +48,14 @@ def test_rows_name_task_and_start_and_leave_the_dice_alone():
 
 
 def test_random_weights_are_others_with_another_seed():
-    (x, y), (new, _) = TASKS["surfaces"](2, 0)
+    (x, y), (new, _) = TASKS["surfaces"](2, 0, n_new=4)
     said = [fit_frozen(x, y, seed, weights=False)(new) for seed in (0, 0, 1)]
     assert torch.equal(said[0], said[1]) and not torch.equal(said[0], said[2])
 
 
 def test_all_of_it_learns_in_colour_and_in_grey():
     for task in ("two photographs", "digits"):
-        (x, y), (new, new_y) = TASKS[task](2, 0)
+        (x, y), (new, new_y) = TASKS[task](2, 0, n_new=1)
         said = fit_whole(x, y, 0, steps=2)(new)
         assert said.shape == new_y.shape and int(said.max()) <= int(y.max())
 

@@ -392,15 +392,8 @@ def _predict(args: argparse.Namespace) -> int:
     return predict_command(args)
 
 
-def _share(args: argparse.Namespace) -> int:
-    "`dljourney share`"
-    from dljourney.cli.share import share_command
-
-    return share_command(args)
-
-
 def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
-    "The grammar of `finetune`, `predict` and `share`."
+    "The grammar of `finetune` and `predict`."
     text = ("Teach a model your own pictures; write it as a program, with a report. The exit "
             "status is 1 where pictures raise doubts: a class too small to learn from or to judge.")
     tune = add("finetune", _finetune, text)
@@ -433,6 +426,17 @@ def _add_program_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     use.add_argument("images", nargs="+", metavar="IMAGE",
                      help="pictures, folders of them, patterns, or - (standard input)")
     use.add_argument("--json", action="store_true", help="one JSON array instead of a table")
+
+# %% ../../nbs/cli/course.ipynb #share0c1
+def _share(args: argparse.Namespace) -> int:
+    "`dljourney share`"
+    from dljourney.cli.share import share_command
+
+    return share_command(args)
+
+
+def _add_share_command(add: Callable[..., argparse.ArgumentParser]) -> None:
+    "The grammar of `share`."
     give = add("share", _share, "Write a program as one page, for everybody who has a browser.")
     give.add_argument("program", metavar="PROGRAM",
                       help="the program's file, or the folder that holds it")
@@ -528,6 +532,7 @@ def _parser() -> argparse.ArgumentParser:
     add("list", _list, "List the chapters.").add_argument("--folder", help="those of this folder")
     add("doctor", _doctor, "Look at this machine and say what is missing.")
     _add_program_commands(add)
+    _add_share_command(add)
     return parser
 
 # %% ../../nbs/cli/course.ipynb #1e570408

@@ -55,7 +55,9 @@ def as_drawn(
     return file.getvalue()
 
 
-def key_of(path: Path) -> Hashable:
+def key_of(
+    path: Path,  # on a pile
+) -> Hashable:  # its name and size
     "What stays the same when a picture moves."
     return path.name, path.stat().st_size
 

@@ -386,8 +386,9 @@ _predictions = [
               "such a four badly."),
         "c": ("A four that lies on its side", "No digit in training lay down."),
     }),
-    amount("page", "The whole program on one page: network, labels, preprocessing, and the code that "
-                   "computes. How many megabytes will it have?", 0.01, 1000, unit="MB", log=True,
+    amount("page", "The whole program on one page: network, labels, preprocessing, and the code "
+                   "that computes. How many megabytes will it have?",
+           0.01, 1000, unit="MB", log=True,
            why="Nearly all of it are the network's 1.3 million numbers, two bytes each, written in "
                "letters that a page can hold. The code that computes takes a few pages of text.",
            too_low="The code is that small. The numbers are not.",

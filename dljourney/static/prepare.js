@@ -73,5 +73,6 @@ function namedScores(scores, labels) {
   const most = scores.reduce((a, b) => Math.max(a, b));
   const grown = Array.from(scores, (v) => Math.exp(v - most));
   const sum = grown.reduce((a, b) => a + b, 0);
-  return labels.map((label, i) => [label, grown[i] / sum]).sort((a, b) => b[1] - a[1]);
+  const pairs = labels.map((label, i) => [label, grown[i] / sum]);
+  return pairs.toSorted((a, b) => b[1] - a[1]);
 }
