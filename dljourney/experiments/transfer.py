@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..kit.expect import check_images, check_labels, check_whole, seeded
 from ..kit.models import kept_features, probe
-from ..kit.pictures import augment, digits, doodles, read_image, surfaces
+from ..kit.pictures import augment, digits, doodles, surfaces
 from ..kit.seeds import stored_rows
 from ..kit.training import n_batches
 from ..transfer import draw_examples, features, fine_tune, predict, pretrained
