@@ -102,6 +102,10 @@ EXPERIMENTS: dict[str, Experiment] = {
         range(5), {"methods": SCRATCH}),
     "from_pretrained": Experiment("dljourney.experiments.transfer:few_examples",
         range(5), {"methods": PRETRAINED}),
+    # the frozen bodies, and glyphnet's shape with all of it learning
+    "schools": Experiment("dljourney.experiments.transfer:schools", range(5), tolerance=0.1),
+    "schools_all_learns": Experiment("dljourney.experiments.transfer:schools", range(2),
+        {"starts": ["glyphnet, all learns", "random, all learns"]}, tolerance=0.2),
     # chapter 10: digits are tuned within the pool ("valid") and measured on other writers ("test")
     "glyphnet_one_shot": Experiment(
         "dljourney.experiments.pretraining:one_shot_seed", range(20), tolerance=0.1),

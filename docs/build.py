@@ -208,6 +208,7 @@ def lay(folder: Path) -> None:
         front = front.replace(f"<!-- {name} -->", html)
     contents = "\n".join(f"{numbered(c)} <{name}>" for name, c in nbs.items())
     pages["index.md"] = front.replace("<!-- contents -->", contents)
+    pages["processes.md"] = (here / "processes.md").read_text(encoding="utf-8")
     by_module = {re.sub(r"^\d+_", "", name): c for name, c in nbs.items()}
     index = heading("API reference") + (here / "api.rst").read_text(encoding="utf-8")
     for title, starts in families.items():

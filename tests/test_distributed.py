@@ -1,6 +1,5 @@
-"The script of chapter 08 gives the same losses in two processes of `accelerate` as in one."
+"The script of the site's appendix gives the same losses in two processes as in one."
 
-import json
 import os
 import re
 import socket
@@ -17,11 +16,9 @@ pytest.importorskip("accelerate")
 
 
 def script(batch_norm=False):
-    "The chapter's own text, with fewer pictures, so that the test is short."
-    notebook = json.loads((root / "nbs" / "08_transfer.ipynb").read_text(encoding="utf-8"))
-    texts = ["".join(c["source"]) for c in notebook["cells"]]
-    text = next(t for t in texts if "accelerator.prepare" in t)
-    code = re.search(r"```python\n(.*?)```", text, re.S)[1]
+    "The appendix's own text, with fewer pictures, so that the test is short."
+    text = (root / "docs" / "processes.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
     assert "batch_size=32" in code and "(x, y), *_ = digits()" in code
     assert "# BatchNorm stays frozen" in code
     code = code.replace("(x, y), *_ = digits()", "(x, y), *_ = digits(); x, y = x[:192], y[:192]")

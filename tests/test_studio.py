@@ -49,6 +49,19 @@ def test_piles_are_learned_and_new_pictures_are_answered(tmp_path):
     assert demo.still()[:4] == b"\x89PNG" and "dark: 6" in repr(demo)
 
 
+def test_pictures_go_on_in_code_without_what_is_few_or_cannot_be_read():
+    demo = filled()
+    for i in range(4): demo.add("few", picture(100, i))
+    broken = demo.piles.read()["light"][0]
+    broken.write_bytes(broken.read_bytes()[:60])
+    x, pile, names = demo.pictures(side=32)
+    assert x.shape == (11, 3, 32, 32) and names == ["dark", "light"]
+    assert pile.tolist() == [0] * 6 + [1] * 5
+    assert x[pile == 0].float().mean() < 40 < 190 < x[pile == 1].float().mean()
+    x, pile, names = Studio(model="glyphnet").pictures()
+    assert x.shape == (0, 3, 224, 224) and pile.dtype is x.long().dtype and not names
+
+
 def test_after_a_restart_everything_is_there(tmp_path):
     before = filled(tmp_path)
     before.put_away(before.piles.read()["dark"][0])

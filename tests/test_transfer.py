@@ -467,13 +467,13 @@ def test_a_recipe_holds_what_fine_tune_is_given():
     assert list(given) == [f.name for f in fields(Plan)]
 
 
-def test_the_text_tells_on_which_side_of_the_found_rate_section_6_is():
+def test_the_text_tells_on_which_side_of_the_found_rate_ours_is():
     file = Path(__file__).parent.parent / "nbs/08_transfer.ipynb"
     cells = json.loads(file.read_text("utf-8"))["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", ())]
     said = "".join("".join(output.get("text", "")) for output in outputs)
     (found,) = re.findall(r"for param_groups: lr = ([0-9.]+)", said)
-    assert float(found) > 1e-3, "section 5 says that the rate 0.001 of section 6 stays below it"
+    assert float(found) > 1e-3, "section 11 says that the rate 0.001 of 6 and 12 stays below it"
 
 
 def test_a_run_of_runs_tells_what_its_runs_tell(data):

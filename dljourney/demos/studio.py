@@ -12,12 +12,15 @@ import html
 import io
 import tempfile
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import anywidget
+import torch
 import traitlets
 from PIL import Image
+from torch import Tensor
 
 from .teach_me import Loading
 from ..kit.exercises import course_folder, is_recording
@@ -334,6 +337,23 @@ class Studio(anywidget.AnyWidget):
     ) -> dict[str, float]:  # {pile: probability}, the likeliest first
         "Which pile a picture belongs to."
         return self._engine().answer(self._engine().see(picture))
+
+    def pictures(
+        self,
+        side: int = 224,  # pixels
+        least: int = 5,  # piles with fewer are left out
+    ) -> tuple[Tensor, Tensor, list[str]]:  # uint8, (N,3,side,side); which pile, (N,); their names
+        "What lies on the piles, to go on with in code; what cannot be read is left out."
+        found: dict[str, list[Tensor]] = {}
+        for name, paths in self.piles.read().items():
+            for path in paths:
+                with suppress(ImageError, OSError):
+                    found.setdefault(name, []).append(read_image(path, side))
+        found = {name: x for name, x in found.items() if len(x) >= least}
+        every = [picture for x in found.values() for picture in x]
+        pile = torch.tensor([i for i, x in enumerate(found.values()) for _ in x]).long()
+        none = torch.empty(0, 3, side, side, dtype=torch.uint8)
+        return torch.stack(every) if every else none, pile, list(found)
 
     def save(
         self, path: str | Path | None = None,  # a .safetensors file; None: beside the piles

@@ -7,6 +7,7 @@ __all__ = ['check', 'hint', 'solution', 'quiz', 'guess']
 
 # %% ../../nbs/exercises/transfer.ipynb #7f9d10a5
 import math
+import random
 
 from ..kit.exercises import amount, choice, exercise, guesses, number, order, short, verbs
 
@@ -240,6 +241,90 @@ _worst_first = exercise(
         "beats a day of tuning.",
 )
 
+# %% ../../nbs/exercises/transfer.ipynb #mend0002
+def learn(x, y):
+    said = []
+    for i, row in enumerate(x):
+        fits = []
+        for thing in range(int(max(y)) + 1):
+            others = [other for j, other in enumerate(x) if y[j] == thing and j != i]
+            mean = [sum(column) / len(others) for column in zip(*others)] or [9.0] * len(row)
+            far = sum((float(a) - float(b)) ** 2 for a, b in zip(row, mean))
+            fits.append(math.exp(-2 * far) + 1e-9)
+        said.append([fit / sum(fits) for fit in fits])
+    return said
+
+
+def _pile(seed, places, each, spread):
+    "Pictures of some things around their places, and their labels, of which five are wrong."
+    dice = random.Random(seed)
+    y = [thing for thing in range(len(places)) for _ in range(each)]
+    x = [[round(dice.gauss(middle, spread), 2) for middle in places[thing]] for thing in y]
+    for i in dice.sample(range(len(y)), 5):
+        y[i] = (y[i] + dice.randrange(1, len(places))) % len(places)
+    return x, y
+
+# %% ../../nbs/exercises/transfer.ipynb #mend0003
+def mend(x, y, n, learn):
+    y = list(y)
+    for _ in range(n):
+        said = learn(x, y)
+        losses = [-math.log(row[label]) for row, label in zip(said, y)]
+        worst = losses.index(max(losses))
+        y[worst] = said[worst].index(max(said[worst]))
+    return y
+
+
+def _mended_like(choose, again=True):
+    "The same loop with another way to choose a picture, or with one look for all rounds."
+    def mended(x, y, n, learn):
+        y, said = list(y), learn(x, y)
+        for _ in range(n):
+            if again: said = learn(x, y)
+            i = choose(said, y)
+            y[i] = said[i].index(max(said[i]))
+        return y
+    return mended
+
+
+_mend = exercise(
+    mend,
+    task="Some labels in `y` are wrong. `learn(x, y)` gives a row for each picture: how likely "
+         "each thing is, by a head that learned from all the *other* pictures. Do `n` times: "
+         "learn, find the picture with the highest loss, give it the label that is said. Return "
+         "the labels.",
+    cases=[
+        ([[-1.0], [-1.2], [-0.9], [1.0], [1.1], [0.8]], [0, 0, 1, 1, 1, 1], 1, learn),
+        (*_pile(48, [(-1, 0), (1, 0)], 20, 0.65), 5, learn),
+        (*_pile(4, [(0, 0), (1.4, 0), (0.7, 1.2)], 8, 0.4), 5, learn),
+    ],
+    mistakes={
+        "You gave every picture the label that is said. Some of them are only hard: the label is "
+        "right, and the head is wrong. Mend the one with the highest loss.": lambda x, y, n, learn:
+            [row.index(max(row)) for row in learn(x, y)],
+        "You looked once and mended them all. Learn again after each: a wrong label leads the "
+        "head astray about its neighbours, too.": _mended_like(
+            lambda said, y: min(range(len(y)), key=lambda i: said[i][y[i]]), again=False),
+        "Nothing has changed. The worst picture has the *highest* loss: its label is the least "
+        "likely.": _mended_like(
+            lambda said, y: max(range(len(y)), key=lambda i: said[i][y[i]])),
+        "You took the pictures of which the head is least sure. A wrong label shows where it is "
+        "sure, of *another* thing: take the highest loss.": _mended_like(
+            lambda said, y: min(range(len(y)), key=lambda i: max(said[i]))),
+        "That is one round. Do it `n` times, and learn again each time.": lambda x, y, n, learn:
+            mend(x, y, 1, learn),
+    },
+    hints=[
+        "The loss of a picture is `-math.log(p)`, where p is what its row says of its own label.",
+        "`losses.index(max(losses))` is the worst picture, `row.index(max(row))` the thing that is "
+        "said.",
+        "Learning stands inside the loop: each round starts with `said = learn(x, y)`.",
+    ],
+    why="Wrong labels are pictures of which a head that has not seen them is sure, and sure of "
+        "something else. Who mends them by looking, one after the other, gets a better head each "
+        "time; who believes the head everywhere gives it its own mistakes to learn from.",
+)
+
 # %% ../../nbs/exercises/transfer.ipynb #fb6eeac7
 _questions = [
     choice("body_and_head", "What is kept from a pretrained model, and what is new?", "b", {
@@ -299,7 +384,7 @@ _questions += [
            "brightness. Your task is to tell day from night. What do you expect?", "c", {
         "a": ("It helps: more training is always good.",
               "It has learned to throw away exactly what you need."),
-        "b": ("It makes no difference.", "It does: see section 8."),
+        "b": ("It makes no difference.", "It does: the table shows a body that looks away."),
         "c": ("It may be worse than random weights.",
               "What a body was taught to ignore, its features no longer hold."),
     }),
@@ -318,6 +403,22 @@ _questions += [
               "And give both methods the same draws, so that luck cancels."),
         "c": ("B overfits.", "Nothing here says so."),
     }),
+    order("cleaning", "You clean a pile with wrong labels. Put the steps in order.", "bdac", {
+        "a": "look at it, and mend its label if it is wrong",
+        "b": "learn from all pictures as they are labelled",
+        "c": "learn again",
+        "d": "find the picture with the highest loss",
+    }, "A mended label changes what is learned, and so which picture is the worst.",
+        {"badc": "Which picture is to be mended is told by the loss: find it first."}),
+    choice("in_school",
+           "photonet tells your bees from your ants after two looks at each. Bees and ants are "
+           "among the 1,000 kinds that it was taught. What does that say of other things?", "a", {
+        "a": ("Little.", "Here it only has to remember. Try it on things that are not among the "
+                         "1,000."),
+        "b": ("It learns anything from two looks.", "It was shown thousands of bees before."),
+        "c": ("It will fail on other things.", "That does not follow either: its features serve "
+                                               "much that it was never taught."),
+    }),
 ]
 
 # %% ../../nbs/exercises/transfer.ipynb #df6a49cd
@@ -331,12 +432,20 @@ check, hint, solution, quiz = verbs(
         _running_mean,
         _confusion_counts,
         _worst_first,
+        _mend,
     ],
     questions=_questions,
 )
 
 # %% ../../nbs/exercises/transfer.ipynb #gex698463
 _predictions = [
+    amount("looks", "Four kinds of surfaces that no network was ever taught. How many looks at "
+                    "each will photonet need, until nine of ten new ones are named rightly?",
+           1, 200, log=True,
+           why="What a surface looks like is in the features already. A few looks tell which "
+               "place among them bears which name.",
+           too_low="One look shows one surface, and not yet what its kind has in common.",
+           too_high="That many it would need if it had to learn to see first."),
     amount("by_pixels", "Take a test picture and the *nearest* of 718 others, pixel by pixel. How "
                         "many times in 100 is it the same digit?", 0, 100,
            why="On pictures so small and tidy, pixels go a long way. They fail where the same "
@@ -376,11 +485,25 @@ _predictions = [
         "b": ("On the random one", "The pretrained one was taught that brightness says nothing."),
         "c": ("On both", "One of them is close to guessing."),
     }),
+    amount("photonet_digits",
+           "A head on photonet's body, which has seen a million photographs, and five of each "
+           "digit. Of 100 new digits, how many will it read? (On glyphnet's body it was well over "
+           "90.)", 0, 100,
+           why="Fur, leaves and wheels were its school, not strokes. A network that starts from "
+               "random weights, and learns with all its layers, does better.",
+           too_low="There are edges and curves in photographs, too.",
+           too_high="A large school helps where the task needs what it taught."),
     choice("confused", "Which digits will the model take for each other most often?", "a", {
         "a": ("1 for 2 or 8", "Its 1s have bars and feet, and look like parts of others."),
         "b": ("4 for 9", "It happens, but its 1s are wrong more often."),
         "c": ("5 for 6", "They share a bow, and yet it seldom errs there."),
     }),
+    amount("planted", "Five of 40 labels are wrong, and a head learns from all of them. How many "
+                      "of the five are among the five pictures with the highest loss?", 0, 5,
+           why="Seven of eight labels are right, and they agree with each other. A head that has "
+               "not learned from a picture says what they say.",
+           too_low="Wrong labels do not agree with each other, so the head hardly believes them.",
+           too_high="Some pictures have the right label and look like something else."),
 ]
 
 # %% ../../nbs/exercises/transfer.ipynb #gex480677
