@@ -102,7 +102,8 @@ def test_everything_is_there(pages):
     assert len(chapters) == 15
     rooms = [m for m in modules() if public_names(m) and not m.startswith("exercises")]
     assert {"sgd", "demos.playground", "kit.live.live", "cli.course"} <= set(rooms)
-    wanted = ["index", "genindex", "search", *chapters, "api/index", *(f"api/{m}" for m in rooms)]
+    wanted = ["index", "genindex", "search", "processes", *chapters, "api/index",
+              *(f"api/{m}" for m in rooms)]
     assert {f"{name}.html" for name in wanted} == {p for p in pages if not p.startswith("demos/")}
 
 
