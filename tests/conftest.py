@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 # Before torch is imported: two threads on two shared cores are slower than one, and a rerun must be
@@ -59,7 +60,8 @@ def pytest_collection_modifyitems(items):
     """What takes longest first, as `make test` deals groups of tests to two processes: the tests
     of a file that drive a browser, and the others.
 
-    Browsers last: Playwright's event loop runs in this thread, and others must not meet it.
+    Browsers last: Playwright's event loop runs in this thread, and others must not meet it. Of
+    them the files with many tests come first, so that both processes end at nearly the same time.
     """
     order = ["notebooks", "site", None, "browser"]
 
@@ -67,10 +69,18 @@ def pytest_collection_modifyitems(items):
         marks = (mark for mark in order if mark and item.get_closest_marker(mark))
         return order.index(next(marks, None))
 
-    items.sort(key=turn)
-    for item in items:
+    def group(item):
         drives = "browser" if item.get_closest_marker("browser") else "the others"
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.name}, {drives}"))
+        return f"{item.path.name}, {drives}"
+
+    def place(item):
+        drives = turn(item) == order.index("browser")
+        return turn(item), -size[group(item)] if drives else 0
+
+    size = Counter(map(group, items))
+    items.sort(key=place)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
 
 
 def pytest_generate_tests(metafunc):
