@@ -15,6 +15,25 @@ def until(page, code, seconds=60):
         page.wait_for_timeout(30)
 
 
+def tried(page):
+    "What a page's policy lets somebody do who got into it: all that should be false."
+    return page.evaluate("""async () => {
+      const evaluated = () => { try { return Boolean(eval("1")); } catch { return false; } };
+      // in a moment of the page's own: what is asked from outside may do anything
+      const tried = { eval: await new Promise((done) => setTimeout(() => done(evaluated()))) };
+      const script = document.createElement("script");
+      script.textContent = "window.ran = true";
+      document.body.append(script);
+      tried.script = Boolean(window.ran);
+      tried.fetch = await fetch("http://127.0.0.1:9/").then(() => true, () => false);
+      const place = document.createElement("div");
+      place.innerHTML = "<b onclick='window.ran = true'>x</b>";
+      document.body.append(place);
+      place.firstChild.click();
+      return { ...tried, click: Boolean(window.ran) };
+    }""")
+
+
 def plain(value):
     "A frame as the browser has it: arrays as lists, grids as {values, shape}."
     if isinstance(value, dict): return {k: plain(v) for k, v in value.items()}

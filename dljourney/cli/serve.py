@@ -6,19 +6,16 @@
 __all__ = ['program_server', 'serve_command']
 
 # %% ../../nbs/cli/serve.ipynb #serv0002
-import base64
-import hashlib
 import html
 import json
 import threading
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from ..kit.files import check_path
+from ..kit.live import content_policy, static
 from ..kit.models import quick_program
 from ..kit.pictures import ImageError, one_line
 
@@ -46,22 +43,13 @@ def _program(path: str | Path) -> Any:
     return load(path)
 
 # %% ../../nbs/cli/serve.ipynb #serv0006
-@cache
-def _static(name: str) -> str:
-    return (files("dljourney") / "static" / name).read_text(encoding="utf-8")
-
-
 def _page(served: _Served, host: str) -> str:
     "The page to put pictures on."
-    def only(text): return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-    script, style = _static("serve.js"), _static("share.css")
-    policy = (f"default-src 'none'; connect-src 'self'; img-src blob:; base-uri 'none'; "
-              f"form-action 'none'; script-src 'sha256-{only(script)}'; "
-              f"style-src 'sha256-{only(style)}'")
+    script, style = static("serve.js"), static("share.css")
+    policy = content_policy(script, style, "connect-src 'self'; img-src blob:; ")
     labels = [_text(str(label)) for label in served.program.labels]
     names = "".join(f"<li><bdi>{label}</bdi></li>" for label in labels)
-    return Template(_static("serve.html")).substitute(
+    return Template(static("serve.html")).substitute(
         policy=policy, title=_text(served.title), style=style, script=script, labels=names,
         n=len(labels), host=_text(host))
 
