@@ -172,7 +172,7 @@ class _Looking:
         "Go on, unless that is about to happen already."
         if self.loop is None or self.is_due or self.loop.is_closed(): return
         self.is_due = True
-        # a message may come in another thread, and the loop may sleep: this wakes it
+        # a timer alone was seen to wait for the kernel's next message: this wakes the loop
         self.loop.call_soon_threadsafe(self.loop.call_later, 0.005, self.turn)
 
     def turn(self) -> None:
