@@ -12,7 +12,7 @@ CELLS = [
     "from dljourney.kit.live.live import Stack, Walk, Wave\n"
     "from dljourney.kit.live.pad import DrawingPad\n"
     "from dljourney.kit.game.boards import legal_moves",
-    "walk = Walk(); walk.play(); walk",
+    "walk = Walk(); walk.patience = 60.0; walk.play(); walk",
     "DrawingPad([[(0.2, 0.2), (0.8, 0.8)]])",
     "Board(legal_moves)",
     "Upload(lambda picture: {'cat': 1.0})",  # a button and a pad: told once
@@ -72,7 +72,8 @@ def test_a_lost_connection_is_told_until_it_is_back(front):
     assert "cannot be reached" in page.locator(NOTICES).first.inner_text()
     page.evaluate(tell, "connected")
     page.wait_for_function(f"{TOLD} === 0")
-    front.until(page, "walk.playing")
+    drawn = front.python(page, "print(walk._seen)")
+    front.until(page, f"walk.playing and walk._seen > {drawn}")
     front.shut(page)
 
 

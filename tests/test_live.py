@@ -1,6 +1,7 @@
 "The base of the demos, without a browser: values, drawing, work, errors, still pictures."
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import comm
@@ -330,13 +331,25 @@ def test_work_pauses_when_no_page_answers():
     assert not walk.playing and 1 < len(walk.path) < 200
 
 
+def test_a_cell_that_runs_for_long_is_no_silence_of_the_page():
+    async def main():
+        walk = Walk(playing=True)
+        walk.patience = 0.2
+        await asyncio.sleep(0.05)
+        time.sleep(0.5)  # a cell runs: nothing that the page says is heard
+        await asyncio.sleep(0.03)
+        assert walk.playing
+        while walk.playing:  # and no page there
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
 def test_work_runs_at_the_page_s_pace_and_never_holds_the_kernel():
     class Slow(Walk):
         steps_per_frame = None
 
         def steps(self, rng):
-            import time
-
             while True:
                 time.sleep(0.002)
                 self.path.append(0.0)

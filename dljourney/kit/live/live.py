@@ -246,6 +246,7 @@ class Playback:
         self.touched = 0.0  # when the page changed a value the last time
         self._undrawn: int | None = None  # the frame after which steps were taken
         self._drawing = 0.0  # seconds that a frame takes
+        self._answered = 0.0  # when the page gave the last sign
 
     def the_work(self) -> Work:
         "The work, or an error that says that there is none."
@@ -305,30 +306,30 @@ class Playback:
     async def _loop(self) -> None:
         "Steps and frames in turn, at the page's pace; stops when no page answers."
         demo = self.demo
-        answered, seen, self._drawing = time.monotonic(), demo.page.n, 0.0
+        self._answered, seen, self._drawing = time.monotonic(), demo.page.n, 0.0
         demo._seen, due = seen, 0.0
         try:
             while demo.playing:
                 _heed_interrupts()
                 if demo._seen > seen:
-                    answered, seen = time.monotonic(), demo._seen
+                    self._answered, seen = time.monotonic(), demo._seen
                 if time.monotonic() - self.touched < demo.rest:
-                    answered = time.monotonic()
-                    await asyncio.sleep(0.01)
+                    self._answered = time.monotonic()
+                    await self._let_others(0.01)
                 elif time.monotonic() < due:
-                    await asyncio.sleep(0.01)
+                    await self._let_others(0.01)
                 elif demo.page.n <= seen + 1:  # the page draws one frame while the next is made
                     due = time.monotonic() + demo.pace
                     self._frame()
-                    await asyncio.sleep(0)
-                elif time.monotonic() - answered > demo.patience:
+                    await self._let_others(0.0)
+                elif time.monotonic() - self._answered > demo.patience:
                     demo.playing = False
                 elif demo.steps_per_frame is None:
                     with demo.page.showing_errors():
                         self.advance(float("inf"), demo.budget / 3)
-                    await asyncio.sleep(0)
+                    await self._let_others(0.0)
                 else:
-                    await asyncio.sleep(0.004)
+                    await self._let_others(0.004)
         except Exception:  # already on the screen
             demo.playing = False
         finally:
@@ -336,6 +337,12 @@ class Playback:
             if self._undrawn == demo.page.n:
                 with contextlib.suppress(Exception):
                     demo.page.show()
+
+    async def _let_others(self, seconds: float) -> None:
+        "The kernel's other work; while a cell runs no page is heard: that time does not count."
+        before = time.monotonic()
+        await asyncio.sleep(seconds)
+        self._answered += time.monotonic() - before - seconds
 
     def _frame(self) -> None:
         "Steps, and the picture of where they led."
