@@ -1,4 +1,5 @@
 "What every test stands on: one thread, no progress written, examples that repeat, one execution."
+import json
 import os
 import signal
 import subprocess
@@ -35,6 +36,23 @@ def notebook_paths():
     "Every notebook of the project, chapters first."
     paths = [p for p in (root / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts]
     return sorted(paths, key=lambda p: (len(p.relative_to(root / "nbs").parts), str(p)))
+
+
+def shows_pictures(path):
+    "Does a notebook store a picture among its outputs?"
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    kinds = [kind for c in cells for o in c.get("outputs", []) for kind in o.get("data", {})]
+    return any(kind.startswith("image/") for kind in kinds)
+
+
+def notebooks_for_kernels():
+    """What a reader runs or looks at: chapters, and all that store a picture.
+
+    `make test` runs these in real kernels and the others in nbdev's runner, so that each runs once;
+    `make soak` runs all in both.
+    """
+    chapters = root / "nbs"
+    return [p for p in notebook_paths() if p.parent == chapters or shows_pictures(p)]
 
 
 no_network = """
@@ -161,8 +179,6 @@ def site(wheel, tmp_path_factory):
 
 def run_as_learner(path, laid, env):
     "Run the copy that was laid for a learner, then the rest; as an `Execution` of the full text."
-    import json
-
     import nbformat
     from learners import in_full, read, walk_of
 
@@ -181,7 +197,7 @@ def run_as_learner(path, laid, env):
 
 @pytest.fixture(scope="session")
 def executions(site, tmp_path_factory):
-    """Each notebook executed once in a real kernel: a function from its path to its `Execution`.
+    """Notebooks for kernels, each executed once: a function from a path to its `Execution`.
 
     Of a chapter the learner's copy is run, in a folder that `dljourney course` laid, and after it
     in the same kernel what only the full text has. The outputs stand where they belong in that.
@@ -203,7 +219,7 @@ def executions(site, tmp_path_factory):
         return run_as_learner(path, laid, env)
 
     with ThreadPoolExecutor(1 if "PYTEST_XDIST_WORKER" in os.environ else 2) as pool:
-        futures = {p: pool.submit(run, p) for p in notebook_paths()}
+        futures = {p: pool.submit(run, p) for p in notebooks_for_kernels()}
         yield lambda path: futures[path].result()
         for future in futures.values():
             future.cancel()

@@ -1,14 +1,15 @@
-"Every notebook runs in a real kernel, quietly, and has its pictures stored."
+"What a reader runs or looks at runs in a real kernel, quietly, and has its pictures stored."
 import re
 
 import pytest
-from conftest import notebook_paths, root
+from conftest import notebooks_for_kernels, root
 
 from dljourney.kit.course import run_notebook, settled
 
 pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(900)]
-names = [str(p.relative_to(root / "nbs")) for p in notebook_paths()]
-each_notebook = pytest.mark.parametrize("path", notebook_paths(), ids=names)
+paths = notebooks_for_kernels()
+names = [str(p.relative_to(root / "nbs")) for p in paths]
+each_notebook = pytest.mark.parametrize("path", paths, ids=names)
 
 
 @each_notebook
