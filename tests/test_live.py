@@ -295,6 +295,23 @@ def test_a_player_needs_no_widget():
     assert alone.taken <= 6 and alone._frame["panels"] == {"taken": alone.taken}
 
 
+@pytest.mark.parametrize("lost", [(1, 2), (3, 4), (8, 9)])
+def test_a_frame_that_gets_lost_is_sent_again(lost):
+    "Where a connection comes back, an older state may come after a newer frame."
+    async def main():
+        demo = StandIn(50)
+        demo.patience = 3.0
+        demo.playing = True
+        demo.player.play()
+        while demo.playing:
+            await asyncio.sleep(0)
+            if demo.page.n not in lost: demo._seen = demo.page.n
+        return demo
+
+    demo = asyncio.run(asyncio.wait_for(main(), 60))
+    assert demo.taken == 50 and demo.page.n > lost[-1]
+
+
 def test_a_pace_keeps_frames_apart():
     async def main():
         demo, loop = StandIn(10), asyncio.get_running_loop()

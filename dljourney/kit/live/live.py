@@ -307,7 +307,7 @@ class Playback:
         "Steps and frames in turn, at the page's pace; stops when no page answers."
         demo = self.demo
         self._answered, seen, self._drawing = time.monotonic(), demo.page.n, 0.0
-        demo._seen, due = seen, 0.0
+        demo._seen, due, shown = seen, 0.0, self._answered
         try:
             while demo.playing:
                 _heed_interrupts()
@@ -319,11 +319,15 @@ class Playback:
                 elif time.monotonic() < due:
                     await self._let_others(0.01)
                 elif demo.page.n <= seen + 1:  # the page draws one frame while the next is made
-                    due = time.monotonic() + demo.pace
+                    shown = time.monotonic()
+                    due = shown + demo.pace
                     self._frame()
                     await self._let_others(0.0)
                 elif time.monotonic() - self._answered > demo.patience:
                     demo.playing = False
+                elif time.monotonic() - shown > min(1.0, demo.patience / 3):
+                    shown = time.monotonic()
+                    demo.page.show()  # a frame may be lost where a connection comes back
                 elif demo.steps_per_frame is None:
                     with demo.page.showing_errors():
                         self.advance(float("inf"), demo.budget / 3)
