@@ -4,8 +4,9 @@ DLJOURNEY_PHOTOS names a folder with train/ and val/, one subfolder a class; wit
 left out. Both sides: photonet's body (timm's tf_efficientnet_lite0) with the same weights, 224
 pixels, the middle of each picture, no augmentation, one thread. fastai learns for as many epochs as
 the mean of five seeds needs to reach our score; where it has not got there in the time in which our
-bar is met, it is asked no further, and the line says how far it came. Imports are not counted, but for the command as it
-is typed. It and the lines of learning beside it work with two threads, each in a fresh process.
+bar is met, it is asked no further, and the line says how far it came. Imports are not counted, but
+for the command as it is typed. It and the lines of learning beside it work with two threads, each
+in a fresh process.
 """
 
 from __future__ import annotations
