@@ -1,4 +1,4 @@
-"CheckersMachine as a page: the rules, the eyes and the moves that it has in Python; played by hand."
+"CheckersMachine as a page: the rules, the eyes and the moves that it has in Python, by hand too."
 
 import random
 from concurrent.futures import ThreadPoolExecutor
