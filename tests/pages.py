@@ -3,7 +3,11 @@
 import time
 
 import numpy as np
+import PIL
+import pytest
 
+same_pixels = pytest.mark.skipif(
+    int(PIL.__version__.split(".")[0]) < 13, reason="Pillow 13 went through columns first")
 LIFE = "document.getElementById('demo').life"
 
 

@@ -1,7 +1,6 @@
 "Pillow's resize in a page: the same pixels give the same bytes."
 
 import numpy as np
-import PIL
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +8,9 @@ from PIL import Image
 
 from dljourney.kit.live import static
 from nets import few
+from pages import same_pixels
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(
-    int(PIL.__version__.split(".")[0]) < 13, reason="Pillow 13 went through columns first")]
+pytestmark = [pytest.mark.browser, same_pixels]
 HOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 

@@ -1,12 +1,12 @@
 "A program in a page: the same answers as in Python, from files, drawings and drops; nothing runs."
 
+import base64
 import io
 import json
 
 import numpy as np
-import PIL
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
@@ -17,11 +17,11 @@ from dljourney.kit.pictures import Preprocess, doodles, stacked
 from dljourney.program import Program
 from dljourney.whole_game import teach
 from nets import few, soak
-from pages import tried
+from pages import same_pixels, tried
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(
-    int(PIL.__version__.split(".")[0]) < 13, reason="Pillow 13 went through columns first")]
+pytestmark = [pytest.mark.browser, same_pixels]
 THINGS = ("smile", "frown", "star", "house")
+SCRIPTS = "resize.js", "prepare.js", "pen.js", "strokes.js"
 HOSTILE = "<img src=x onerror=\"document.title='ran'\">"
 
 
@@ -60,7 +60,7 @@ def page(front, folder):
 @pytest.fixture(scope="module")
 def bare(front):
     page = front.page()
-    page.add_script_tag(content="\n".join(map(static, ("resize.js", "prepare.js", "strokes.js"))))
+    page.add_script_tag(content="\n".join(map(static, SCRIPTS)))
     yield page
     assert not page.problems
     page.context.close()
@@ -108,15 +108,20 @@ def test_a_picture_is_prepared_as_in_python_in_every_byte(bare, found):
         assert np.array_equal(np.float32(ready), wants(want[None]).numpy().ravel()), wants
 
 
-def test_strokes_become_the_picture_that_python_draws(bare, program):
-    drawings = [d for seed in range(20 if soak else 3) for found in
-                doodles((*THINGS, "wave"), n=1, seed=seed).values() for d in found]
-    drawings += [Drawing.of_strokes([[[0.3, 0.4]]]), Drawing.of_strokes([[[0, 0], [1, 0]]])]
-    for drawing in drawings:
-        data = bare.evaluate("strokes => [...drawnPicture(strokes).data]", drawing.strokes)
-        got = np.array(data, np.uint8).reshape(128, 128)
-        assert np.abs(got.astype(int) - drawing.image).mean() < 3.2  # of 255
-        assert first(program(got)) == first(program(drawing.image))
+coordinate = st.floats(0, 1) | st.integers(0, 8).map(lambda n: n / 8)
+hairpin = [[[0.0, 0.0], [0.0, 1.0], [3.7e-9, 0.0]]]
+
+
+@example([[[[0.3, 0.4]]], [[[0, 0], [1, 0]]], hairpin, []])
+@given(st.lists(st.lists(st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=12),
+                         min_size=1, max_size=3), min_size=20, max_size=20))
+@few
+def test_strokes_become_the_picture_that_python_draws_in_every_byte(bare, drawn):
+    drawn = drawn + [d.strokes for found in doodles((*THINGS, "wave"), n=1).values() for d in found]
+    run = "all => all.map(strokes => btoa(String.fromCharCode(...drawnPicture(strokes).data)))"
+    for strokes, got in zip(drawn, bare.evaluate(run, drawn)):
+        want = Drawing.of_strokes(strokes).image if strokes else np.zeros((128, 128), np.uint8)
+        assert base64.b64decode(got) == want.tobytes(), strokes
 
 
 # -- files -----------------------------------------------------------------------------------------

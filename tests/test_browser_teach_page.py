@@ -14,7 +14,7 @@ from dljourney.kit.live import Drawing, static
 from dljourney.kit.pictures import doodles
 from dljourney.whole_game import best_head, warped
 from nets import few, soak
-from pages import LIFE, shown, until
+from pages import LIFE, same_pixels, shown, until
 
 pytestmark = pytest.mark.browser
 THINGS = ("smile", "frown", "star", "house")
@@ -103,18 +103,11 @@ def test_the_head_is_that_of_chapter_01_in_double(bare, things, n, seed):
     assert np.abs(got[:, -1] - 6 * (share - want @ middle)).max() < 1e-9
 
 
+@same_pixels
 def test_it_learns_and_answers_as_in_python(opened, path, desk):
-    "From the same pixels: what Pillow drew of some strokes is not what a browser draws."
     page = opened(None, path)
     tests = [d for seed in range(20 if soak else 5)
              for found in doodles(THINGS, n=1, seed=50 + seed).values() for d in found]
-    page.evaluate("""([things]) => {
-      const { life } = document.getElementById("demo");
-      life.desk.things.forEach((thing, i) => thing.drawings.forEach((drawing, k) => {
-        drawing.seen = Float64Array.from(things[i][k]);
-      }));
-    }""", [[[(desk.networks.look.read(d.image).flatten() / 255).tolist() for d in found]
-            for found in desk.drawings.things.values()]])
     press_teach(page)
     desk.teach()
     head = page.evaluate(f"() => {LIFE}.desk.head.rows.map(({{ weight }}) => [...weight])")
@@ -152,6 +145,7 @@ def test_too_little_is_told(opened, tmp_path):
     page.locator(".dlj-error", has_text="the pad is empty").wait_for()
 
 
+@same_pixels
 def test_a_taught_desk_is_taught_on_its_page(opened, tmp_path):
     desk = TeachMe(doodles(THINGS[:2], n=3))
     desk.teach()
@@ -159,7 +153,7 @@ def test_a_taught_desk_is_taught_on_its_page(opened, tmp_path):
     desk.keep("smile", new)
     desk.strokes = [*new.strokes]
     page = opened(desk)
-    assert said(page) == pytest.approx(desk.predict(), abs=0.05)
+    assert said(page) == pytest.approx(desk.predict(), abs=2e-4)
     assert shown(page)["count"]["new drawings"] == "1"
 
 

@@ -282,6 +282,7 @@ def test_what_is_for_machines_is_not_shown():
     ("PolynomialFit((x, y))", "PolynomialFit(degree=3)", None),
     ("d.step(3)", "RollDownhill(lr=0.3)", None), ("Cures()", "Cures(dropout=0.1)", None),
     ("%time x", "3", None), ("f()", "<object at 0x1>", None),
+    ("CheckersMachine()", "CheckersMachine(opponent='1959')", dict(opponent="1959")),
 ])
 def test_a_demo_is_known_by_its_text(source, told, state):
     demo = demo_of(source, told)

@@ -15,6 +15,7 @@ from anywidget import AnyWidget
 import dljourney.demos
 import dljourney.kit
 from browser import HELP, find_chromium
+from dljourney.demos.checkers_machine import CheckersMachine, Weights
 from dljourney.kit.live import Live, Wave, bundle, page_module
 from dljourney.kit.models import page_script
 
@@ -58,6 +59,9 @@ def pages():
     ours = [cls for cls in subclasses(Live) if cls.__module__.startswith("dljourney.")]
     found = [cls for cls in ours if cls.twin]
     alive = {f"{cls.__name__} as a page": text(cls, cls.twin) for cls in found}
+    board = {"boardView": "const render = () => {};\n"}  # Board's own module is linted as it is
+    machine = Weights.__new__(Weights)._default_esm(), CheckersMachine.twin, board
+    alive["CheckersMachine as a page"] = page_module(*machine)
     recorded = {"a recording": text(Live, ["recording.js"]), "a formula": text(Wave, [])}
     return {"a program as a page": page_script(), **alive, **recorded}
 
@@ -74,6 +78,11 @@ def script(name):
 def test_a_network_in_a_page_is_short():
     code = [line for line in script("net.js").splitlines() if line.strip() and "//" not in line[:3]]
     assert len(code) <= 200
+
+
+def test_all_pages_wear_one_shell():
+    texts = {p.name: p.read_text(encoding="utf-8") for p in static.glob("*.html")}
+    assert [name for name, text in texts.items() if "<head" in text] == ["shell.html"]
 
 
 def lint(text, folder):

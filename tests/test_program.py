@@ -751,6 +751,8 @@ def test_onnx_gives_the_same_probabilities(kind, tmp_path):
         assert place.encode() not in path.read_bytes(), "it names files of this machine"
     session = ort.InferenceSession(str(path))
     assert session.get_modelmeta().custom_metadata_map["labels"] == "a\nb\nc"
+    with pytest.raises(Exception, match="invalid dimensions"):  # no resizing inside
+        session.run(None, {"images": np.zeros((1, program.preprocess.channels, 9, 9), np.float32)})
     for n in (1, 7):
         x = torch.rand(n, program.preprocess.channels, *program.preprocess.size)
         (got,) = session.run(None, {"images": x.numpy()})

@@ -1,6 +1,9 @@
 "Each way out that an error names is taken, and works."
 
+import json
 import re
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -8,10 +11,12 @@ import pytest
 import safetensors.torch
 import timm
 import torch
+from PIL import Image
 from test_kept_models import OwnHead, own_forward, softened
 from test_program import exported
 from torch import nn
 
+from chapter_cells import NBS, code_cells
 from dljourney.kit.models import HubError, ModelFileError
 from dljourney.kit.pictures import Preprocess
 from dljourney.program import Program, load, save
@@ -104,6 +109,45 @@ def test_a_network_that_does_not_tell_what_it_wants_to_see_is_told_for(tmp_path)
 
 
 # Files
+
+ALONE = """
+import json, sys
+sys.modules["dljourney"] = None  # as where it is not installed
+import numpy as np, torch
+from pathlib import Path
+from PIL import Image
+folder = Path(sys.argv[1])
+for file in sorted(folder.glob("*.safetensors")):
+    exec(sys.argv[2])
+    print(json.dumps(dict(zip(card["labels"], p.tolist()))))
+assert not [name for name in sys.modules if name.startswith("dljourney.")]
+"""
+
+
+def test_the_lines_that_read_a_program_need_nothing_of_ours(tmp_path):
+    [lines] = [cell for cell in code_cells(NBS / "09_program.ipynb") if "create_model(**" in cell]
+    torch.manual_seed(0)
+    nets = [pretrained("glyphnet", 5, in_chans=1),
+            timm.create_model("test_resnet", num_classes=4, stem_width=12)]
+    noise = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "four.png")
+    programs = [load(save(net, tmp_path / f"{i}.safetensors")) for i, net in enumerate(nets)]
+    run = [sys.executable, "-I", "-c", ALONE, str(tmp_path), lines]
+    done = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert found == [pytest.approx(program(tmp_path / "four.png"), abs=1e-5)
+                     for program in programs]
+
+
+def test_what_timm_alone_cannot_make_is_not_said_to_be_its(tmp_path):
+    changed = timm.create_model("test_resnet", num_classes=3)
+    changed.fc = nn.Sequential(nn.Dropout(), nn.Linear(changed.num_features, 3))
+    plain = timm.create_model("test_resnet", num_classes=3)
+    for net, is_timms in ((changed, False), (layers(), False), (plain, True)):
+        wants = None if hasattr(net, "pretrained_cfg") else grey
+        card = load(save(net, tmp_path / "p", preprocess=wants)).card
+        assert ("create_model" in card) == is_timms
 
 
 def test_a_place_that_is_taken(tmp_path):

@@ -15,7 +15,7 @@ from string import Template
 from typing import Any
 
 from ..kit.files import check_path
-from ..kit.live import content_policy, static
+from ..kit.live import static, whole_page
 from ..kit.models import quick_program
 from ..kit.pictures import ImageError, one_line
 
@@ -46,12 +46,12 @@ def _program(path: str | Path) -> Any:
 def _page(served: _Served, host: str) -> str:
     "The page to put pictures on."
     script, style = static("serve.js"), static("share.css")
-    policy = content_policy(script, style, "connect-src 'self'; img-src blob:; ")
     labels = [_text(str(label)) for label in served.program.labels]
     names = "".join(f"<li><bdi>{label}</bdi></li>" for label in labels)
-    return Template(static("serve.html")).substitute(
-        policy=policy, title=_text(served.title), style=style, script=script, labels=names,
-        n=len(labels), host=_text(host))
+    body = Template(static("serve.html")).substitute(labels=names, n=len(labels), host=_text(host))
+    lead = "A trained network on this machine. Show it a picture, and it says what it sees."
+    return whole_page("dljourney serve", _text(served.title), lead, body, script, style,
+                      "connect-src 'self'; img-src blob:; ")
 
 
 def _text(value: str) -> str:

@@ -344,8 +344,8 @@ def as_drawing(
     return Drawing.of_strokes(given)
 
 # %% ../../nbs/demos/teach_me.ipynb #dtmpage2
-TWIN = ("weights.js", "net.js", "resize.js", "prepare.js", "strokes.js", "dice.js", "warp.js",
-        "head.js", "teach_page.js")
+TWIN = ("weights.js", "net.js", "resize.js", "prepare.js", "pen.js", "strokes.js", "dice.js",
+        "warp.js", "head.js", "teach_page.js")
 PAGE_WORDS = ("Your drawings stay in this browser. In the course a second network, which has seen "
               "nothing, learns beside this one, and loses.")
 

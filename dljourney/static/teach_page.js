@@ -17,7 +17,7 @@ function drawingOf({ strokes = [], pixels }, wants) {
     const small = { data: Uint8ClampedArray.from(values), width, height, channels: 1 };
     picture = resized(small, [128, 128], "bicubic", [0, 0, width, height]);
   } else {
-    const rounded = (v) => Math.round(1e4 * v) / 1e4;
+    const rounded = (v) => EVEN(1e4 * v) / 1e4; // as NumPy rounds
     strokes = strokes.filter((s) => s.length).map((s) => s.map((point) => point.map(rounded)));
     if (!strokes.length) throw new Error(EMPTY);
     picture = drawnPicture(strokes);

@@ -121,6 +121,11 @@ class Board(anywidget.AnyWidget):
         return "black" if self.fen[0] == "B" else "white"
 
     @property
+    def positions(self) -> list[str]:
+        "Every position of the game, the first one included."
+        return list(self._positions)
+
+    @property
     def legal(self) -> list[str]:
         "Every legal move, whoever is to make it."
         return list(self.rules(self.fen)) if self.rules else []

@@ -79,7 +79,7 @@ class Drawing:
 # %% ../../../nbs/kit/live/drawings.ipynb #1b03710e
 def _rounded(stroke: Sequence[Sequence[float]]) -> list[list[float]]:
     "Points that come back from text as they were."
-    return [[round(float(x), 4), round(float(y), 4)] for x, y in stroke]
+    return [[x, y] for x, y in np.asarray(stroke, float).round(4).tolist()]
 
 
 def _inked(a: np.ndarray) -> np.ndarray:

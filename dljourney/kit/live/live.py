@@ -24,7 +24,7 @@ import traitlets
 
 from .controls import button, controls_of, slider, toggle
 from .marks import line, pack, plot, points, readout
-from .pages import Alive, static, write_demo
+from .pages import EXPORTS, Alive, static, write_demo
 from .stills import still
 
 # %% ../../../nbs/kit/live/live.ipynb #a142c8af
@@ -34,7 +34,7 @@ def bundle(
 ) -> str:  # one ES module
     "The scripts of a widget, ready for the browser, and what every widget needs beside a kernel."
     parts = [s if "\n" in s else static(s) for s in (*scripts, "kernel.js", main)]
-    return "\n".join([*parts, "export default { initialize, render };"])
+    return "\n".join([*parts, EXPORTS])
 
 # %% ../../../nbs/kit/live/live.ipynb #fdfb2915
 def _on_main_thread() -> bool:

@@ -24,7 +24,7 @@ from ..files import spelled
 from ..pictures import Preprocess, printable
 from ..training import at_rest
 from .modelfile import (WAY_OUT, ModelFileError, describe, dry_run,
-                                            read_head, read_model)
+                                            for_create_model, read_head, read_model)
 from .parts import (as_model, at_full, differences, has_hooks, is_finite,
                                         stirred, unwrapped)
 from .planning import proven_plan
@@ -151,9 +151,10 @@ def card_of(
 ) -> dict[str, Any]:  # plain data
     "All that belongs to a model in its file, apart from the weights."
     architecture = describe(model, preprocess.channels, options)
-    described = json.dumps(architecture, sort_keys=True)
+    described, timms = json.dumps(architecture, sort_keys=True), for_create_model(architecture)
     return {
         "architecture": architecture,
+        **({"create_model": timms} if timms else {}),
         "labels": checked_labels(labels, n_scores),
         "preprocess": preprocess.asdict(),
         "scores": {str(k): check_finite(f"scores[{k!r}]", v) for k, v in (scores or {}).items()},

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from ..files import write_atomically
-from ..live import as_json, content_policy, page_path, static
+from ..live import as_json, page_path, static, whole_page
 from .in_browser import as_sent, net_data
 from .in_numpy import NumpyNet
 from .package import scores_of, tries
@@ -98,8 +98,9 @@ def _text(value: str) -> str:
     return html.escape(one_line(value))
 
 # %% ../../../nbs/kit/models/sharing.ipynb #shar0011
+_KIND = "dljourney share"  # what a page's head says
 _SCRIPTS = ("theme.js", "kernel.js", "model.js", "pad.js", "bytes.js", "weights.js", "net.js",
-            "resize.js", "prepare.js", "strokes.js", "share.js")
+            "resize.js", "prepare.js", "pen.js", "strokes.js", "share.js")
 
 
 def page_script() -> str:  # one module
@@ -122,13 +123,12 @@ def program_page(
     script, style = page_script(), static("live.css") + static("share.css")
     card = {k: v for k, v in program.card.items() if k not in ("labels", "plan")}
     shown = json.dumps(card, indent=1, ensure_ascii=False, default=str)
-    return Template(static("share.html")).substitute(
-        policy=content_policy(script, style), title=_text(title), style=style, script=script,
-        lead="A trained network. Show it a picture, and it says what it sees.",
+    body = Template(static("share.html")).substitute(
         facts=_facts(labels, preprocess, card), limits=_limits(labels, card),
         card="\n".join(map(_text, shown.splitlines())), state=as_json(state),
-        weights=net["weights"]["text"],
-    )
+        weights=net["weights"]["text"])
+    lead = "A trained network. Show it a picture, and it says what it sees."
+    return whole_page(_KIND, _text(title), lead, body, script, style)
 
 
 def write_page(
@@ -137,6 +137,6 @@ def write_page(
     title: str | None = None,  # what the page is called; None: as the file is
 ) -> Path:  # the path
     "Write a program as a page."
-    path = page_path(path, "dljourney share")
+    path = page_path(path, _KIND)
     page = program_page(program, path.stem if title is None else title)
     return write_atomically(path, page.encode("utf-8", "replace"))
