@@ -85,6 +85,33 @@ def test_questions_are_spread_two_in_a_row_at_most(path):
     assert sorted(asked) == sorted(dir(module(path).quiz))
 
 
+def in_a_row(there):
+    "The most tasks that stand one behind the other, with nothing but headings between."
+    longest, row = 0, []
+    for kind, source in there:
+        found = re.findall(r"^(?:check|quiz)\.(\w+)", source, re.M) if kind == "code" else []
+        goes_on = found or kind == "markdown" and re.fullmatch(r"#+ .*", source.strip())
+        row = [*row, *found] if goes_on else []
+        longest = max(longest, len(row))
+    return longest
+
+
+@pytest.mark.parametrize("name", ["05_optimisers", "06_universal", "07_overfitting",
+                                  "10_pretraining"])
+def test_tasks_stand_where_their_ideas_were_just_met(name):
+    "In these chapters exercises, too, and two of any kind in a row at most."
+    there = cells(NBS / f"{name}.ipynb")
+    assert 1 <= in_a_row(there) <= 2
+    assert not any(re.search(r"^## Your turn\s*$", source, re.M) for _, source in there)
+
+
+def test_a_row_of_tasks_is_found():
+    task, heading = ("code", "check.a(a)"), ("markdown", "### Your turn: a")
+    assert in_a_row([heading, task, heading, ("code", "quiz.b"), task]) == 3
+    for between in ("markdown", "Words."), ("code", "print(1)"):
+        assert in_a_row([task, between, task]) == 1
+
+
 @each_chapter
 def test_at_most_half_of_the_questions_are_of_one_kind(path):
     kinds = Counter(q.kind for q in items(module(path).quiz).values())

@@ -365,7 +365,8 @@ def _list(args: argparse.Namespace) -> int:
     "`dljourney list`"
     for c in choose_chapters([], args.folder):
         minutes = f"{c.minutes} min" if c.minutes else ""
-        print(f"{c.name:<18}{minutes:>7}  {c.damage or f'{c.title}. {c.summary}'}")
+        title = c.title if c.title.endswith("?") else f"{c.title}."
+        print(f"{c.name:<18}{minutes:>7}  {c.damage or f'{title} {c.summary}'}")
     return 0
 
 # %% ../../nbs/cli/course.ipynb #f1f1bb29

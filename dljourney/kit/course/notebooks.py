@@ -79,7 +79,8 @@ def chapters(
 
 
 # behind which number each stands; ~ is after the digits
-_UNNUMBERED = {"checkers_more": "03~", "detective": "07~", "your_guesses": "~1", "glossary": "~2"}
+_UNNUMBERED = {"checkers_more": "03~", "detective": "07~", "pretraining_more": "10~",
+               "your_guesses": "~1", "glossary": "~2"}
 
 
 def _chapter(path: Path) -> Chapter:
