@@ -4424,6 +4424,6 @@ d = { 'settings': { 'branch': 'main',
                                       'dljourney.whole_game.from_scratch': ('whole_game.html#from_scratch', 'dljourney/whole_game.py'),
                                       'dljourney.whole_game.most_exciting': ('whole_game.html#most_exciting', 'dljourney/whole_game.py'),
                                       'dljourney.whole_game.strongest': ('whole_game.html#strongest', 'dljourney/whole_game.py'),
-                                      'dljourney.whole_game.targets': ('whole_game.html#targets', 'dljourney/whole_game.py'),
                                       'dljourney.whole_game.teach': ('whole_game.html#teach', 'dljourney/whole_game.py'),
+                                      'dljourney.whole_game.wanted_scores': ('whole_game.html#wanted_scores', 'dljourney/whole_game.py'),
                                       'dljourney.whole_game.warped': ('whole_game.html#warped', 'dljourney/whole_game.py')}}}

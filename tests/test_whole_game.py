@@ -26,7 +26,7 @@ from dljourney.demos.teach_me import TwoNetworks
 from dljourney.kit.figures import subplots
 from dljourney.kit.live import Drawing, Drawings, folder_name, label_of
 from dljourney.kit.pictures import doodles, ready_digits, signs, stacked
-from dljourney.whole_game import activations, best_head, from_scratch, targets, teach, warped
+from dljourney.whole_game import activations, best_head, from_scratch, teach, wanted_scores, warped
 
 
 @pytest.fixture(scope="module")
@@ -346,10 +346,9 @@ def test_the_best_head_is_scikit_learns_ridge():
     )
 
 
-@given(st.lists(st.integers(0, 6), min_size=1, max_size=9))
-def test_targets_are_one_for_the_right_thing_and_zero_for_others(things):
-    y = torch.tensor(things)
-    assert torch.equal(targets(y, 7), torch.nn.functional.one_hot(y, 7).float())
+def test_wanted_scores_are_one_for_the_right_thing_and_zero_for_others():
+    y = torch.tensor([3, 0, 6, 3])
+    assert torch.equal(wanted_scores(y, 7), torch.nn.functional.one_hot(y, 7).float())
 
 
 def test_warped_copies_are_new_and_repeatable():
@@ -458,7 +457,8 @@ def test_the_small_picture_is_what_the_network_gets(taught):
     strokes = doodles(["star"], n=1, seed=9)["star"][0].strokes
     small = [[[0.1 + 0.3 * x, 0.6 + 0.3 * y] for x, y in stroke] for stroke in strokes]
     asked, seen = [], []
-    hook = taught.model.register_forward_hook(lambda layer, given, made: asked.append(given[0]))
+    asking = taught.program.model
+    hook = asking.register_forward_hook(lambda layer, given, made: asked.append(given[0]))
     for drawn in (strokes, small, []):
         taught.strokes = drawn
         seen.append(taught.draw()["shelf"]["seen"])
@@ -545,11 +545,14 @@ def test_what_the_page_asks_for(tmp_path):
     press(desk, do="more")
     assert desk.things == ["a", "star", "thing 1"] and desk._shelf["names"] == desk.things
     press(desk, do="teach")
-    assert desk.names == ["a", "star"] and desk.playing
+    assert desk.names == ["a", "star"] and not desk.playing
     press(desk, do="away", thing=0, drawing=0)
     assert len(desk.drawings.things["a"]) == 1
     again = TeachMe(folder=tmp_path)
     assert {n: len(f) for n, f in again.drawings.things.items()} == {"a": 1, "star": 2}
+    desk.rival = True
+    press(desk, do="teach")
+    assert desk.playing, "a rival begins at once"
     press(desk, do="digits")
     assert desk.things == ["3", "5", "6", "8", "9"] and len(desk.hidden) == 100
     press(desk, do="digits")
@@ -726,7 +729,7 @@ HEAD, TEACH, OWN_DESK, LINE = "94f72b94", "e964acd2", "d7a30052", "wg240016"
 def test_the_line_of_section_5_is_the_best_line():
     dice = torch.Generator().manual_seed(0)
     page = {"seen": torch.randn(10, 256, generator=dice), "subplots": subplots,
-            "wanted": targets(torch.arange(10) % 5, 5)}
+            "wanted": wanted_scores(torch.arange(10) % 5, 5)}
     exec(cell(LINE), page)
     slope, start = np.polyfit(page["f"], page["t"], 1)
     assert (page["weight"].item(), page["bias"].item()) == pytest.approx((slope, start), abs=1e-5)
@@ -736,7 +739,7 @@ def test_a_learner_who_edits_best_head_in_the_chapter_changes_the_desk_below(cap
     right = {}
     for edit in ("sharpness * weight,", "0 * weight,"):
         for own in ("best_head=best_head", "teach=teach"):  # as the chapter has it, and as it says
-            learner = {"TeachMe": TeachMe, "warped": warped, "targets": targets}
+            learner = {"TeachMe": TeachMe, "warped": warped, "wanted_scores": wanted_scores}
             exec(cell(HEAD).replace("sharpness * weight,", edit), learner)
             exec(cell(TEACH), learner)
             exec(cell(OWN_DESK).replace("best_head=best_head", own), learner)

@@ -373,8 +373,8 @@ def as_drawing(
 # %% ../../nbs/demos/teach_me.ipynb #dtmpage2
 TWIN = ("weights.js", "net.js", "resize.js", "prepare.js", "strokes.js", "dice.js", "warp.js",
         "head.js", "teach_page.js")
-PAGE_WORDS = ("Your drawings stay in this browser. In the course you find out why so few of them are "
-              "enough, and what the network sees.")
+PAGE_WORDS = ("Your drawings stay in this browser. In the course you find out why so few of them "
+              "are enough, and what the network sees.")
 
 
 def body_as_data() -> dict[str, Any]:  # plain data for `makeNet` in static/net.js
@@ -418,7 +418,7 @@ class TeachMe(Inked, Live):
         dict(kind="shelf", name="shelf", label=None, width=620, height=340, seen=SEEN),
         plot("race", "Right answers", width=560, height=230, x=(0, 120), y=(0, 1.03),
              xlabel="training steps of the network that has seen nothing"),
-        readout("count", "On drawings that are new to it", width=330),
+        readout("count", "On new drawings", width=330),
     ]
     rival: Any = toggle(False, hidden=True, restart=True, label="A rival that has seen nothing")
     strokes: Any = ink(traitlets.List(), echo_update=False)
