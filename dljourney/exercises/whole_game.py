@@ -306,8 +306,8 @@ _predictions = [
            too_low="It does learn: ten drawings are more than nothing.",
            too_high="More steps cannot tell it what ten drawings do not show."),
     amount("one_feature", "Let the best head use the first feature only, then 4 of them, 16, 64 "
-                          "and all 256. With **one** feature, how many of the 100 hidden digits will "
-                          "be right?", 0, 100,
+                          "and all 256. With **one** feature, how many of the 100 hidden digits "
+                          "will be right?", 0, 100,
            why="One number can tell some things apart, and not five. Many together can.",
            too_low="Guessing gets 20, and one feature says a little more than nothing.",
            too_high="One feature knows of one kind of stroke, and five digits share it."),
