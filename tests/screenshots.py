@@ -41,6 +41,12 @@ from dljourney.kit.pictures import doodles
 t = TeachMe(doodles(['smile', 'frown', 'star', 'house'], n=3)); t.teach()
 for name, found in doodles(t.things, n=3, seed=1).items():
     for drawing in found: t.keep(name, drawing)
+t.strokes = doodles(['smile'], n=1, seed=7)['smile'][0].strokes; t""",
+    "TeachMeRival": """from dljourney.demos import TeachMe
+from dljourney.kit.pictures import doodles
+t = TeachMe(doodles(['smile', 'frown', 'star', 'house'], n=3), rival=True); t.teach()
+for name, found in doodles(t.things, n=3, seed=1).items():
+    for drawing in found: t.keep(name, drawing)
 t.step(11); t.strokes = doodles(['smile'], n=1, seed=7)['smile'][0].strokes; t""",
     "TeachMeEmpty": "from dljourney.demos import TeachMe\nTeachMe()",
     "DrawingPad": """from dljourney.kit.live.pad import DrawingPad

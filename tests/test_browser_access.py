@@ -19,7 +19,7 @@ SPECIAL = {
 }
 MORE = [
     "from dljourney.demos import TeachMe; from dljourney.kit.pictures import doodles; TeachMe()",
-    "d = TeachMe(doodles(['smile', 'star'], n=1)); d.teach(); d.step(1)\n"
+    "d = TeachMe(doodles(['smile', 'star'], n=1), rival=True); d.teach(); d.step(1)\n"
     "d.strokes = doodles(['smile'], n=1, seed=7)['smile'][0].strokes; d",
     "from dljourney.kit.live.live import Walk; d = Walk(); d.error = 'spread: expected 1'; d",
 ]

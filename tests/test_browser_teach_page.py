@@ -154,6 +154,8 @@ def test_a_taught_desk_is_taught_on_its_page(opened, tmp_path):
     desk.strokes = [*new.strokes]
     page = opened(desk)
     assert said(page) == pytest.approx(desk.predict(), abs=2e-4)
+    seen = np.reshape(shown(page)["shelf"]["seen"]["values"], (32, 32))
+    assert np.abs(seen - desk.networks.sees(desk.drawing)).max() <= 1, "the same small picture"
     assert shown(page)["count"]["new drawings"] == "1"
 
 
@@ -206,7 +208,7 @@ def test_ready_digits_are_a_test(opened, path):
     desk.use_digits()
     desk.teach()
     assert count["new drawings"] == "100"
-    assert count["has seen signs"] == f"{desk.right['taught']:.0%}"
+    assert count["right"] == f"{desk.right['taught']:.0%}"
     page.get_by_role("button", name="My own drawings").click()
     until(page, f"{ROWS}.length === 4")
 

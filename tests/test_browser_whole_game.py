@@ -9,6 +9,11 @@ from dljourney.kit.pictures import doodles
 pytestmark = pytest.mark.browser
 
 CELLS = ["from dljourney.demos import TeachMe", "teach_me = TeachMe(folder='mine{}'); teach_me"]
+INK = """(() => {
+  const { data } = document.querySelector('.dlj-top canvas').getContext('2d')
+    .getImageData(0, 0, 32, 32);
+  return data.reduce((sum, v, i) => sum + (i % 4 ? 0 : v), 0);
+})()"""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +53,19 @@ def test_a_learners_first_minutes(front, page):
       const verdict = document.querySelector('.dlj-verdict').textContent;
       return verdict.startsWith('star') && best.length === 1 && parseInt(best[0]) > 90;
     }""")
+    grown = page.evaluate(INK)
+    assert grown > 0, "what the network gets is shown while the pen is down"
     page.mouse.up()
+    clear = page.get_by_role("button", name="Clear")
+    clear.click()
+    page.wait_for_function(f"{INK} === 0")
+    stroke(page, made["star"][3].strokes[0])
+    page.wait_for_function(f"{INK} > 0")
+    label = page.locator(".dlj-top canvas").get_attribute("aria-label")
+    assert "what was drawn" in label
+    assert page.locator(".dlj-scratch:visible, .dlj-run:visible").count() == 0, "one network"
+    front.python(page, "teach_me.rival = True")
+    page.get_by_role("button", name="Play").click()
     scratch = "document.querySelector('.dlj-best .dlj-bar.dlj-scratch span').textContent"
     page.wait_for_function(f"{scratch} !== ''")
 

@@ -23,9 +23,10 @@ from PIL import Image, PngImagePlugin
 from dljourney import whole_game
 from dljourney.demos import TeachMe
 from dljourney.demos.teach_me import TwoNetworks
+from dljourney.kit.figures import subplots
 from dljourney.kit.live import Drawing, Drawings, folder_name, label_of
 from dljourney.kit.pictures import doodles, ready_digits, signs, stacked
-from dljourney.whole_game import activations, best_head, from_scratch, teach, warped
+from dljourney.whole_game import activations, best_head, from_scratch, teach, wanted_scores, warped
 
 
 @pytest.fixture(scope="module")
@@ -345,6 +346,11 @@ def test_the_best_head_is_scikit_learns_ridge():
     )
 
 
+def test_wanted_scores_are_one_for_the_right_thing_and_zero_for_others():
+    y = torch.tensor([3, 0, 6, 3])
+    assert torch.equal(wanted_scores(y, 7), torch.nn.functional.one_hot(y, 7).float())
+
+
 def test_warped_copies_are_new_and_repeatable():
     x = torch.tensor(doodles(["star"], n=1)["star"][0].image)[None, None].repeat(4, 1, 1, 1)
     a, b = warped(x, seed=1), warped(x, seed=1)
@@ -355,7 +361,7 @@ def test_warped_copies_are_new_and_repeatable():
 def test_teaching_is_repeatable_and_beats_the_same_network_from_dice():
     means = dict(taught=0.0, scratch=0.0)
     for seed in (0, 2):
-        desk = TeachMe()
+        desk = TeachMe(rival=True)
         desk.use_digits(seed=seed)
         desk.teach()
         desk.step(41)
@@ -429,8 +435,42 @@ def test_a_renamed_things_drawings_are_no_test_after_teach_either(tmp_path):
         assert desk.hidden == []
 
 
+def test_there_is_one_network_until_a_rival_is_asked_for():
+    desk = TeachMe(doodles(["smile", "star"], n=1))
+    desk.teach()
+    desk.keep("star", doodles(["star"], n=1, seed=9)["star"][0])
+    shown = desk.draw()
+    assert shown["race"] == [] and not shown["shelf"]["rival"]
+    assert shown["count"].keys() == {"new drawings", "right"}
+    with pytest.raises(ValueError, match="set `rival = True`"):
+        desk.step(1)
+    desk.rival = True
+    assert desk.draw()["shelf"]["rival"] and not desk.playing
+    desk.step(1)
+    assert desk.draw()["race"] and set(desk.right) == {"taught", "scratch"}
+    assert desk.draw()["count"].keys() == {"new drawings", "has seen signs", "has seen nothing"}
+    desk.rival = False
+    assert desk.draw()["race"] == [] and desk.right.keys() == {"taught"}
+
+
+def test_the_small_picture_is_what_the_network_gets(taught):
+    strokes = doodles(["star"], n=1, seed=9)["star"][0].strokes
+    small = [[[0.1 + 0.3 * x, 0.6 + 0.3 * y] for x, y in stroke] for stroke in strokes]
+    asked, seen = [], []
+    asking = taught.program.model
+    hook = asking.register_forward_hook(lambda layer, given, made: asked.append(given[0]))
+    for drawn in (strokes, small, []):
+        taught.strokes = drawn
+        seen.append(taught.draw()["shelf"]["seen"])
+    hook.remove()
+    assert seen[2] is None and seen[0].shape == (32, 32)
+    assert np.abs(seen[0].astype(int) - seen[1]).mean() < 4  # centred, as large as it fits
+    again = taught.networks.look(torch.tensor(seen[0])[None, None])
+    assert any(torch.equal(again, x) for x in asked)
+
+
 def test_the_first_network_answers_at_once_and_the_other_learns_step_by_step(taught):
-    desk = TeachMe(doodles(["smile", "star"], n=2))
+    desk = TeachMe(doodles(["smile", "star"], n=2), rival=True)
     desk.teach()
     desk.strokes = doodles(["star"], n=1, seed=9)["star"][0].strokes
     assert (
@@ -505,11 +545,14 @@ def test_what_the_page_asks_for(tmp_path):
     press(desk, do="more")
     assert desk.things == ["a", "star", "thing 1"] and desk._shelf["names"] == desk.things
     press(desk, do="teach")
-    assert desk.names == ["a", "star"] and desk.playing
+    assert desk.names == ["a", "star"] and not desk.playing
     press(desk, do="away", thing=0, drawing=0)
     assert len(desk.drawings.things["a"]) == 1
     again = TeachMe(folder=tmp_path)
     assert {n: len(f) for n, f in again.drawings.things.items()} == {"a": 1, "star": 2}
+    desk.rival = True
+    press(desk, do="teach")
+    assert desk.playing, "a rival begins at once"
     press(desk, do="digits")
     assert desk.things == ["3", "5", "6", "8", "9"] and len(desk.hidden) == 100
     press(desk, do="digits")
@@ -680,14 +723,23 @@ def cell(id):
     return found
 
 
-HEAD, TEACH, OWN_DESK = "94f72b94", "e964acd2", "d7a30052"
+HEAD, TEACH, OWN_DESK, LINE = "94f72b94", "e964acd2", "d7a30052", "wg240016"
+
+
+def test_the_line_of_section_5_is_the_best_line():
+    dice = torch.Generator().manual_seed(0)
+    page = {"seen": torch.randn(10, 256, generator=dice), "subplots": subplots,
+            "wanted": wanted_scores(torch.arange(10) % 5, 5)}
+    exec(cell(LINE), page)
+    slope, start = np.polyfit(page["f"], page["t"], 1)
+    assert (page["weight"].item(), page["bias"].item()) == pytest.approx((slope, start), abs=1e-5)
 
 
 def test_a_learner_who_edits_best_head_in_the_chapter_changes_the_desk_below(capsys):
     right = {}
     for edit in ("sharpness * weight,", "0 * weight,"):
         for own in ("best_head=best_head", "teach=teach"):  # as the chapter has it, and as it says
-            learner = {"TeachMe": TeachMe, "warped": warped}
+            learner = {"TeachMe": TeachMe, "warped": warped, "wanted_scores": wanted_scores}
             exec(cell(HEAD).replace("sharpness * weight,", edit), learner)
             exec(cell(TEACH), learner)
             exec(cell(OWN_DESK).replace("best_head=best_head", own), learner)

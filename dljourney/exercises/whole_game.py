@@ -286,25 +286,31 @@ check, hint, solution, quiz = verbs(
 
 # %% ../../nbs/exercises/whole_game.ipynb #gex053202
 _predictions = [
-    amount("ten_examples", "Both networks get ten drawings: two of each of five digits. Then they "
-                           "are asked about 100 digits that they have not seen, most of them by "
-                           "other people. Guessing would get 20 of 100 right. How many will the "
-                           "**blue** one get?", 0, 100,
-           why="It knew strokes and their parts already. Ten drawings tell it which signs you "
-               "mean, and it needs no more.",
-           too_low="Ten drawings are few only for whoever starts from nothing.",
+    amount("ten_examples", "The network gets ten drawings: two of each of five digits. Then it is "
+                           "asked about 100 digits that it has not seen, most of them by other "
+                           "people. Guessing would get 20 of 100 right. How many will it get?",
+           0, 100,
+           why="So few examples, and so many right: soon you will ask why.",
+           too_low="It is natural to think that ten drawings cannot be enough.",
            too_high="Ten drawings do not show every hand."),
     amount("luck", "Ten other examples, four times. How far apart will the best and the worst of "
                    "the four be, in digits of 100?", 0, 60,
            why="It depends on which ten you have: one run alone says little.",
            too_low="Some writers write an odd 1 or 7, and then all ten examples mislead a little.",
-           too_high="The network knows so much already that bad luck costs it little."),
-    amount("orange", "Now the **orange** network, which starts from dice. After 120 steps on the "
-                     "same ten drawings, how many of 100 will it read?", 0, 100,
+           too_high="Most writers write most digits alike: bad luck costs little."),
+    amount("orange", "The **orange** network has the same layers, the same ten drawings and the "
+                     "same test; but it has seen nothing before. After 120 steps, how many of "
+                     "the 100 will it read?", 0, 100,
            why="Ten drawings do not say enough about what a line is and what matters in "
                "handwriting.",
            too_low="It does learn: ten drawings are more than nothing.",
            too_high="More steps cannot tell it what ten drawings do not show."),
+    amount("one_feature", "Let the best head use the first feature only, then 4 of them, 16, 64 "
+                          "and all 256. With **one** feature, how many of the 100 hidden digits "
+                          "will be right?", 0, 100,
+           why="One number can tell some things apart, and not five. Many together can.",
+           too_low="Guessing gets 20, and one feature says a little more than nothing.",
+           too_high="One feature knows of one kind of stroke, and five digits share it."),
     choice("first_layer", "The pictures become smaller and more. What will the *first* layer look "
                           "for, that sees only a few pixels at a time?", "b", {
         "a": ("Whole signs", "A sign does not fit into a few pixels. The last layers see it."),

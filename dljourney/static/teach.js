@@ -48,6 +48,22 @@ function thumbnail(view, values, side, colour, label, message) {
   return asking(view, "thumb", canvas, message, told);
 }
 
+// The small picture that reaches the network, beside the pad: it grows with each stroke.
+function seenPicture(words, side = 32) {
+  const canvas = make("canvas", { width: side, height: side, role: "img" });
+  function show(seen) {
+    const pixels = new ImageData(side, side);
+    for (let i = 0; i < side * side; i++) {
+      const light = seen ? seen.values[i] : 0;
+      pixels.data.set([light, light, light, 255], 4 * i);
+    }
+    canvas.getContext("2d").putImageData(pixels, 0, 0);
+    const drawn = seen ? "what was drawn, in the middle and as large as it fits" : "nothing yet";
+    canvas.setAttribute("aria-label", `${words}: ${drawn}`);
+  }
+  return { canvas, words: make("div", { class: "dlj-seen" }, words), show };
+}
+
 function answerBar(kind) {
   const fill = make("i"); const share = make("span");
   const el = make("div", { class: `dlj-bar dlj-${kind}` }, make("div", {}, fill), share);
@@ -68,7 +84,10 @@ function shelfPanel(spec, view) {
     make("span"), make("span"), make("span"),
     make("div", {}, make("b", { class: "dlj-taught" }, "has seen signs"),
       make("b", { class: "dlj-scratch" }, "has seen nothing")));
-  const el = make("div", { class: "dlj-desk" }, verdict, head, rows, more, back);
+  const picture = seenPicture(spec.seen);
+  const said = make("div", {}, verdict, picture.words);
+  const top = make("div", { class: "dlj-top" }, picture.canvas, said);
+  const el = make("div", { class: "dlj-desk" }, top, head, rows, more, back);
   let made = []; let seen = null; let dark = null;
   const ink = inkOf({ get: view.get, set: (name, value) => view.set({ [name]: value }, true) });
 
@@ -128,7 +147,9 @@ function shelfPanel(spec, view) {
       build(unpack(shelf), theme);
     }
     verdict.textContent = content.verdict || "Your examples";
+    picture.show(content.seen);
     el.classList.toggle("dlj-answering", content.is_taught);
+    el.classList.toggle("dlj-rival", content.rival);
     const best = content.taught ? content.taught.indexOf(Math.max(...content.taught)) : -1;
     made.forEach(({ row, bars }, i) => {
       bars.taught.show(content.taught && content.taught[i]);

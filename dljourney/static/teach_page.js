@@ -300,18 +300,22 @@ const acts = {
     const { strokes } = live.get("strokes");
     const isTaught = Boolean(desk.head);
     const isDrawn = strokes.some((stroke) => stroke.length);
-    const said = isTaught && isDrawn ? answerOf(desk, drawingOf({ strokes }, desk.wants)) : null;
+    const drawing = isDrawn ? drawingOf({ strokes }, desk.wants) : null;
+    const said = isTaught && drawing ? answerOf(desk, drawing) : null;
+    const [h, w] = desk.wants.size;
+    const seen = drawing && { values: drawing.seen.map((v) => 255 * v), shape: [h, w] };
     const [best] = said ? Object.keys(said) : [];
     const verdict = said ? `${best}, ${Math.round(100 * said[best])}%` : "Draw something!";
     const taught = said && { taught: desk.things.map(({ name }) => said[name] || 0) };
     const count = isTaught && desk.hidden.length ? {
       "new drawings": String(desk.hidden.length),
-      "has seen signs": `${Math.round(100 * rightShare(desk))}%`,
+      right: `${Math.round(100 * rightShare(desk))}%`,
     } : {};
     return {
       pad: { size: live.get("size"), note: desk.note, loading: desk.note === "Learning …",
         digits: desk !== live.mine },
-      shelf: { ...taught, verdict: isTaught ? verdict : "", is_taught: isTaught },
+      shelf: { ...taught, verdict: isTaught ? verdict : "", seen, is_taught: isTaught,
+        rival: false },
       race: [],
       count,
     };
