@@ -25,8 +25,8 @@ parts = {
 def test_notebooks_pass(part, site):
     "As `nbdev_test` runs them, with the wheel and without a network."
     env = {**os.environ, "PYTHONPATH": str(site)}
-    run = subprocess.run([sys.executable, "-P", "-c", CODE, *map(str, parts[part])], cwd=root, env=env,
-                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    run = subprocess.run([sys.executable, "-P", "-c", CODE, *map(str, parts[part])], cwd=root,
+                         env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True)
     assert run.returncode == 0, run.stdout[-5000:]
     assert len(parts[part]) > 80
