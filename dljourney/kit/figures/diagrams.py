@@ -187,7 +187,7 @@ class Diagram:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
         png = base64.b64encode(self.to_png()).decode()
-        size = {"alt": self.alt, "width": self.width, "height": self.height}
+        size: dict[str, Any] = {"alt": self.alt, "width": self.width, "height": self.height}
         page = as_img(base64.b64encode(self.svg.encode()).decode(), "svg+xml", **size)
         data = {"text/html": page, "image/svg+xml": self.svg, "image/png": png}
         return {**data, "text/plain": f"Diagram: {self.alt}"}, {"image/png": size}
