@@ -88,9 +88,11 @@ for kind in ("png", "svg"): figures.sgd_diagram().save(folder / f"sgd.{kind}")
 def test_a_figure_shows_itself_as_a_png_with_words(i):
     fig = list(every_figure())[i]
     data, metadata = fig._repr_mimebundle_()
-    assert set(data) == {"image/png", "text/plain"}
+    assert set(data) == {"text/html", "image/png", "text/plain"}
     about = metadata["image/png"]
     alt = about["alt"]
+    shown = ET.fromstring(data["text/html"].removesuffix(">") + "/>")
+    assert shown.attrib["alt"] == alt and data["image/png"] in shown.attrib["src"]
     assert len(alt) > 12 and data["text/plain"].endswith(alt)
     image = Image.open(io.BytesIO(fig.to_png()))
     assert abs(image.width / image.height - about["width"] / about["height"]) < 0.02
@@ -329,7 +331,8 @@ def test_a_diagram_is_whole_svg_with_words(diagram):
     for label in default_labels:
         assert label in words and label in d.alt
     data, metadata = d._repr_mimebundle_()
-    assert set(data) == {"image/svg+xml", "image/png", "text/plain"}
+    assert set(data) == {"text/html", "image/svg+xml", "image/png", "text/plain"}
+    assert f'alt="{d.alt}"' in data["text/html"]
     assert metadata["image/png"]["alt"] == d.alt and d._repr_svg_() == d.svg
     assert "script" not in d.svg and "http" not in d.svg.replace("http://www.w3.org", "")
     assert diagram() == d and diagram(alt="in my words").alt == "in my words"

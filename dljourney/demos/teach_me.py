@@ -449,7 +449,8 @@ class TeachMe(Inked, Live):
     @traitlets.default("_esm")
     def _default_esm(self) -> str:
         pad = f"const drawPad = (() => {{\n{static('pad.js')}\nreturn render;\n}})();\n"
-        return bundle("theme.js", "plot.js", "panels.js", "controls.js", pad, "teach.js")
+        parts = "theme.js", "words.js", "plot.js", "panels.js", "controls.js", pad, "teach.js"
+        return bundle(*parts)
 
     @traitlets.default("_css")
     def _default_css(self) -> str:

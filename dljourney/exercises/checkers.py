@@ -293,7 +293,8 @@ _predictions = [
         "b": ("CENT falls, MOB rises", "Square 16 was one to which White could have stepped."),
         "c": ("CENT rises, MOB falls", "11 is one of the eight squares of the centre, 16 is not."),
     }),
-    choice("opens_with", "Who plays for the centre alone: with which move does it open?", "a", {
+    choice("opens_with", "A player cares for the centre alone. With which move does it "
+                         "open?", "a", {
         "a": ("9-14", "A new man in the centre, and none has left it."),
         "b": ("11-15", "15 is in the centre, but so was 11: nothing is won."),
         "c": ("11-16", "That one leaves the centre."),

@@ -8,7 +8,9 @@ __all__ = ['check', 'hint', 'solution', 'quiz', 'guess']
 # %% ../../nbs/exercises/program.ipynb #acb69c49
 import math
 
-from ..kit.exercises import amount, choice, exercise, guesses, number, order, short, verbs
+from dljourney.kit.exercises import (
+    Ruler, amount, choice, exercise, guesses, number, order, short, sketched, verbs,
+)
 
 # %% ../../nbs/exercises/program.ipynb #38185064
 def softmax(scores):
@@ -345,6 +347,22 @@ _questions += [
            "(2560 + 10) numbers of 4 bytes.",
            {2570: "That is how many numbers there are; each takes 4 bytes.",
             10240: "The biases are missing."}, tol=0.0001),
+    choice("perfect_score", "The network's finds are where it said, week after week, better and "
+                            "better. What does that show?", "c", {
+        "a": ("That it has found where the mice are.",
+              "They are everywhere alike. It has found where the inspectors go."),
+        "b": ("That it overfits, and needs new data.",
+              "It was right about new data each week. It had chosen them itself."),
+        "c": ("Nothing: it chose where anybody looks.",
+              "A test must be able to fail. This one could not."),
+    }),
+    short("stands_in",
+          "We want to know who is ill, and have a record of who went to a doctor. What is such a "
+          "record called, which stands in for what we want to know? One word.",
+          ["proxy", "a proxy"],
+          "People who cannot pay for a doctor look healthy in it. Ask what a proxy leaves out.",
+          {"label": "It is used as one. The word says that it is not quite the thing itself.",
+           "bias": "That is what comes of it, when the record leaves some people out."}),
 ]
 
 # %% ../../nbs/exercises/program.ipynb #954920d3
@@ -393,6 +411,18 @@ _predictions = [
                "letters that a page can hold. The code that computes takes a few pages of text.",
            too_low="The code is that small. The numbers are not.",
            too_high="Networks that fill a disk exist. This one has 1.3 million numbers."),
+    sketched("own_data", "Of all the trouble that the network expects in the town, how much does "
+                         "it see in the north, week by week?",
+             Ruler(0, 20, "week"), Ruler(0, 100, "in the north", "%"),
+             why="Fresh data do not put it right: they are taken where the network looks, so they "
+                 "find more of what it knew. What began as two thirds ends near everything."),
+    choice("remedy", "Which of them *alone* brings the network back to the truth?", "c", {
+        "a": ("More", "They go where the others went: the same way, only faster."),
+        "b": ("At random", "It slows the loop down. But three visits in four are still chosen, and "
+                           "finds are counted as before."),
+        "c": ("Per visit", "Divided by how often somebody looked, the finds show what is there, "
+                           "and not where people went."),
+    }),
 ]
 
 # %% ../../nbs/exercises/program.ipynb #gex324920

@@ -320,6 +320,23 @@ _questions = [
           {"loss": "That measures how bad the predictions are, so it belongs to *performance*.",
            "training": "That is the whole loop. The mechanism is the part that changes the "
                        "weights."}),
+    order("his_order", "Put Samuel's thought in his own order: each step answers what the one "
+                       "before leaves open.", "dbac", {
+        "a": "an automatic test finds out how good they are",
+        "b": "any weights have a performance, known or not",
+        "c": "a mechanism changes the weights to make it greater",
+        "d": "a program takes weights besides its inputs",
+    }, "First what can be changed, then what is meant by good, who finds out, and what follows.", {
+        "dabc": "A test finds something out. First say what there is to find.",
+    }),
+    choice("good_for", "Which of these jobs is *not* for Samuel's loop?", "b", {
+        "a": ("Naming a bird by its song.",
+              "Nobody can write the steps, and people who know birds can label songs."),
+        "b": ("Working out the interest on a loan.",
+              "The steps are known, and the contract states them. Write them down."),
+        "c": ("Telling from its hum whether a pump will fail.",
+              "Nobody can write the steps, and pumps that failed are the examples."),
+    }),
 ]
 
 # %% ../../nbs/exercises/samuel.ipynb #9067424f

@@ -206,9 +206,14 @@ function sliderInput(spec, card) {
 // A curve to sketch with the pen or with the arrow keys: heights from 0 to 1, one for each column.
 function sketchInput(spec, card) {
   const n = spec.columns;
-  const canvas = make("canvas", { tabindex: 0, role: "img" });
+  const canvas = make("canvas", { tabindex: 0, role: "application" });
   const spoken = make("div", { class: "dlj-spoken", "aria-live": "polite" });
   const again = make("button", { type: "button", onclick: () => begin() }, "Start again");
+  const ends = (curve) =>
+    [curve[0], curve.at(-1)].map((h) => `${Math.round(100 * h)} %`).join(" to ");
+  const measured = ({ guess, truth }) =>
+    [["your curve", guess], ["what was measured", truth]].filter(([, curve]) => curve)
+      .map(([who, curve]) => `${who} goes from ${ends(curve)}`).join(", ");
   let heights = Array(n).fill(null);
   let column = null; // where the pen or the keys are
   let shown = {};
@@ -227,6 +232,7 @@ function sketchInput(spec, card) {
   function begin() {
     heights = Array(n).fill(null);
     column = null;
+    canvas.focus({ preventScroll: true }); // the button that asked for it goes
     tell();
   }
   function tell() {
@@ -235,7 +241,7 @@ function sketchInput(spec, card) {
       "aria-label",
       `${spec.label} ${spec.xlabel} to the right, ${spec.ylabel} upwards. ` +
         (shown.done
-          ? "Your curve, and what was measured."
+          ? `Of the height: ${measured(shown)}.`
           : `${drawn()} of ${n} columns are drawn. Arrow up and down change the height, ` +
             "arrow left and right go on to the next column."),
     );
@@ -407,13 +413,21 @@ function render({ model, el }) {
   input = INPUTS[spec.kind](spec, card);
   root.append(make("div", { class: "dlj-title" }, spec.title), asked, input.el, bar, said);
 
+  // Where what had the focus is gone, the verdict has it: keys go on from there.
+  function keepFocus(focus) {
+    if (!root.contains(focus) || (!focus.disabled && focus.getClientRects().length)) return;
+    said.tabIndex = -1;
+    said.focus({ preventScroll: true });
+  }
   function update() {
     const state = model.get("_state");
+    const focus = document.activeElement;
     input.show(state);
     if (said.innerHTML !== state.html) said.innerHTML = state.html || "";
     said.className = `dlj-said dlj-${(state.outcome || "").replaceAll(" ", "-")}`;
     bar.hidden = Boolean(state.done) || (isQuiz && spec.kind === "choice");
     card.changed();
+    keepFocus(focus);
   }
   update();
   model.on("change:_state", update);

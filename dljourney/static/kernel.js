@@ -99,7 +99,8 @@ function standIn(png, words) {
     "<b>This demo is asleep.</b> Run the cell above to wake it.</p>";
   const place = make("div", {}, make("pre", { style: "white-space:pre-wrap" }, String(words)));
   const still = png
-    ? `<img alt="The demo as it was" style="max-width:100%" src="data:image/png;base64,${png}">`
+    ? make("img", { alt: `The demo as it was: ${words}`, style: "max-width:100%",
+      src: `data:image/png;base64,${png}` }).outerHTML
     : place.innerHTML;
   const kind = { model_module: "@jupyter-widgets/controls", model_module_version: "*" };
   const state = { value: wake + still, layout: null, style: null };

@@ -147,6 +147,7 @@ function render({ model, el }) {
   function build() {
     Object.values(panels).forEach((panel) => panel.close && panel.close());
     spec = model.get("_spec");
+    const refocus = holding(root);
     root.replaceChildren();
     root.className = `dlj dlj-${spec.size}${alive ? "" : " dlj-asleep"}`;
     controls = {};
@@ -197,6 +198,7 @@ function render({ model, el }) {
       if (spec.controls.find((c) => c.name === name).kind !== "button")
         controls[name].update(model.get(name));
     if (strip) strip.update();
+    refocus();
     fresh = true;
     queue();
   }

@@ -5,7 +5,7 @@ function render({ model, el }) {
     class: `dlj dlj-pad dlj-${model.get("size")}`,
     "data-lm-suppress-shortcuts": "true",
   });
-  const canvas = make("canvas", { tabindex: 0, role: "img", "aria-label": "Drawing pad" });
+  const canvas = make("canvas", { tabindex: 0, role: "application", "aria-label": "Drawing pad" });
   const back = () => commit(ink.read().slice(0, -1));
   const undo = make(
     "button",

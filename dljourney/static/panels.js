@@ -45,15 +45,16 @@ function picturePanel(spec) {
 
 // A grid of small images: {images: N x H x W in [0, 1], captions, colours}.
 function imagesPanel(spec, view) {
-  const canvas = make("canvas", {
-    role: "img",
-    "aria-label": spec.label || spec.name,
-    tabindex: spec.pointer ? 0 : undefined,
-  });
+  const canvas = toldCanvas(spec);
   let content = null;
   let layout = null;
+  let chosen = 0; // the picture that the keys are at
   function draw(next) {
-    if (next) content = next;
+    if (next) {
+      content = next;
+      chosen = Math.max(0, Math.min(chosen, content.images.shape[0] - 1));
+      tell(canvas, spec, imagesWords(content));
+    }
     const width = canvas.clientWidth;
     if (!width || !content) return;
     const [count, rows, cols] = content.images.shape;
@@ -95,19 +96,38 @@ function imagesPanel(spec, view) {
         ctx.lineWidth = 3;
         ctx.strokeRect(left + 1, top + 1, cell - 8, tall - line - 8);
       }
+      if (spec.pointer && i === chosen && document.activeElement === canvas) {
+        ctx.strokeStyle = theme.ink;
+        ctx.lineWidth = 2;
+        ctx.strokeRect(left - 2, top - 2, cell - 2, tall - line - 2);
+      }
       if (content.captions) {
         ctx.fillStyle = theme.colour(colour || "ink");
         ctx.fillText(content.captions[i], left + cell / 2 - 3, top + tall - line / 2 - 3, cell - 4);
       }
     }
   }
+  const pick = (index) => {
+    if (index < layout.count) view.send({ event: "pick", panel: spec.name, index });
+  };
+  canvas.addEventListener("keydown", (event) => {
+    const step = ARROWS[event.key];
+    if (!spec.pointer || !layout || (!step && !["Enter", " "].includes(event.key))) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const next = step ? chosen + step[0] + step[1] * layout.perRow : chosen;
+    if (next >= 0 && next < layout.count) chosen = next;
+    if (!step) pick(chosen);
+    draw();
+  });
+  for (const name of ["focus", "blur"]) canvas.addEventListener(name, () => draw());
   canvas.addEventListener("click", (event) => {
     if (!spec.pointer || !layout) return;
     const rect = canvas.getBoundingClientRect();
     const i =
       Math.floor((event.clientY - rect.top) / layout.tall) * layout.perRow +
       Math.floor((event.clientX - rect.left) / layout.cell);
-    if (i < layout.count) view.send({ event: "pick", panel: spec.name, index: i });
+    pick(i);
   });
   return { el: canvas, draw };
 }

@@ -1,10 +1,29 @@
+// What the network panel says: its layers, and where its strongest weight leads.
+function networkWords({ columns, weights, names }) {
+  const units = columns.slice(1, -1).map((column) => column.shape[0]);
+  const layers = units.length ? `hidden layers of ${units.join(", ")} units` : "no hidden layer";
+  let most = { size: -1 };
+  weights.forEach((w, layer) => w.values.forEach((value, i) => {
+    const [to, from] = [Math.floor(i / w.shape[1]), i % w.shape[1]];
+    if (Math.abs(value) > most.size) most = { size: Math.abs(value), value, layer, to, from };
+  }));
+  const from = most.layer ? `unit ${most.from + 1} of layer ${most.layer}` : names[most.from];
+  const to = most.layer === weights.length - 1 ? "the answer"
+    : `unit ${most.to + 1} of layer ${most.layer + 1}`;
+  return `inputs ${names.join(", ")}; ${layers}; the strongest weight, ` +
+    `${formatNumber(most.value)}, leads from ${from} to ${to}`;
+}
+
 // The network panel of the Playground: each unit's picture, joined by lines as thick as their
 // weights.
 function networkPanel(spec, view) {
-  const canvas = make("canvas", { role: "img", "aria-label": spec.label || spec.name });
+  const canvas = toldCanvas(spec);
   let content = null;
   function draw(next) {
-    if (next) content = next;
+    if (next) {
+      content = next;
+      tell(canvas, spec, networkWords(content));
+    }
     const width = canvas.clientWidth;
     if (!width || !content) return;
     const height = Math.round((width * spec.height) / spec.width);

@@ -371,17 +371,17 @@ function drawLegend(ctx, rows, box, theme) {
 
 // view: { theme(), send(message), sendSoon(message), follow(name, value), set(values, done) }
 function plotPanel(spec, view) {
-  const canvas = make("canvas", {
-    role: "img",
-    "aria-label": spec.label || spec.name,
-    tabindex: spec.pointer ? 0 : undefined,
-  });
+  const canvas = toldCanvas(spec);
   let content = { marks: [] };
   let scales = null;
   let cursor = null; // keyboard cursor, in pixels
+  const spoken = make("div", { class: "dlj-spoken", "aria-live": "polite" }); // where it is
 
   function draw(next) {
-    if (next) content = Array.isArray(next) ? { marks: next } : next;
+    if (next) {
+      content = Array.isArray(next) ? { marks: next } : next;
+      tell(canvas, spec, plotWords({ ...spec, ...content }, content.marks));
+    }
     const width = canvas.clientWidth;
     if (!width) return;
     const height = Math.round((width * spec.height) / spec.width);
@@ -424,7 +424,7 @@ function plotPanel(spec, view) {
     for (const m of marks) if (m.mark === "handle") DRAW_MARK.handle(ctx, m, x, y, theme);
     drawLegend(ctx, legend, box, theme);
     if (cursor && document.activeElement === canvas) {
-      ctx.strokeStyle = theme.ink;
+      ctx.strokeStyle = isDown ? theme.colour("red") : theme.ink;
       ctx.lineWidth = 1.5;
       ctx.beginPath();
       ctx.moveTo(cursor[0] - 8, cursor[1]);
@@ -451,6 +451,7 @@ function plotPanel(spec, view) {
     py <= scales.box.bottom;
   let dragged = null;
   let stroke = null;
+  let isDown = false; // the keyboard's pen
   let pressed = null;
   const extend = (point) => {
     const at = data(point);
@@ -495,8 +496,24 @@ function plotPanel(spec, view) {
     else if (near !== null) moved = near;
     else setPoint(mark, mark.x.length, cursor, true);
   }
+  // The keyboard's pen: what was drawn with it ends where it is lifted.
+  function lift() {
+    if (isDown) view.send(drawn(true));
+    isDown = false;
+    stroke = null;
+  }
+  function keyOnPen(isStep) {
+    if (isStep && isDown) extend(cursor);
+    else if (!isStep && isDown) lift();
+    else if (!isStep) {
+      isDown = true;
+      stroke = { x: [], y: [] };
+      extend(cursor);
+    }
+  }
   canvas.addEventListener("pointerdown", (event) => {
     if (!scales || event.button) return;
+    lift();
     const point = place(event);
     const mark = loose();
     if (mark && inside(point)) {
@@ -550,14 +567,26 @@ function plotPanel(spec, view) {
         handle, [scales.x(handle.x) + step[0] * far, scales.y(handle.y) + step[1] * far], true);
     cursor ||= [(scales.box.left + scales.box.right) / 2, (scales.box.top + scales.box.bottom) / 2];
     if (step) {
-      cursor = [cursor[0] + step[0] * far, cursor[1] + step[1] * far];
+      const { left, right, top, bottom } = scales.box;
+      cursor = [
+        Math.min(right, Math.max(left, cursor[0] + step[0] * far)),
+        Math.min(bottom, Math.max(top, cursor[1] + step[1] * far)),
+      ];
       if (mark && moved !== null) setPoint(mark, moved, cursor, true);
     } else if (mark) keyOnPoints(mark, event.key);
     else if (spec.pointer === "click")
       view.send({ event: "click", panel: spec.name, ...data(cursor), shift: event.shiftKey });
+    if (spec.pointer === "draw") keyOnPen(Boolean(step));
+    const at = data(cursor);
+    const state = isDown ? ", pen down" : moved !== null ? ", holding a point" : "";
+    spoken.textContent = `${formatNumber(at.x)}, ${formatNumber(at.y)}${state}`;
     draw();
   });
   canvas.addEventListener("focus", () => draw());
-  canvas.addEventListener("blur", () => draw());
-  return { el: canvas, draw, at: (x, y) => scales && [scales.x(x), scales.y(y)] };
+  canvas.addEventListener("blur", () => {
+    lift();
+    draw();
+  });
+  const el = spec.pointer ? make("div", {}, canvas, spoken) : canvas;
+  return { el, draw, at: (x, y) => scales && [scales.x(x), scales.y(y)] };
 }

@@ -183,10 +183,8 @@ function shotsOf(desk, name) {
   }
   function show(found) {
     pictures = found;
-    const refocus = holding(el);
     const seen = state.open.has(name) ? pictures : pictures.slice(-SHOWN);
     el.replaceChildren(...rest(), ...seen.map(thumb));
-    refocus();
     const isHere = pictures.includes(state.chosen);
     acts.replaceChildren(...(isHere ? [actions(send, state.chosen, name, desk.names())] : []));
   }
@@ -223,7 +221,9 @@ function pileCard(desk, name) {
   acceptDrops(el, (files) => desk.files.add(name, files));
   function show(pictures) {
     count.textContent = `${pictures.length} picture${pictures.length === 1 ? "" : "s"}`;
+    const refocus = holding(el);
     shots.show(pictures);
+    refocus();
   }
   return { el, show };
 }
@@ -275,7 +275,9 @@ function doubtsPanel(desk) {
     if (el.hidden) return;
     head.textContent = learned.verdict;
     careful.textContent = learned.careful;
+    const refocus = holding(el);
     list.replaceChildren(...learned.doubts.map(figure));
+    refocus();
   }
   return { el, draw };
 }
@@ -416,16 +418,5 @@ function render({ model, el }) {
     desk.files.stop();
     desk.pad.close();
     desk.gallery.close();
-  };
-}
-
-// Where the focus is inside `el`, so that it is there again when that was drawn anew.
-function holding(el) {
-  const label = el.contains(document.activeElement) &&
-    document.activeElement.getAttribute("aria-label");
-  return () => {
-    const same = [...el.querySelectorAll("[aria-label]")];
-    const node = label && same.find((one) => one.getAttribute("aria-label") === label);
-    if (node) node.focus({ preventScroll: true });
   };
 }

@@ -130,10 +130,12 @@ function shelfPanel(spec, view) {
     return { row, bars };
   }
   function build(shelf, theme) {
+    const refocus = holding(rows);
     rows.replaceChildren();
     made = shelf.names.map((name, thing) => rowOf(name, thing, shelf.pictures[thing], theme));
     more.hidden = !shelf.more;
     back.hidden = !shelf.gone;
+    refocus();
   }
   function draw(content) {
     if (!content) return;

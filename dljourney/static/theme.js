@@ -149,6 +149,23 @@ function keepKeys(root) {
   });
 }
 
+// Where the focus is inside `el`, so that it is there again, or beside it, when that was built
+// anew.
+function holding(el) {
+  const focus = document.activeElement;
+  const name = (node) => node.getAttribute("aria-label") || node.title;
+  const reachable = () => [...el.querySelectorAll(FOCUSABLE.join(", "))]
+    .filter((node) => !node.disabled && node.getClientRects().length);
+  const place = el.contains(focus) ? reachable().indexOf(focus) : -1;
+  return () => {
+    if (place < 0 || el.contains(focus)) return;
+    const now = reachable();
+    const same = name(focus) && now.find((node) => name(node) === name(focus));
+    const next = same || now[Math.min(place, now.length - 1)];
+    if (next) next.focus({ preventScroll: true });
+  };
+}
+
 // The place of an error: below everything, so that nothing moves under a pen when it comes; and
 // where it once was it stays reserved, so that nothing moves when it goes.
 function errorPlace() {

@@ -116,11 +116,14 @@ def _stills(cell: dict[str, Any]) -> list[dict[str, Any]]:
         data = output.get("data", {})
         call = re.match(r"[A-Z]\w*\(", "".join(data.get("text/plain", "")))
         if call and "image/png" in data:
-            alt = {"image/png": {"alt": f"A still picture of the demo {call[0][:-1]}"}}
+            png = "".join(data["image/png"]).strip()
+            alt = f"A still picture of the demo {call[0][:-1]}"
+            image = (f'<img alt="{alt}" style="max-width:100%" '
+                     f'src="data:image/png;base64,{png}">')
             note = {"text/markdown": [WAKE], "text/plain": [WAKE.strip("*")]}
-            still = {k: data[k] for k in ("image/png", "text/plain")}
-            return [{"output_type": "display_data", "data": d, "metadata": m}
-                    for d, m in ((note, {}), (still, alt))]
+            still = {"text/html": image, "text/plain": data["text/plain"]}
+            return [{"output_type": "display_data", "data": d, "metadata": {}}
+                    for d in (note, still)]
         if re.search(r'href="\w+\.ipynb"', "".join(data.get("text/html", ""))): return [output]
     return []
 

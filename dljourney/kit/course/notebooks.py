@@ -245,6 +245,7 @@ def settled(
             if "data" in output:
                 data = output["data"]
                 data.pop("application/vnd.jupyter.widget-view+json", None)
+                if "image/png" in data: data.pop("text/html", None)  # the same for a page
                 if "text/plain" in data:  # an object's address differs from run to run
                     data["text/plain"] = re.sub(r" at 0x[0-9a-fA-F]+", "", data["text/plain"])
             if "execution_count" in output:

@@ -89,7 +89,7 @@ def _card(stop: Stop, is_next: bool) -> str:
         f'<td style="width:33%;text-align:left;vertical-align:top;{frame}">'
         f'<div style="font-size:120%"><b>{number} {title}</b></div>'
         f'<div style="margin:4px 0">{html.escape(c.summary or c.damage)}</div>'
-        f'<div style="color:{colour}"><b>{facts}</b></div>{bar}{before}</td>'
+        f'<div><b>{facts}</b></div>{bar}{before}</td>'
     )
 
 # %% ../../../nbs/kit/course/overview.ipynb #mapnum02

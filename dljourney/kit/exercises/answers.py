@@ -18,7 +18,7 @@ from typing import Any
 
 # %% ../../../nbs/kit/exercises/answers.ipynb #8ad10834
 OUTCOMES = {
-    "correct": ("✓ Correct", "#2e9e5b"),  # colours that read on white and on black
+    "correct": ("✓ Correct", "#2e9e5b"),  # colours of the bar, on white and on black
     "incorrect": ("✗ Not yet", "#d9822b"),
     "not attempted": ("○ Not attempted yet", "#3b8ac4"),
     "error": ("! Your code stopped", "#d64550"),
@@ -78,7 +78,7 @@ def _as_markdown(result: Result) -> str:
     "A coloured bar beside outcome, message, facts and code, where code is highlighted."
     colour = OUTCOMES.get(result.outcome, ("", "#888888"))[1]
     name = f" · `{result.name}`" if result.name else ""
-    parts = [f'<b style="color: {colour}">{_title(result)}</b>{name}']
+    parts = [f"<b>{_title(result)}</b>{name}"]
     if result.message: parts.append(result.message)
     if result.facts: parts.append(f"```text\n{_columns(result.facts)}\n```")
     if result.code: parts.append(f"```python\n{result.code.rstrip()}\n```")

@@ -18,7 +18,7 @@ from typing import Any
 
 from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 
-from .style import COLOURS, PNG_DPI, Figure
+from .style import COLOURS, PNG_DPI, Figure, as_img
 
 # %% ../../../nbs/kit/figures/diagrams.ipynb #f5d76967
 _KINDS = {  # kind: fill, edge, text, corner radius
@@ -187,8 +187,10 @@ class Diagram:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
         png = base64.b64encode(self.to_png()).decode()
-        data = {"image/svg+xml": self.svg, "image/png": png, "text/plain": f"Diagram: {self.alt}"}
-        return data, {"image/png": {"alt": self.alt, "width": self.width, "height": self.height}}
+        size: dict[str, Any] = {"alt": self.alt, "width": self.width, "height": self.height}
+        page = as_img(base64.b64encode(self.svg.encode()).decode(), "svg+xml", **size)
+        data = {"text/html": page, "image/svg+xml": self.svg, "image/png": png}
+        return {**data, "text/plain": f"Diagram: {self.alt}"}, {"image/png": size}
 
 
 def _diagram(boxes: list[_Box], arrows: list[_Arrow], width: int, height: int, alt: str) -> Diagram:

@@ -675,7 +675,7 @@ class Live(anywidget.AnyWidget):
     @traitlets.default("_esm")
     def _default_esm(self) -> str:
         own = self.script or "const demo = null;\n"
-        return bundle("theme.js", "plot.js", "panels.js", "controls.js", own)
+        return bundle("theme.js", "words.js", "plot.js", "panels.js", "controls.js", own)
 
     @traitlets.default("_css")
     def _default_css(self) -> str:
