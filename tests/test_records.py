@@ -14,7 +14,7 @@ from dljourney.demos import BeTheMechanism, BeTheOptimiser
 from dljourney.demos.checkers_machine import Games, Weights
 from dljourney.kit.course import RecordBoard, your_records
 from dljourney.kit.exercises import (
-    CONTESTS, MOST_RECORDS, ByHand, Record, keep_record, read, record, record_best, records_of,
+    CONTESTS, MOST_RECORDS, Record, keep_record, read, record, record_best, records_of,
 )
 from dljourney.kit.game import START, Board, apply_move, legal_moves
 from dljourney.kit.live import Drawing, Drawings

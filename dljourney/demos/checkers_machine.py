@@ -34,10 +34,10 @@ def machines() -> Mapping[str, dict[str, float]]: # name -> {term: coefficient}
             "modern": stored_rows("checkers_self_play")[0]["weights"], "counts pieces": {}}
 
 
-def beside(n_games: int = 1000) -> tuple[float, float]:
+def beside() -> tuple[float, float]:
     "What the modern machine and the one of 1959 reach against the hand-set player, in %."
     known = machines()
-    modern, samuels = (100 * match(known[name], HAND_SET, n_games, depth=1).score
+    modern, samuels = (100 * match(known[name], HAND_SET, 1000, depth=1).score
                        for name in ("modern", "1959"))
     return modern, samuels
 

@@ -61,7 +61,8 @@ def keep_record(
     contest = _contest(name)
     folder = course_folder() if is_recording() else None
     if folder is None: return None
-    made = Record(_rounded(score), *(v and _rounded(v) for v in (machine, samuel)), note)
+    machine, samuel = (None if v is None else _rounded(v) for v in (machine, samuel))
+    made = Record(_rounded(score), machine, samuel, note)
     before, trouble = records_of(name), ""
     if contest.own is None or is_better(made.score, contest.own, contest.is_low):
         trouble = record_best(contest.chapter, name, made, contest.is_low, folder)
@@ -93,8 +94,9 @@ def _told(contest: Contest, made: Record, before: tuple[Record, ...], trouble: s
     is_record = mark is None or is_better(made.score, mark, contest.is_low)
     words = "**A new record!**" if is_record else "No record this time."
     facts = [("you", spell(made.score))]
-    if before: facts.append(("your record" + " so far" * is_record, spell(mark)))
-    elif mark is not None: facts.append(("to beat", spell(mark)))
+    if mark is not None:
+        named = "your record" + " so far" * is_record if before else "to beat"
+        facts.append((named, spell(mark)))
     facts += [(who, spell(v)) for who, v in (("the machine", made.machine),
                                              ("Samuel's", made.samuel)) if v is not None]
     text = f"{contest.title}: {contest.scale.label}. {words}"
@@ -129,4 +131,5 @@ class ByHand:
 
     def figures(self) -> dict[str, Any]:
         "For a readout: the record, where there is one."
-        return {"your record": self.contest.scale.spell(self.best)} if self.is_yours else {}
+        if self.best is None or not self.is_yours: return {}
+        return {"your record": self.contest.scale.spell(self.best)}

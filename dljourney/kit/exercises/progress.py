@@ -51,8 +51,7 @@ class Progress:
     chapters: Mapping[str, Mapping[str, Entry]] = field(default_factory=dict)  # {chapter: {name: }}
     note: str = ""  # what a learner should be told about the file
     guesses: Mapping[str, Mapping[str, First]] = field(default_factory=dict)  # {chapter: {name: }}
-    # {chapter: {name: records, each better than the one before it}}
-    records: Mapping[str, Mapping[str, tuple[Record, ...]]] = field(default_factory=dict)
+    records: Mapping[str, Mapping[str, tuple]] = field(default_factory=dict)  # the best is last
 
     def solved(
         self,
@@ -169,10 +168,10 @@ def _first(e: Mapping[str, Any]) -> First:
 def _records(made: Sequence[Mapping[str, Any]]) -> tuple[Record, ...]:
     found = []
     for e in made:
-        numbers = [e[k] for k in ("score", "machine", "samuel")]
-        if numbers[0] is None or not all(v is None or _is_number(v) for v in numbers):
-            raise ValueError(f"no record: {numbers}")
-        found.append(Record(*numbers, str(e["note"])))
+        record = Record(e["score"], e["machine"], e["samuel"], str(e["note"]))
+        others = (v for v in (record.machine, record.samuel) if v is not None)
+        if not all(map(_is_number, (record.score, *others))): raise ValueError(f"not {record}")
+        found.append(record)
     return tuple(found)
 
 
