@@ -352,7 +352,7 @@ def test_what_a_hand_reaches_is_kept_as_a_record(front, course):
     select(front, page, THREE_WEIGHTS)
     run_up_to(front, page, THREE_WEIGHTS)
     demo = front.cell(page, THREE_WEIGHTS)
-    told = demo.locator(".dlj-readout > div", has_text="your record")
+    told = demo.locator(".dlj-readout").get_by_text("your record", exact=True).first
     demo.get_by_label("Lower left").wait_for()
     assert not told.count()
     for name, key in (("Lower left", "PageUp"), ("Head start", "PageDown")):
