@@ -341,3 +341,32 @@ def test_long_code_is_folded_under_a_line_that_says_what_it_holds(front, course)
     front.shot(page, "fold-open")
     assert page.problems == []
     front.shut(page)
+
+
+THREE_WEIGHTS = "play0001"  # in 02_samuel
+
+
+def test_what_a_hand_reaches_is_kept_as_a_record(front, course):
+    "By the keys; beside the sliders it is told, and the next kernel knows it."
+    page = front.show(f"{course.name}/02_samuel.ipynb", theme=THEME)
+    select(front, page, THREE_WEIGHTS)
+    run_up_to(front, page, THREE_WEIGHTS)
+    demo = front.cell(page, THREE_WEIGHTS)
+    told = demo.locator(".dlj-readout").get_by_text("your record", exact=True).first
+    demo.get_by_label("Lower left").wait_for()
+    assert not told.count()
+    for name, key in (("Lower left", "PageUp"), ("Head start", "PageDown")):
+        demo.get_by_label(name).focus()
+        page.keyboard.press(key)
+    told.wait_for()
+    front.until(page, "len(__import__('dljourney.kit.exercises', fromlist=['records_of'])"
+                      ".records_of('three_weights')) > 0")
+    demo.scroll_into_view_if_needed()
+    front.shot(page, "record")
+    page.keyboard.press("ControlOrMeta+s")
+    page.wait_for_function("!window.panel.context.model.dirty")
+    assert page.problems == [] and page.outside == []
+    front.shut(page)
+    progress = json.loads((course / ".dljourney" / "progress.json").read_text())
+    made = progress["records"]["samuel"]["three_weights"]
+    assert made[-1]["score"] > 50 and made[-1]["machine"] > made[-1]["score"]

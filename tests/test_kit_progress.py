@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,8 @@ from hypothesis import strategies as st
 
 from dljourney.kit.exercises import progress
 from dljourney.kit.exercises import (
-    Entry, First, Progress, choice, course_folder, exercise, items, outcomes_in, read, record,
-    record_guess, summary_table, verbs,
+    Entry, First, Progress, Record, choice, course_folder, exercise, items, outcomes_in, read,
+    record, record_best, record_guess, summary_table, verbs,
 )
 
 names = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -221,6 +222,16 @@ def test_a_file_of_format_3_has_no_guesses_and_loses_nothing(folder):
     assert read(folder) == Progress(done, guesses={"sgd": {"rates": First("c")}})
 
 
+def test_a_file_of_format_4_has_no_records_and_loses_nothing(folder):
+    guess = {"guess": 0.4, "close": None, "chance": None}
+    old = {"format": 4, "chapters": {}, "guesses": {"sgd": {"share": guess}}}
+    file_in(folder).write_text(json.dumps(old))
+    before = Progress(guesses={"sgd": {"share": First(0.4)}})
+    assert read(folder) == before
+    assert record_best("samuel", "rule", Record(90.0), folder=folder) == ""
+    assert read(folder) == replace(before, records={"samuel": {"rule": (Record(90.0),)}})
+
+
 def test_the_first_guess_stays_and_learns_how_close_it_came(folder):
     for first in (First(0.4), First(0.9), First(0.7, 0.8, 0.5), First(0.1, 0.2, 0.3)):
         assert record_guess("sgd", "share", first, folder) == ""
@@ -255,7 +266,7 @@ def test_an_endless_count_is_damage_and_no_crash(folder):
 
 
 keys = st.sampled_from(["format", "chapters", "sgd", "slope", "outcome", "tries", "guesses",
-                        "guess", "close", "chance"])
+                        "guess", "close", "chance", "score", "machine", "samuel", "note"])
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4),
@@ -266,11 +277,16 @@ def _file_of_guesses(kept):
     return json.dumps({"format": 4, "chapters": {}, "guesses": kept}).encode()
 
 
+def _file_of_records(kept):
+    made = {"sgd": {"slope": kept}} if isinstance(kept, list) else kept
+    return json.dumps({"format": 5, "chapters": {}, "guesses": {}, "records": made}).encode()
+
+
 @settings(max_examples=150)
 @given(st.binary(max_size=40) | json_values.map(lambda v: json.dumps(v).encode())
        | json_values.map(lambda v: json.dumps({"format": 2, "chapters": v}).encode())
        | json_values.map(lambda v: json.dumps({"format": 1, "chapters": v}).encode())
-       | json_values.map(_file_of_guesses))
+       | json_values.map(_file_of_guesses) | json_values.map(_file_of_records))
 def test_no_content_breaks_the_reader(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "any-progress.json"
     path.write_bytes(data)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..kit.exercises import ByHand
 from ..kit.live import button, slider
 from ..kit.pictures import digits
 from ..kit.live import Live
@@ -153,6 +154,9 @@ def _shown(only: Sequence[str], given: dict[str, Any]) -> tuple[str, ...]:
                          f"leaves out; add it to `only`")
     return tuple(name for name in _names if name in only)
 
+
+_CONTESTS = {("upper_left", "lower_left", "head_start"): "three_weights", _names: "nine_weights"}
+
 # %% ../../nbs/demos/be_the_mechanism.ipynb #555a674c
 class BeTheMechanism(Live):
     "Tell 3 from 8 with nine weights or fewer: by hand, then by a mechanism."
@@ -178,6 +182,9 @@ class BeTheMechanism(Live):
         self.only = _shown(only, values)
         self.title = _in_words(len(self.only))
         self.improve, self.tries = improve, Tries([_names.index(name) for name in self.only])
+        contest = _CONTESTS.get(self.only)
+        self.record = ByHand(contest, self.beside) if contest else None
+        self.is_by_hand = True  # what stands on the sliders
         super().__init__(**values)
 
     @property
@@ -188,9 +195,20 @@ class BeTheMechanism(Live):
     def changed(self, names: set[str]) -> None:
         for name in set(_names) - set(self.only):
             self.controls[name] = {**self.controls[name], "hidden": True}
-        self.tries.keep(self.weights)
+        weights = self.weights
+        self.tries.keep(weights)
+        self.is_by_hand |= not weights.any()
+        if self.record and self.is_by_hand: self.record.offer(100 * self.tries.performance(weights))
+
+    def beside(self) -> tuple[float, None]:
+        "What the chapter's own mechanism reaches from zero, in %."
+        climber = partial(hill_climb, generator=torch.Generator().manual_seed(0))
+        start = torch.zeros(len(self.only))
+        *_, last = improve(start, self.tries.performance, climber, rounds=500)
+        return 100 * last.score, None
 
     def work(self) -> Iterator:
+        self.is_by_hand = False
         rounds = self.improve(self.weights, self.tries.performance, self.mechanism, rounds=500)
         for current in rounds:
             for name, value in zip(self.only, current.weights.clamp(-10, 10).tolist()):
@@ -216,6 +234,7 @@ class BeTheMechanism(Live):
                 "right": f"{len(tries.images) - len(tries.wrong(weights))} of {len(tries.images)}",
                 "right, hidden": f"{tries.hidden_share(weights):.0%}",
                 "tries": len(tries.scores),
+                **(self.record.figures() if self.record else {}),
             },
             "wrong": wrong_images(tries, weights),
         }

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from .. import sgd
+from ..kit.exercises import ByHand
 from dljourney.kit.live import (
     Alive, Live, as_array, bars, line, need_ours, plot, points, readout, rule, slider, toggle, view
 )
@@ -93,6 +94,7 @@ class BeTheOptimiser(Live):
         learn: Callable | None = None,  # one step of training; None: dljourney.sgd's
         **values: Any,  # a, b, c, lr, slopes, size
     ):
+        is_contest = data is None and not seed  # everybody fits the same points
         data = quadratic(30, noise=0.4, seed=seed) if data is None else data
         self._x, self._y = (as_array(v).reshape(-1) for v in data)
         if len(self._x) != len(self._y) or not len(self._x):
@@ -100,9 +102,11 @@ class BeTheOptimiser(Live):
                              f"got {len(self._x)} and {len(self._y)}")
         self._train, self._learn, self._optimiser = train or sgd.train, learn, optimiser or sgd.SGD
         self._batch_size, self._seed = batch_size, seed
-        x, y = self._x.astype(np.float64), self._y.astype(np.float64)
+        x, y = self._points()
         best = np.linalg.lstsq(np.stack([x**2, x, x**0], 1), y, rcond=None)[0]
         self._best = squared_error(x, y, *best)[0]
+        self.record = ByHand("parabola", lambda: (self._best, None)) if is_contest else None
+        self.is_by_hand = True  # what stands on the sliders
         super().__init__(**values)
         self._start_values = self.state
 
@@ -111,9 +115,18 @@ class BeTheOptimiser(Live):
         return {"x": self._x, "y": self._y, "best": self._best,
                 "low": low - 0.5, "high": high + 0.5}
 
+    def changed(self, names: set[str]) -> None:
+        abc = self.a, self.b, self.c
+        self.is_by_hand |= not any(abc)
+        if self.record and self.is_by_hand:
+            self.record.offer(squared_error(*self._points(), *abc)[0])
+
+    def _points(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._x.astype(np.float64), self._y.astype(np.float64)
+
     def draw(self):
         data, best, abc = self.data(), self._best, (self.a, self.b, self.c)
-        x, y = self._x.astype(np.float64), self._y.astype(np.float64)
+        x, y = self._points()
         loss, slope = squared_error(x, y, *abc)
         colour = "red" if loss > 1.5 * best else "green"
         level = bars([0.5], [max(loss, 1e-3)], width=0.6, colour=colour)
@@ -135,6 +148,7 @@ class BeTheOptimiser(Live):
 
     def _moves(self, model: Parabola, training: Iterator) -> Iterator:
         "Each step of training moves the sliders, which end at -5 and 5."
+        self.is_by_hand = False
         for step in training:
             abc = (min(5.0, max(-5.0, v)) for v in model.abc.detach().tolist())
             self.a, self.b, self.c = abc

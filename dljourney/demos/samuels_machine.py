@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..checkers import self_play
+from .checkers_machine import Games
 from dljourney.kit.game import (
     START, TERMS, Board, Boards, Learning, apply_move, legal_moves
 )
@@ -151,7 +152,7 @@ class SamuelsMachine(Stack):
         self.opinions = Opinions(functools.partial(Learner, self_play, depth, seed), size=size)
         self.board = Board(legal_moves, fen=fen, you="black", reply=self._reply, apply=apply_move,
                            size=size)
-        self._start = self.board.fen
+        self._start, self.games = self.board.fen, Games(self.board, self._met)
         self.board.observe(self._moved, "history")
         super().__init__(self.board, self.opinions, across=True)
 
@@ -165,3 +166,8 @@ class SamuelsMachine(Stack):
         if len(change.new) < len(change.old):
             self.opinions.forget()
             self.opinions.redraw()
+        self.games.moved(change.old, change.new)
+
+    def _met(self) -> str:
+        "The machine on the board."
+        return f"Samuel's machine after {self.opinions.machine.games} games of its own"

@@ -23,7 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from .teach_me import Loading
-from ..kit.exercises import course_folder, is_recording
+from ..kit.exercises import kept_folder
 from ..kit.files import why, write_atomically
 from ..kit.live import Drawing, Piles, bundle, in_words, static, with_still
 from ..kit.models import FEW, Sorter, give_head, has_photonet
@@ -141,8 +141,7 @@ _LOADING = "Getting the network ready; you can fill the piles already. "
 def _home(folder: str | Path | None) -> tuple[Path, tempfile.TemporaryDirectory | None]:
     "Where the piles are; and what removes them at the end, where there is no place to keep them."
     if folder is not None: return Path(folder), None
-    course = course_folder() if is_recording() else None
-    if course: return course / "studio", None
+    if kept := kept_folder("studio"): return kept, None
     passing = tempfile.TemporaryDirectory(prefix="dljourney-studio-")
     return Path(passing.name), passing
 

@@ -16,7 +16,7 @@ import numpy as np
 import traitlets
 
 from .. import whole_game
-from ..kit.exercises import course_folder, is_recording
+from ..kit.exercises import kept_folder
 from dljourney.kit.live import (
     Alive, Drawing, Drawings, Inked, Live, MainThread, bundle, in_words, ink, line, need_ours, pack,
     plot, readout, rule, static, toggle, view,
@@ -338,7 +338,8 @@ def shelf_of(
         raise TypeError(f"things: expected a list of names, such as [{things!r}, 'frown'], "
                         f"got the one text {things!r}")
     given = things if isinstance(things, Mapping) else {}
-    drawings = Drawings(folder if folder or isinstance(things, Mapping) else _kept_folder())
+    is_own = folder or isinstance(things, Mapping)
+    drawings = Drawings(folder if is_own else kept_folder("drawings"))
     names = list(things or drawings.things) or ["smile", "frown"]
     drawings.only(names)
     for name in names:
@@ -350,12 +351,6 @@ def _no_rival() -> Iterator:
     raise ValueError("there is one network only, and it needs no steps: "
                      "set `rival = True` for one that has seen nothing")
     yield
-
-
-def _kept_folder() -> Path | None:
-    "Where a learner's drawings are: in the folder that `dljourney course` made, if we are in it."
-    course = course_folder() if is_recording() else None
-    return course / "drawings" if course else None
 
 
 def as_drawing(

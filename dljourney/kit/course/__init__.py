@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         save_outputs, settled,
     )
     from dljourney.kit.course.overview import CourseMap, Stop, chapter_tasks, course_map
+    from dljourney.kit.course.records import RecordBoard, your_records
     from dljourney.kit.course.signatures import described, docments, show_in_help
 
 # %% ../../../nbs/kit/course/face.ipynb #face0004

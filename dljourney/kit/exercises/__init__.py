@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     )
     from dljourney.kit.exercises.cards import Card
     from dljourney.kit.exercises.clicks import as_html, has_page, quiz_card, spec_of
+    from dljourney.kit.exercises.contests import (
+        ByHand, CONTESTS, Contest, keep_record, records_of,
+    )
     from dljourney.kit.exercises.forms import (
         FORMS, as_all_tensors, as_arrays, as_given, as_lists, as_tensors, taking,
     )
@@ -23,8 +26,9 @@ if TYPE_CHECKING:
         columns_of, guesses, sketched, told,
     )
     from dljourney.kit.exercises.progress import (
-        Entry, FORMAT, First, Progress, course_folder, is_recording, outcomes_in, read, record,
-        record_guess, summary_table,
+        Entry, FORMAT, First, MOST_RECORDS, Progress, Record, course_folder, is_better,
+        is_recording, kept_folder, outcomes_in, read, record, record_best, record_guess,
+        summary_table,
     )
     from dljourney.kit.exercises.questions import (
         Question, ask, choice, number, numbers_in, order, posed, short,

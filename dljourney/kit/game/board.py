@@ -126,6 +126,12 @@ class Board(anywidget.AnyWidget):
         return list(self._positions)
 
     @property
+    def winner(self) -> str:
+        "Who has won: \"black\", \"white\", or nobody yet: an empty text."
+        if not self.rules or self.legal: return ""
+        return "white" if self.turn == "black" else "black"
+
+    @property
     def legal(self) -> list[str]:
         "Every legal move, whoever is to make it."
         return list(self.rules(self.fen)) if self.rules else []
@@ -151,10 +157,8 @@ class Board(anywidget.AnyWidget):
             self.fen, self.history, self._last, self.error = fen, history, last, ""
             legal = self.legal
             self.moves = legal if fen[0] in self._you else []
-            name = self.turn.capitalize()
-            winner = "White" if name == "Black" else "Black"
-            stuck = self.rules and not legal
-            self.status = f"{name} can't move: {winner} wins" if stuck else f"{name} to move"
+            name, winner = self.turn.capitalize(), self.winner.capitalize()
+            self.status = f"{name} can't move: {winner} wins" if winner else f"{name} to move"
 
     def _reply_soon(self) -> None:
         if self.reply and self.fen[0] not in self._you and self.legal:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Digits, circles, clouds, digits, quadratic, sine, spiral, straight, train_valid_split, xor,
     )
     from dljourney.kit.pictures.twins import Twins, twins_across
+    from dljourney.kit.pictures.yours import YourDrawings, small_drawing, your_drawings
 
 # %% ../../../nbs/kit/pictures/face.ipynb #face0604
 __getattr__, __dir__ = face("dljourney.kit.pictures")

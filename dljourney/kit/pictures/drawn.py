@@ -22,14 +22,25 @@ if TYPE_CHECKING:  # torch takes seconds to import: what needs it imports it whe
 
 # %% ../../../nbs/kit/pictures/drawn.ipynb #191037ed
 def doodles(
-    names: Sequence[str] = ("smile", "frown"),  # of smile, frown, star, house, wave
+    names: Sequence[str] = ("smile", "frown"),  # of smile, frown, star, house, wave, 0 to 9
     n: int = 3,  # of each
     seed: int = 0,  # of the differences
 ) -> dict[str, list[Drawing]]:
     "A few doodles, each a little different."
+    shapes = _doodles() | _pen_digits()
+    dice, made = np.random.default_rng(seed), {}
+    for name in names:
+        if name not in shapes:
+            raise ValueError(f"names: expected some of {', '.join(shapes)}, got {name!r}")
+        made[name] = [Drawing.of_strokes(_by_hand(shapes[name], dice)) for _ in range(n)]
+    return made
+
+
+def _doodles() -> dict[str, list]:
+    "Strokes of each."
     face = [_ring(0.5, 0.5, 0.42), [[0.36, 0.36], [0.36, 0.42]], [[0.64, 0.36], [0.64, 0.42]]]
     tips = [[0.5 + 0.45 * np.sin(a), 0.5 - 0.45 * np.cos(a)] for a in np.arange(6) * 4 * np.pi / 5]
-    shapes = {
+    return {
         "smile": [*face, _ring(0.5, 0.55, 0.22, 0.3, 2.85)],
         "frown": [*face, _ring(0.5, 0.82, 0.2, 3.6, 5.8)],
         "star": [tips],
@@ -37,12 +48,23 @@ def doodles(
                   [[0.42, 0.9], [0.42, 0.62], [0.6, 0.62], [0.6, 0.9]]],
         "wave": [[[x, 0.5 + 0.18 * np.sin(14 * x)] for x in np.linspace(0.05, 0.95, 40)]],
     }
-    dice, made = np.random.default_rng(seed), {}
-    for name in names:
-        if name not in shapes:
-            raise ValueError(f"names: expected some of {', '.join(shapes)}, got {name!r}")
-        made[name] = [Drawing.of_strokes(_by_hand(shapes[name], dice)) for _ in range(n)]
-    return made
+
+
+def _pen_digits() -> dict[str, list]:
+    "Strokes of each digit, as a pen may write it."
+    zero = [[0.5 + 0.27 * np.cos(a), 0.5 + 0.42 * np.sin(a)] for a in np.linspace(4.7, 11, 24)]
+    return {
+        "0": [zero],
+        "1": [[[0.36, 0.28], [0.54, 0.1], [0.54, 0.9]]],
+        "2": [[*_ring(0.5, 0.32, 0.22, 3.4, 6.9), [0.28, 0.9], [0.76, 0.9]]],
+        "3": [[*_ring(0.48, 0.3, 0.2, 3.7, 7.6), *_ring(0.48, 0.7, 0.22, 4.9, 8.9)]],
+        "4": [[[0.54, 0.1], [0.24, 0.6], [0.8, 0.6]], [[0.6, 0.36], [0.6, 0.92]]],
+        "5": [[[0.72, 0.1], [0.36, 0.1], [0.32, 0.46], *_ring(0.48, 0.66, 0.24, 4, 8.9)]],
+        "6": [[[0.66, 0.1], [0.5, 0.2], [0.37, 0.38], [0.3, 0.6], *_ring(0.5, 0.7, 0.2, 3, 9.6)]],
+        "7": [[[0.25, 0.12], [0.75, 0.12], [0.45, 0.9]]],
+        "8": [[*_ring(0.5, 0.3, 0.19, 1.6, 7.8), *_ring(0.5, 0.7, 0.22, 4.7, 11)]],
+        "9": [[*_ring(0.5, 0.32, 0.21, 0, 6.2), [0.71, 0.36], [0.69, 0.6], [0.6, 0.9]]],
+    }
 
 
 def _ring(x: float, y: float, r: float, start: float = 0.0, end: float = 2 * np.pi) -> list:
