@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 FIRST_CELL, MAP = "102638b3", "0569d946"  # in 00_start
 # in 01_whole_game
 FIRST_WORDS, DESK, SAVE, PHOTOS, UPLOAD = "4cef7f2c", "66e05f9b", "e661b53b", "9e88a972", "8173d98d"
-YOUR_TURN, EXERCISE, QUESTION = "4b76e6a9", "e953590c", "383ca88a"
+YOUR_TURN, EXERCISE, QUESTION = "4b76e6a9", "e953590c", "wg240003"
 WRONG = "def likeliest(answer):\n    return max(answer)\n\ncheck.likeliest(likeliest)"
 RIGHT = WRONG.replace("max(answer)", "max(answer, key=answer.get)")
 THEME = os.environ.get("THEME", "light")

@@ -359,7 +359,8 @@ def test_a_recording_shows_pythons_own_frames(opened, tmp_path):
     assert "This page is a recording" in page.locator("footer").inner_text()
     assert page.locator("#demo .dlj-choice, #demo input[type=range]").count() == 2
     page.locator(".dlj-choice label", has_text="0.01").click()
-    page.get_by_label("Width").fill(str(page.get_by_label("Width").get_attribute("max")))
+    width = page.get_by_role("slider", name="Width")
+    width.fill(str(width.get_attribute("max")))
     demo.set(ridge=0.01, width=4.0)
     agree(without_code(plain(demo.draw())), shown(page), 1e-6)
     page.evaluate("document.querySelector('#demo .dlj').dlj.model.set('width', 1.3)")
@@ -372,7 +373,7 @@ def test_a_recording_of_work_plays(opened, tmp_path):
     stops = range(0, 12, 3)
     path = demo.to_html(tmp_path / "page.html", over={"fraction": [0.0, 1.0]}, stops=stops)
     page = opened(None, path)
-    page.get_by_label("Labels shuffled").fill("1")
+    page.get_by_role("slider", name="Labels shuffled").fill("1")
     page.locator(".dlj-play").click()
     until(page, f"{LIFE}.at === 3")
     demo.set(fraction=1.0)
