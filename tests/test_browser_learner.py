@@ -363,8 +363,7 @@ def test_what_a_hand_reaches_is_kept_as_a_record(front, course):
                       ".records_of('three_weights')) > 0")
     demo.scroll_into_view_if_needed()
     front.shot(page, "record")
-    page.keyboard.press("ControlOrMeta+s")
-    page.wait_for_function("!window.panel.context.model.dirty")
+    page.evaluate("async () => { await window.panel.context.save(); }")
     assert page.problems == [] and page.outside == []
     front.shut(page)
     progress = json.loads((course / ".dljourney" / "progress.json").read_text())
