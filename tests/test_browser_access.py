@@ -94,6 +94,10 @@ def test_axe_looks_into_all_that_is_shown_and_finds_nothing_wrong(demos):
         demos.locator(f".dlj-{name}").first.wait_for()
     found = wrong(demos)
     assert found == [], "\n".join(map(str, found))
+
+
+@light
+def test_axe_would_tell_what_is_wrong_in_any_demo(demos):
     n_views = demos.evaluate(SPOIL)
     assert n_views >= len(CELLS)
     told = {(rule, html.split('"')[1]) for rule, _, html in wrong(demos) if "spoilt" in html}
