@@ -127,6 +127,18 @@ def front():
     front.close()
 
 
+@pytest.fixture(scope="module")
+def bare(front, request):
+    "An empty page with the module's SCRIPTS, files in dljourney/static, and no demo."
+    from dljourney.kit.live import static
+
+    page = front.page()
+    page.add_script_tag(content="\n".join(map(static, request.module.SCRIPTS)))
+    yield page
+    assert not page.problems and not page.outside
+    page.context.close()
+
+
 @pytest.fixture
 def opened(front, tmp_path):
     "Writes a demo as a page and opens it; in the end it asked nobody, and nothing went wrong."

@@ -13,21 +13,12 @@ from dljourney.demos.checkers_machine import choose, machines, reasons
 from dljourney.kit.game import (
     START, TERMS, Boards, Leaves, apply_move, legal_moves, piece_advantage, term_values,
 )
-from dljourney.kit.live import static
 from nets import few, soak
 from pages import LIFE, shown, until
 
 pytestmark = pytest.mark.browser
+SCRIPTS = "checkers.js",
 GAME = f"{LIFE}.game.model"
-
-
-@pytest.fixture(scope="module")
-def bare(front):
-    page = front.page()
-    page.add_script_tag(content=static("checkers.js"))
-    yield page
-    assert not page.problems
-    page.context.close()
 
 
 def game(seed, plies=90):

@@ -14,7 +14,7 @@ from browser import stroke
 from dljourney.kit.live import DrawingPad, static
 
 pytestmark = pytest.mark.browser
-TRIES = int(os.environ.get("TRIES", 6 if "MINUTES" in os.environ else 3))
+TRIES = int(os.environ.get("TRIES", 6))
 
 DESK = [
     "from dljourney.demos import DrawACurve, Upload\n"

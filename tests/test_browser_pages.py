@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dljourney import demos
-from dljourney.kit.live import static
 from dljourney.sgd import SGD
 from nets import few
 from pages import LIFE, agree, plain, shown, tried, until
 
 pytestmark = pytest.mark.browser
+SCRIPTS = "dice.js", "mlp.js"
 
 MAKE = {  # each demo that lives in a page, in a state that is not its first
     "RollDownhill": lambda: demos.RollDownhill(landscape="two dips", lr=0.3, noise=0.5, x=1.0),
@@ -29,16 +29,6 @@ MAKE = {  # each demo that lives in a page, in a state that is not its first
 def stepped(demo, n):
     demo.step(n)
     return demo
-
-
-@pytest.fixture(scope="module")
-def bare(front):
-    "A page with the scripts that compute, and no demo."
-    page = front.page()
-    page.add_script_tag(content="\n".join(map(static, ("dice.js", "mlp.js"))))
-    yield page
-    assert not page.problems
-    page.context.close()
 
 
 def test_the_comparison_can_fail():

@@ -6,21 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dljourney.kit.live import static
 from nets import few
 from pages import same_pixels
 
 pytestmark = [pytest.mark.browser, same_pixels]
+SCRIPTS = "resize.js",
 HOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-
-
-@pytest.fixture(scope="module")
-def page(front):
-    page = front.page()
-    page.add_script_tag(content=static("resize.js"))
-    yield page
-    assert not page.problems
-    page.context.close()
 
 
 def pixels(draw, most=30):
@@ -37,11 +28,11 @@ def as_picture(a):
             "channels": channels}
 
 
-def agree(page, function, cases):
+def agree(bare, function, cases):
     "What the page makes of pictures is in every byte what Pillow made of them."
     asked, wanted = zip(*cases)
     run = f"all => all.map(asked => [...{function}(...asked).data])"
-    for one, got, want in zip(asked, page.evaluate(run, asked), wanted):
+    for one, got, want in zip(asked, bare.evaluate(run, asked), wanted):
         assert got == want, one[1:]
 
 
@@ -62,8 +53,8 @@ def resizings(draw):
 
 @given(st.lists(resizings(), min_size=20, max_size=20))
 @few
-def test_resize_is_pillows_in_every_byte(page, cases):
-    agree(page, "resized", cases)
+def test_resize_is_pillows_in_every_byte(bare, cases):
+    agree(bare, "resized", cases)
 
 
 @st.composite
@@ -78,5 +69,5 @@ def reductions(draw):
 
 @given(st.lists(reductions(), min_size=20, max_size=20))
 @few
-def test_reduce_is_pillows_in_every_byte(page, cases):
-    agree(page, "reduced", cases)
+def test_reduce_is_pillows_in_every_byte(bare, cases):
+    agree(bare, "reduced", cases)

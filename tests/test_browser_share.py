@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from browser import stroke
-from dljourney.kit.live import Drawing, static
+from dljourney.kit.live import Drawing
 from dljourney.kit.pictures import Preprocess, doodles, stacked
 from dljourney.program import Program
 from dljourney.whole_game import teach
@@ -54,15 +54,6 @@ def page(front, folder):
     assert not page.problems
     assert {url for url in page.outside} == {(folder / "page.html").as_uri()}, "it asked somebody"
     assert page.title() != "ran" and not page.locator("article img").count()
-    page.context.close()
-
-
-@pytest.fixture(scope="module")
-def bare(front):
-    page = front.page()
-    page.add_script_tag(content="\n".join(map(static, SCRIPTS)))
-    yield page
-    assert not page.problems
     page.context.close()
 
 

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from browser import ROWS, stroke
 from dljourney.demos import TeachMe
-from dljourney.kit.live import Drawing, static
+from dljourney.kit.live import Drawing
 from dljourney.kit.pictures import doodles
 from dljourney.whole_game import best_head, warped
 from nets import few, soak
 from pages import LIFE, same_pixels, shown, until
 
 pytestmark = pytest.mark.browser
+SCRIPTS = "dice.js", "warp.js", "head.js"
 THINGS = ("smile", "frown", "star", "house")
 TAUGHT = f"() => {LIFE}.desk.head"
 
@@ -31,15 +32,6 @@ def desk():
 @pytest.fixture(scope="module")
 def path(desk, tmp_path_factory):
     return desk.to_html(tmp_path_factory.mktemp("teach") / "desk.html", "My signs")
-
-
-@pytest.fixture(scope="module")
-def bare(front):
-    page = front.page()
-    page.add_script_tag(content="\n".join(map(static, ("dice.js", "warp.js", "head.js"))))
-    yield page
-    assert not page.problems
-    page.context.close()
 
 
 def press_teach(page):

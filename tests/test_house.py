@@ -30,6 +30,19 @@ floors = {
 }
 
 
+TOP = {
+    ".ci", ".gitattributes", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
+    "MANIFEST.in", "Makefile", "README.md", "benchmarks", "constraints.txt", "dljourney", "docs",
+    "nbs", "pyproject.toml", "settings.ini", "setup.py", "tests",
+}
+
+
+def test_nothing_else_stands_at_the_top():
+    listed = ["git", "ls-files", "-z"]
+    files = subprocess.run(listed, cwd=root, capture_output=True, text=True, check=True).stdout
+    assert {name.partition("/")[0] for name in files.split("\0") if name} == TOP
+
+
 def modules():
     files = sorted((root / "dljourney").rglob("*.py"))
     return [p for p in files if p.name not in ("__init__.py", "_modidx.py")]

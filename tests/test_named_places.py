@@ -8,6 +8,7 @@ import pytest
 from test_laws import chapters, stands, topic
 
 from dljourney.cli.course import _parser
+from dljourney.kit.course import chapters as course_chapters
 
 root = Path(__file__).parent.parent
 pages = [root / "README.md", root / "CONTRIBUTING.md",
@@ -30,6 +31,14 @@ def is_there(path):
     if path.endswith("..."):
         return any(root.glob(path.removesuffix("...") + "*"))
     return (root / path).exists()
+
+
+def test_the_readme_tells_the_minutes_that_the_chapters_tell():
+    row = r"^\| \[\d\d .*?\]\(nbs/(\w+)\.ipynb\) .*\| (\d+) \|$"
+    told = dict(re.findall(row, (root / "README.md").read_text(encoding="utf-8"), re.M))
+    known = {c.name: str(c.minutes) for c in course_chapters(root / "nbs") if c.name[0].isdigit()}
+    known.pop("00_start")
+    assert told == known
 
 
 def made(text):

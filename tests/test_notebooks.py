@@ -53,6 +53,25 @@ def test_stored_outputs_have_their_pictures(path, executions):
     assert kinds(stored) == kinds(fresh), "run `make notebooks` and commit the outputs"
 
 
+def texts(notebook):
+    "What cells say in plain words, by cell."
+    return [["".join(o.get("data", {}).get("text/plain", "")) for o in c.get("outputs", [])]
+            for c in notebook.cells]
+
+
+@each_notebook
+def test_stored_questions_are_those_that_are_asked(path, executions):
+    "A reader on GitHub is asked what a learner is asked."
+    import nbformat
+
+    def asked(notebook):
+        found = [text for told in texts(notebook) for text in told]
+        return [text for text in found if re.match(r"(Prediction|Question) · ", text)]
+
+    fresh = asked(settled(executions(path).notebook))
+    assert asked(nbformat.read(path, 4)) == fresh, "run `make notebooks` and commit the outputs"
+
+
 # What a text builds on, and a cell prints: chapter, first words of the line, what must follow.
 SAID = [
     ("06_universal", "its top is at", r"1\.000; outside of 1 to 3 it is 0\.000"),
@@ -64,15 +83,30 @@ SAID = [
     ("07_overfitting", "training labels named wrongly from there on:", r"0%"),
     ("07_overfitting", "teacher,  0% shuffled: the peak, and the most help, at width", r"[25]00$"),
     ("07_overfitting", "answers that have changed:", r"0 of"),
+    ("01_whole_game", "features: right of 100", r"\{1: [23]\d, .*256: [89]\d\}"),
+    ("09_program", "more", r"9\d % in the north"), ("09_program", "at random", r"[78]\d % in the"),
+    ("09_program", "per visit", r"(49|50|51) % in the north"),
 ]
 
 
 @pytest.mark.parametrize("chapter, begins, follows", SAID)
 def test_a_cell_prints_what_the_text_builds_on(chapter, begins, follows, executions):
-    cells = executions(root / "nbs" / f"{chapter}.ipynb").notebook.cells
-    printed = "".join(o.get("text", "") for c in cells for o in c.get("outputs", []))
-    lines = [line for line in printed.splitlines() if line.startswith(begins)]
+    path = root / "nbs" / f"{chapter}.ipynb"
+    cells = executions(path).notebook.cells
+    printed = [o.get("text", "") for c in cells for o in c.get("outputs", [])]
+    told = "\n".join([*printed, *sum(texts(executions(path).notebook), [])])
+    lines = [line for line in told.splitlines() if line.startswith(begins)]
     assert lines and all(re.match(re.escape(begins) + " +" + follows, line) for line in lines)
+
+
+def test_the_pupil_of_the_neat_hand_does_best_in_a_day(executions):
+    "As chapter 10 says; how well exactly is another thing on another processor."
+    told = sum(texts(executions(root / "nbs" / "10_pretraining.ipynb").notebook), [])
+    figure = next(text for text in told if text.startswith("Figure: named right") and "hand" in text)
+    share = {name: int(n) for name, n in re.findall(r"[:;] ([a-z ]+) (\d+)%", figure)}
+    assert share["a neat hand"] >= share["many hands"] + 5
+    assert share["a neat hand"] >= share["names by lot"] + 10
+    assert abs(share["names by lot"] - share["no school"]) <= 8
 
 
 def test_ten_networks_read_digits_as_well_as_chapter_04_says(executions):

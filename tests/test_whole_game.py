@@ -26,6 +26,7 @@ from dljourney.demos.teach_me import TwoNetworks
 from dljourney.kit.figures import subplots
 from dljourney.kit.live import Drawing, Drawings, folder_name, label_of
 from dljourney.kit.pictures import doodles, ready_digits, signs, stacked
+from dljourney.transfer import features
 from dljourney.whole_game import activations, best_head, from_scratch, teach, wanted_scores, warped
 
 
@@ -724,6 +725,17 @@ def cell(id):
 
 
 HEAD, TEACH, OWN_DESK, LINE = "94f72b94", "e964acd2", "d7a30052", "wg240016"
+
+
+def test_the_features_that_section_5_points_at_answer_to_one_digit():
+    ready = TeachMe()
+    ready.use_digits(seed=2)
+    ready.teach()
+    x, y = stacked(ready.drawings.things, ready.networks.look)
+    seen = features(ready.model, x)
+    for feature, digit in ((214, "8"), (232, "6")):
+        is_it = y == ready.names.index(digit)
+        assert seen[is_it, feature].min() > 2 * seen[~is_it, feature].max()
 
 
 def test_the_line_of_section_5_is_the_best_line():

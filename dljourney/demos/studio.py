@@ -25,7 +25,7 @@ from torch import Tensor
 from .teach_me import Loading
 from ..kit.exercises import kept_folder
 from ..kit.files import why, write_atomically
-from ..kit.live import Drawing, Piles, bundle, in_words, static, with_still
+from ..kit.live import Drawing, Piles, apart, bundle, in_words, static, with_still
 from ..kit.models import FEW, Sorter, give_head, has_photonet
 from ..kit.pictures import ImageError, printable, read_image
 from ..program import save
@@ -217,7 +217,7 @@ class Studio(anywidget.AnyWidget):
 
     @traitlets.default("_esm")
     def _default_esm(self) -> str:
-        pad = f"const drawPad = (() => {{\n{static('pad.js')}\nreturn render;\n}})();\n"
+        pad = apart("drawPad", static("pad.js"))
         return bundle("theme.js", pad, "smaller.js", "camera.js", main="studio.js")
 
     @traitlets.default("_css")

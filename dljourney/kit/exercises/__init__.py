@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dljourney.kit.exercises.progress import (
         Entry, FORMAT, First, MOST_RECORDS, Progress, Record, course_folder, is_better,
         is_recording, kept_folder, outcomes_in, read, record, record_best, record_guess,
-        summary_table,
+        recording_folder, summary_table,
     )
     from dljourney.kit.exercises.questions import (
         Question, ask, choice, number, numbers_in, order, posed, short,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from .answers import Result
 from .predictions import Ruler
 from dljourney.kit.exercises.progress import (
-    Record, is_better, is_recording, course_folder, read, record_best,
+    Record, is_better, read, record_best, recording_folder,
 )
 
 # %% ../../../nbs/kit/exercises/contests.ipynb #c0de5705
@@ -59,7 +59,7 @@ def keep_record(
 ) -> Result | None:  # what is to be told; None where nothing is kept
     "Keep what was reached, if it is better than ever before."
     contest = _contest(name)
-    folder = course_folder() if is_recording() else None
+    folder = recording_folder()
     if folder is None: return None
     machine, samuel = (None if v is None else _rounded(v) for v in (machine, samuel))
     made = Record(_rounded(score), machine, samuel, note)
@@ -112,7 +112,7 @@ class ByHand:
         beside: Callable[[], tuple[float | None, float | None]],  # the machine's, and Samuel's
     ):
         self.contest, self.beside = _contest(name), lru_cache(beside)
-        self.is_kept = is_recording() and course_folder() is not None
+        self.is_kept = recording_folder() is not None
         made = records_of(name) if self.is_kept else ()
         self.best = made[-1].score if made else self.contest.own
         self.is_yours = bool(made)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     )
     from dljourney.kit.live.pad import DrawingPad, Inked, ink, strokes_to_image
     from dljourney.kit.live.pages import (
-        Alive, as_json, content_policy, demo_page, need_ours, page_module, page_path, page_state,
-        recorded, static, whole_page, write_demo,
+        Alive, apart, as_json, content_policy, demo_page, need_ours, page_module, page_path,
+        page_state, recorded, static, whole_page, write_demo,
     )
     from dljourney.kit.live.piles import Piles
     from dljourney.kit.live.stills import any_letters, png, still

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RECORDED', 'EXPORTS', 'static', 'Alive', 'need_ours', 'recorded', 'page_path', 'content_policy', 'as_json',
-           'page_state', 'as_title', 'page_module', 'whole_page', 'demo_page', 'write_demo']
+           'page_state', 'as_title', 'apart', 'page_module', 'whole_page', 'demo_page', 'write_demo']
 
 # %% ../../../nbs/kit/live/pages.ipynb #dpag0003
 import base64
@@ -168,16 +168,23 @@ def as_title(
     return apart[:1].upper() + apart[1:]
 
 
+def apart(
+    name: str,  # what its `render` becomes
+    module: str,  # a widget's module, or the script of one
+) -> str:  # a part of another module
+    "A widget's front end in a scope of its own."
+    return f"const {name} = (() => {{\n{module.removesuffix(EXPORTS)}\nreturn render;\n}})();\n"
+
+
 def page_module(
     front_end: str,  # the module that the demo sends to a notebook
     scripts: Sequence[str],  # files that do Python's part; none: there is nothing to do
     views: Mapping[str, str] | None = None,  # other widgets' modules; each name becomes a `render`
 ) -> str:  # one module
     "All that runs in a page."
-    apart = [f"const {name} = (() => {{\n{module.removesuffix(EXPORTS)}return render;\n}})();"
-             for name, module in (views or {}).items()]
+    others = [apart(name, module) for name, module in (views or {}).items()]
     files = [*(scripts or ["no_acts.js"]), *_SCRIPTS]
-    return "\n".join([*apart, front_end, *map(static, files)])
+    return "\n".join([*others, front_end, *map(static, files)])
 
 
 def whole_page(
