@@ -18,8 +18,8 @@ import traitlets
 from .. import whole_game
 from ..kit.exercises import kept_folder
 from dljourney.kit.live import (
-    Alive, Drawing, Drawings, Inked, Live, MainThread, apart, bundle, in_words, ink, line, need_ours,
-    pack, plot, readout, rule, static, toggle, view,
+    Alive, Drawing, Drawings, Inked, Live, MainThread, apart, bundle, in_words, ink, line,
+    need_ours, pack, plot, readout, rule, static, toggle, view,
 )
 from ..kit.pictures import digit_pixels, ready_digits, stacked
 
