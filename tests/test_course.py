@@ -499,23 +499,28 @@ def start_course(place, name, *more):
 
 def address_of(child):
     "Address, port and token of the server that `dljourney course` started, once it answers."
-    seen, found = [], None
+    seen = []
     pattern = r"(http://(?:localhost|127\.0\.0\.1):(\d+))/lab/tree/00_start\.ipynb\?token=(\w+)"
-    for line in child.stdout:
-        seen.append(line)
-        if "is running at" in "".join(seen[:-1]) and (found := re.search(pattern, line)):
-            break
-    assert found, f"JupyterLab did not print an address: {''.join(seen)}"
-    threading.Thread(target=child.stdout.read, daemon=True).start()
-    wait_until(lambda: _is_taken(int(found[2])), "the server answers")
+
+    def read():
+        for line in child.stdout: seen.append(line)
+
+    def answers():
+        assert child.poll() is None, f"JupyterLab did not print an address: {''.join(seen)}"
+        told = re.search(pattern, "".join(seen).rpartition("is running at")[2])
+        return told if told and _is_taken(int(told[2])) else None
+
+    threading.Thread(target=read, daemon=True).start()
+    found = wait_until(answers, "the server answers", 120)
     return found[1], int(found[2]), found[3], "".join(seen)
 
 
 def wait_until(is_so, what, seconds=40):
     end = time.monotonic() + seconds
-    while not is_so():
+    while not (so := is_so()):
         assert time.monotonic() < end, f"not within {seconds} seconds: {what}"
         time.sleep(0.1)
+    return so
 
 
 def asked(address, sent=None):
@@ -565,7 +570,7 @@ def test_jupyterlab_opens_with_its_token_on_this_machine_only(tmp_path, children
 def test_stopping_the_course_stops_its_server_however_it_is_stopped(tmp_path, children):
     "Asked to end, its terminal closed, or killed without a word; the kernels go, too."
     ends = {signal.SIGINT: 0, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -9}
-    for number in ends:
+    for number in ends:  # all at once: some may want the same port
         children.append(start_course(tmp_path, number.name))
     for child, (number, status) in zip(children, ends.items()):
         address, port, token, told = address_of(child)
@@ -592,6 +597,51 @@ def test_a_port_that_is_taken_is_told(tmp_path, capsys, monkeypatch):
     for port in ("0", "-1", "65536"):
         assert course.main(["course", str(tmp_path / "c"), "--port", port]) == 2
         assert "port: expected a number from 1 to 65535" in capsys.readouterr().err
+
+
+def test_who_loses_the_race_for_a_port_takes_the_next(tmp_path, capsys, monkeypatch):
+    "Between the look for a port and the server's start, another may take it."
+    from dljourney.kit.course import lab
+
+    holders, tried = [], []
+
+    def run(command):
+        [port] = [int(c.rpartition("=")[2]) for c in command if c.startswith("--ServerApp.port=")]
+        assert "--ServerApp.port_retries=0" in command
+        tried.append(port)
+        if len(tried) < 3:
+            holders.append(socket.create_server(("127.0.0.1", port)))
+            return 1
+        return 7
+
+    monkeypatch.setattr(lab, "_run", run)
+    assert lab.open_lab(tmp_path, browser=False) == 7
+    assert tried == sorted({*tried}) and len(tried) == 3
+    assert f"So this JupyterLab listens on port {tried[-1]}." in capsys.readouterr().out
+    tried.clear()
+    with socket.create_server(("127.0.0.1", 0)) as free: port = free.getsockname()[1]
+    with pytest.raises(ValueError, match=f"port: expected a free one, got {port}, taken by"):
+        lab.open_lab(tmp_path, browser=False, port=port)
+    assert tried == [port]
+    for holder in holders: holder.close()
+
+
+def test_a_server_whose_port_was_taken_while_it_started_ends(tmp_path):
+    "What `open_lab` builds on: it ends with status 1, and does not stay without a port."
+    from dljourney.kit.course import jupyterlab_command, lab
+
+    code = """
+from jupyter_server.serverapp import ServerApp
+from jupyterlab.labapp import main
+ServerApp._find_http_port = lambda self: None  # as if it had been free then
+main()
+"""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        command = jupyterlab_command(tmp_path, False, other.getsockname()[1])
+        command[1:3] = ["-c", code]
+        env = {**lab._environment(), **environment(tmp_path)}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "already in use" in done.stderr
 
 
 def test_a_port_that_is_not_for_everybody_is_not_called_taken(tmp_path, capsys, monkeypatch):

@@ -22,7 +22,7 @@ from typing import Any
 def jupyterlab_command(
     folder: str | os.PathLike,  # the course's folder
     browser: bool = True,  # open a browser window
-    port: int | None = None,  # None lets Jupyter choose
+    port: int | None = None,  # this one or none; None lets Jupyter choose
     notebook: str = "00_start.ipynb",  # what to show first; "": the folder
 ) -> list[str]:  # a command for `subprocess`, to be run with `_environment`
     "The command that opens JupyterLab on a folder, asking nothing of the network."
@@ -34,7 +34,9 @@ def jupyterlab_command(
     command += [] if browser else ["--no-browser"]
     is_root = getattr(os, "geteuid", lambda: 1)() == 0  # a container's only user
     command += ["--allow-root"] if is_root else []
-    return command + ([] if port is None else [f"--ServerApp.port={port}"])
+    if port is None:
+        return command
+    return [*command, f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
 
 
 def _environment() -> dict[str, str]:  # our own variables, and where Jupyter finds settings
@@ -156,6 +158,17 @@ def _free_port(port: int | None, labs: dict[int, dict[str, Any]]) -> int:
     return free
 
 
+def _show(lab: dict[str, Any], notebook: str, browser: bool) -> None:
+    "Tell where a server runs that nobody has to start again."
+    address = _address(lab, notebook)
+    print(f"JupyterLab runs on this folder already: {address}\nTo stop it, press Ctrl+C where it "
+          f"was started, or: {sys.executable} -m jupyter server stop {lab['port']}", flush=True)
+    if browser:
+        import webbrowser
+
+        webbrowser.open(address)
+
+
 def open_lab(
     folder: str | os.PathLike,  # what to show
     browser: bool = True,  # open a browser window
@@ -163,22 +176,18 @@ def open_lab(
     notebook: str = "00_start.ipynb",  # what to show first; "": the folder
 ) -> int:  # the exit status, when it has ended; 0 at once where one runs on the folder already
     "Open JupyterLab on a folder and wait until it ends; it does not outlive this process."
-    labs, here = _running(), os.path.realpath(folder)
-    mine = {p: lab for p, lab in labs.items() if os.path.realpath(lab["root_dir"]) == here}
-    running = next((p for p in mine if port in (None, p)), None)
-    if running is not None:
-        address = _address(mine[running], notebook)
-        print(f"JupyterLab runs on this folder already: {address}\nTo stop it, press Ctrl+C where "
-              f"it was started, or: {sys.executable} -m jupyter server stop {running}", flush=True)
-        if browser:
-            import webbrowser
-
-            webbrowser.open(address)
-        return 0
-    free = _free_port(port, labs)
-    print("Opening JupyterLab. To stop it, press Ctrl+C here.", flush=True)
-    command = jupyterlab_command(folder, browser, free, notebook)
-    return _run(command + ([] if port is None else ["--ServerApp.port_retries=0"]))
+    while True:
+        labs, here = _running(), os.path.realpath(folder)
+        mine = [lab for lab in labs.values() if os.path.realpath(lab["root_dir"]) == here]
+        running = next((lab for lab in mine if port in (None, lab["port"])), None)
+        if running is not None:
+            _show(running, notebook, browser)
+            return 0
+        free = _free_port(port, labs)
+        print("Opening JupyterLab. To stop it, press Ctrl+C here.", flush=True)
+        status = _run(jupyterlab_command(folder, browser, free, notebook))
+        if status != 1 or not _is_taken(free):  # else another was quicker
+            return status
 
 # %% ../../../nbs/kit/course/lab.ipynb #980c2e24
 #| eval: false
