@@ -38,21 +38,11 @@ def notebook_paths():
     return sorted(paths, key=lambda p: (len(p.relative_to(root / "nbs").parts), str(p)))
 
 
-def shows_pictures(path):
-    "Does a notebook store a picture among its outputs?"
-    cells = json.loads(path.read_text("utf-8"))["cells"]
-    kinds = [kind for c in cells for o in c.get("outputs", []) for kind in o.get("data", {})]
-    return any(kind.startswith("image/") for kind in kinds)
-
-
-def notebooks_for_kernels():
-    """What a reader runs or looks at: chapters, and all that store a picture.
-
-    `make test` runs these in real kernels and the others in nbdev's runner, so that each runs once;
-    `make soak` runs all in both.
+def library_notebooks():
+    """All but the chapters. These run in nbdev's runner, where they share what they import, a chapter
+    in a real kernel, as for a reader; `make soak` runs all in both.
     """
-    chapters = root / "nbs"
-    return [p for p in notebook_paths() if p.parent == chapters or shows_pictures(p)]
+    return [p for p in notebook_paths() if p.parent != root / "nbs"]
 
 
 no_network = """
@@ -209,7 +199,7 @@ def run_as_learner(path, laid, env):
 
 @pytest.fixture(scope="session")
 def executions(site, tmp_path_factory):
-    """Notebooks for kernels, each executed once: a function from a path to its `Execution`.
+    """Notebooks in kernels, each executed once: a function from a path to its `Execution`.
 
     Of a chapter the learner's copy is run, in a folder that `dljourney course` laid, and after it
     in the same kernel what only the full text has. The outputs stand where they belong in that.
@@ -231,7 +221,13 @@ def executions(site, tmp_path_factory):
         return run_as_learner(path, laid, env)
 
     with ThreadPoolExecutor(1 if "PYTEST_XDIST_WORKER" in os.environ else 2) as pool:
-        futures = {p: pool.submit(run, p) for p in notebooks_for_kernels()}
-        yield lambda path: futures[path].result()
+        chapters = [p for p in notebook_paths() if p.parent == root / "nbs"]
+        futures = {p: pool.submit(run, p) for p in chapters}
+
+        def execution(path):
+            if path not in futures: futures[path] = pool.submit(run, path)
+            return futures[path].result()
+
+        yield execution
         for future in futures.values():
             future.cancel()

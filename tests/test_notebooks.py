@@ -1,15 +1,18 @@
 "What a reader runs or looks at runs in a real kernel, quietly, and has its pictures stored."
+import json
 import re
 
 import pytest
-from conftest import notebooks_for_kernels, root
+from conftest import library_notebooks, notebook_paths, root
+from outputs import asked, pictures, printed, texts
 
 from dljourney.kit.course import run_notebook, settled
 
 pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(900)]
-paths = notebooks_for_kernels()
-names = [str(p.relative_to(root / "nbs")) for p in paths]
-each_notebook = pytest.mark.parametrize("path", paths, ids=names)
+marks = {path: pytest.mark.soak for path in library_notebooks()}
+each_notebook = pytest.mark.parametrize(
+    "path", [pytest.param(p, marks=marks.get(p, ()), id=str(p.relative_to(root / "nbs")))
+             for p in notebook_paths()])
 
 
 @each_notebook
@@ -37,39 +40,14 @@ def test_kernels_use_the_wheel_without_a_network(site, tmp_path):
 
 
 @each_notebook
-def test_stored_outputs_have_their_pictures(path, executions):
-    "A reader without a kernel sees a picture where one with it sees a picture, a page or a widget"
-    import nbformat
-
-    stored, fresh = nbformat.read(path, 4), settled(executions(path).notebook)
-
-    def kinds(notebook):
-        return {
-            i: sorted({k for o in c.outputs for k in o.get("data", {}) if k.startswith("image/")})
-            for i, c in enumerate(notebook.cells)
-            if c.cell_type == "code" and any("data" in o for o in c.outputs)
-        }
-
-    assert kinds(stored) == kinds(fresh), "run `make notebooks` and commit the outputs"
-
-
-def texts(notebook):
-    "What cells say in plain words, by cell."
-    return [["".join(o.get("data", {}).get("text/plain", "")) for o in c.get("outputs", [])]
-            for c in notebook.cells]
-
-
-@each_notebook
-def test_stored_questions_are_those_that_are_asked(path, executions):
-    "A reader on GitHub is asked what a learner is asked."
-    import nbformat
-
-    def asked(notebook):
-        found = [text for told in texts(notebook) for text in told]
-        return [text for text in found if re.match(r"(Prediction|Question) · ", text)]
-
-    fresh = asked(settled(executions(path).notebook))
-    assert asked(nbformat.read(path, 4)) == fresh, "run `make notebooks` and commit the outputs"
+def test_stored_outputs_are_those_that_come(path, executions):
+    """A reader without a kernel sees a picture where one with it sees a picture, a page or a
+    widget, and is asked what a learner is asked.
+    """
+    stored = json.loads(path.read_text("utf-8"))["cells"]
+    fresh = settled(executions(path).notebook).cells
+    assert pictures(stored) == pictures(fresh), "run `make notebooks` and commit the outputs"
+    assert asked(stored) == asked(fresh), "run `make notebooks` and commit the outputs"
 
 
 # What a text builds on, and a cell prints: chapter, first words of the line, what must follow.
@@ -91,17 +69,15 @@ SAID = [
 
 @pytest.mark.parametrize("chapter, begins, follows", SAID)
 def test_a_cell_prints_what_the_text_builds_on(chapter, begins, follows, executions):
-    path = root / "nbs" / f"{chapter}.ipynb"
-    cells = executions(path).notebook.cells
-    printed = [o.get("text", "") for c in cells for o in c.get("outputs", [])]
-    told = "\n".join([*printed, *sum(texts(executions(path).notebook), [])])
+    cells = executions(root / "nbs" / f"{chapter}.ipynb").notebook.cells
+    told = "\n".join([*printed(cells), *texts(cells)])
     lines = [line for line in told.splitlines() if line.startswith(begins)]
     assert lines and all(re.match(re.escape(begins) + " +" + follows, line) for line in lines)
 
 
 def test_the_pupil_of_the_neat_hand_does_best_in_a_day(executions):
     "As chapter 10 says; how well exactly is another thing on another processor."
-    told = sum(texts(executions(root / "nbs" / "10_pretraining.ipynb").notebook), [])
+    told = texts(executions(root / "nbs" / "10_pretraining.ipynb").notebook.cells)
     begins = "Figure: named right, one example each of 20 characters: no school"
     figure = next(text for text in told if text.startswith(begins) and "hand" in text)
     share = {name: int(n) for name, n in re.findall(r"[:;] ([a-z ]+) (\d+)%", figure)}
@@ -112,13 +88,8 @@ def test_the_pupil_of_the_neat_hand_does_best_in_a_day(executions):
 
 def test_ten_networks_read_digits_as_well_as_chapter_04_says(executions):
     "Our own loop beside scikit-learn's networks, as the figure's words tell: means of ten seeds."
-    notebook = executions(root / "nbs" / "04_sgd.ipynb").notebook
-    [told] = [
-        o["data"]["text/plain"]
-        for c in notebook.cells
-        for o in c.get("outputs", [])
-        if o.get("data", {}).get("text/plain", "").startswith("Figure: Ten seeds each")
-    ]
+    told = texts(executions(root / "nbs" / "04_sgd.ipynb").notebook.cells)
+    [told] = [text for text in told if text.startswith("Figure: Ten seeds each")]
     mean = {name: float(share) for name, share in re.findall(r"(\w+: \w[\w ]+) ([\d.]+)%", told)}
     assert len(mean) == 6 and mean["random: our network"] >= 97
     assert mean["writers: our network"] >= mean["writers: MLPClassifier"] - 0.5
