@@ -104,6 +104,7 @@ class Front:
         self.playwright = sync_playwright().start()
         self.browser = self.playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         self.n = 0
+        self.shut_pages = {}  # by size and theme
 
     def _settings(self):
         """No checks for news, no virtual scrolling: cells off the screen stay in the page.
@@ -184,23 +185,45 @@ class Front:
         return page
 
     def show(self, name, page=None, **options):
-        "A notebook of the server's folder in JupyterLab as it is, in a new page if none is given."
-        self._wear("JupyterLab Dark" if options.get("theme") == "dark" else "JupyterLab Light")
-        page = page or self.page(**options)
-        place = f"/lab/workspaces/w{secrets.token_hex(4)}/tree/{name}"
-        page.goto(f"http://127.0.0.1:{self.port}{place}?token={self.token}&reset")
+        """A notebook of the server's folder in JupyterLab as it is.
+
+        Of this page JupyterLab is loaded anew; without one, a page that was shut is used again
+        where there is one: to load JupyterLab costs some five seconds of a processor.
+        """
+        size = tuple(sorted(options.items()))
+        page = page and self._load(page, name) or self._again(size)
+        if not page:
+            self._wear("JupyterLab Dark" if options.get("theme") == "dark" else "JupyterLab Light")
+            page = self._load(self.page(**options), name)
+            page.size = size
         page.evaluate(
             """async name => {
-              while (!window.jupyterapp) await new Promise(done => setTimeout(done, 30));
               const app = window.jupyterapp;
-              await app.restored;
-              app.shell.collapseLeft();
               const panel = await app.commands.execute("docmanager:open", { path: name });
               await panel.context.ready; await panel.sessionContext.ready;
               window.panel = panel;
             }""",
             name,
         )
+        return page
+
+    def _load(self, page, name):
+        "JupyterLab, opening this notebook."
+        place = f"/lab/workspaces/w{secrets.token_hex(4)}/tree/{name}"
+        page.goto(f"http://127.0.0.1:{self.port}{place}?token={self.token}&reset")
+        page.evaluate(
+            """async () => {
+              while (!window.jupyterapp) await new Promise(done => setTimeout(done, 30));
+              await window.jupyterapp.restored;
+              window.jupyterapp.shell.collapseLeft();
+            }"""
+        )
+        return page
+
+    def _again(self, size):
+        "A page of this size that was shut and can be used again, with nothing open, or None."
+        page = self.shut_pages.pop(size, None)
+        if page: page.mouse.move(0, 0)
         return page
 
     def _wear(self, theme):
@@ -313,10 +336,22 @@ class Front:
         return done.stdout
 
     def shut(self, page):
-        "Close the page and stop its kernel."
+        "Close the page's notebook and stop its kernel; a page in which all went well is kept."
+        is_well = False
         with contextlib.suppress(Exception):
             page.evaluate("async () => { await window.panel.sessionContext.shutdown(); }")
-        page.context.close()
+            page.evaluate(
+                """async () => {
+                  const { shell } = window.jupyterapp;
+                  for (const widget of [...shell.widgets("main")]) widget.dispose();
+                }"""
+            )
+            is_well = not page.problems and not page.outside and not page.locator(
+                ".jp-Dialog, .jp-Notebook, .dlj").count()
+        if is_well and hasattr(page, "size") and page.size not in self.shut_pages:
+            self.shut_pages[page.size] = page
+        else:
+            page.context.close()
 
     def close(self):
         with contextlib.suppress(Exception):

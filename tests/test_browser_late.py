@@ -28,7 +28,7 @@ CURVE = [DESK[0], "demo = DrawACurve(); demo"]
 
 # What a page sends about a pen goes out up to 700 ms late, each by itself.
 LATE = """words => {
-  const { send } = WebSocket.prototype;
+  const send = WebSocket.prototype.inTime ??= WebSocket.prototype.send;
   let dice = 7;
   WebSocket.prototype.send = function (data) {
     const text = typeof data === "string" ? data : new TextDecoder().decode(data);

@@ -41,7 +41,8 @@ def with_flags(front):
         other = copy.copy(front)
         other.browser = front.playwright.chromium.launch(
             executable_path=find_chromium(), args=[*FLAGS, *flags])
-        other.n = front.n = front.n + 100
+        other.n, other.shut_pages = front.n + 100, {}
+        front.n += 100
         others.append(other)
         return other
 
