@@ -2,8 +2,8 @@
 
 const EDITING = "acvxyz"; // copy, paste, undo, ... are meant for what has the focus
 
-// JupyterLab listens to no key in what is ours (data-lm-suppress-shortcuts). So what nobody here has
-// used is pressed once more, just outside.
+// JupyterLab listens to no key in what is ours (data-lm-suppress-shortcuts). So what nobody here
+// has used is pressed once more, just outside.
 function passKeys(root) {
   root.addEventListener("keydown", (event) => {
     const { key } = event;
