@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 import dljourney.demos
 from dljourney.demos import RollDownhill
+from dljourney.kit.live import static
 
 pytestmark = pytest.mark.browser
 
@@ -197,6 +198,25 @@ def test_all_that_can_be_pressed_is_reached_by_tab(demos):
     assert deaf == 0
 
 
+# How all of a view looks, before and after another demo brings `live.css` once more.
+LOOKS = """css => {
+  const nodes = [...document.querySelectorAll(".dlj *, .dlj")];
+  const looks = () => nodes.map((node) => [...getComputedStyle(node)].map((name) =>
+    `${name}: ${getComputedStyle(node)[name]}`));
+  const before = looks();
+  const style = document.head.appendChild(document.createElement("style"));
+  style.textContent = css;
+  const after = looks();
+  style.remove();
+  return nodes.flatMap((node, n) => after[n].filter((line, i) => line !== before[n][i])
+    .map((line) => `${node.className}: ${line}`));
+}"""
+
+
+def changed_by_another_demo(page):
+    return page.evaluate(LOOKS, static("live.css"))
+
+
 KEYS = [
     "from dljourney.demos import DrawACurve, TeachMe; curve = DrawACurve(); curve",
     """from dljourney.kit.live import Live, image_grid, images
@@ -243,6 +263,25 @@ def test_a_picture_is_picked_with_keys(front, keys):
     front.until(keys, "grid.picked", 4)
 
 
+def test_ctrl_s_saves_wherever_the_focus_is_and_what_a_demo_uses_stays_with_it(keys):
+    keys.evaluate("""() => { window.passed = [];
+      document.addEventListener("keydown", (event) => event.isTrusted ||
+        event.target.closest("[data-lm-suppress-shortcuts]") || window.passed.push(event.key));
+    }""")
+    places = (".dlj-pad canvas", ".dlj-keep", ".dlj-thing input", "[role=application]")
+    for place in places:
+        keys.evaluate("() => { window.panel.context.model.dirty = true; }")
+        keys.locator(place).first.focus()
+        keys.keyboard.press("Control+s")
+        keys.wait_for_function("!window.panel.context.model.dirty")
+    field = keys.locator(".dlj-thing input").first
+    field.focus()
+    for key in ("x", "Backspace", "Control+z", "Control+a", "Control+ArrowLeft", "ArrowRight"):
+        keys.keyboard.press(key)
+    keys.keyboard.press("Shift+Tab")
+    assert keys.evaluate("window.passed") == ["s"] * len(places)
+
+
 def test_the_focus_stays_where_a_shelf_is_built_anew(keys):
     desk = keys.locator(".jp-Cell >> nth=2")
     desk.locator(".dlj-keep").first.focus()
@@ -254,6 +293,10 @@ def test_the_focus_stays_where_a_shelf_is_built_anew(keys):
     keys.keyboard.press("Enter")  # takes the last drawing away
     keys.wait_for_function(f"{thumbs} === 4")
     keys.wait_for_function("document.activeElement.closest('.dlj-thing') !== null")
+
+
+def test_the_desk_looks_the_same_beside_other_demos(keys):
+    assert changed_by_another_demo(keys) == []
 
 
 def test_a_demo_as_a_page_fits_a_phone_and_is_fine_with_axe(opened):

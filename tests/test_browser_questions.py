@@ -8,7 +8,7 @@ import os
 import pytest
 
 from test_browser import middle
-from test_browser_access import wrong
+from test_browser_access import changed_by_another_demo, wrong
 
 pytestmark = pytest.mark.browser
 
@@ -218,3 +218,7 @@ def test_the_call_prints_question_options_and_verdict(front, page):
 
 def test_axe_finds_nothing_wrong_with_any_card(front, page):
     assert wrong(page) == []
+
+
+def test_a_card_looks_the_same_beside_demos(page):
+    assert changed_by_another_demo(page) == []

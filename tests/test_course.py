@@ -716,6 +716,18 @@ def test_progress_and_fresh_run_tell_what_is_solved(tmp_path, capsys, monkeypatc
     assert "right: slope, flat" in out and "not yet: keep_better" in out
 
 
+def test_the_map_that_is_stored_is_the_map_of_today():
+    "What a reader sees before the first cell was run: as many questions as there are, readable."
+    from dljourney.kit.course import course_map
+
+    chapters = Path(__file__).parent.parent / "nbs"
+    cells = json.loads((chapters / "00_start.ipynb").read_text("utf-8"))["cells"]
+    (stored,) = [c["outputs"] for c in cells if "course_map()" in "".join(c["source"])]
+    there = course_map(chapters)
+    assert "".join(stored[0]["data"]["text/html"]) == there._repr_html_()
+    assert "".join(stored[0]["data"]["text/plain"]) == repr(there)
+
+
 def test_progress_outside_a_course_folder_says_so(tmp_path, capsys):
     assert course.main(["progress", str(tmp_path)]) == 2
     assert "is not in a folder that `dljourney course` made" in capsys.readouterr().err

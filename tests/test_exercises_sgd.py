@@ -1,6 +1,8 @@
 "Chapter 04's exercises: the solution, two other right answers, three or more typical wrong ones."
+import inspect
+
 import torch
-from exercise_cases import Cases, is_told, tests_of
+from exercise_cases import Cases, is_correct, is_told, tests_of
 from torch.nn import functional as F
 
 from dljourney.exercises import sgd
@@ -189,3 +191,21 @@ test_exercises = tests_of(sgd, CASES)
 def test_a_softmax_that_underflows_is_told_so():
     "The probability of the right class rounds to zero, and its logarithm is infinite."
     is_told(sgd, "cross_entropy_loss", "", lambda x, y: F.nll_loss(x.softmax(1).log(), y))
+
+
+ANSWERS = """
+def taken(a, b): return Value(a.data - b.data, ((a, 1.0), (b, -1.0)))
+def turned(a, b): return Value(-1.0) * (b + Value(-1.0) * a)
+def number(a, b): return a.data - b.data
+"""
+
+
+def test_the_class_that_a_reader_has_run_in_the_chapter_is_a_value_too():
+    "Its cell makes a class of its own, which counts for itself."
+    names = {"Sequence": tuple}
+    exec(inspect.getsource(Value) + ANSWERS, names)
+    for name in ("taken", "turned"):
+        for made in (0, 1000):
+            names["Value"].made = made
+            is_correct(sgd, "difference", names[name])
+    is_told(sgd, "difference", "Make a `Value`", names["number"])

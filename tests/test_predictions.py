@@ -90,9 +90,10 @@ def test_each_guess_is_told_what_may_have_misled_it():
     assert told(SHARE, 78, 80) == "You said **78\xa0%**; it is **80\xa0%**. Close! So it is."
     assert told(SHARE, None, 80) == "It is **80\xa0%**. So it is."
     assert told(RATES, "a", "c") == "It creeps. It is **c**. Yes!"
-    assert told(RATES, "c", "c") == "Yes. **1.05.** Yes!" and told(RATES, None, "c")[:2] == "**"
+    assert told(RATES, "c", "c") == "✓ **1.05.** Yes!" and told(RATES, None, "c")[:2] == "**"
     assert "strokes → parts → signs" in told(LAYERS, "bca", "bca")
-    assert "Another one comes first." in told(LAYERS, "abc", "bca")
+    wrong = told(LAYERS, "abc", "bca")
+    assert "Another one comes first." in wrong and "It is **strokes → parts → signs**." in wrong
     flat, falls = [0.5] * 33, columns_of(CURVE, [2, 0])
     assert "off by **26%** of the height" in told(CURVE, flat, falls)
 

@@ -387,6 +387,7 @@ function render({ model, el }) {
   const name = `${spec.title}: ${spec.label}`;
   const root = make("div", { class: look, role: "group", "aria-label": name });
   keepKeys(root);
+  passKeys(root);
   el.append(root);
   const asked = make("div", { class: "dlj-asked" });
   asked.innerHTML = spec.html;

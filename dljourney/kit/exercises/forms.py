@@ -8,6 +8,7 @@ __all__ = ['FORMS', 'as_given', 'as_lists', 'as_tensors', 'as_all_tensors', 'as_
 # %% ../../../nbs/kit/exercises/forms.ipynb #f0a50004
 import sys
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from .answers import plain
@@ -77,6 +78,7 @@ def taking(
     "An answer that is called with its arguments in another form."
     if form is as_given: return answer
 
+    @wraps(answer)
     def call(*args, **kwargs):
         made = [form(a) for a in args]
         try: return answer(*made, **kwargs)

@@ -176,10 +176,14 @@ def told(
         off = 1 - closeness(item, guess, truth)
         return f"On average your curve is off by **{off:.0%}** of the height. {item.why}"
     if guess is None or guess == truth:
-        said = item.options.get(truth) or " → ".join(item.options[letter] for letter in truth)
-        return f"{'' if guess is None else 'Yes. '}**{said.rstrip('.')}.** {item.why}"
-    right = f"It is **{truth}**. {item.why}" if item.kind == "choice" else item.why
-    return f"{item.judge(guess)[1]} {right}"
+        said = item.options.get(truth) or _in_order(item, truth)
+        return f"{'' if guess is None else '✓ '}**{said.rstrip('.')}.** {item.why}"
+    right = truth if item.kind == "choice" else _in_order(item, truth)
+    return f"{item.judge(guess)[1]} It is **{right}**. {item.why}"
+
+
+def _in_order(item: Guessable, truth: str) -> str:
+    return " → ".join(item.options[letter] for letter in truth)
 
 
 def _told_number(item: Amount, guess: float | None, truth: float) -> str:

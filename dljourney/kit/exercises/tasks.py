@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -66,6 +66,7 @@ def _untried(answer: Any) -> bool:
 # %% ../../../nbs/kit/exercises/tasks.ipynb #d999b407
 def _guarded(function: Callable, name: str) -> Callable:
     "The learner's function, with its own exceptions marked and a misfitting signature explained."
+    @wraps(function)
     def call(*args, **kwargs):
         called = call_text(name, args)
         if isinstance(sys.stdout, Said): sys.stdout.begin()

@@ -33,7 +33,7 @@ def bundle(
     main: str = "live.js",  # the file that defines `render`
 ) -> str:  # one ES module
     "The scripts of a widget, ready for the browser, and what every widget needs beside a kernel."
-    parts = [s if "\n" in s else static(s) for s in (*scripts, "kernel.js", main)]
+    parts = [s if "\n" in s else static(s) for s in (*scripts, "keys.js", "kernel.js", main)]
     return "\n".join([*parts, EXPORTS])
 
 # %% ../../../nbs/kit/live/live.ipynb #fdfb2915
