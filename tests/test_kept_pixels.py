@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -99,8 +100,11 @@ def test_nothing_is_kept_where_nothing_shall_be_or_can_be(folder, cache, monkeyp
 
     monkeypatch.setattr(kept, "write_atomically", full)
     assert same(photos(folder, size=16, keep=True), want) and not [*cache.rglob("*.safetensors")]
-    monkeypatch.setattr(kept, "cache_folder", full)  # no home
-    assert same(photos(folder, size=16, keep=True), want)
+    def homeless(): raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("DLJOURNEY_CACHE")
+    monkeypatch.setattr(Path, "home", homeless)
+    assert same(photos(folder, size=16, keep=True), want) and forget_features() == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights are told otherwise there")

@@ -73,7 +73,11 @@ def _known(key: str) -> dict[bytes, Tensor]:
 # %% ../../../nbs/kit/models/features.ipynb #featur09
 def forget_features() -> int:  # bytes that were taken
     "Remove what is kept of pictures, answers and small pixels; both are made again when needed."
-    return forget_packs(_place()) + forget_packs(pixels_place())
+    try:
+        places = _place(), pixels_place()
+    except OSError:  # no home: nothing was kept
+        return 0
+    return sum(map(forget_packs, places))
 
 # %% ../../../nbs/kit/models/features.ipynb #featur11
 _AHEAD, _LARGE = 64, 2**28  # pictures that wait; bytes of a file that is not held in memory
