@@ -1,4 +1,4 @@
-"What was decoded is known the next time by what is in the file, and never taken for something else."
+"What was decoded is known by what is in the file, and never taken for something else."
 
 import errno
 import os

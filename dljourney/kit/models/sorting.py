@@ -57,7 +57,8 @@ class Sorter:
         "Look at a picture; an `ImageError` says why it cannot be read."
         x = as_model(self.model, prepared(picture, self.prepare))
         x = x.contiguous(memory_format=torch.channels_last)
-        body = self._quick = self._quick or folded(self.model, x)
+        self._quick = self._quick or folded(self.model, x)
+        body: Any = self._quick
         with at_rest(body) if body is self.model else torch.no_grad():  # a copy is always at rest
             row = body.forward_head(body.forward_features(x), pre_logits=True).float().cpu()[0]
         if key is not None: self.rows[key] = row

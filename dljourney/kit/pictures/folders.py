@@ -549,11 +549,7 @@ def photos(
     shape = (int(channels), *sides(size))
     keep_in = spelled(cache) if cache else None
     closed = _closed(leave_out, keep_in)
-    items, skipped = _labelled(folder, labels, closed)
-    if names is not None:
-        others = [i for i in items if i.label not in names]
-        skipped += [Skipped(i.file, f"its label {i.label!r} is not in classes") for i in others]
-        items = [i for i in items if i.label in names]
+    items, skipped = _of_classes(*_labelled(folder, labels, closed), names)
     settings = dict(size=shape[1:], channels=shape[0], fit=fit, interpolation=interpolation,
                     max_pixels=max_pixels)
     with reading(settings, keep and len(items) * math.prod(shape) <= memory) as read:
@@ -601,6 +597,17 @@ def _checked_names(classes: Any, leave_out: Any) -> list[str] | None:
     if len(set(names)) < len(names):
         raise ValueError(f"classes: expected names that differ from one another, got {classes}")
     return names
+
+
+def _of_classes(
+    items: list[_Item], skipped: list[Skipped], names: list[str] | None
+) -> tuple[list[_Item], list[Skipped]]:
+    "The items of the classes to keep, and what was left out until here."
+    if names is None:
+        return items, skipped
+    others = [i for i in items if i.label not in names]
+    skipped += [Skipped(i.file, f"its label {i.label!r} is not in classes") for i in others]
+    return [i for i in items if i.label in names], skipped
 
 
 def _gathered(
