@@ -111,7 +111,7 @@ def taken(folder, n):
     for i, (file, tags, change) in enumerate(places[:n]):
         if file not in data:
             page, large = Image.open(file).resize(SIZE, Image.Resampling.BICUBIC), io.BytesIO()
-            page.save(large, "JPEG", quality=40)
+            page.save(large, "JPEG", quality=30)
             data[file] = large.getvalue()
         place = folder / file.parent.name / f"{i:04}.jpg"
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dljourney.kit.models import body_key, features as room, forget_features, kept_features
-from dljourney.kit.pictures import digits
+from dljourney.kit.pictures import digits, kept as packs
 from dljourney.transfer import features, fine_tune, pretrained
 
 
@@ -163,7 +163,7 @@ def test_a_damaged_pack_is_made_anew(tmp_path_factory, place, bit, cut):
 def test_a_full_disk_costs_one_line(model, x, monkeypatch):
     def full(*args): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(room, "write_atomically", full)
+    monkeypatch.setattr(packs, "write_atomically", full)
     monkeypatch.setattr(room, "_PACK", 8)
     with pytest.warns(UserWarning, match="features: .*no space left on device") as told:
         seen = kept_features(model, x)
@@ -181,7 +181,7 @@ def test_what_is_kept_is_bounded_and_the_oldest_goes_first(model, x, cache, monk
         for age, pack in enumerate(cache.rglob("*.safetensors")): os.utime(pack, (0, 1000 - age))
     newest = max(cache.rglob("*.safetensors"), key=lambda p: p.stat().st_mtime)
     size = newest.stat().st_size
-    room._shrink(cache, size)
+    packs.shrink_packs(cache, size)
     assert list(cache.rglob("*.safetensors")) == [newest]
     kept_features(model, x[:1])
     assert newest.stat().st_mtime > 1000, "who is read is in use"

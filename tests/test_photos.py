@@ -399,9 +399,11 @@ def test_large_folders_are_mapped_and_caches_are_reused(messy, tmp_path, monkeyp
     cache = tmp_path / "cache"
     first = photos(messy, size=16, cache=cache)
     assert torch.equal(first.x, plain.x)
-    import dljourney.kit.pictures.folders as module
+    import dljourney.kit.pictures.kept as module
 
-    monkeypatch.setattr(module, "read_image", None)  # decoding again would fail
+    def decoded(*args, **settings): raise AssertionError("decoded again")
+
+    monkeypatch.setattr(module, "read_image", decoded)
     again = photos(messy, size=16, cache=cache)
     assert torch.equal(again.x, plain.x)
     assert again.skipped == first.skipped and again.files == first.files

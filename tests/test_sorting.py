@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dljourney.kit.models import FEW, Sorter, give_head, probe
 from dljourney.kit.pictures import ImageError
-from dljourney.transfer import pretrained, predict
+from dljourney.transfer import features, predict, pretrained
 from dljourney.whole_game import best_head
 
 
@@ -85,3 +85,16 @@ def test_what_is_no_picture_is_told(body):
     sorter = Sorter(body, best_head)
     with pytest.raises(ImageError): sorter.see(b"no picture", "a")
     assert not sorter.rows
+
+
+def test_what_only_answers_is_folded_and_says_the_same(monkeypatch):
+    model, x = pretrained("glyphnet", in_chans=1), torch.rand(3, 1, 32, 32)
+    want = features(model, x)
+    sorter = Sorter(model, best_head)
+    rows = [sorter.see(x[0])]
+
+    def normed(*args): raise AssertionError("BatchNorm was asked")
+
+    monkeypatch.setattr(torch.nn.functional, "batch_norm", normed)
+    rows += [sorter.see(picture) for picture in x[1:]]
+    torch.testing.assert_close(torch.stack(rows), want, atol=1e-4, rtol=1e-4)

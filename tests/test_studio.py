@@ -9,7 +9,7 @@ from PIL import Image
 
 from dljourney.demos import Studio
 from dljourney.demos.studio import as_drawn, report_page
-from dljourney.kit.pictures import ImageError, doodles
+from dljourney.kit.pictures import ImageError, doodles, photos
 from dljourney.program import load
 
 
@@ -96,13 +96,16 @@ def test_too_few_are_too_few_to_judge_or_to_learn_from():
     with pytest.raises(ValueError, match="nothing has been learned yet"): lonely.save()
 
 
-def test_what_is_forgotten_is_gone_everywhere(tmp_path):
+def test_what_is_forgotten_is_gone_everywhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("DLJOURNEY_CACHE", str(tmp_path / "kept"))
     demo = filled(tmp_path)
+    photos(tmp_path, size=16, keep=True)  # as the command does
     demo.learn()
     demo.put_away(demo.piles.read()["dark"][0])
     with pytest.raises(ValueError, match="expected 'forget dark'"): demo.forget("dark", "yes")
     assert demo.forget("dark", "forget dark") == 6
     assert not list(tmp_path.glob("**/dark/*")) and "dark" not in str(demo._shelf)
+    assert not list((tmp_path / "kept").rglob("*.safetensors"))
     assert demo._learned == {} and len(demo.sorter.rows) == 6
 
 

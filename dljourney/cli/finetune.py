@@ -257,7 +257,7 @@ def _read(
     data = photos(
         folder, labels, size=wants.size, channels=wants.channels, interpolation=wants.interpolation,
         valid=valid, seed=seed, leave_out=[place], memory=_IN_MEMORY,
-        progress=_progress("reading", quiet),
+        keep=True, progress=_progress("reading", quiet),
     )  # fmt: skip
     _check_classes(data, valid)
     for doubt in data.remarks:

@@ -26,7 +26,7 @@ from .teach_me import Loading
 from ..kit.exercises import kept_folder
 from ..kit.files import why, write_atomically
 from ..kit.live import Drawing, Piles, apart, bundle, in_words, static, with_still
-from ..kit.models import FEW, Sorter, give_head, has_photonet
+from ..kit.models import FEW, Sorter, forget_features, give_head, has_photonet
 from ..kit.pictures import ImageError, printable, read_image
 from ..program import save
 from ..transfer import pretrained
@@ -309,6 +309,7 @@ class Studio(anywidget.AnyWidget):
         gone = [key for path, key in keys.items() if not path.exists()]
         for key in gone: self.unread.pop(key, None)
         if self.sorter: self.sorter.forget(gone)
+        forget_features()  # where the command read these pictures, it kept small ones
         self._small = {}
         self._changed(None)
         return n

@@ -8,7 +8,6 @@ __all__ = ['Seen', 'body_key', 'forget_features', 'kept_features']
 # %% ../../../nbs/kit/models/features.ipynb #featur03
 import hashlib
 import os
-import shutil
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,16 +15,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from ..expect import check_whole
-from ..files import cache_folder, spelled, why, write_atomically
+from ..files import cache_folder, spelled, why
 from .asking import one_by_one, prepared
 from .folding import folded
 from .parts import as_model, heads
-from ..pictures import ImageError, Preprocess
+from dljourney.kit.pictures import (
+    ImageError, Preprocess, forget_packs, keep_rows, known_rows, pixels_place,
+)
 from ..training import at_rest
 
 # %% ../../../nbs/kit/models/features.ipynb #featur04
@@ -63,61 +63,21 @@ def _place() -> Path:
     return cache_folder() / "features"
 
 
-def _packs(folder: Path) -> Iterator[tuple[Tensor, Tensor]]:
-    "Keys and features of each pack that is whole; others are removed."
-    for file in sorted(folder.glob("*.safetensors")):
-        try:
-            data = file.read_bytes()
-            if hashlib.sha256(data).hexdigest()[:32] != file.stem:
-                file.unlink()
-                continue
-            os.utime(file)
-            pack = safetensors.torch.load(data)
-            yield pack["keys"], pack["features"]
-        except OSError:  # another process removed it, or nobody may read it
-            continue
-
-
 def _known(key: str) -> dict[bytes, Tensor]:
     "What is kept of a body's answers."
     try:
-        found = list(_packs(_place() / key[:32]))
-    except OSError:
+        return known_rows(_place() / key[:32])
+    except OSError:  # no home
         return {}
-    return {bytes(k.numpy()): row for keys, rows in found for k, row in zip(keys, rows)}
-
-
-def _keep(key: str, new: dict[bytes, Tensor]) -> None:
-    "Write one more pack, and make room where all of them have become too many."
-    keys = torch.stack([torch.frombuffer(bytearray(k), dtype=torch.uint8) for k in new])
-    data = safetensors.torch.save({"keys": keys, "features": torch.stack([*new.values()])})
-    name = hashlib.sha256(data).hexdigest()[:32]
-    write_atomically(_place() / key[:32] / f"{name}.safetensors", data)
-    _shrink(_place(), _MOST)
-
-
-def _shrink(folder: Path, most: int) -> None:
-    "Remove the packs that were not used for the longest time, until the others fit."
-    files = []
-    for file in folder.glob("*/*.safetensors"):
-        try:
-            info = file.stat()
-            files.append((info.st_mtime, info.st_size, file))
-        except OSError:
-            continue
-    total = 0
-    for _, size, file in sorted(files, reverse=True):
-        total += size
-        if total > most:
-            file.unlink(missing_ok=True)
 
 # %% ../../../nbs/kit/models/features.ipynb #featur09
 def forget_features() -> int:  # bytes that were taken
-    "Remove all answers that are kept; they are asked for again when they are needed."
-    place = _place()
-    size = sum(f.stat().st_size for f in place.rglob("*") if f.is_file())
-    shutil.rmtree(place, ignore_errors=True)
-    return size
+    "Remove what is kept of pictures, answers and small pixels; both are made again when needed."
+    try:
+        places = _place(), pixels_place()
+    except OSError:  # no home: nothing was kept
+        return 0
+    return sum(map(forget_packs, places))
 
 # %% ../../../nbs/kit/models/features.ipynb #featur11
 _AHEAD, _LARGE = 64, 2**28  # pictures that wait; bytes of a file that is not held in memory
@@ -203,7 +163,7 @@ class _Asking:
     def write(self) -> None:
         if not (self.keep and self.new): return
         try:
-            _keep(self.key, self.new)
+            keep_rows(_place() / self.key[:32], self.new, _MOST)
         except OSError as e:
             self.keep = False
             warnings.warn(f"features: they cannot be kept for the next time ({why(e)}); "

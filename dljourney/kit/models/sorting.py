@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..intervals import measured
 from .asking import prepared
+from .folding import folded
 from .parts import as_model
 from .probing import Probe, probe
 from ..pictures import Preprocess
@@ -46,6 +47,7 @@ class Sorter:
         self.rows: dict[Hashable, Tensor] = {}  # what the body says of each picture, by its key
         self.piles: dict[str, list[Hashable]] = {}  # what was learned from
         self._layer: Probe | None = None
+        self._quick: Any = None  # the same body for asking alone, made when it is needed
 
     def see(
         self,
@@ -54,9 +56,10 @@ class Sorter:
     ) -> Tensor:  # float32, (n_features,)
         "Look at a picture; an `ImageError` says why it cannot be read."
         x = as_model(self.model, prepared(picture, self.prepare))
-        body: Any = self.model
-        with at_rest(self.model):
-            x = x.contiguous(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=torch.channels_last)
+        self._quick = self._quick or folded(self.model, x)
+        body: Any = self._quick
+        with at_rest(body) if body is self.model else torch.no_grad():  # a copy is always at rest
             row = body.forward_head(body.forward_features(x), pre_logits=True).float().cpu()[0]
         if key is not None: self.rows[key] = row
         return row

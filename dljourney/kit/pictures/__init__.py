@@ -20,6 +20,9 @@ if TYPE_CHECKING:
         ImageError, MAX_PIXELS, Preprocess, one_line, printable, read_image, read_pixels, sides,
         upright_size,
     )
+    from dljourney.kit.pictures.kept import (
+        forget_packs, keep_rows, known_rows, pixels_place, reading,
+    )
     from dljourney.kit.pictures.kinds import Kind, kind_of_pictures
     from dljourney.kit.pictures.rendered import surfaces
     from dljourney.kit.pictures.toys import (

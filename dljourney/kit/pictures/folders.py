@@ -31,8 +31,9 @@ from torch import Tensor
 from ..expect import check_finite, check_images, check_whole
 from ..files import plain_name, spelled, why, write_atomically
 from dljourney.kit.pictures.images import (
-    MAX_PIXELS, ImageError, check_look, one_line, printable, read_image, sides,
+    MAX_PIXELS, ImageError, check_look, one_line, printable, sides,
 )
+from .kept import reading
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #1f904a7b
 class Skipped(NamedTuple):
@@ -192,6 +193,9 @@ def _is_folder(entry: os.DirEntry) -> bool:
         return False
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #257bbfa4
+_Read = Callable[[Path], Tensor]  # from a file to its pixels, or an `ImageError`
+
+
 class _Item(NamedTuple):
     file: Path
     label: str
@@ -488,17 +492,17 @@ def _remove(name: str) -> None:
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #097a9081
 def _decode(
-    items: list[_Item], room: Tensor, settings: dict, progress: Callable | None
+    items: list[_Item], room: Tensor, read: _Read, progress: Callable | None
 ) -> Iterator[_Item | Skipped]:
     "Decode items into the next free places of `room`, in order, with as many threads as torch."
     n_threads = torch.get_num_threads()
-    def read(item): return _tried(item, room.shape[2:], settings)
+    def tried(item): return _tried(item, read)
     n = 0
     with ThreadPoolExecutor(n_threads) as pool:
         step = 64 * n_threads  # a few at a time: decoded pictures do not pile up
         chunks = (items[i : i + step] for i in range(0, len(items), step))
         apply = pool.map if n_threads > 1 else map
-        done = (pair for chunk in chunks for pair in zip(chunk, apply(read, chunk)))
+        done = (pair for chunk in chunks for pair in zip(chunk, apply(tried, chunk)))
         for item, result in progress(done, total=len(items)) if progress else done:
             if isinstance(result, Tensor):
                 room[n] = result
@@ -508,10 +512,10 @@ def _decode(
                 yield Skipped(item.file, result)
 
 
-def _tried(item: _Item, size: Any, settings: dict) -> Tensor | str:
+def _tried(item: _Item, read: _Read) -> Tensor | str:
     "The picture, or the reason why there is none."
     try:
-        return read_image(item.file, tuple(size), **settings)
+        return read(item.file)
     except ImageError as e:
         return str(e)
 
@@ -535,6 +539,7 @@ def photos(
     max_pixels: int = MAX_PIXELS,
     memory: int = 2 * 2**30,  # bytes of pixels to hold in memory; more is mapped to a file
     cache: str | os.PathLike | None = None,  # a folder to keep the decoded pixels in for next time
+    keep: bool = False,  # know the pixels of each file the next time, if they fit into `memory`
     progress: Callable | None = None,  # a bar such as `tqdm`: wraps an iterable, takes `total`
 ) -> Photos:  # images, labels, the split, and what was left out
     "Read a folder of pictures into tensors; what cannot be read is listed, and nothing is changed."
@@ -544,13 +549,11 @@ def photos(
     shape = (int(channels), *sides(size))
     keep_in = spelled(cache) if cache else None
     closed = _closed(leave_out, keep_in)
-    items, skipped = _labelled(folder, labels, closed)
-    if names is not None:
-        others = [i for i in items if i.label not in names]
-        skipped += [Skipped(i.file, f"its label {i.label!r} is not in classes") for i in others]
-        items = [i for i in items if i.label in names]
-    settings = dict(channels=shape[0], fit=fit, interpolation=interpolation, max_pixels=max_pixels)
-    room, reasons = _pixels(items, shape, settings, split, memory, keep_in, progress)
+    items, skipped = _of_classes(*_labelled(folder, labels, closed), names)
+    settings = dict(size=shape[1:], channels=shape[0], fit=fit, interpolation=interpolation,
+                    max_pixels=max_pixels)
+    with reading(settings, keep and len(items) * math.prod(shape) <= memory) as read:
+        room, reasons = _pixels(items, shape, settings, split, memory, keep_in, read, progress)
     skipped += [Skipped(i.file, reason) for i, reason in zip(items, reasons) if reason]
     train, held = _split([i for i, reason in zip(items, reasons) if not reason], *split)
     found = sorted({i.label for i in train + held})
@@ -594,6 +597,17 @@ def _checked_names(classes: Any, leave_out: Any) -> list[str] | None:
     if len(set(names)) < len(names):
         raise ValueError(f"classes: expected names that differ from one another, got {classes}")
     return names
+
+
+def _of_classes(
+    items: list[_Item], skipped: list[Skipped], names: list[str] | None
+) -> tuple[list[_Item], list[Skipped]]:
+    "The items of the classes to keep, and what was left out until here."
+    if names is None:
+        return items, skipped
+    others = [i for i in items if i.label not in names]
+    skipped += [Skipped(i.file, f"its label {i.label!r} is not in classes") for i in others]
+    return [i for i in items if i.label in names], skipped
 
 
 def _gathered(
@@ -682,13 +696,13 @@ def _nothing(folder: Path, skipped: list[Skipped], elsewhere: Path | None) -> st
 # %% ../../../nbs/kit/pictures/folders.ipynb #22222ea9
 def _pixels(
     items: list[_Item], shape: tuple, settings: dict, split: tuple,
-    memory: int, cache: Path | None, progress: Callable | None,
+    memory: int, cache: Path | None, read: _Read, progress: Callable | None,
 ) -> tuple[Tensor, list[str]]:
     "Decode the items, or take them from the cache where nothing changed since; see `_decoded`."
     shape = (len(items), *shape)
     if cache is None:
         room = _room(shape, memory, None)
-        return room, _decoded(items, room, settings, split, progress)
+        return room, _decoded(items, room, read, split, progress)
     stamps = [(os.fspath(i.file), i.label, i.part, *_stamp(i.file)) for i in items]
     text = repr((shape, settings, split, stamps)).encode("utf-8", "surrogateescape")
     key = hashlib.sha256(text).hexdigest()[:24]
@@ -696,19 +710,19 @@ def _pixels(
     pixels, table = cache / f"{key}.pixels", cache / f"{key}.json"
     if not (table.is_file() and pixels.is_file() and pixels.stat().st_size == math.prod(shape)):
         table.unlink(missing_ok=True)  # the table is written last, so it vouches for the pixels
-        reasons = _decoded(items, _room(shape, memory, pixels), settings, split, progress)
+        reasons = _decoded(items, _room(shape, memory, pixels), read, split, progress)
         write_atomically(table, json.dumps(reasons))
     reasons = json.loads(table.read_text(encoding="utf-8"))
     return _mapped(pixels, shape, shared=False) if items else _room(shape, memory, None), reasons
 
 # %% ../../../nbs/kit/pictures/folders.ipynb #229f1b31
 def _decoded(
-    items: list[_Item], room: Tensor, settings: dict, split: tuple, progress: Callable | None
+    items: list[_Item], room: Tensor, read: _Read, split: tuple, progress: Callable | None
 ) -> list[str]:
     "Fill `room` with what can be read, split into its parts; say of each item why it could not."
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on odd files: the reasons tell enough
-        found = list(_decode(sum(_split(items, *split), []), room, settings, progress))
+        found = list(_decode(sum(_split(items, *split), []), room, read, progress))
     reasons = {f.file: f.reason for f in found if isinstance(f, Skipped)}
     if reasons:  # the places of those that could be read change, for the split is one of them alone
         stands = {f.file: i for i, f in enumerate(f for f in found if isinstance(f, _Item))}

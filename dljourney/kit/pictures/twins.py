@@ -36,7 +36,7 @@ _UNSURE, _BITS, _LIKE = 2.0, 8, 0.985  # levels of 255; signs that may differ; c
 def _grey(x: Tensor) -> Tensor:
     "Pictures at 32 x 32, (N, 32, 32), from 0 to 255."
     parts = []
-    for part in x.split(64):
+    for part in x.split(8):  # few fit into the processor's own memory: a quarter of the time
         part = part.float() * (1 if part.dtype == torch.uint8 else 255)
         if part.shape[1] == 3:
             part = (part * part.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, True)
