@@ -242,8 +242,9 @@ firsts = st.builds(First, st.sampled_from(["a", 0.4]), st.none() | st.just(0.8),
 def asked_today():
     "(chapter or appendix, name) of each prediction."
     modules = [importlib.import_module(f"dljourney.exercises.{c}") for c in chapters()]
-    verbs = [v for m in modules for v in (getattr(m, "guess", None), getattr(m, "guess_more", None))]
-    return {(v[name].chapter, name) for v in map(items_of, filter(None, verbs)) for name in v}
+    asked = [getattr(m, verb) for m in modules for verb in ("guess", "guess_more")
+             if hasattr(m, verb)]
+    return {(v[name].chapter, name) for v in map(items_of, asked) for name in v}
 
 
 def items_of(verb): return {name: getattr(verb, name) for name in dir(verb)}
