@@ -232,6 +232,44 @@ def test_a_file_of_format_4_has_no_records_and_loses_nothing(folder):
     assert read(folder) == replace(before, records={"samuel": {"rule": (Record(90.0),)}})
 
 
+asked_before_6 = [  # predictions that stood in a chapter before they stood in its appendix
+    ("checkers", "played_out"), ("checkers", "old_scores"), ("checkers", "leading"),
+    ("checkers", "follow_captures"), ("pretraining", "looks_alike"),
+    ("checkers", "two_kings"), ("sgd", "rates")]
+firsts = st.builds(First, st.sampled_from(["a", 0.4]), st.none() | st.just(0.8), st.just(0.5))
+
+
+def asked_today():
+    "(chapter or appendix, name) of each prediction."
+    modules = [importlib.import_module(f"dljourney.exercises.{c}") for c in chapters()]
+    asked = [getattr(m, verb) for m in modules for verb in ("guess", "guess_more")
+             if hasattr(m, verb)]
+    return {(v[name].chapter, name) for v in map(items_of, asked) for name in v}
+
+
+def items_of(verb): return {name: getattr(verb, name) for name in dir(verb)}
+
+
+@settings(max_examples=40)
+@given(st.dictionaries(st.sampled_from(asked_before_6), st.tuples(st.none() | firsts, firsts)))
+def test_a_guess_is_kept_where_its_question_stands_today(tmp_path_factory, entries):
+    "Of two, under the older place and today's, the older one is the first, unless nobody saw it."
+    today = {name: chapter for chapter, name in sorted(asked_today())}
+    folder = mark(tmp_path_factory.mktemp("guesses") / "course")
+    kept = {}
+    for (chapter, name), (later, first) in entries.items():
+        kept.setdefault(chapter, {})[name] = first._asdict()
+        if later: kept.setdefault(today[name], {}).setdefault(name, later._asdict())
+    file_in(folder).write_text(json.dumps(
+        {"format": 5, "chapters": {}, "guesses": kept, "records": {}}))
+    found = {(c, n): g for c, names in read(folder).guesses.items() for n, g in names.items()}
+    assert set(found) == {(today[name], name) for _, name in entries} <= asked_today()
+    for (chapter, name), (later, first) in entries.items():
+        moved_on = later and chapter != today[name] and later.close is not None
+        is_later = moved_on and first.close is None
+        assert found[today[name], name] == (later if is_later else first)
+
+
 def test_the_first_guess_stays_and_learns_how_close_it_came(folder):
     for first in (First(0.4), First(0.9), First(0.7, 0.8, 0.5), First(0.1, 0.2, 0.3)):
         assert record_guess("sgd", "share", first, folder) == ""

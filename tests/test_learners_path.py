@@ -96,11 +96,10 @@ def in_a_row(there):
     return longest
 
 
-@pytest.mark.parametrize("name", ["05_optimisers", "06_universal", "07_overfitting",
-                                  "10_pretraining"])
-def test_tasks_stand_where_their_ideas_were_just_met(name):
-    "In these chapters exercises, too, and two of any kind in a row at most."
-    there = cells(NBS / f"{name}.ipynb")
+@each_chapter
+def test_tasks_stand_where_their_ideas_were_just_met(path):
+    "Exercises, too, and two of any kind in a row at most."
+    there = cells(path)
     assert 1 <= in_a_row(there) <= 2
     assert not any(re.search(r"^## Your turn\s*$", source, re.M) for _, source in there)
 

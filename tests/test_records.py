@@ -10,7 +10,7 @@ from chapter_cells import NBS, code_cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dljourney.demos import BeTheMechanism, BeTheOptimiser
+from dljourney.demos import BeTheMechanism, BeTheOptimiser, PolynomialFit
 from dljourney.demos.checkers_machine import Games, Weights
 from dljourney.kit.course import RecordBoard, your_records
 from dljourney.kit.exercises import (
@@ -146,7 +146,9 @@ def test_what_demos_open_on_is_what_is_to_be_beaten():
 def opened():
     "What stands there before anybody has moved a slider."
     few = BeTheMechanism(only=["upper_left", "lower_left", "head_start"])
+    ridge = PolynomialFit(degree=15, n_points=16)
     return {"parabola": BeTheOptimiser().draw()["figures"]["loss"],
+            "ridge": ridge.draw()["figures"]["validation error"],
             "nine_weights": 100 * BeTheMechanism().tries.scores[0],
             "three_weights": 100 * few.tries.scores[0]}
 
@@ -186,6 +188,27 @@ def test_a_curve_that_is_fitted_by_hand_is_kept_beside_the_best_there_is(course)
     demo.b += 0.01
     assert records_of("parabola")[-1].score > demo.draw()["figures"]["loss"]
     assert not records_of("parabola")[-1].note and BeTheOptimiser(seed=1).record is None
+
+
+def test_a_ridge_that_is_found_by_hand_is_kept_beside_the_best_of_many(course):
+    "Only for the points, the noise and the degree that chapter 07 asks for."
+    demo = PolynomialFit(degree=15, n_points=16)
+    demo.ridge = 0.01
+    first = demo.draw()["figures"]["validation error"]
+    demo.ridge = 10.0
+    best = demo.draw()["figures"]["validation error"]
+    demo.ridge = 100.0
+    kept = records_of("ridge")
+    assert [r.score for r in kept] == [float(f"{v:.3g}") for v in (first, best)]
+    (machine,) = {r.machine for r in kept}
+    assert machine < kept[-1].score
+    for others in ({"degree": 3}, {"n_points": 60}, {"noise": 0.0}, {"curve": "straight line"},
+                   {"mine": [-1.0, 0.0, 0.0, 0.1, 1.0, 0.0]}):
+        PolynomialFit(**{"degree": 15, "n_points": 16, "ridge": 3.2} | others)
+    PolynomialFit((np.linspace(-1, 1, 16), np.zeros(16)), degree=15, n_points=16)
+    assert records_of("ridge") == kept
+    PolynomialFit(degree=15, n_points=16, ridge=3.2)
+    assert len(records_of("ridge")) == 3 and machine <= records_of("ridge")[-1].score
 
 
 def test_weights_of_a_checkers_player_stand_beside_samuels(course, monkeypatch):
@@ -241,7 +264,7 @@ def test_the_board_shows_what_is_there_and_names_what_is_left(course):
     keep_record("checkers_weights", 80, 99, 70)
     told, shown = repr(your_records()), your_records()._repr_mimebundle_()[0]
     assert "you 90" in told and "Before: 88" in told and "Samuel's 70" in told
-    assert "To be won:" in told and "three sliders (sgd)." in told and "image/png" in shown
+    assert "To be won:" in told and "three sliders (sgd);" in told and "image/png" in shown
     assert "three sliders (04_sgd)" in repr(RecordBoard({}, {"sgd": "04_sgd"}))
     empty, _ = RecordBoard({})._repr_mimebundle_()
     assert "No record" in empty["text/markdown"] and "image/png" not in empty

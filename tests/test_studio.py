@@ -5,10 +5,13 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from dljourney.demos import Studio
-from dljourney.demos.studio import as_drawn, report_page
+from dljourney.demos.studio import as_drawn, on_paper, report_page
+from dljourney.kit.live import Drawings
 from dljourney.kit.pictures import ImageError, doodles, photos
 from dljourney.program import load
 
@@ -69,6 +72,51 @@ def test_after_a_restart_everything_is_there(tmp_path):
     assert counts(again) == counts(before) and again._shelf["aside"] == 1
     again.learn()
     assert again._learned["names"] == ["dark", "light"]
+
+
+things = st.dictionaries(st.sampled_from(["smile", "star", "house"]), st.integers(1, 3), min_size=1)
+
+
+@settings(max_examples=8, deadline=None)
+@given(things, st.sampled_from(["stay", "move", "away"]))
+def test_drawings_of_chapter_01_come_to_piles_and_overwrite_nothing(tmp_path_factory, n, then):
+    "In one call; once they are here they stay where they are, and both folders keep all they had."
+    here, there = (tmp_path_factory.mktemp(name) for name in ("studio", "drawings"))
+    for name, many in n.items():
+        for drawing in doodles([name], n=many)[name]: Drawings(there).add(name, drawing)
+    demo, mine = Studio(here, model="glyphnet"), picture(100)
+    demo.add("star", mine)
+    before, one = files(here) | files(there), Drawings(there).things
+    assert demo.take_drawings(there) == sum(n.values())
+    assert {k: v for k, v in counts(demo).items() if v} == n | {"star": 1 + n.get("star", 0)}
+    assert before.items() <= (files(here) | files(there)).items()
+    name, (first, *_) = next(iter(one.items()))
+    lies = next(p for p in demo.piles.read()[name] if p.read_bytes() == on_paper(first))
+    if then == "move": demo.move(lies, "this")
+    if then == "away": demo.put_away(lies)
+    before = files(here)
+    assert demo.take_drawings(there) == 0 and files(here) == before
+
+
+def files(folder):
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_the_button_for_drawings_is_there_where_there_are_some(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="folder: expected drawings, got none; draw"):
+        Studio(tmp_path, model="glyphnet").take_drawings()
+    assert not Studio(tmp_path, model="glyphnet")._shelf["drawings"]
+    for name in ("IN_TEST", "DLJOURNEY_NO_PROGRESS"): monkeypatch.delenv(name, raising=False)
+    (tmp_path / ".dljourney").mkdir()
+    (tmp_path / ".dljourney" / "course.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    (star,) = doodles(["star"], n=1)["star"]
+    Drawings(tmp_path / "drawings").add("star", star)
+    demo = Studio(model="glyphnet")
+    assert demo._shelf["drawings"]
+    demo._asked(do="drawings")
+    assert counts(demo)["star"] == 1 and "New drawings: 1." in demo.note
+    assert demo.piles.folder == tmp_path / "studio"
 
 
 def test_what_moves_makes_the_answers_stale_until_they_are_learned_again():

@@ -350,6 +350,8 @@ function render({ model, el }) {
   };
   const back = make("button", { type: "button", class: "dlj-back",
     onclick: () => send({ do: "back" }) }, "bring back");
+  const drawings = make("button", { type: "button", class: "dlj-drawings",
+    onclick: () => send({ do: "drawings" }) }, "+ your drawings of chapter 01");
   const learn = make("button", { type: "button", class: "dlj-learn",
     onclick: () => send({ do: "learn" }) }, "Learn");
   const note = make("div", { class: "dlj-studionote", role: "status" });
@@ -357,7 +359,7 @@ function render({ model, el }) {
     make("div", { class: "dlj-studiomain" }, piles,
       make("div", { class: "dlj-ways" },
         make("button", { type: "button", class: "dlj-another", onclick: another },
-          "+ another pile"), back),
+          "+ another pile"), drawings, back),
       make("div", { class: "dlj-learnbar" }, learn, note), sent, error.el, doubts.el)));
 
   function draw() {
@@ -369,6 +371,7 @@ function render({ model, el }) {
     if (wanted.length !== piles.children.length || wanted.some((x, i) => x !== piles.children[i]))
       piles.replaceChildren(...wanted);
     shelf.piles.forEach(({ name, pictures }) => cards.get(name).show(pictures));
+    drawings.hidden = !shelf.drawings;
     back.hidden = !shelf.aside;
     back.textContent = `bring back (${shelf.aside} put away)`;
     where.textContent = "Nothing leaves this machine: the pictures lie in " +

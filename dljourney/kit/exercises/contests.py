@@ -47,6 +47,8 @@ CONTESTS = {c.name: c for c in (
             Ruler(10, 70, "moves of your own", "moves"), is_low=True),
     Contest("parabola", "sgd", "Fit a parabola: three sliders",
             Ruler(0.1, 5, "loss", log=True), is_low=True, own=4.79),
+    Contest("ridge", "overfitting", "Calm a polynomial: one slider",
+            Ruler(0.19, 12, "validation error", log=True), is_low=True, own=12.0),
 )}
 
 # %% ../../../nbs/kit/exercises/contests.ipynb #c0de5706

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, cast
 from ..files import write_atomically
 
 # %% ../../../nbs/kit/exercises/progress.ipynb #54a8dffc
-FORMAT = 5  # of the file; `_UPGRADES` brings older ones up to it
+FORMAT = 6  # of the file; `_UPGRADES` brings older ones up to it
 
 
 class Entry(NamedTuple):
@@ -136,7 +136,28 @@ def _from_4(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "format": 5, "records": {}}
 
 
-_UPGRADES = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}
+_MOVED_GUESSES = {  # before format 6: (chapter, name), and the appendix that asks it now
+    ("checkers", "played_out"): "checkers_more",
+    ("checkers", "old_scores"): "checkers_more",
+    ("checkers", "leading"): "checkers_more",
+    ("checkers", "follow_captures"): "checkers_more",
+    ("pretraining", "looks_alike"): "pretraining_more",
+}
+
+
+def _from_5(data: dict[str, Any]) -> dict[str, Any]:
+    "Some predictions moved. Of two, the older one came first; it stands unless it was never shown."
+    guesses = {chapter: dict(names) for chapter, names in data["guesses"].items()}
+    for (chapter, name), place in _MOVED_GUESSES.items():
+        older = guesses.get(chapter, {}).pop(name, None)
+        if older is None: continue
+        newer = guesses.setdefault(place, {}).get(name)
+        is_shown = newer is None or older["close"] is not None or newer["close"] is None
+        guesses[place][name] = older if is_shown else newer
+    return {**data, "format": 6, "guesses": guesses}
+
+
+_UPGRADES = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4, 5: _from_5}
 
 # %% ../../../nbs/kit/exercises/progress.ipynb #41f58b96
 class _Newer(ValueError):

@@ -27,6 +27,11 @@ def _ending(data: bytes) -> str:
     return next((end for start, end in _BEGINNINGS.items() if data.startswith(start)), ".png")
 
 
+def _file_name(data: bytes) -> str:
+    "A picture's name, made from what is in it."
+    return f"{fingerprint(data)[:20]}{_ending(data)}"
+
+
 def _name(argument: str, label: str) -> str:
     "A pile's name as it is kept, or a refusal."
     if not isinstance(label, str):
@@ -88,12 +93,19 @@ class Piles:
         data: bytes,  # a picture, as it stands in a file
     ) -> Path:  # where it is kept
         "Put a picture on a pile; one that lies on another pile moves."
-        name = f"{fingerprint(data)[:20]}{_ending(data)}"
-        there = next((p for p in self._all() if p.name == name), None)
+        there = self.find(data)
         if there is not None: return self.move(there, label)
-        place = self._place(self.new(label))
-        self._stamp(write_atomically(place / name, data))
-        return place / name
+        path = self._place(self.new(label)) / _file_name(data)
+        self._stamp(write_atomically(path, data))
+        return path
+
+    def find(
+        self,
+        data: bytes,  # a picture, as it stands in a file
+    ) -> Path | None:  # where it lies, also when it was put away; None: it is not here
+        "Where a picture is that may be here already."
+        name = _file_name(data)
+        return next((p for p in self._all() if p.name == name), None)
 
     def move(
         self,
