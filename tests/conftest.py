@@ -130,10 +130,10 @@ def front():
 @pytest.fixture(scope="module")
 def bare(front, request):
     "An empty page with the module's SCRIPTS, files in dljourney/static, and no demo."
-    from dljourney.kit.live import static
+    from dljourney.kit.live import scoped
 
     page = front.page()
-    page.add_script_tag(content="\n".join(map(static, request.module.SCRIPTS)))
+    page.add_script_tag(content="\n".join(map(scoped, request.module.SCRIPTS)))
     yield page
     assert not page.problems and not page.outside
     page.context.close()
