@@ -18,7 +18,7 @@ import timm
 import torch
 from PIL import Image
 
-from dljourney.kit.live import static
+from dljourney.kit.live import scoped
 from dljourney.kit.models import glyphnet, net_data, plan_of  # noqa: F401  (registers the name)
 from dljourney.program import save
 
@@ -57,7 +57,7 @@ def in_a_page(models: dict[str, Any], n: int) -> dict[str, list[float]]:
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         page = browser.new_page()
-        page.add_script_tag(content=static("weights.js") + static("net.js"))
+        page.add_script_tag(content="\n".join(map(scoped, ("bytes.js", "weights.js", "net.js"))))
         for name, model in models.items():
             shape = model.pretrained_cfg["input_size"]
             tensors = {key: t.numpy() for key, t in model.state_dict().items()}

@@ -39,7 +39,7 @@ def notebook_paths():
 
 
 def library_notebooks():
-    """All but the chapters. These run in nbdev's runner, where they share what they import, a chapter
+    """All but the chapters. These run in nbdev's runner and share what they import, a chapter runs
     in a real kernel, as for a reader; `make soak` runs all in both.
     """
     return [p for p in notebook_paths() if p.parent != root / "nbs"]
@@ -120,10 +120,10 @@ def front():
 @pytest.fixture(scope="module")
 def bare(front, request):
     "An empty page with the module's SCRIPTS, files in dljourney/static, and no demo."
-    from dljourney.kit.live import static
+    from dljourney.kit.live import scoped
 
     page = front.page()
-    page.add_script_tag(content="\n".join(map(static, request.module.SCRIPTS)))
+    page.add_script_tag(content="\n".join(map(scoped, request.module.SCRIPTS)))
     yield page
     assert not page.problems and not page.outside
     page.context.close()

@@ -11,7 +11,7 @@ import random
 import pytest
 from browser import stroke
 
-from dljourney.kit.live import DrawingPad, static
+from dljourney.kit.live import DrawingPad, scoped
 
 pytestmark = pytest.mark.browser
 TRIES = int(os.environ.get("TRIES", 6))
@@ -162,7 +162,7 @@ BARE = """source => {
 @pytest.fixture
 def bare(front):
     page = front.page()
-    page.evaluate(BARE, static("kernel.js"))
+    page.evaluate(BARE, scoped("kernel.js"))
     yield page
     assert page.problems == []
     page.context.close()

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dljourney import demos
+from dljourney.kit.live import marks, scoped
 from dljourney.sgd import SGD
 from nets import few
 from pages import LIFE, agree, plain, shown, tried, until
 
 pytestmark = pytest.mark.browser
-SCRIPTS = "dice.js", "mlp.js"
+SCRIPTS = "dice.js", "mlp.js", "marks.js"
 
 MAKE = {  # each demo that lives in a page, in a state that is not its first
     "RollDownhill": lambda: demos.RollDownhill(landscape="two dips", lr=0.3, noise=0.5, x=1.0),
@@ -117,6 +118,29 @@ def test_the_dice_are_torchs(bare, seed, n, m):
     assert np.abs(np.array(uniform) - want.numpy()).max() < 1e-7
     assert np.abs(np.array(normal) - torch.randn(n, generator=dice).numpy()).max() < 2e-6
     assert order == torch.randperm(m, generator=dice).tolist()
+
+
+# -- marks -----------------------------------------------------------------------------------------
+
+GRID = np.arange(6).reshape(2, 3)
+MARKS = {  # in JavaScript and in Python, without an option
+    "lineMark([0, 1], [2, 3])": marks.line([0, 1], [2, 3]),
+    "pointsMark([0, 1], [2, 3])": marks.points([0, 1], [2, 3]),
+    "heatMark([0, 1, 2, 3, 4, 5], [2, 3])": marks.heat(GRID),
+    "contoursMark([0, 1, 2, 3, 4, 5], [2, 3], [1])": marks.contours(GRID, [1]),
+    "barsMark([0, 1], [2, 3])": marks.bars([0, 1], [2, 3]),
+    "ruleMark()": marks.rule(),
+    "noteMark(1, 2, 'here')": marks.note(1, 2, "here"),
+    "handleMark(1, 2, ['x', null])": marks.handle(1, 2, ["x", None]),
+}  # fmt: skip
+
+
+def test_a_mark_has_pythons_defaults(bare):
+    assert len(MARKS) == scoped("marks.js").count("mark: ")
+    for call, mark in MARKS.items():
+        want = plain(mark)
+        if isinstance(want.get("values"), dict): want |= want["values"]
+        assert bare.evaluate(call) == want, call
 
 
 # -- RollDownhill, BeTheOptimiser ------------------------------------------------------------------

@@ -287,8 +287,8 @@ def states(seed):
 def blank(front):
     "An empty page with the script of PolynomialFit."
     page = front.page()
-    page.add_script_tag(content=bundle("plot.js", "polynomial_fit.js").split("export default")[0],
-                        type="text/javascript")
+    script = bundle("marks.js", "plot.js", "polynomial_fit.js").split("export default")[0]
+    page.add_script_tag(content=script, type="text/javascript")
     yield page
     page.context.close()
 

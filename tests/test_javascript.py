@@ -16,7 +16,7 @@ import dljourney.demos
 import dljourney.kit
 from browser import HELP, find_chromium
 from dljourney.demos.checkers_machine import CheckersMachine, Weights
-from dljourney.kit.live import Live, Wave, bundle, page_module
+from dljourney.kit.live import Live, Wave, bundle, page_module, scoped
 from dljourney.kit.models import page_script
 
 static = Path(__file__).parent.parent / "dljourney" / "static"
@@ -32,6 +32,9 @@ RULES = {
         "no-shadow": "off",
     },
 }
+
+
+SCOPE = re.compile(r"^const \{ ([\w, ]+) \} = \(\(\) => \{\n.*?^\}\)\(\);$", re.M | re.S)
 
 
 def subclasses(cls):
@@ -89,12 +92,11 @@ def lint(text, folder):
     tool = shutil.which("oxlint", path=str(Path(sys.executable).parent)) or shutil.which("oxlint")
     assert tool, "no oxlint here: pip install oxlint"
     (folder / "oxlintrc.json").write_text(json.dumps(RULES))
-    # a helper that one widget doesn't use is another's: functions and constants may stay unused
-    text += (
-        "\nexport {"
-        + ", ".join(sorted(set(re.findall(r"^(?:async )?(?:function|const) (\w+)", text, re.M))))
-        + "};\n"
-    )
+    # what one widget doesn't use is another's; but in a scope of its own nothing may stay unused
+    names, in_the_open = set(), SCOPE.sub("", text)
+    for handed_out in SCOPE.findall(text): names |= {*handed_out.split(", ")}
+    names |= {*re.findall(r"^(?:async )?(?:function|const) (\w+)", in_the_open, re.M)}
+    text += f"\nexport {{{', '.join(sorted(names))}}};\n"
     (folder / "module.mjs").write_text(text, encoding="utf-8")
     done = subprocess.run(
         [tool, "-c", "oxlintrc.json", "module.mjs"],
@@ -118,12 +120,17 @@ def test_scripts_are_linted(modules, tmp_path):
 
 def test_no_script_is_left_over(modules):
     sent = "\n".join(modules.values())
-    assert [p.name for p in static.glob("*.js") if p.read_text(encoding="utf-8") not in sent] == []
+    assert [p.name for p in static.glob("*.js") if scoped(p.name) not in sent] == []
 
 
-@pytest.mark.parametrize("wrong", ["nobody(1);", "let x = ;", "if (a == 1) render();"])
+def test_marks_are_made_in_one_place():
+    assert [p.name for p in static.glob("*.js") if "mark: \"" in script(p.name)] == ["marks.js"]
+
+
+@pytest.mark.parametrize("wrong", ["nobody(1);", "let x = ;", "if (a == 1) render();",
+                                   "colourTable();"])  # its file keeps that to itself
 def test_the_linter_finds_what_is_wrong(wrong, tmp_path):
-    code, _ = lint(bundle("theme.js", main="pad.js") + "\n" + wrong, tmp_path)
+    code, _ = lint(bundle("palette.js", "canvas.js", main="pad.js") + "\n" + wrong, tmp_path)
     assert code != 0
 
 

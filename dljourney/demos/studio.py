@@ -231,7 +231,8 @@ class Studio(anywidget.AnyWidget):
     @traitlets.default("_esm")
     def _default_esm(self) -> str:
         pad = apart("drawPad", static("pad.js"))
-        return bundle("theme.js", pad, "smaller.js", "camera.js", main="studio.js")
+        return bundle("palette.js", "canvas.js", pad, "smaller.js", "camera.js",
+                      main="studio.js")
 
     @traitlets.default("_css")
     def _default_css(self) -> str:

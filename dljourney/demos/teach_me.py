@@ -18,8 +18,8 @@ import traitlets
 from .. import whole_game
 from ..kit.exercises import kept_folder
 from dljourney.kit.live import (
-    Alive, Drawing, Drawings, Inked, Live, MainThread, apart, bundle, in_words, ink, line,
-    need_ours, pack, plot, readout, rule, static, toggle, view,
+    PANEL_SCRIPTS, Alive, Drawing, Drawings, Inked, Live, MainThread, apart, bundle, in_words,
+    ink, line, need_ours, pack, plot, readout, rule, static, toggle, view,
 )
 from ..kit.pictures import digit_pixels, ready_digits, stacked
 
@@ -444,8 +444,7 @@ class TeachMe(Inked, Live):
     @traitlets.default("_esm")
     def _default_esm(self) -> str:
         pad = apart("drawPad", static("pad.js"))
-        parts = "theme.js", "words.js", "plot.js", "panels.js", "controls.js", pad, "teach.js"
-        return bundle(*parts)
+        return bundle(*PANEL_SCRIPTS, pad, "teach.js")
 
     @traitlets.default("_css")
     def _default_css(self) -> str:

@@ -124,7 +124,7 @@ class PictureButton(anywidget.AnyWidget):
 
     @traitlets.default("_esm")
     def _default_esm(self) -> str:
-        return bundle("theme.js", "smaller.js", main="upload.js")
+        return bundle("smaller.js", main="upload.js")
 
     @traitlets.default("_css")
     def _default_css(self) -> str:

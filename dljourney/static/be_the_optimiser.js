@@ -1,5 +1,5 @@
 // The twin of nbs/demos/be_the_optimiser.ipynb.
-function squaredError(x, y, a, b, c) {
+export function squaredError(x, y, a, b, c) {
   let loss = 0;
   const slope = [0, 0, 0];
   for (let i = 0; i < x.length; i++) {
@@ -12,7 +12,7 @@ function squaredError(x, y, a, b, c) {
   return [loss, slope];
 }
 
-const demo = {
+export const demo = {
   draw({ a, b, c, slopes }, { x, y, best, low, high }) {
     const [loss, slope] = squaredError(x, y, a, b, c);
     const f = (v) => a * v * v + b * v + c;
@@ -22,10 +22,9 @@ const demo = {
       [...x].flatMap((v, i) => [y[i], f(v), NaN]),
       { colour: "red", width: 1 },
     );
-    const level = {
-      mark: "bars", x: [0.5], height: [Math.max(loss, 1e-3)], width: 0.6,
-      colour: loss > 1.5 * best ? "red" : "green", label: null,
-    };
+    const level = barsMark([0.5], [Math.max(loss, 1e-3)], {
+      width: 0.6, colour: loss > 1.5 * best ? "red" : "green",
+    });
     const ends = slope.map((s) => Math.max(-6, Math.min(6, -s)));
     const arrows = [
       ruleMark({ x: 0, dash: false }),

@@ -11,7 +11,7 @@ function* descended({ x, y }, dice, [a, b, c], lr, size) {
   }
 }
 
-const acts = {
+export const acts = {
   *work(live) {
     const { seed, batch_size: size } = live.kept;
     const abc = ["a", "b", "c"].map(live.get);

@@ -45,7 +45,6 @@ function render({ model, el }) {
   const side = make("div", { class: "dlj-boardside" }, status, bar, list);
   root.append(make("div", { class: "dlj-boardbody" }, stage, side), failure.el);
   keepKeys(root);
-  passKeys(root);
   el.append(root);
 
   let squares = {};

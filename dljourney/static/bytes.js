@@ -1,5 +1,5 @@
 // Bytes that travel as text.
-function bytesOf(text) {
+export function bytesOf(text) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
   const letters = atob(text);
   const bytes = new Uint8Array(letters.length);

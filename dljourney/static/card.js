@@ -387,7 +387,6 @@ function render({ model, el }) {
   const name = `${spec.title}: ${spec.label}`;
   const root = make("div", { class: look, role: "group", "aria-label": name });
   keepKeys(root);
-  passKeys(root);
   el.append(root);
   const asked = make("div", { class: "dlj-asked" });
   asked.innerHTML = spec.html;

@@ -5,7 +5,7 @@
 // both.
 
 const WIN = 2 ** 40; // more than any judgement; the plies to the end are taken off
-const PIECE = 2 ** 20; // what a point of piece advantage is worth
+export const PIECE = 2 ** 20; // what a point of piece advantage is worth
 const LONGEST = 20; // plies that captures are followed
 const WAYS = [4n, 5n, -4n, -5n]; // a shift by a negative number goes the other way
 
@@ -32,7 +32,7 @@ function nBits(mask) {
 // -- positions ------------------------------------------------------------------------------------
 
 // From "B:W21,22:B1,K2".
-function positionOf(fen) {
+export function positionOf(fen) {
   const words = { B: [0n, 0n], W: [0n, 0n] }; // what goes forward, what goes backward
   for (const part of fen.split(":").slice(1))
     for (const item of part.slice(1).split(",").filter(Boolean)) {
@@ -46,7 +46,7 @@ function positionOf(fen) {
   return { fa, ba, fp, bp, black };
 }
 
-function fenOf({ fa, ba, fp, bp, black }) {
+export function fenOf({ fa, ba, fp, bp, black }) {
   const told = (forward, backward) => bitsIn(forward | backward).map((bit) =>
     `${forward & backward & bit ? "K" : ""}${SQUARE_OF.get(bit)}`).join(",");
   const [active, passive] = [told(fa, ba), told(fp, bp)];
@@ -54,7 +54,8 @@ function fenOf({ fa, ba, fp, bp, black }) {
 }
 
 // The same pieces with the other side to move.
-const turned = ({ fa, ba, fp, bp, black }) => ({ fa: fp, ba: bp, fp: fa, bp: ba, black: !black });
+export const turned = ({ fa, ba, fp, bp, black }) =>
+  ({ fa: fp, ba: bp, fp: fa, bp: ba, black: !black });
 
 // -- the rules ------------------------------------------------------------------------------------
 
@@ -97,7 +98,7 @@ function movesIn(p) {
 }
 
 // The same by name, "11-15" or "22x15x8", in the order of their squares: [[name, after], ...].
-function legalMoves(p) {
+export function legalMoves(p) {
   const sign = canJump(p) ? "x" : "-";
   const inOrder = (a, b) => a.map((s, i) => s - (b[i] ?? 0)).find(Boolean) ?? a.length - b.length;
   return movesIn(p)
@@ -123,7 +124,7 @@ const threeOf = ([a, b, c, d]) => a & b & (c | d) | c & d & (a | b);
 const pointsOf = (forward, backward) => 2 * nBits(forward | backward) + nBits(forward & backward);
 
 // A position, and what follows from it: the side to move is active, the other has just moved.
-function lookAt(p) {
+export function lookAt(p) {
   const { fa, ba, fp, bp } = p;
   const [active, passive, empty] = [fa | ba, fp | bp, emptyIn(p)];
   const [up, down] = [stepsOf(p, 4n) | stepsOf(p, 5n), stepsOf(p, -4n) | stepsOf(p, -5n)];
@@ -213,7 +214,7 @@ const parameter = (look, name) =>
   PARAMETERS[name](look).reduce((sum, [weight, mask]) => sum + weight * nBits(mask), 0);
 
 // What the last move changed, for the side that made it: a function of a term's name.
-function changes(now, before) {
+export function changes(now, before) {
   const change = (name) => parameter(now, name) - parameter(before, name);
   return (name) => {
     if (!MADE_OF[name]) return change(name);
@@ -223,7 +224,7 @@ function changes(now, before) {
 }
 
 // Men count 2, kings 3; the difference weighs more the fewer pieces are left.
-function pieceAdvantage({ fa, ba, fp, bp }) {
+export function pieceAdvantage({ fa, ba, fp, bp }) {
   const [mine, yours] = [pointsOf(fp, bp), pointsOf(fa, ba)];
   return (mine - yours) * Math.max(96 - mine - yours, 48) * (PIECE / 48);
 }
@@ -250,7 +251,7 @@ function bestScore(p, ply, depth, weights) {
 }
 
 // The machine's move: the first of those after which the other side's best is worst.
-function chosenMove(fen, weights, depth) {
+export function chosenMove(fen, weights, depth) {
   const used = Object.entries(weights).map(([name, weight]) => [name, Math.fround(weight)]);
   let [best, least] = ["", Infinity];
   for (const [move, after] of legalMoves(positionOf(fen))) {
@@ -260,10 +261,10 @@ function chosenMove(fen, weights, depth) {
   return best;
 }
 
-const afterMove = (fen, move) => fenOf(new Map(legalMoves(positionOf(fen))).get(move));
+export const afterMove = (fen, move) => fenOf(new Map(legalMoves(positionOf(fen))).get(move));
 
 // What the machine sees in its move, in men: [["pieces", 0], [term, part], ...], the largest first.
-function reasonsOf(fen, move, weights) {
+export function reasonsOf(fen, move, weights) {
   const [now, before] = [positionOf(afterMove(fen, move)), positionOf(fen)];
   const change = changes(lookAt(now), lookAt(turned(before)));
   const parts = Object.entries(weights).map(([name, weight]) =>

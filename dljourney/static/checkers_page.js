@@ -63,7 +63,7 @@ function gameOf(live) {
   return { model, said: () => told.at(-1) || ["", []] };
 }
 
-const acts = {
+export const acts = {
   begin(live) {
     live.game = gameOf(live);
     const el = make("div", { class: "dlj-page-board" });
@@ -75,8 +75,9 @@ const acts = {
     const [move, all] = live.game.said();
     const said = all.slice(0, MOST_REASONS);
     const marks = [
-      { mark: "bars", x: said.map((_, i) => i), height: said.map(([, part]) => part), width: 0.8,
-        colour: said.map(([, part]) => (part > 0 ? "blue" : "orange")), label: null },
+      barsMark(said.map((_, i) => i), said.map(([, part]) => part), {
+        colour: said.map(([, part]) => (part > 0 ? "blue" : "orange")),
+      }),
       ruleMark({ y: 0, dash: false }),
     ];
     return { games: [], score: { "it played": move || "-" },

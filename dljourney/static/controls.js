@@ -133,7 +133,7 @@ function numbersControl() {
   return { el: make("div"), update: () => {} };
 }
 
-const CONTROLS = {
+export const CONTROLS = {
   numbers: numbersControl,
   slider: sliderControl,
   choice: choiceControl,
@@ -143,7 +143,7 @@ const CONTROLS = {
 };
 
 // Play, pause, step and reset, for demos whose work goes on while you watch.
-function runStrip(view, label) {
+export function runStrip(view, label) {
   const play = make("button", {
     type: "button",
     class: "dlj-play",

@@ -2,7 +2,7 @@
 // that a page starts with the very weights, points and orders that Python starts with.
 
 // torch.linspace
-function evenly(low, high, n) {
+export function evenly(low, high, n) {
   const step = Math.fround((high - low) / (n - 1));
   return Float32Array.from({ length: n }, (_, i) =>
     (i < Math.floor(n / 2) ? low + step * i : high - step * (n - 1 - i)));
@@ -34,7 +34,7 @@ function twister(seed) {
   };
 }
 
-function diceOf(seed) {
+export function diceOf(seed) {
   const next = twister(seed);
   // torch.rand, or a parameter's first values between two numbers
   const uniform = (n, low = 0, high = 1) => {

@@ -93,7 +93,7 @@ function lossMarks(losses) {
   return { marks: seen.length ? [lineMark(seen.map((_, i) => 1 + i * every), seen)] : [] };
 }
 
-const acts = {
+export const acts = {
   begin(live) {
     const { x, y, losses, layers } = live.kept;
     live.curve = { x, y };

@@ -35,7 +35,7 @@ function centred(rows) {
 }
 
 // One weight row and one bias for each thing; `y` says which thing each row of features is.
-function bestHead(features, y, things, sharpness = 6) {
+export function bestHead(features, y, things, sharpness = 6) {
   const [n, width] = [features.length, features[0].length];
   const { middle, far } = centred(features);
   const spread = new Float64Array(width * width);

@@ -1,4 +1,26 @@
-// Keys for the notebook that are pressed in a demo: Ctrl+S saves it though a slider has the focus.
+// Keys: which way arrows go, and whose a key is: the demo's, or the notebook's around it.
+
+// Which way an arrow key goes: columns to the right, rows down.
+export const ARROWS = {
+  ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
+};
+
+// Keys pressed inside a demo are the demo's: the notebook must not move on an arrow or delete a
+// cell on "d d".
+// Tab, Escape, Shift+Enter and Ctrl and Command keys are not held back.
+export function keepKeys(root) {
+  root.addEventListener("keydown", (event) => {
+    const theirs =
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      event.key === "Tab" ||
+      event.key === "Escape" ||
+      (event.shiftKey && event.key === "Enter");
+    if (!theirs) event.stopPropagation();
+  });
+  passKeys(root);
+}
 
 const EDITING = "acvxyz"; // copy, paste, undo, ... are meant for what has the focus
 

@@ -47,7 +47,6 @@ function render({ model, el }) {
     "data-jp-suppress-context-menu": true,
   });
   keepKeys(root);
-  passKeys(root);
   el.append(root);
   const listeners = [];
   const on = (name, call) => {

@@ -9,18 +9,18 @@ const BENDS = { // what a layer's sums become, and the slope there, told by what
 };
 
 // nn.Linear as torch starts it
-function linear(dice, ins, outs) {
+export function linear(dice, ins, outs) {
   const near = Math.sqrt(3) * (Math.sqrt(1 / 3) / Math.sqrt(ins));
   const weight = Float64Array.from(dice.uniform(ins * outs, -near, near));
   const edge = 1 / Math.sqrt(ins);
   return { ins, outs, weight, bias: Float64Array.from(dice.uniform(outs, -edge, edge)) };
 }
 
-const parametersOf = (layers) => layers.flatMap(({ weight, bias }) => [weight, bias]);
+export const parametersOf = (layers) => layers.flatMap(({ weight, bias }) => [weight, bias]);
 
 // What each layer makes of `n` rows of numbers; the first are the rows themselves, the last the
 // scores.
-function layerByLayer(layers, bend, x, n) {
+export function layerByLayer(layers, bend, x, n) {
   const made = [x];
   layers.forEach(({ ins, outs, weight, bias }, depth) => {
     const f = depth < layers.length - 1 ? BENDS[bend][0] : BENDS.none[0];
@@ -37,7 +37,7 @@ function layerByLayer(layers, bend, x, n) {
 }
 
 // The loss' slope in each parameter, from its slope in each score: backpropagation.
-function gradientOf(layers, bend, made, slope, n) {
+export function gradientOf(layers, bend, made, slope, n) {
   const found = [];
   for (let depth = layers.length - 1; depth >= 0; depth--) {
     const { ins, outs, weight } = layers[depth];
@@ -88,7 +88,7 @@ const RULES = {
 };
 
 // An optimiser: `step(slopes, rates)`, a rate for each parameter.
-function optimiserOf(rule, parameters) {
+export function optimiserOf(rule, parameters) {
   const nothing = (p) => ({ a: new Float64Array(p.length), b: new Float64Array(p.length) });
   const kept = parameters.map(nothing);
   const opt = {

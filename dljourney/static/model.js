@@ -1,7 +1,7 @@
 // What a front end takes for its widget's model, where there is no kernel: values with listeners.
 // What would reach Python reaches `python`: `changed(names)` when values are saved, `said(message)`
 // when something is sent. `put` is Python's own way to change a value.
-function standInModel(values, python = {}) {
+export function standInModel(values, python = {}) {
   const listeners = {};
   let unsaved = new Set();
   function put(name, value) {

@@ -203,7 +203,7 @@ const netSteps = {
   },
 };
 
-function makeNet({ plan, weights }) {
+export function makeNet({ plan, weights }) {
   const steps = readySteps(plan, weightsOf(weights));
   const unknown = steps.find((step) => !(step.op in netSteps));
   if (unknown) throw new Error(`plan: expected a step that is known, got ${unknown.op}`);

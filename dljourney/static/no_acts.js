@@ -1,2 +1,2 @@
 // A demo whose front end needs nobody: there is nothing to press, and no work.
-const acts = {};
+export const acts = {};

@@ -17,7 +17,6 @@ function render({ model, el }) {
   const caption = make("div", { class: "dlj-label" });
   root.append(caption, canvas, make("div", { class: "dlj-padbar" }, undo, clear), spoken);
   keepKeys(root);
-  passKeys(root);
   el.append(root);
 
   const ink = inkOf(model);

@@ -161,7 +161,7 @@ function codePanel(spec) {
   return { el, draw };
 }
 
-const PANELS = {
+export const PANELS = {
   plot: plotPanel,
   readout: readoutPanel,
   picture: picturePanel,

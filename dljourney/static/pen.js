@@ -195,7 +195,7 @@ function drawJoint(paper, [ax, ay], [x, y], [bx, by], width) {
 }
 
 // A stroke through points: lines, round where they bend and at both ends.
-function drawStroke(paper, points, width) {
+export function drawStroke(paper, points, width) {
   for (let i = 1; i < points.length; i++)
     wideLine(paper, ...points[i - 1], ...points[i], width);
   for (let i = 1; i < points.length - 1; i++)

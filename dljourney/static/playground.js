@@ -78,4 +78,4 @@ function networkPanel(spec, view) {
   }
   return { el: canvas, draw };
 }
-const demo = { panels: { network: networkPanel } };
+export const demo = { panels: { network: networkPanel } };

@@ -172,16 +172,15 @@ function networkOf({ layers, features }, made, verdict) {
 function surfaceOf(live, verdict, reach) {
   const { points, seen, held } = live.machine;
   const ends = [-reach, reach];
-  if (!points.length) return { marks: [{ mark: "note", x: 0, y: 0, colour: "ink", bold: false,
-    align: "center", text: "Click here to add points" }], x: ends, y: ends };
+  const place = { x: ends, y: ends };
+  if (!points.length) return { marks: [noteMark(0, 0, "Click here to add points")], ...place };
   const dots = (places, hollow) => {
     const [x, y, classes] = [0, 1, 2].map((k) => places.map((i) => points[i][k]));
     return pointsMark(x, y, { classes, size: 3.5, hollow });
   };
-  const heat = { mark: "heat", values: verdict, shape: [SIDE, SIDE], x: ends, y: ends,
-    lowest: -1, highest: 1, colours: "classes", levels: 0, smooth: true, alpha: 0.8 };
+  const heat = heatMark(verdict, [SIDE, SIDE], { ...place, alpha: 0.8 });
   const others = live.get("held_out") ? [dots(held, true)] : [];
-  return { marks: [heat, ...others, dots(seen, false)], x: ends, y: ends };
+  return { marks: [heat, ...others, dots(seen, false)], ...place };
 }
 
 function curvesOf(rows, train, valid) {
@@ -201,7 +200,7 @@ function figuresOf({ machine, kept }) {
     "held-out accuracy": share("valid_accuracy") };
 }
 
-const acts = {
+export const acts = {
   begin(live) {
     const { rows, parameters, averages, steps, clicked } = live.kept;
     acts.changed(live);

@@ -84,18 +84,8 @@ function axisScale([low, high], from, to, log) {
   return scale;
 }
 
-// Marks for the demos whose maths runs here, with the defaults of their Python twins.
-const lineMark = (x, y, more) =>
-  ({ mark: "line", x, y, colour: "blue", width: 2.5, dash: false, label: null, ...more });
-const pointsMark = (x, y, more) => ({
-  mark: "points", x, y, colour: "ink", classes: null, size: 4, hollow: false, label: null,
-  into: null, ...more,
-});
-const ruleMark = (more) =>
-  ({ mark: "rule", x: null, y: null, colour: "grey", dash: true, label: null, ...more });
-
 // Lines of equal height in a grid: in each square of four neighbours, from side to side.
-function levelLines({ values, shape: [rows, cols], x, y, levels }) {
+export function levelLines({ values, shape: [rows, cols], x, y, levels }) {
   const found = [];
   const place = (r, c) => [
     x[0] + (c / (cols - 1)) * (x[1] - x[0]),
@@ -370,7 +360,7 @@ function drawLegend(ctx, rows, box, theme) {
 }
 
 // view: { theme(), send(message), sendSoon(message), follow(name, value), set(values, done) }
-function plotPanel(spec, view) {
+export function plotPanel(spec, view) {
   const canvas = toldCanvas(spec);
   let content = { marks: [] };
   let scales = null;

@@ -1,2 +1,2 @@
 // What PolynomialFit does in Python beside the maths of polynomial_fit.js.
-const acts = { press: { forget(live) { live.set({ mine: [] }); } } };
+export const acts = { press: { forget(live) { live.set({ mine: [] }); } } };

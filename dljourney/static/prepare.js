@@ -1,7 +1,8 @@
 // From a picture to the numbers that a network looks at, in the browser: what `Preprocess` of
 // kit.pictures does, with the pixels of resize.js. `wants` holds the fields of a `Preprocess`.
 
-const EVEN = (v) => (v % 1 === 0.5 ? 2 * Math.round(v / 2) : Math.round(v)); // as Python rounds
+// as Python rounds
+export const EVEN = (v) => (v % 1 === 0.5 ? 2 * Math.round(v / 2) : Math.round(v));
 
 // What to keep of a picture, as a box, and the [rows, columns] that it becomes.
 function keptPart(width, height, [rows, columns], fit) {
@@ -47,14 +48,14 @@ function inTheMiddle(picture, [rows, columns]) {
 }
 
 // The picture at the network's size, with its channels: what the network sees.
-function seenBy(wants, picture) {
+export function seenBy(wants, picture) {
   const { box, size: [h, w] } = keptPart(picture.width, picture.height, wants.size, wants.fit);
   const small = resized(picture, [w, h], wants.interpolation, box, 2);
   return inTheMiddle(inChannels(small, wants.channels), wants.size);
 }
 
 // On the network's scale, channel by channel, rounded as Python's numbers of 32 bits are.
-function onScale(wants, { data, channels }) {
+export function onScale(wants, { data, channels }) {
   const n = data.length / channels;
   const out = new Float32Array(data.length);
   const of = (values, c) => Math.fround(values[values.length > 1 ? c : 0]);
@@ -69,7 +70,7 @@ function onScale(wants, { data, channels }) {
 }
 
 // Scores as probabilities, the likeliest first: [label, probability].
-function namedScores(scores, labels) {
+export function namedScores(scores, labels) {
   const most = scores.reduce((a, b) => Math.max(a, b));
   const grown = Array.from(scores, (v) => Math.exp(v - most));
   const sum = grown.reduce((a, b) => a + b, 0);

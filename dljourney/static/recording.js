@@ -11,7 +11,7 @@ function nearestTo(values, wanted, isLog) {
   return values.reduce((best, value, i) => (far(value) < far(values[best]) ? i : best), 0);
 }
 
-const acts = {
+export const acts = {
   begin(live) {
     live.pace = PACE;
     live.at = 0; // the stop

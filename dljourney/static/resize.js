@@ -51,7 +51,7 @@ function resampled(picture, seen, isAlongLines) {
 }
 
 // Means of blocks of `across` by `down` pixels; at the edges of what is there.
-function reduced(picture, [across, down], [left, top, right, bottom]) {
+export function reduced(picture, [across, down], [left, top, right, bottom]) {
   const { data, width, channels } = picture;
   const [wide, high] = [Math.ceil((right - left) / across), Math.ceil((bottom - top) / down)];
   const out = new Uint8ClampedArray(wide * high * channels);
@@ -72,7 +72,7 @@ function reduced(picture, [across, down], [left, top, right, bottom]) {
 
 // A part of a picture, `box` (left, top, right, bottom), at the size [width, height]; a picture
 // that is much too large is reduced first, to `gap` times that size or more (0: it is not).
-function resized(picture, size, filter, box, gap = 0) {
+export function resized(picture, size, filter, box, gap = 0) {
   const kind = FILTERS[filter];
   const lengths = [box[2] - box[0], box[3] - box[1]];
   const factors = lengths.map((n, i) => (gap && Math.trunc(n / size[i] / gap)) || 1);

@@ -74,21 +74,17 @@ function ground(landscape, grid, { contours, arrows }) {
   const values = Float32Array.from({ length: 101 * 101 }, (_, i) =>
     Math.sqrt(loss(grid[i % 101], grid[Math.floor(i / 101)])),
   );
-  const place = { shape: [101, 101], x: [-2, 2], y: [-2, 2] };
-  const marks = [
-    {
-      mark: "heat", values, ...place, lowest: 0, highest: 2.4, colours: "depth", levels: 16,
-      smooth: true, alpha: 1,
-    },
-  ];
+  const shape = [101, 101];
+  const place = { x: [-2, 2], y: [-2, 2] };
+  const depth = { ...place, lowest: 0, highest: 2.4, colours: "depth", levels: 16 };
+  const marks = [heatMark(values, shape, depth)];
   const levels = Array.from({ length: 12 }, (_, k) => 0.2 * (k + 1));
-  const thin = { colour: "grey", width: 1 };
-  if (contours) marks.push({ mark: "contours", values, ...place, levels, ...thin });
+  if (contours) marks.push(contoursMark(values, shape, levels, place));
   if (arrows) marks.push(arrowsDownhill(gradient));
   return marks;
 }
 
-const demo = {
+export const demo = {
   draw(state, { errors }) {
     const { landscape, x, lr, momentum, noise, steps, race } = state;
     const loss = LANDSCAPES[landscape][0];
@@ -110,7 +106,6 @@ const demo = {
       pointsMark(x, y, { size: 2.5 }),
       pointsMark(x.slice(-1), y.slice(-1), { colour: "orange", size: 6 }),
     ];
-    const handle = (x, y, bind) => ({ mark: "handle", x, y, bind, colour: "red" });
     const xs = two.map((p) => p[0]);
     const ys = two.map((p) => p[1]);
     const left = one.map((p) => p[0]);
@@ -137,12 +132,12 @@ const demo = {
         ...ground(landscape, grid, state),
         ...ways,
         ...way(xs, ys),
-        handle(...two[0], ["x", "y"]),
+        handleMark(...two[0], ["x", "y"]),
       ],
       curve: [
         lineMark(grid, grid.map((g) => loss(g, 0))),
         ...way(left, up),
-        handle(left[0], up[0], ["x", null]),
+        handleMark(left[0], up[0], ["x", null]),
       ],
       loss: race
         ? [...falls, lineMark([...fall[0].keys()], fall[0], { colour: "ink", label: mine })]

@@ -1,6 +1,6 @@
 // What RollDownhill does in Python beside the maths of roll_downhill.js.
 const MOST_STEPS = 100; // of the slider
-const acts = {
+export const acts = {
   press: {
     new_noise(live) {
       live.seed = (live.seed || 0) + 1;

@@ -4,7 +4,7 @@ const PEN = 0.08; // thickness, as a share of the picture
 const FILLED = 0.8; // so much of the picture the drawing fills
 
 // A picture of `size` pixels a side: 255 is ink, 0 is paper.
-function drawnPicture(given, size = 128) {
+export function drawnPicture(given, size = 128) {
   const fine = Math.max(1, Math.ceil(256 / size)); // drawn on a finer grid, then averaged
   const side = size * fine;
   const paper = { data: new Uint8ClampedArray(side * side), side };

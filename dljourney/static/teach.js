@@ -162,4 +162,4 @@ function shelfPanel(spec, view) {
   return { el, draw };
 }
 
-const demo = { panels: { pad: deskPad, shelf: shelfPanel } };
+export const demo = { panels: { pad: deskPad, shelf: shelfPanel } };

@@ -265,7 +265,7 @@ const WISHES = {
   teach,
 };
 
-const acts = {
+export const acts = {
   begin(live) {
     const { plan, tensors, things, head, learned: examples, hidden } = live.kept;
     const block = document.getElementById("weights");

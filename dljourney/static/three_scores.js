@@ -1,7 +1,7 @@
 // The twin of nbs/demos/three_scores.ipynb.
 const ANSWERS = ["3", "8", "9"];
 
-const demo = {
+export const demo = {
   draw({ three, eight, nine, right: name }) {
     const scores = [three, eight, nine];
     const right = ANSWERS.indexOf(name);
@@ -11,10 +11,9 @@ const demo = {
     const loss = -Math.log(shares[right]);
     const upright = (height, own = "green") => [
       ruleMark({ y: 0, dash: false }),
-      {
-        mark: "bars", x: [0, 1, 2], height, width: 0.8,
-        colour: ANSWERS.map((_, i) => (i === right ? own : "grey")), label: null,
-      },
+      barsMark([0, 1, 2], height, {
+        colour: ANSWERS.map((_, i) => (i === right ? own : "grey")),
+      }),
     ];
     const grid = Array.from({ length: 100 }, (_, i) => 0.01 + (0.99 * i) / 99);
     return {

@@ -8,7 +8,6 @@ function render({ model, el }) {
   const said = make("span", { class: "dlj-quiet", role: "status" });
   const root = make("div", { class: "dlj dlj-upload" }, button, input, said);
   keepKeys(root);
-  passKeys(root);
   el.append(root);
 
   // One after the other, and the next only when the one before was answered: so each is told of.

@@ -39,7 +39,7 @@ function lookUp(picture, side, gx, gy) {
 }
 
 // A function that gives the warped version of picture `i` of n; all their numbers are thrown first.
-function warpsOf(n, side, seed = 0) {
+export function warpsOf(n, side, seed = 0) {
   const dice = diceOf(seed);
   const around = (many) => dice.uniform(many).map((v) => v * 2 - 1);
   const angles = around(n).map((v) => (v * AMOUNT.degrees * Math.PI) / 180);

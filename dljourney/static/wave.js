@@ -1,5 +1,5 @@
 // The twin of `Wave.draw` in nbs/kit/live/live.ipynb.
-const demo = {
+export const demo = {
   draw({ frequency, height, noise }, data) {
     const wave = (x) => height * Math.sin(frequency * x);
     const grid = (n) => Array.from({ length: n }, (_, i) => (6 * i) / (n - 1));

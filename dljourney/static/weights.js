@@ -1,7 +1,7 @@
 // The weights of a network as kit.models.net_data wrote them, and its steps made ready for net.js.
 
 // Numbers of 16 bits: a sign, five bits for the power of two, ten for what follows the point.
-function fromHalves(bits) {
+export function fromHalves(bits) {
   if (globalThis.Float16Array) return new Float32Array(new Float16Array(bits.buffer));
   const powers = Array.from({ length: 32 }, (_, e) => 2 ** (Math.max(e, 1) - 25));
   return Float32Array.from(bits, (b) => {
@@ -21,7 +21,7 @@ function fromSteps(whole, steps) {
   return data;
 }
 
-function weightsOf({ text, tensors }) {
+export function weightsOf({ text, tensors }) {
   const bytes = bytesOf(text);
   const part = (Kind, at, n) =>
     new Kind(bytes.slice(at, at + n * Kind.BYTES_PER_ELEMENT).buffer);
@@ -48,7 +48,7 @@ function folded(step, { scale, shift }) {
   const weight = { shape, data: data.map((w, i) => w * scale[Math.floor(i / size)]) };
   return { ...step, weight, bias: { data: Float32Array.from(moved) } };
 }
-function readySteps(plan, weights) {
+export function readySteps(plan, weights) {
   const uses = Array(plan.steps.length + 1).fill(0);
   for (const v of [plan.answer, ...plan.steps.flatMap((step) => step.of)]) uses[v]++;
   const made = [];

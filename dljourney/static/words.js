@@ -1,6 +1,6 @@
 // What a picture says in words, for those who do not see it: made anew from what is drawn.
 
-const few = (words, most = 8) =>
+export const few = (words, most = 8) =>
   words.length > most ? [...words.slice(0, most), `and ${words.length - most} more`] : words;
 
 // How many of each class there are: "12 orange and 9 blue".
@@ -8,7 +8,7 @@ function counted(classes) {
   const counts = new Map();
   for (const c of classes) counts.set(c, (counts.get(c) || 0) + 1);
   return [...counts.keys()].toSorted((a, b) => a - b)
-    .map((c) => `${counts.get(c)} ${CLASS_COLOURS[((c % 6) + 6) % 6]}`).join(" and ");
+    .map((c) => `${counts.get(c)} ${classColour(c)}`).join(" and ");
 }
 
 // A curve from end to end, and where it is lowest or highest in between.
@@ -60,7 +60,7 @@ const MARK_WORDS = {
 };
 
 // The marks of a plot, those with a name first; lines without one are told only where none has any.
-function plotWords(spec, marks) {
+export function plotWords(spec, marks) {
   const known = marks.filter((m) => MARK_WORDS[m.mark]);
   const named = known.some((m) => m.mark === "line" && m.label);
   const isTold = ({ mark, label }) =>
@@ -80,7 +80,7 @@ const POINTER_WORDS = {
 };
 
 // A name, what is to be seen now, and which keys do what.
-function tell(canvas, spec, words) {
+export function tell(canvas, spec, words) {
   const name = spec.label || spec.name;
   const parts = [words ? `${name}: ${words}.` : name, POINTER_WORDS[spec.pointer]];
   const said = parts.filter(Boolean).join(" ");
@@ -88,7 +88,7 @@ function tell(canvas, spec, words) {
 }
 
 // A canvas that others can read; where keys do something, a screen reader hands them on.
-const toldCanvas = (spec) =>
+export const toldCanvas = (spec) =>
   make("canvas", {
     role: spec.pointer ? "application" : "img",
     "aria-label": spec.label || spec.name,
@@ -96,7 +96,7 @@ const toldCanvas = (spec) =>
   });
 
 // Pictures in a grid: how many, and what stands below them.
-function imagesWords({ images, captions }) {
+export function imagesWords({ images, captions }) {
   const count = images.shape[0];
   const below = captions && count ? `: ${few(captions, 12).join(", ")}` : "";
   return `${count} picture${count === 1 ? "" : "s"}${below}`;

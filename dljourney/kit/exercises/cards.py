@@ -42,7 +42,7 @@ class Card(anywidget.AnyWidget):
 
     @traitlets.default("_esm")
     def _default_esm(self) -> str:
-        return bundle("theme.js", main="card.js")
+        return bundle("palette.js", "canvas.js", main="card.js")
 
     @traitlets.default("_css")
     def _default_css(self) -> str:

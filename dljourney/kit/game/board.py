@@ -81,7 +81,7 @@ class Board(anywidget.AnyWidget):
 
     @traitlets.default("_esm")
     def _default_esm(self) -> str:
-        return bundle("theme.js", main="board.js")
+        return bundle(main="board.js")
 
     @traitlets.default("_css")
     def _default_css(self) -> str:

@@ -139,7 +139,7 @@ class DrawingPad(Inked, anywidget.AnyWidget):
 
     @traitlets.default("_esm")
     def _default_esm(self) -> str:
-        return bundle("theme.js", main="pad.js")
+        return bundle("palette.js", "canvas.js", main="pad.js")
 
     @traitlets.default("_css")
     def _default_css(self) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from ..files import write_atomically
-from ..live import as_json, page_path, static, whole_page
+from ..live import as_json, page_path, scoped, static, whole_page
 from .in_browser import as_sent, net_data
 from .in_numpy import NumpyNet
 from .package import scores_of, tries
@@ -99,13 +99,14 @@ def _text(value: str) -> str:
 
 # %% ../../../nbs/kit/models/sharing.ipynb #shar0011
 _KIND = "dljourney share"  # what a page's head says
-_SCRIPTS = ("theme.js", "keys.js", "kernel.js", "model.js", "pad.js", "bytes.js", "weights.js",
-            "net.js", "resize.js", "prepare.js", "pen.js", "strokes.js", "share.js")
+_SCRIPTS = ("palette.js", "canvas.js", "dom.js", "keys.js", "kernel.js", "model.js", "pad.js",
+            "bytes.js", "weights.js", "net.js", "resize.js", "prepare.js", "pen.js",
+            "strokes.js", "share.js")
 
 
 def page_script() -> str:  # one module
     "All that runs in a page."
-    return "\n".join(map(static, _SCRIPTS))
+    return "\n".join(map(scoped, _SCRIPTS))
 
 # %% ../../../nbs/kit/models/sharing.ipynb #shar0012
 def program_page(
