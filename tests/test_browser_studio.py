@@ -1,11 +1,10 @@
 "Studio in a real browser: a camera that is there, refused or missing, files, and what stays."
 
-import copy
 import os
 
 import numpy as np
 import pytest
-from browser import FLAGS, find_chromium
+from browser import stroke
 from PIL import Image, ImageDraw
 from test_browser_upload import photograph
 
@@ -30,24 +29,6 @@ def film(path, size=(320, 240), n=20):
             y, cb, cr = (np.asarray(part) for part in frame.convert("YCbCr").split())
             file.write(b"FRAME\n" + y.tobytes() + cb[::2, ::2].tobytes() + cr[::2, ::2].tobytes())
     return path
-
-
-@pytest.fixture
-def with_flags(front):
-    "The same server, seen by a browser that was started otherwise."
-    others = []
-
-    def start(*flags):
-        other = copy.copy(front)
-        other.browser = front.playwright.chromium.launch(
-            executable_path=find_chromium(), args=[*FLAGS, *flags])
-        other.n = front.n = front.n + 100
-        others.append(other)
-        return other
-
-    yield start
-    for other in others:
-        other.browser.close()
 
 
 def opened(front, folder, **options):
@@ -104,7 +85,7 @@ def test_a_camera_fills_piles_is_answered_and_goes_out(with_flags, tmp_path):
     ([FAKE, "--deny-permission-prompts"], "may not use the camera"),
     (["--use-fake-ui-for-media-stream"], "There is no camera here"),
 ])
-def test_without_a_camera_the_page_says_why_and_files_do(with_flags, flags, told):
+def test_without_a_camera_the_page_says_why_and_drawings_do(with_flags, flags, told):
     front = with_flags(*flags)
     page = opened(front, f"dark {len(flags)}")
     page.locator(".dlj-lamp").click()
@@ -112,6 +93,9 @@ def test_without_a_camera_the_page_says_why_and_files_do(with_flags, flags, told
         f"document.querySelector('.dlj-camerasays').textContent.includes('{told}')")
     assert page.locator(".dlj-live").count() == 0
     assert page.locator(".dlj-lamp").inner_text() == "Turn on the camera"
+    stroke(page, [(0.2, 0.2), (0.8, 0.7)])
+    page.locator(".dlj-drawn").first.click()
+    page.wait_for_selector(".dlj-shot img[src]")
     assert page.problems == []
     front.shut(page)
 

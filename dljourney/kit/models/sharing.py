@@ -100,7 +100,7 @@ def _text(value: str) -> str:
 # %% ../../../nbs/kit/models/sharing.ipynb #shar0011
 _KIND = "dljourney share"  # what a page's head says
 _SCRIPTS = ("theme.js", "kernel.js", "model.js", "pad.js", "bytes.js", "weights.js", "net.js",
-            "resize.js", "prepare.js", "pen.js", "strokes.js", "share.js")
+            "resize.js", "prepare.js", "pen.js", "strokes.js", "pixels.js", "share.js")
 
 
 def page_script() -> str:  # one module
