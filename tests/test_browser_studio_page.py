@@ -25,6 +25,12 @@ pytestmark = pytest.mark.browser
 SCRIPTS = "head.js", "probe.js", "sorting.js"
 COUNTS = f"""() => Object.fromEntries({LIFE}.model.get("_shelf").piles
   .map(({{ name, pictures }}) => [name, pictures.length]))"""
+ASKS = """() => new Promise((done) => {
+  const source = `addEventListener("securitypolicyviolation", (event) =>
+    postMessage(event.effectiveDirective)); fetch("http://127.0.0.1:9/").catch(() => {});`;
+  const worker = new Worker(URL.createObjectURL(new Blob([source])));
+  worker.addEventListener("message", ({ data }) => done(data));
+})"""
 READY = f"{LIFE} && {LIFE}.desk.isReady()"
 
 
@@ -142,6 +148,7 @@ def test_piles_from_files_camera_and_pad_stay_here_and_travel_as_a_zip(with_flag
     assert {name: len(found) for name, found in there.items()} == counts
     assert not page.problems and {*page.outside} == {path.as_uri()}
     assert tried(page) == dict.fromkeys(["eval", "script", "fetch", "click"], False)
+    assert page.evaluate(ASKS) == "connect-src", "a worker may ask nobody either"
     page.context.close()
 
 

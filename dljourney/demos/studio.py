@@ -151,8 +151,8 @@ def piles_as_data(
     "Piles for a page; what cannot be read is left out."
     def told(path, key):
         with suppress(ImageError, OSError):
-            row = rows.get(key)
-            return {"picture": page_picture(path), "row": row if row is None else row.numpy().tobytes()}
+            row = rows[key].numpy().tobytes() if key in rows else None
+            return {"picture": page_picture(path), "row": row}
 
     return [{"name": name, "pictures": [*filter(None, (told(*one) for one in found))]}
             for name, found in files.items()]

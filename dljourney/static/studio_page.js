@@ -91,6 +91,7 @@ function deskOf(kept, model, think, store) {
   const on = (name) => inOrder(pictures.values()).filter((p) => p.pile === name && !p.aside);
   const aside = () => inOrder(pictures.values()).filter((p) => p.aside);
   const unseen = () => names.flatMap(on).filter((p) => !p.row && !p.unread);
+  const isDue = () => wantsToLearn || unseen().length > 0;
   const readable = () => names.map((name) =>
     ({ name, ids: on(name).filter((p) => !p.unread).map((p) => p.id) }))
     .filter(({ ids }) => ids.length);
@@ -122,7 +123,7 @@ function deskOf(kept, model, think, store) {
 
   // Kept in this browser: some pictures, and what the piles are called.
   function remember(...some) {
-    const desk = { id: "", names, made: kept.made, learned: Boolean(learned) };
+    const desk = { id: "", names, made: kept.made, learned: Boolean(learned || wantsToLearn) };
     store.put([desk, ...some]).catch(() => {
       isKept = false;
       show();
@@ -153,7 +154,7 @@ function deskOf(kept, model, think, store) {
         if (n % 8 === 0) show();
       }
       if (wantsToLearn) await telling(learn);
-    } while (wantsToLearn || unseen().length);
+    } while (isDue());
     isLooking = false;
     show();
   }
@@ -370,7 +371,7 @@ function deskOf(kept, model, think, store) {
     if (files.length) set("note", `${n} of ${files.length} files in ${file.name} are pictures.`);
   }
   return { begin, wake, hear, whole, read, answer, pictures, buttons,
-    learned: () => learned, isReady: () => isAwake && !isLooking && !wantsToLearn };
+    learned: () => learned, isReady: () => isAwake && !isLooking && !isDue() };
 }
 
 // -- the page -------------------------------------------------------------------------------------
