@@ -64,12 +64,13 @@ def test_a_camera_fills_piles_is_answered_and_goes_out(with_flags, tmp_path):
     page.locator(".dlj-learn").click()
     page.wait_for_selector(LEARNED)
     page.wait_for_selector(".dlj-most")
-    assert page.locator(".dlj-said").count() == 2 and page.locator(".dlj-doubt").count() >= 6
+    # the film comes again, and a frame that is known moves to the pile that is held
+    assert page.locator(".dlj-said").count() == 2 and page.locator(".dlj-doubt").count() >= 4
     assert "Nothing leaves this machine" in page.locator(".dlj-private").inner_text()
     front.shot(page, "studio-camera")
     kept = front.python(page, "print(sum(len(found) for found in s.piles.read().values()))")
     files = list((front.root / "filmed").rglob("*.jpg"))
-    assert len(files) == int(kept) >= 6 and Image.open(files[0]).size == (224, 224)
+    assert len(files) == int(kept) >= 4 and Image.open(files[0]).size == (224, 224)
     page.evaluate("""() => {
       window.track = document.querySelector('.dlj-screen video').srcObject.getTracks()[0];
       window.panel.content.activeCellIndex = 1;

@@ -129,6 +129,7 @@ def test_piles_from_files_camera_and_pad_stay_here_and_travel_as_a_zip(with_flag
     page.locator(".dlj-learn").click()
     page.wait_for_selector(LEARNED)
     page.wait_for_selector(".dlj-most")  # what the camera sees is answered
+    front.shot(page, "studio-page")
     assert "the pictures lie in this browser" in page.locator(".dlj-private").inner_text()
     page.locator(".dlj-lamp").click()
     until(page, READY)
