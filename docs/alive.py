@@ -20,7 +20,8 @@ recordings: dict[str, dict] = {
     "ShuffledLabels": dict(over={"fraction": [0.0, 0.25, 0.5, 0.75, 1.0]}, stops=range(0, 150, 6)),
 }
 
-# What changes a demo and is not told by its text: such a demo stays a picture.
+# What changes a demo and is not told by its text: such a demo stays a picture. So does Studio,
+# whose text counts its pictures: a page with photonet weighs three times as much as one of TeachMe.
 own = {"rule", "data", "best_head", "teach", "train"}
 
 

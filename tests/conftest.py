@@ -1,4 +1,5 @@
 "What every test stands on: one thread, no progress written, examples that repeat, one execution."
+import copy
 import json
 import os
 import signal
@@ -149,6 +150,27 @@ def opened(front, tmp_path):
         assert not page.problems
         assert {url for url in page.outside if url != page.path.as_uri()} == set()
         page.context.close()
+
+
+@pytest.fixture
+def with_flags(front):
+    "The same server, seen by a browser that was started otherwise."
+    from browser import FLAGS, find_chromium
+
+    others = []
+
+    def start(*flags):
+        other = copy.copy(front)
+        other.browser = front.playwright.chromium.launch(
+            executable_path=find_chromium(), args=[*FLAGS, *flags])
+        other.n, other.shut_pages = front.n + 100, {}
+        front.n += 100
+        others.append(other)
+        return other
+
+    yield start
+    for other in others:
+        other.browser.close()
 
 
 @pytest.fixture(scope="session")

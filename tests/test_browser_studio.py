@@ -1,11 +1,10 @@
 "Studio in a real browser: a camera that is there, refused or missing, files, and what stays."
 
-import copy
 import os
 
 import numpy as np
 import pytest
-from browser import FLAGS, find_chromium
+from browser import stroke
 from PIL import Image, ImageDraw
 from test_browser_upload import photograph
 
@@ -30,25 +29,6 @@ def film(path, size=(320, 240), n=20):
             y, cb, cr = (np.asarray(part) for part in frame.convert("YCbCr").split())
             file.write(b"FRAME\n" + y.tobytes() + cb[::2, ::2].tobytes() + cr[::2, ::2].tobytes())
     return path
-
-
-@pytest.fixture
-def with_flags(front):
-    "The same server, seen by a browser that was started otherwise."
-    others = []
-
-    def start(*flags):
-        other = copy.copy(front)
-        other.browser = front.playwright.chromium.launch(
-            executable_path=find_chromium(), args=[*FLAGS, *flags])
-        other.n, other.shut_pages = front.n + 100, {}
-        front.n += 100
-        others.append(other)
-        return other
-
-    yield start
-    for other in others:
-        other.browser.close()
 
 
 def opened(front, folder, **options):
@@ -84,12 +64,13 @@ def test_a_camera_fills_piles_is_answered_and_goes_out(with_flags, tmp_path):
     page.locator(".dlj-learn").click()
     page.wait_for_selector(LEARNED)
     page.wait_for_selector(".dlj-most")
-    assert page.locator(".dlj-said").count() == 2 and page.locator(".dlj-doubt").count() >= 6
+    # the film comes again, and a frame that is known moves to the pile that is held
+    assert page.locator(".dlj-said").count() == 2 and page.locator(".dlj-doubt").count() >= 4
     assert "Nothing leaves this machine" in page.locator(".dlj-private").inner_text()
     front.shot(page, "studio-camera")
     kept = front.python(page, "print(sum(len(found) for found in s.piles.read().values()))")
     files = list((front.root / "filmed").rglob("*.jpg"))
-    assert len(files) == int(kept) >= 6 and Image.open(files[0]).size == (224, 224)
+    assert len(files) == int(kept) >= 4 and Image.open(files[0]).size == (224, 224)
     page.evaluate("""() => {
       window.track = document.querySelector('.dlj-screen video').srcObject.getTracks()[0];
       window.panel.content.activeCellIndex = 1;
@@ -105,7 +86,7 @@ def test_a_camera_fills_piles_is_answered_and_goes_out(with_flags, tmp_path):
     ([FAKE, "--deny-permission-prompts"], "may not use the camera"),
     (["--use-fake-ui-for-media-stream"], "There is no camera here"),
 ])
-def test_without_a_camera_the_page_says_why_and_files_do(with_flags, flags, told):
+def test_without_a_camera_the_page_says_why_and_drawings_do(with_flags, flags, told):
     front = with_flags(*flags)
     page = opened(front, f"dark {len(flags)}")
     page.locator(".dlj-lamp").click()
@@ -113,6 +94,9 @@ def test_without_a_camera_the_page_says_why_and_files_do(with_flags, flags, told
         f"document.querySelector('.dlj-camerasays').textContent.includes('{told}')")
     assert page.locator(".dlj-live").count() == 0
     assert page.locator(".dlj-lamp").inner_text() == "Turn on the camera"
+    stroke(page, [(0.2, 0.2), (0.8, 0.7)])
+    page.locator(".dlj-drawn").first.click()
+    page.wait_for_selector(".dlj-shot img[src]")
     assert page.problems == []
     front.shut(page)
 

@@ -166,13 +166,13 @@ def test_the_shelf_is_kept_in_this_browser_and_travels_as_a_file(opened, front, 
     assert page.evaluate(names) == kept, "it is all here again"
     other = opened(None, path)  # another browser: its own shelf
     assert other.evaluate(names)[3] == ["house", 3]
-    other.set_input_files(".dlj-files input", tmp_path / "drawings.json")
+    other.set_input_files(".dlj-filebar input", tmp_path / "drawings.json")
     until(other, f"{LIFE}.desk.things[3].name === 'hut'")
     assert other.evaluate(names) == kept
     things = json.loads((tmp_path / "drawings.json").read_text("utf-8"))
     assert Drawing.of_strokes(things[2]["drawings"][3]["strokes"]).image.any()
     (tmp_path / "bad.json").write_text('[{"name": 3}, {"drawings": []}, "x"]')
-    other.set_input_files(".dlj-files input", tmp_path / "bad.json")
+    other.set_input_files(".dlj-filebar input", tmp_path / "bad.json")
     other.locator(".dlj-error", has_text="expected drawings that this page saved").wait_for()
     assert other.evaluate(names) == kept
 

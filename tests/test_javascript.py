@@ -16,6 +16,7 @@ import dljourney.demos
 import dljourney.kit
 from browser import HELP, find_chromium
 from dljourney.demos.checkers_machine import CheckersMachine, Weights
+from dljourney.demos.studio import STUDIO_TWIN, STUDIO_WORKER, Studio
 from dljourney.kit.live import Live, Wave, bundle, page_module, scoped
 from dljourney.kit.models import page_script
 
@@ -65,6 +66,9 @@ def pages():
     board = {"boardView": "const render = () => {};\n"}  # Board's own module is linted as it is
     machine = Weights.__new__(Weights)._default_esm(), CheckersMachine.twin, board
     alive["CheckersMachine as a page"] = page_module(*machine)
+    studio = Studio.__new__(Studio)._default_esm()
+    alive["Studio as a page"] = page_module(studio, STUDIO_TWIN, starts=False)
+    alive["what works beside it"] = "\n".join(map(scoped, STUDIO_WORKER))
     recorded = {"a recording": text(Live, ["recording.js"]), "a formula": text(Wave, [])}
     return {"a program as a page": page_script(), **alive, **recorded}
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dljourney.demos import Studio
-from dljourney.demos.studio import as_drawn, on_paper, report_page
-from dljourney.kit.live import Drawings
-from dljourney.kit.pictures import ImageError, doodles, photos
+from dljourney.demos.studio import as_drawn, on_paper, page_model, page_picture, report_page
+from dljourney.kit.live import Drawings, as_json
+from dljourney.kit.models import has_photonet
+from dljourney.kit.pictures import ImageError, doodles, photos, surfaces, upright_size
 from dljourney.program import load
 
 
@@ -161,6 +162,7 @@ def test_what_cannot_be_read_is_refused_and_what_lies_there_does_not_count(tmp_p
     demo = filled(tmp_path)
     with pytest.raises(ImageError): demo.add("dark", b"no picture")
     (tmp_path / "dark" / "broken.png").write_bytes(b"\x89PNG no picture")
+    assert demo.still()[:4] == b"\x89PNG", "also before anybody looked at it"
     demo.learn()
     assert demo._shelf["unread"] == 1 and counts(demo)["dark"] == 7
     assert len(demo._learned["doubts"]) == 12 and not demo._learned["stale"]
@@ -191,6 +193,46 @@ def test_what_the_page_offers_runs_in_a_fresh_kernel(tmp_path, capsys):
     demo.learn()
     exec(compile(demo.code(), "<offered>", "exec"), {})
     assert capsys.readouterr().out.startswith("dark {'dark'")
+
+
+# A page of its own
+
+
+def test_a_picture_in_a_page_is_upright_small_and_tells_nothing_else(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    photo = np.random.default_rng(0).integers(0, 256, (600, 900, 3)).astype(np.uint8)
+    Image.fromarray(photo).save(tmp_path / "photo.jpg", exif=exif, comment=b"at home")
+    sent = page_picture(tmp_path / "photo.jpg")
+    assert upright_size(sent) == (384, 256) and b"camera" not in sent and b"home" not in sent
+    Image.new("RGB", (9, 5000), "#d02020").save(tmp_path / "long.png")
+    assert upright_size(page_picture(tmp_path / "long.png")) == (1024, 2)
+    drawn = as_drawn(doodles(["star"], n=1)["star"][0].strokes)
+    (tmp_path / "drawn.png").write_bytes(drawn)
+    small = np.asarray(Image.open(io.BytesIO(page_picture(tmp_path / "drawn.png"))).convert("L"))
+    assert (small == np.asarray(Image.open(io.BytesIO(drawn)))).all()
+
+
+def test_glyphnet_looks_at_drawings_in_a_page(tmp_path):
+    for i, found in enumerate(doodles(["star", "smile"], n=3).values()):
+        for k, drawing in enumerate(found):
+            (tmp_path / f"{i}{k}.png").write_bytes(as_drawn(drawing.strokes))
+    drawn = sorted(tmp_path.glob("*.png"))
+    for i, pixels in enumerate(surfaces(4, side=96)[0]):
+        Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(tmp_path / f"surface{i}.jpg")
+    assert page_model("photonet", drawn) == "glyphnet"
+    assert page_model("photonet", sorted(tmp_path.glob("*.jpg"))) == "photonet"
+    assert page_model("photonet", []) == "photonet" and page_model("resnet18", drawn) == "resnet18"
+
+
+@pytest.mark.skipif(not has_photonet(), reason="no photonet here")
+def test_a_page_with_photonet_is_light_and_holds_what_can_be_read(tmp_path):
+    demo = Studio(tmp_path / "piles", model="photonet")
+    demo.add("this", picture(100))
+    (tmp_path / "piles" / "this" / "broken.png").write_bytes(b"\x89PNG no picture")
+    alive = demo.alive()
+    assert [len(pile["pictures"]) for pile in alive.kept["piles"]] == [0, 1]
+    assert len(alive.weights) + len(as_json(dict(alive.kept))) < 13.9e6
 
 
 # The page

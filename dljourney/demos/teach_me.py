@@ -367,19 +367,25 @@ def as_drawing(
 
 # %% ../../nbs/demos/teach_me.ipynb #dtmpage2
 TWIN = ("weights.js", "net.js", "resize.js", "prepare.js", "pen.js", "strokes.js", "dice.js",
-        "warp.js", "head.js", "teach_page.js")
+        "warp.js", "head.js", "file_bar.js", "teach_page.js")
 PAGE_WORDS = ("Your drawings stay in this browser. In the course you find out why so few of them "
               "are enough, and what the network sees.")
 
 
-def body_as_data() -> dict[str, Any]:  # plain data for `makeNet` in static/net.js
-    "The network that has seen signs, without a head: from a picture to what it sees in it."
+def body_as_data(
+    name: str = "glyphnet",  # of a pretrained network
+    **options: Any,  # of `pretrained`
+) -> dict[str, Any]:  # plain data for `makeNet` in static/net.js
+    "A network that has seen pictures, without a head: from a picture to what it sees in it."
     from dljourney import transfer
     from dljourney.kit.models import net_data, plan_of
+    from dljourney.kit.pictures import Preprocess
 
-    body = transfer.pretrained("glyphnet", num_classes=0, in_chans=1).eval()
+    body = transfer.pretrained(name, num_classes=0, **options).eval()
+    wants = Preprocess.of(body)
     tensors = {name: t.numpy() for name, t in body.state_dict().items()}
-    return net_data(plan_of(body, (1, 32, 32)), tensors)
+    net = net_data(plan_of(body, (wants.channels, *wants.size)), tensors)
+    return net | {"wants": wants.asdict()}
 
 
 def desk_as_data(
@@ -691,11 +697,11 @@ class TeachMe(Inked, Live):
         need_ours(best_head=(self.networks.options.get("head"), None),
                   teach=(self.networks.teach, whole_game.teach))
         self.loading.wait()
-        net = body_as_data()
+        net = body_as_data(in_chans=1)
         weights = net["weights"].pop("text")
         kept = dict(desk_as_data(self), plan=net["plan"], tensors=net["weights"]["tensors"],
-                    wants=self.networks.look.asdict(), strokes=self.strokes)
-        return Alive(self.twin, ["teach_page.css"], kept, words=PAGE_WORDS, weights=weights,
+                    wants=net["wants"], strokes=self.strokes)
+        return Alive(self.twin, ["file_bar.css"], kept, words=PAGE_WORDS, weights=weights,
                      runs=False)
 
     def still_panels(self) -> dict:

@@ -1,16 +1,14 @@
 // The last layer that comes nearest to 1 for the right thing and to 0 for others: `best_head` of
 // chapter 01, in double precision.
+export const SHARPNESS = 6; // of answers, where nothing tells a better one
 
 // Solves a x = b for several b at once, where a (n x n) is symmetric and its values are positive.
-function solved(a, b, n) {
+export function solved(a, b, n) {
   const low = Float64Array.from(a); // a = low times its mirror image
-  for (let j = 0; j < n; j++) {
-    for (let k = 0; k < j; k++) {
-      const share = low[j * n + k];
-      for (let i = j; i < n; i++) low[i * n + j] -= share * low[i * n + k];
-    }
-    const root = Math.sqrt(low[j * n + j]);
-    for (let i = j; i < n; i++) low[i * n + j] /= root;
+  for (let i = 0; i < n; i++) for (let j = 0; j <= i; j++) {
+    let rest = low[i * n + j];
+    for (let k = 0; k < j; k++) rest -= low[i * n + k] * low[j * n + k];
+    low[i * n + j] = i === j ? Math.sqrt(rest) : rest / low[j * n + j];
   }
   return b.map((column) => {
     const x = Float64Array.from(column);
@@ -19,15 +17,15 @@ function solved(a, b, n) {
       x[i] /= low[i * n + i];
     }
     for (let i = n - 1; i >= 0; i--) {
-      for (let k = i + 1; k < n; k++) x[i] -= low[k * n + i] * x[k];
       x[i] /= low[i * n + i];
+      for (let k = 0; k < i; k++) x[k] -= low[i * n + k] * x[i];
     }
     return x;
   });
 }
 
 // For each feature how far it is from its mean, row by row; and the means.
-function centred(rows) {
+export function centred(rows) {
   const width = rows[0].length;
   const middle = new Float64Array(width);
   for (const row of rows) for (let i = 0; i < width; i++) middle[i] += row[i] / rows.length;
@@ -35,7 +33,7 @@ function centred(rows) {
 }
 
 // One weight row and one bias for each thing; `y` says which thing each row of features is.
-export function bestHead(features, y, things, sharpness = 6) {
+export function bestHead(features, y, things, sharpness = SHARPNESS) {
   const [n, width] = [features.length, features[0].length];
   const { middle, far } = centred(features);
   const spread = new Float64Array(width * width);

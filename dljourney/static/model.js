@@ -1,6 +1,6 @@
 // What a front end takes for its widget's model, where there is no kernel: values with listeners.
 // What would reach Python reaches `python`: `changed(names)` when values are saved, `said(message)`
-// when something is sent. `put` is Python's own way to change a value.
+// when something is sent. `put` is Python's own way to change a value, `tell` its way to send.
 export function standInModel(values, python = {}) {
   const listeners = {};
   let unsaved = new Set();
@@ -24,6 +24,8 @@ export function standInModel(values, python = {}) {
       unsaved = new Set();
       python.changed?.(names);
     },
-    send: (message) => python.said?.(message),
+    send: (message, _, buffers) => python.said?.(message, buffers),
+    tell: (message, buffers = []) => listeners["msg:custom"]?.forEach((call) =>
+      call(message, buffers)),
   };
 }

@@ -1,7 +1,6 @@
 // A trained network as a page: pictures in, names out, and nobody is asked. What the page holds
 // comes from kit.models: a state (labels, what the network wants to see, its plan) and its weights.
 
-const MOST_PIXELS = 2 ** 24; // some phones have no larger canvas
 const MOST_ANSWERS = 60; // on the page
 const SHOWN = 5; // labels in an answer
 
@@ -11,21 +10,6 @@ const nextFrame = () => new Promise((done) => {
   if (document.hidden) setTimeout(done); // a page that nobody looks at has no frames
   else requestAnimationFrame(() => setTimeout(done));
 });
-
-// The pixels of a file as they stand in it, upright, over white where they are clear.
-async function pixelsOf(file) {
-  const asItIs = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
-  const bitmap = await createImageBitmap(file, { ...asItIs, imageOrientation: "from-image" });
-  const share = Math.min(1, Math.sqrt(MOST_PIXELS / (bitmap.width * bitmap.height)));
-  const [width, height] = [bitmap.width, bitmap.height].map((n) =>
-    Math.max(1, Math.floor(n * share)));
-  const context = make("canvas", { width, height }).getContext("2d", { willReadFrequently: true });
-  context.fillStyle = "#fff";
-  context.fillRect(0, 0, width, height);
-  context.drawImage(bitmap, 0, 0, width, height);
-  bitmap.close();
-  return { data: context.getImageData(0, 0, width, height).data, width, height, channels: 4 };
-}
 
 // What the network sees, as a small picture to look at.
 function seenCanvas({ data, width, height, channels }) {

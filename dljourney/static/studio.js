@@ -57,7 +57,7 @@ function padOf(changed) {
   const close = drawPad({ model, el });
   const ink = inkOf(model);
   const clear = () => { ink.write([]); changed([]); };
-  return { el, close, clear, strokes: () => ink.read().strokes };
+  return { el, close, clear, strokes: ink.read };
 }
 
 // Files go one after the other, whichever piles they are for, each when the one before was
@@ -374,8 +374,9 @@ function render({ model, el }) {
     drawings.hidden = !shelf.drawings;
     back.hidden = !shelf.aside;
     back.textContent = `bring back (${shelf.aside} put away)`;
+    const folder = shelf.folder || "a passing folder, until the kernel ends";
     where.textContent = "Nothing leaves this machine: the pictures lie in " +
-      `${shelf.folder || "a passing folder, until the kernel ends"}, as ordinary files. ` +
+      `${shelf.place || `${folder}, as ordinary files`}. ` +
       "Other people's faces are theirs: ask them first.";
     root.classList.toggle("dlj-looking", shelf.waiting > 0);
     say();

@@ -196,19 +196,12 @@ function remembered() {
 }
 
 // Below the desk: all drawings into a file, and out of one.
-function fileBar(live) {
-  const save = () => {
-    const file = new Blob([JSON.stringify(asPlain(live.desk))], { type: "application/json" });
-    const link = make("a", { href: URL.createObjectURL(file), download: "drawings.json" });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  };
-  const open = make("input", { type: "file", accept: ".json,application/json" });
-  open.addEventListener("change", async () => {
-    const [file] = open.files;
-    open.value = ""; // or the same file, chosen again, would be no change
-    const text = file ? await file.text() : "";
-    if (file) live.draw(() => {
+function drawingsBar(live) {
+  const whole = () =>
+    new Blob([JSON.stringify(asPlain(live.desk))], { type: "application/json" });
+  const read = async (file) => {
+    const text = await file.text();
+    live.draw(() => {
       let things = [];
       try { things = asThings(text); } catch { /* told below */ }
       if (!things.length) throw new Error(`${file.name}: expected drawings that this page saved`);
@@ -216,10 +209,11 @@ function fileBar(live) {
       showShelf(live);
       remember(live);
     });
+  };
+  return fileBar({
+    save: { words: "Save the drawings as a file", name: "drawings.json", whole },
+    open: { words: "Open saved drawings", kinds: ".json,application/json", read },
   });
-  return make("div", { class: "dlj-files" },
-    make("button", { type: "button", onclick: save }, "Save the drawings as a file"),
-    make("label", {}, "Open saved drawings", open));
 }
 
 // -- what Python would do -------------------------------------------------------------------------
@@ -286,7 +280,7 @@ export const acts = {
     }
     live.set({ strokes: { order: [0, 0], strokes: live.kept.strokes || [] } });
     showShelf(live);
-    document.getElementById("demo").after(fileBar(live));
+    document.getElementById("demo").after(drawingsBar(live));
   },
   answer: answerOf, // for tests and the curious
   message(live, message) {

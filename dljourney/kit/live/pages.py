@@ -61,6 +61,7 @@ class Alive:
     views: Mapping[str, str] = field(default_factory=dict)  # other widgets' modules, by name
     runs: bool = True  # may work run, where the demo has some?
     local: bool | None = None  # does the front end draw? None: as in the notebook
+    allows: str = ""  # what else the page's policy allows, such as "worker-src blob:; "
 
 # %% ../../../nbs/kit/live/pages.ipynb #dpag0016
 def need_ours(
@@ -200,10 +201,11 @@ def page_module(
     front_end: str,  # the module that the demo sends to a notebook
     scripts: Sequence[str],  # files that do Python's part; none: there is nothing to do
     views: Mapping[str, str] | None = None,  # other widgets' modules; each name becomes a `render`
+    starts: bool = True,  # a `Live` is started here; another widget's last script does it
 ) -> str:  # one module
     "All that runs in a page."
     others = [apart(name, module) for name, module in (views or {}).items()]
-    files = [*(scripts or ["no_acts.js"]), *_SCRIPTS]
+    files = [*_SCRIPTS[:2], *scripts] if not starts else [*(scripts or ["no_acts.js"]), *_SCRIPTS]
     parts = [*others, front_end.removesuffix(in_notebooks()), *map(scoped, files)]
     return "\n".join(parts)
 
@@ -222,25 +224,27 @@ def whole_page(
 
 
 def demo_page(
-    demo: Any,  # a `Live`
+    demo: Any,  # a widget, such as a `Live`
     alive: Alive,  # what does Python's part
     title: str,  # what the page is called
     whole: Any = None,  # what the demo is a part of: its words and its picture; None: it is all
 ) -> str:  # one page, without a link to anything
     "A demo as a page."
     whole = demo if whole is None else whole
-    script = page_module(demo._esm, alive.scripts, alive.views)
+    is_live = hasattr(demo, "_spec")  # else its scripts start by themselves
+    script = page_module(demo._esm, alive.scripts, alive.views, starts=is_live)
     style = "\n".join([demo._css, *map(static, (*alive.styles, "page.css"))])
     lead = (inspect.getdoc(type(whole)) or "").splitlines()
+    state = page_state(demo, alive) if is_live else dict(alive.kept)
     body = Template(static("page.html")).substitute(
         words=html.escape(alive.words), still=base64.b64encode(whole.still()).decode(),
-        state=as_json(page_state(demo, alive)), weights=alive.weights)
+        state=as_json(state), weights=alive.weights)
     return whole_page(_KIND, html.escape(title), html.escape(lead[0] if lead else ""), body, script,
-                      style, "img-src data: blob:; ")
+                      style, f"img-src data: blob:; {alive.allows}")
 
 
 def write_demo(
-    demo: Any,  # a `Live`
+    demo: Any,  # a widget, such as a `Live`
     path: str | os.PathLike,  # such as "spiral.html"; replaces a page, nothing else
     title: str | None = None,  # what the page is called; None: as the demo is
     over: Mapping[str, Sequence] | None = None,  # a recording of these values; None: it lives

@@ -101,7 +101,7 @@ def _text(value: str) -> str:
 _KIND = "dljourney share"  # what a page's head says
 _SCRIPTS = ("palette.js", "canvas.js", "dom.js", "keys.js", "kernel.js", "model.js", "pad.js",
             "bytes.js", "weights.js", "net.js", "resize.js", "prepare.js", "pen.js",
-            "strokes.js", "share.js")
+            "strokes.js", "pixels.js", "share.js")
 
 
 def page_script() -> str:  # one module
