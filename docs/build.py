@@ -6,6 +6,7 @@ executed.
 import argparse
 import base64
 import copy
+import gc
 import json
 import re
 import shutil
@@ -242,6 +243,7 @@ def main() -> int:
     lay(folder / "pages")
     from sphinx.cmd.build import build_main
 
+    gc.set_threshold(200_000, 50, 50)  # the pages are one large tree that nothing leaves
     places = [str(folder / name) for name in ("doctrees", "pages", "html")]
     options = ["-W", "--keep-going", "-q", "-b", "html", "-c", str(here), "-d"]
     failed = build_main([*options, *places])

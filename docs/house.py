@@ -240,10 +240,39 @@ def formula(self, node):
     raise nodes.SkipNode
 
 
+def titles(contents: nodes.Node) -> nodes.Node:
+    "A page's contents without its headings: its title, and which pages are below it."
+    contents = contents.deepcopy()
+    for inner in list(contents.findall(nodes.bullet_list)):
+        if inner is not contents and not next(inner.findall(addnodes.toctree), None):
+            inner.parent.remove(inner)
+    return contents
+
+
+def lean_navigation(app, page: str, template: str, context: dict, doctree) -> None:
+    "Beside every page stand the titles of all; Sphinx would copy all their headings for that."
+    whole, all_titles = context.get("toctree"), app.house_titles
+    if whole is None: return
+
+    def toctree(**options):
+        kept = app.env.tocs
+        app.env.tocs = all_titles if options.get("titles_only") else kept
+        try: return whole(**options)
+        finally: app.env.tocs = kept
+
+    context["toctree"] = toctree
+
+
+def keep_titles(app, env) -> None:
+    app.house_titles = {name: titles(contents) for name, contents in env.tocs.items()}
+
+
 def setup(app):
     app.add_html_math_renderer("mathml", (formula, None), (formula, None))
     app.add_transform(LinkNames)
     app.add_transform(LinkChapters)
     app.connect("autodoc-process-docstring", add_docments)
     app.connect("autodoc-skip-member", skip_plumbing)
+    app.connect("env-check-consistency", keep_titles)
+    app.connect("html-page-context", lean_navigation, priority=400)  # before the theme asks
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -14,6 +14,8 @@ from pathlib import Path
 os.environ.update(OMP_NUM_THREADS="1", DLJOURNEY_NO_PROGRESS="1", MPLBACKEND="Agg",
                   HF_HUB_OFFLINE="1")
 os.environ.setdefault("PYTHONHASHSEED", "0")
+# else each of a hundred processes compiles the package
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's way in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)

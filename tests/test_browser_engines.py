@@ -151,7 +151,7 @@ PLAYED = {  # how each is written, and how it is played
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", PLAYED if soak else ["RollDownhill", "TeachMe"])
+@pytest.mark.parametrize("name", PLAYED if soak else ["RollDownhill"])
 def test_a_demo_is_played_by_mouse_and_keys(opened, name):
     write, play = PLAYED[name]
     play(opened(write))

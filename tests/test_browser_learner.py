@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 FIRST_CELL, MAP = "102638b3", "0569d946"  # in 00_start
 # in 01_whole_game
 FIRST_WORDS, DESK, SAVE, PHOTOS, UPLOAD = "4cef7f2c", "66e05f9b", "e661b53b", "9e88a972", "8173d98d"
-YOUR_TURN, EXERCISE, QUESTION = "4b76e6a9", "e953590c", "wg240003"
+FIRST_QUIZ, EXERCISE, QUESTION = "383ca88a", "e953590c", "wg240003"
 WRONG = "def likeliest(answer):\n    return max(answer)\n\ncheck.likeliest(likeliest)"
 RIGHT = WRONG.replace("max(answer)", "max(answer, key=answer.get)")
 THEME = os.environ.get("THEME", "light")
@@ -215,7 +215,7 @@ def test_a_learners_first_fifteen_minutes(front, course):
     front.shot(page, "07-saved")
 
     # An exercise: wrong, a hint, right
-    select(front, page, YOUR_TURN)
+    select(front, page, FIRST_QUIZ)  # brings what checks
     page.keyboard.press("Shift+Enter")
     told = write(front, page, EXERCISE, WRONG)
     assert "compared the names" in told
