@@ -36,13 +36,16 @@ CHAPTERS = [
     "from dljourney.exercises.samuel import check, hint, quiz, solution\n"
     "display(check.slope(lambda f, w, n: 0), check.slope(lambda f, w, n: (f(w + n) - f(w)) / n),\n"
     "        check.slope(lambda f, w, n: ...), hint.slope(), solution.slope(), quiz.trained('a'))",
+]
+# Texts in the dark; tests/test_browser_chapters.py looks at all of them in the light.
+TEXTS = (
     "import json; from IPython.display import Markdown\n"
     "from dljourney.kit.files import notebooks_folder\n"
     "def words(name):\n"
     "    cells = json.loads((notebooks_folder() / name).read_text('utf-8'))['cells']\n"
     "    return [''.join(c['source']) for c in cells if c['cell_type'] == 'markdown']\n"
-    "Markdown('\\n\\n'.join(words('00_start.ipynb') + words('02_samuel.ipynb')))",
-]
+    "Markdown('\\n\\n'.join(words('00_start.ipynb') + words('02_samuel.ipynb')))"
+)
 # What is shown: each view of ours is a `dlj-host`; some sit in boxes of ipywidgets.
 SHOWN = [".dlj-host", ".jp-OutputArea-output .jupyter-widgets", ".jp-OutputArea-output"]
 LABS = {"link-in-text-block": {"enabled": False}}  # how a link looks is JupyterLab's own
@@ -75,8 +78,9 @@ SHOWS = ".dlj", ".jp-RenderedHTMLCommon"  # a demo, or something to read
 @pytest.fixture(scope="module")
 def demos(front, request):
     "Every demo on one page, light or dark."
-    page = front.open(*CELLS, *CHAPTERS, theme=request.param, height=1400)
-    for n in range(len(CELLS + CHAPTERS)):
+    chapters = [*CHAPTERS, *[TEXTS] * (request.param == "dark")]
+    page = front.open(*CELLS, *chapters, theme=request.param, height=1400)
+    for n in range(len(CELLS + chapters)):
         shows = page.locator(f".jp-Notebook .jp-Cell >> nth={n}").locator(SHOWS[n >= len(CELLS)])
         shows.first.wait_for()
     front.python(page, "pass")

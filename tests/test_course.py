@@ -570,8 +570,11 @@ def test_jupyterlab_opens_with_its_token_on_this_machine_only(tmp_path, children
 def test_stopping_the_course_stops_its_server_however_it_is_stopped(tmp_path, children):
     "Asked to end, its terminal closed, or killed without a word; the kernels go, too."
     ends = {signal.SIGINT: 0, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -9}
-    for number in ends:  # all at once: some may want the same port
-        children.append(start_course(tmp_path, number.name))
+    with contextlib.ExitStack() as held:  # a port for each, or some would start twice
+        free = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in ends]
+        ports = [str(one.getsockname()[1]) for one in free]
+    for number, port in zip(ends, ports):
+        children.append(start_course(tmp_path, number.name, "--port", port))
     for child, (number, status) in zip(children, ends.items()):
         address, port, token, told = address_of(child)
         kernel = asked(f"{address}/api/kernels?token={token}", b"{}")["id"]

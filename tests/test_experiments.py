@@ -65,7 +65,7 @@ def cheapest(name):
 
 
 def rerun(name):
-    slow = cheapest(name)[1] > 20
+    slow = cheapest(name)[1] > 10
     return pytest.param(name, marks=[pytest.mark.soak] if slow else [], id=name)
 
 
