@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections import Counter
 from pathlib import Path
 
 # Before torch is imported: two threads on two shared cores are slower than one, and a rerun must be
@@ -72,7 +71,7 @@ def pytest_collection_modifyitems(items):
     of a file that drive a browser, and the others.
 
     Browsers last: Playwright's event loop runs in this thread, and others must not meet it. Of
-    them the files with many tests come first, so that both processes end at nearly the same time.
+    them the files that take long come first, so that both processes end at nearly the same time.
     """
     order = ["notebooks", "site", None, "browser"]
 
@@ -86,9 +85,11 @@ def pytest_collection_modifyitems(items):
 
     def place(item):
         drives = turn(item) == order.index("browser")
-        return turn(item), -size[group(item)] if drives else 0
+        return turn(item), long.index(item.path.stem) if drives and item.path.stem in long else 99
 
-    size = Counter(map(group, items))
+    long = ["test_browser_late", "test_browser_access", "test_browser", "test_browser_studio",
+            "test_browser_learner", "test_browser_asleep", "test_browser_pages",
+            "test_browser_whole_game", "test_browser_samuel", "test_browser_teach_page"]
     items.sort(key=place)
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group(item)))
